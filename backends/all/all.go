@@ -1,0 +1,7 @@
+// Package all registers every backend of this repository.
+package all
+
+import (
+	_ "github.com/pktstat/pktstat/backends/pcap"
+	_ "github.com/pktstat/pktstat/backends/tc"
+)

@@ -1,0 +1,173 @@
+package flow
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Dims is the set of fields that flows are grouped by.
+type Dims uint32
+
+// The fields of --by.
+const (
+	DimSrc Dims = 1 << iota
+	DimDst
+	DimSrcPort
+	DimDstPort
+	DimProto // with the ethertype of frames that are not IP
+	DimSub   // ICMP type and code, SPI, GRE protocol, ARP operation
+	DimDir
+	DimIface
+	DimVLAN
+	DimNetNS
+	DimPID
+	DimCgroup
+
+	// DimsFlow is the default: everything that makes a flow.
+	DimsFlow = DimCgroup<<1 - 1
+)
+
+var dimNames = []struct {
+	dim  Dims
+	name string
+}{
+	{DimSrc, "src"}, {DimDst, "dst"}, {DimSrcPort, "sport"}, {DimDstPort, "dport"},
+	{DimProto, "proto"}, {DimSub, "sub"}, {DimDir, "dir"}, {DimIface, "iface"},
+	{DimVLAN, "vlan"}, {DimNetNS, "netns"}, {DimPID, "pid"}, {DimCgroup, "cgroup"},
+}
+
+// ParseDims reads the value of --by: "flow", or field names joined by commas.
+func ParseDims(s string) (Dims, error) {
+	var d Dims
+	for _, f := range strings.Split(s, ",") {
+		f = strings.TrimSpace(f)
+		if f == "flow" {
+			d |= DimsFlow
+			continue
+		}
+		bit, ok := dimByName(f)
+		if !ok {
+			return 0, fmt.Errorf("unknown field %q: use flow or any of %s", f, DimsFlow.list())
+		}
+		d |= bit
+	}
+	return d, nil
+}
+
+func dimByName(s string) (Dims, bool) {
+	for _, n := range dimNames {
+		if n.name == s {
+			return n.dim, true
+		}
+	}
+	return 0, false
+}
+
+// Has reports whether all of x is in d.
+func (d Dims) Has(x Dims) bool { return d&x == x }
+
+// String returns what ParseDims reads.
+func (d Dims) String() string {
+	if d == DimsFlow {
+		return "flow"
+	}
+	return d.list()
+}
+
+func (d Dims) list() string {
+	var s []string
+	for _, n := range dimNames {
+		if d.Has(n.dim) {
+			s = append(s, n.name)
+		}
+	}
+	return strings.Join(s, ",")
+}
+
+// Projection maps keys onto the fields of a Dims.
+type Projection struct {
+	identity bool
+	masks    [3][8]uint64 // by L4Kind
+}
+
+// Projection returns the mapping onto d.
+func (d Dims) Projection() Projection {
+	pr := Projection{identity: d.Has(DimsFlow)}
+	for kind := range pr.masks {
+		m := d.mask(L4Kind(kind))
+		pr.masks[kind] = *m.words()
+	}
+	return pr
+}
+
+// mask returns a key whose set bits are kept.
+func (d Dims) mask(kind L4Kind) Packed {
+	const ones = ^uint64(0)
+	var m Packed
+	ff := func(b *[16]byte) {
+		for i := range b {
+			b[i] = 0xff
+		}
+	}
+	if d.Has(DimSrc) {
+		ff(&m.Src)
+	}
+	if d.Has(DimDst) {
+		ff(&m.Dst)
+	}
+	if d&(DimSrc|DimDst) != 0 {
+		m.Family = 0xff
+	}
+	switch kind {
+	case L4Ports:
+		if d.Has(DimSrcPort) {
+			m.L4 |= Ports(0xffff, 0)
+		}
+		if d.Has(DimDstPort) {
+			m.L4 |= Ports(0, 0xffff)
+		}
+	case L4Sub:
+		if d.Has(DimSub) {
+			m.L4 = ^uint32(0)
+		}
+	}
+	if m.L4 != 0 {
+		m.L4Kind = 0xff
+	}
+	if d.Has(DimProto) {
+		m.Proto, m.EtherType = 0xff, 0xffff
+	}
+	if d.Has(DimDir) {
+		m.Dir = 0xff
+	}
+	if d.Has(DimIface) {
+		m.Ifindex = uint32(ones & 0xffffffff)
+	}
+	if d.Has(DimVLAN) {
+		m.VLAN = 0xffff
+	}
+	if d.Has(DimNetNS) {
+		m.NetNS = uint32(ones & 0xffffffff)
+	}
+	if d.Has(DimPID) {
+		m.PID = uint32(ones & 0xffffffff)
+	}
+	if d.Has(DimCgroup) {
+		m.CgroupID = ones
+	}
+	return m
+}
+
+// IsIdentity reports whether Apply changes nothing.
+func (pr *Projection) IsIdentity() bool { return pr.identity }
+
+// Apply clears the fields of p that are not grouped by.
+func (pr *Projection) Apply(p *Packed) {
+	if pr.identity || int(p.L4Kind) >= len(pr.masks) {
+		return
+	}
+	w, m := p.words(), &pr.masks[p.L4Kind]
+	for i := range w {
+		w[i] &= m[i]
+	}
+}

@@ -1,0 +1,148 @@
+package flow
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"unsafe"
+)
+
+// Packed is a [Key] in 64 bytes without pointers or padding: the form in which
+// sources hand out records and the ledger stores rows. It is comparable; equal
+// Keys pack equally.
+type Packed struct {
+	Src, Dst  [16]byte // IPv4 in the first four bytes, the rest zero
+	L4        uint32   // see L4Kind
+	Proto     Proto
+	Family    Family
+	Dir       Direction
+	L4Kind    L4Kind
+	VLAN      uint16
+	EtherType EtherType
+	Ifindex   uint32
+	NetNS     uint32
+	PID       uint32
+	CgroupID  uint64
+}
+
+// Family tells how Packed holds its addresses.
+type Family uint8
+
+// Families; zero is "no addresses".
+const (
+	FamilyNone Family = 0
+	FamilyIPv4 Family = 4
+	FamilyIPv6 Family = 6
+)
+
+// L4Kind tells what Packed.L4 holds.
+type L4Kind uint8
+
+// Kinds of Packed.L4.
+const (
+	L4None  L4Kind = iota
+	L4Ports        // source port << 16 | destination port
+	L4Sub          // Key.Sub
+)
+
+// Ports returns L4 for a pair of ports.
+func Ports(src, dst uint16) uint32 { return uint32(src)<<16 | uint32(dst) }
+
+// words views the key as eight words for hashing and masking. The struct is
+// 64 bytes and 8-aligned (CgroupID), so the view is exact.
+func (p *Packed) words() *[8]uint64 { return (*[8]uint64)(unsafe.Pointer(p)) }
+
+// Seed keys the hash, so that traffic cannot be made to collide.
+type Seed [2]uint64
+
+// Hash returns a keyed hash of all fields (multiply-mix, two words a step).
+func (p *Packed) Hash(s Seed) uint64 {
+	w := p.words()
+	h0 := mix(w[0]^s[0], w[1]^0x9e3779b97f4a7c15)
+	h1 := mix(w[2]^s[1], w[3]^0xd1b54a32d192ed03)
+	h2 := mix(w[4]^s[0], w[5]^0x8cb92ba72f3d8dd7)
+	h3 := mix(w[6]^s[1], w[7]^0xaaaaaaaaaaaaaaab)
+	return mix(h0^h2^s[1], h1^bits.RotateLeft64(h3, 23)^0xe7037ed1a0b428db)
+}
+
+func mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
+}
+
+// Pack returns the compact form of k.
+func Pack(k Key) Packed {
+	p := Packed{
+		Proto: k.Proto, EtherType: k.EtherType, Dir: k.Dir, VLAN: k.VLAN,
+		Ifindex: k.Ifindex, NetNS: k.NetNS, PID: k.PID, CgroupID: k.CgroupID,
+	}
+	for _, a := range []struct {
+		addr netip.Addr
+		to   *[16]byte
+	}{{k.Src.Addr(), &p.Src}, {k.Dst.Addr(), &p.Dst}} {
+		switch {
+		case a.addr.Is4():
+			b := a.addr.As4()
+			copy(a.to[:], b[:])
+			p.Family = FamilyIPv4
+		case a.addr.Is6():
+			*a.to = a.addr.As16()
+			p.Family = FamilyIPv6
+		}
+	}
+	switch {
+	case k.Src.Port() != 0 || k.Dst.Port() != 0 || k.HasPorts():
+		p.L4Kind, p.L4 = L4Ports, Ports(k.Src.Port(), k.Dst.Port())
+	case k.Sub != 0 || k.EtherType == EtherTypeARP || k.EtherType == 0 && k.Proto.HasSub():
+		p.L4Kind, p.L4 = L4Sub, k.Sub
+	}
+	return p
+}
+
+// Key returns the readable form of p.
+func (p *Packed) Key() Key {
+	k := Key{
+		Proto: p.Proto, EtherType: p.EtherType, Dir: p.Dir, VLAN: p.VLAN,
+		Ifindex: p.Ifindex, NetNS: p.NetNS, PID: p.PID, CgroupID: p.CgroupID,
+	}
+	var sport, dport uint16
+	switch p.L4Kind {
+	case L4Ports:
+		sport, dport = uint16(p.L4>>16), uint16(p.L4)
+	case L4Sub:
+		k.Sub = p.L4
+	}
+	k.Src = netip.AddrPortFrom(addr(p.Family, &p.Src), sport)
+	k.Dst = netip.AddrPortFrom(addr(p.Family, &p.Dst), dport)
+	return k
+}
+
+// addr decodes one address. In a projection that dropped one of the two, the
+// dropped one is all zeros and stays so: Dims tells that it is not meant.
+func addr(f Family, b *[16]byte) netip.Addr {
+	switch f {
+	case FamilyIPv4:
+		return netip.AddrFrom4([4]byte(b[:4]))
+	case FamilyIPv6:
+		return netip.AddrFrom16(*b)
+	}
+	return netip.Addr{}
+}
+
+// SetIPv4 sets both addresses from the 8 bytes of an IPv4 header that hold them.
+func (p *Packed) SetIPv4(b []byte) {
+	_ = b[7]
+	w := p.words()
+	// Loads and stores in the machine's own order: bytes keep their places.
+	w[0] = uint64(binary.NativeEndian.Uint32(b))
+	w[2] = uint64(binary.NativeEndian.Uint32(b[4:]))
+	w[1], w[3] = 0, 0
+	p.Family = FamilyIPv4
+}
+
+// SetIPv6 sets both addresses from the 32 bytes of an IPv6 header that hold them.
+func (p *Packed) SetIPv6(b []byte) {
+	p.Src = [16]byte(b[:16])
+	p.Dst = [16]byte(b[16:32])
+	p.Family = FamilyIPv6
+}

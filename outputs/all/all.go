@@ -1,0 +1,10 @@
+// Package all registers every output of this repository.
+package all
+
+import (
+	_ "github.com/pktstat/pktstat/outputs/csv"
+	_ "github.com/pktstat/pktstat/outputs/json"
+	_ "github.com/pktstat/pktstat/outputs/ndjson"
+	_ "github.com/pktstat/pktstat/outputs/plain"
+	_ "github.com/pktstat/pktstat/outputs/table"
+)

@@ -1,0 +1,139 @@
+package registry
+
+import (
+	"context"
+	"flag"
+	"io"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// Backend is the registration of a way to see packets.
+type Backend struct {
+	Summary string     // one line, for `pktstat backends`
+	Caps    Caps       // what it can do
+	Cost    Cost       // orders candidates of --backend=auto
+	Layers  flow.Layer // which byte counters it fills (a set)
+	Clock   Clock      // whose time a report is in
+
+	// Shorthands are flags that select this backend. The CLI mounts them.
+	Shorthands []Shorthand
+	// Wants lists options that, when given, mean that this backend is wanted.
+	Wants []string
+
+	New func() BackendConfig // fresh defaults, no side effects
+}
+
+// Shorthand is a flag of the CLI that stands for a longer one.
+type Shorthand struct {
+	Name   string // one letter, or "" for none
+	Long   string // or "" for none
+	Option string // the plugin's own option that takes the flag's value; "" if the flag takes none
+	Usage  string
+}
+
+// Caps is a set of abilities.
+type Caps uint32
+
+// Abilities of backends.
+const (
+	CapIngress Caps = 1 << iota
+	CapEgress
+	CapLive       // sees traffic as it happens
+	CapFile       // reads captures
+	CapInterfaces // works on the interfaces named with --iface
+	CapProcess    // attributes flows to processes by itself
+	CapCgroup
+	CapFilter // applies --filter in the data path
+)
+
+// Has reports whether all of x is in c.
+func (c Caps) Has(x Caps) bool { return c&x == x }
+
+// Strings returns the names of the abilities.
+func (c Caps) Strings() []string {
+	var s []string
+	for i, n := range []string{"ingress", "egress", "live", "file", "interfaces", "process", "cgroup", "filter"} {
+		if c&(1<<i) != 0 {
+			s = append(s, n)
+		}
+	}
+	return s
+}
+
+// Cost is where in the kernel a backend counts; auto prefers lower ones.
+type Cost uint8
+
+// Costs in the order in which auto prefers them.
+const (
+	CostDriver Cost = iota // XDP
+	CostQdisc              // tc
+	CostSocket             // cgroup
+	CostCopy               // packets are copied to user space
+	CostProbe              // kprobes
+)
+
+// String returns the name of the cost.
+func (c Cost) String() string {
+	return [...]string{"driver", "qdisc", "socket", "copy", "probe"}[c]
+}
+
+// Clock tells whose time a backend's batches are in.
+type Clock uint8
+
+// Clocks.
+const (
+	ClockWall   Clock = iota // the engine ticks
+	ClockSource              // the packets' own time: Collect returns at the end of each interval of it
+)
+
+// BackendConfig is a backend with its options, before it is opened.
+type BackendConfig interface {
+	// Flags declares the backend's own options. The CLI mounts each as --NAME-OPTION.
+	Flags(fs *flag.FlagSet)
+	// Probe finds out whether the backend would work here. It tries rather than
+	// compares versions, and changes nothing on the system.
+	Probe(ctx context.Context) ProbeResult
+	// Open starts counting. A failed Open leaves nothing attached.
+	Open(ctx context.Context, env BackendEnv) (Source, error)
+}
+
+// BackendEnv is what a backend needs to know of the run.
+type BackendEnv struct {
+	Interfaces []flow.Interface // resolved; empty unless the backend has CapInterfaces
+	MaxFlows   int              // bound on flows per epoch that tables are sized for
+	Interval   time.Duration    // ClockSource: Collect ends at each multiple; 0: only at EOF
+
+	Stdin  io.Reader                        // for backends that read "-"
+	Now    func() time.Time                 // the run's clock
+	Notify func(format string, args ...any) // one line to the user (stderr)
+	Debugf func(format string, args ...any) // the same, under --debug only
+}
+
+// Source is an open backend. Its methods are called by one goroutine.
+type Source interface {
+	// Collect adds to b everything counted since the previous Collect. It
+	// returns io.EOF together with the last records. When ctx ends it returns
+	// soon with what it has; that is no error. Any other error ends the run
+	// after the records in b have been reported.
+	Collect(ctx context.Context, b *flow.Batch) error
+	// Close detaches and frees. It may be called twice.
+	Close() error
+}
+
+// Attachment describes an open source for the report.
+type Attachment struct {
+	Method         string // "tcx", "clsact", "native", "file", ...
+	Interfaces     []flow.Interface
+	PacketsInexact bool     // merged frames whose segments the hook cannot know
+	Notes          []string // what a reader must know: "egress is not seen"
+}
+
+// Attached is implemented by sources that can describe how they are attached.
+// It may be called at any time between Open and Close, and its answer may change.
+type Attached interface{ Attachment() Attachment }
+
+// Waker is implemented by sources that may need a Collect before the next tick,
+// because a table is filling. A value on the channel asks for one.
+type Waker interface{ Wake() <-chan struct{} }

@@ -1,0 +1,88 @@
+// Package registry is the contract between pktstat and its plugins: backends,
+// which see packets, and outputs, which write reports. A plugin imports this
+// package and flow, registers itself from one init function, and is part of
+// every binary that imports it:
+//
+//	import _ "example.org/pktstat-foo"
+package registry
+
+import (
+	"fmt"
+	"iter"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Registry holds the plugins of one kind by name. It is safe for concurrent use.
+type Registry[T any] struct {
+	kind string
+	mu   sync.RWMutex
+	m    map[string]T
+}
+
+// New returns an empty registry; kind ("backend") is used in messages.
+func New[T any](kind string) *Registry[T] {
+	return &Registry[T]{kind: kind, m: map[string]T{}}
+}
+
+// The two registries. Nothing else in pktstat is one.
+var (
+	Backends = New[Backend]("backend")
+	Outputs  = New[Output]("output")
+)
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
+
+// Register adds v under name: lower-case letters and digits, because names
+// become flag prefixes. It panics on a malformed or taken name: both are
+// mistakes of whoever built the binary, and show at its first start.
+func (r *Registry[T]) Register(name string, v T) {
+	if !validName.MatchString(name) {
+		panic(fmt.Sprintf("registry: %s name %q is not lower-case letters and digits", r.kind, name))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, taken := r.m[name]; taken {
+		panic(fmt.Sprintf("registry: %s %q is registered twice", r.kind, name))
+	}
+	r.m[name] = v
+}
+
+// Lookup returns the plugin of that name, or an [ErrUsage] that lists what there is.
+func (r *Registry[T]) Lookup(name string) (T, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	v, ok := r.m[name]
+	if !ok {
+		return v, fmt.Errorf("%w: unknown %s %q: there are %s", ErrUsage, r.kind, name, strings.Join(r.names(), ", "))
+	}
+	return v, nil
+}
+
+// All iterates over the plugins in name order.
+func (r *Registry[T]) All() iter.Seq2[string, T] {
+	return func(yield func(string, T) bool) {
+		r.mu.RLock()
+		names := r.names()
+		r.mu.RUnlock()
+		for _, n := range names {
+			r.mu.RLock()
+			v := r.m[n]
+			r.mu.RUnlock()
+			if !yield(n, v) {
+				return
+			}
+		}
+	}
+}
+
+func (r *Registry[T]) names() []string {
+	names := make([]string, 0, len(r.m))
+	for n := range r.m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
