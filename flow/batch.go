@@ -17,8 +17,10 @@ type Record struct {
 // A Batch is not safe for concurrent use, and a source must not keep it after
 // Collect has returned.
 type Batch struct {
-	// Start and End of the window that the records cover. The engine sets them
-	// before Collect; a source with a clock of its own overwrites them.
+	// Start and End of the window that the records cover. Before Collect the
+	// engine sets Start to the end of the previous window and End to zero. A
+	// source that knows when its window closed sets End; one with a clock of its
+	// own sets both.
 	Start, End time.Time
 
 	// Other was seen and counted, but lost its flow to a memory bound.

@@ -1,8 +1,268 @@
-// Package engine runs a count from a source to any number of sinks.
+// Package engine runs a count: it opens a source, collects from it, keeps the
+// ledger and gives every output its reports.
+//
+//	open source -> loop { tick | EOF | signal -> Collect -> ledger -> report }
+//	            -> last Collect -> final report -> close
+//
+// One goroutine runs the loop and one each output. The engine knows no plugin by
+// name.
 package engine
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
 
-// Run counts until the source ends, the context ends or the timeout is over,
-// and gives every output its reports, the final one always.
-func Run(ctx context.Context, c Config) error { return nil }
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/ledger"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// collectEvery is the longest time between two Collects of a live source: tables
+// in the kernel are sized for about a second's worth of flows.
+const collectEvery = time.Second
+
+// collectWithin bounds one Collect of a live source. It is not cut short by the
+// end of the run: what was counted until then is in it.
+const collectWithin = 5 * time.Second
+
+// Run counts until the source ends, ctx ends or the timeout is over, and gives
+// every output its reports; the final one always, with everything counted until
+// then. The outputs are closed when it returns.
+//
+// The error is the source's or the first of the outputs' (then it wraps
+// [ErrOutput]); a [multierror.Error] if there are several. That ctx ended is no error.
+func Run(ctx context.Context, c Config) error {
+	var result *multierror.Error
+	outlets := openOutlets(ctx, c.Outputs)
+	src, cand, err := open(ctx, &c)
+	if err != nil {
+		result = multierror.Append(result, err)
+		result = multierror.Append(result, outlets.close(c.Env.Notify)...)
+		return result.ErrorOrNil()
+	}
+
+	r := newRun(&c, src, cand, outlets)
+	if c.Attached != nil {
+		c.Attached(cand, r.attachment())
+	}
+	if err := r.loop(ctx); err != nil {
+		result = multierror.Append(result, fmt.Errorf("backend %s: %w", cand.Name, err))
+	}
+	// Detach before the last reports are written: a slow output must not keep
+	// programs in the packet path.
+	if err := src.Close(); err != nil {
+		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", cand.Name, err))
+	}
+	r.final()
+	result = multierror.Append(result, outlets.close(c.Env.Notify)...)
+	return result.ErrorOrNil()
+}
+
+// run is the state of one count; the loop's goroutine owns it.
+type run struct {
+	c       *Config
+	src     registry.Source
+	cand    Candidate
+	ledger  *ledger.Ledger
+	batch   *flow.Batch
+	outlets outlets
+	rate    flow.Layer
+
+	seq           uint64
+	start, end    time.Time // of the run so far
+	intervalStart time.Time
+	bytesUnknown  bool
+	progress      pacer
+}
+
+func newRun(c *Config, src registry.Source, cand Candidate, o outlets) *run {
+	now := c.Env.Now()
+	r := &run{
+		c: c, src: src, cand: cand, outlets: o, rate: rateLayer(c.Count, cand.Backend.Layers),
+		ledger:   ledger.New(c.Dims, c.MaxFlows, flow.Seed{rand.Uint64(), rand.Uint64()}),
+		progress: pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now},
+	}
+	if cand.Backend.Clock == registry.ClockWall {
+		r.start, r.end, r.intervalStart = now, now, now
+	}
+	chunks := 0
+	r.batch = flow.NewBatch(func(recs []flow.Record) error {
+		r.ledger.Merge(recs)
+		// A capture is one long Collect: its progress shows in between.
+		if chunks++; chunks%64 == 0 {
+			r.showProgress(now)
+		}
+		return nil
+	})
+	return r
+}
+
+// rateLayer is the layer that rates are computed from.
+func rateLayer(asked, has flow.Layer) flow.Layer {
+	if asked != 0 {
+		return asked
+	}
+	if has&flow.LayerFrame != 0 {
+		return flow.LayerFrame
+	}
+	return flow.LayerIP
+}
+
+// loop collects until the run is over. When it returns, everything the source
+// counted is in the ledger and in interval reports.
+func (r *run) loop(ctx context.Context) error {
+	if r.c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.c.Timeout)
+		defer cancel()
+	}
+	if r.cand.Backend.Clock == registry.ClockSource {
+		return r.loopSource(ctx)
+	}
+	return r.loopWall(ctx)
+}
+
+// loopWall serves live sources: the engine's clock ticks.
+func (r *run) loopWall(ctx context.Context) error {
+	uncut := context.WithoutCancel(ctx)
+	tick := time.NewTicker(min(r.c.Refresh, collectEvery))
+	defer tick.Stop()
+	var wake <-chan struct{}
+	if w, ok := r.src.(registry.Waker); ok {
+		wake = w.Wake()
+	}
+	begun := r.c.Env.Now()
+	next := begun.Add(r.c.Refresh)
+	for {
+		due := false
+		select {
+		case <-ctx.Done():
+			return r.finish(uncut)
+		case <-r.outlets.allFailed():
+			return r.finish(uncut)
+		case <-wake:
+		case <-r.c.ReportNow:
+			due = true
+		case <-tick.C:
+		}
+		if err := r.collectLive(uncut); err != nil {
+			r.interval()
+			return notEOF(err)
+		}
+		// A tick that comes a little early must not put the report off to the
+		// next one.
+		if now := r.c.Env.Now(); due || now.Add(r.c.Refresh/8).After(next) {
+			r.interval()
+			for !next.After(now) {
+				next = next.Add(r.c.Refresh)
+			}
+			if next.Sub(now) < r.c.Refresh/8 {
+				next = next.Add(r.c.Refresh)
+			}
+		}
+		r.showProgress(begun)
+	}
+}
+
+// finish is the last Collect and the last interval.
+func (r *run) finish(ctx context.Context) error {
+	err := r.collectLive(ctx)
+	r.interval()
+	return notEOF(err)
+}
+
+func (r *run) collectLive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, collectWithin)
+	defer cancel()
+	return r.collect(ctx)
+}
+
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// loopSource serves captures: each Collect is one interval of the packets' own
+// time, or everything if nobody wants intervals.
+func (r *run) loopSource(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-r.outlets.allFailed():
+			cancel()
+		case <-stop:
+		}
+	}()
+	for {
+		err := r.collect(ctx)
+		r.interval()
+		switch {
+		case err != nil:
+			return notEOF(err)
+		case ctx.Err() != nil:
+			return nil
+		}
+	}
+}
+
+// collect moves what the source counted into the ledger.
+func (r *run) collect(ctx context.Context) error {
+	b := r.batch
+	b.Start, b.End = r.end, time.Time{}
+	b.Other, b.Lost, b.LostBytesUnknown = flow.Counters{}, flow.Counters{}, false
+	err := r.src.Collect(ctx, b)
+	if ferr := b.Flush(); ferr != nil && err == nil {
+		err = ferr
+	}
+	r.ledger.AddOther(b.Other)
+	r.ledger.AddLost(b.Lost)
+	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
+	if b.End.IsZero() && r.cand.Backend.Clock == registry.ClockWall {
+		b.End = r.c.Env.Now()
+	}
+	if r.start.IsZero() {
+		r.start, r.intervalStart = b.Start, b.Start
+	}
+	if b.End.After(r.end) {
+		r.end = b.End
+	}
+	return err
+}
+
+func (r *run) showProgress(begun time.Time) {
+	if r.c.Progress == nil || !r.progress.due() {
+		return
+	}
+	r.c.Progress(Progress{
+		Elapsed: r.c.Env.Now().Sub(begun),
+		Total:   r.ledger.Sums(ledger.Run).Total,
+		Flows:   r.ledger.Len(),
+	})
+}
+
+// pacer tells when it is time again.
+type pacer struct {
+	now   func() time.Time
+	every time.Duration
+	last  time.Time
+}
+
+func (p *pacer) due() bool {
+	now := p.now()
+	if now.Sub(p.last) < p.every {
+		return false
+	}
+	p.last = now
+	return true
+}

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// open tries the candidates in order. An explicitly named backend is the only
+// one and its error is the answer; of several the most useful error is.
+func open(ctx context.Context, c *Config) (registry.Source, Candidate, error) {
+	var failed []error
+	for _, cand := range c.Candidates {
+		src, err := openOne(ctx, c, cand)
+		if err == nil {
+			return src, cand, nil
+		}
+		err = fmt.Errorf("backend %s: %w", cand.Name, err)
+		c.Env.Debugf("%v", err)
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(failed) == 0 {
+		return nil, Candidate{}, fmt.Errorf("%w: no backend can do what was asked", registry.ErrUnsupported)
+	}
+	for _, err := range failed {
+		if errors.Is(err, registry.ErrPermission) {
+			return nil, Candidate{}, err // the one thing the user can change at once
+		}
+	}
+	return nil, Candidate{}, failed[0]
+}
+
+func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, error) {
+	if c.Count != 0 && cand.Backend.Layers&c.Count == 0 {
+		return nil, fmt.Errorf("%w: --count=%s: this backend does not see that layer", registry.ErrUsage, c.Count)
+	}
+	env := c.Env
+	env.MaxFlows = c.MaxFlows
+	if cand.Backend.Clock == registry.ClockSource && wantsIntervals(c.Outputs) {
+		env.Interval = c.Refresh
+	}
+	if !cand.Backend.Caps.Has(registry.CapInterfaces) {
+		env.Interfaces = nil
+	}
+	return cand.Config.Open(ctx, env)
+}
+
+func wantsIntervals(outputs []Output) bool {
+	for _, o := range outputs {
+		if o.When&registry.WhenInterval != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// attachment asks the source how it is attached now.
+func (r *run) attachment() registry.Attachment {
+	if a, ok := r.src.(registry.Attached); ok {
+		return a.Attachment()
+	}
+	return registry.Attachment{Interfaces: append([]flow.Interface(nil), r.c.Env.Interfaces...)}
+}

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// queued is how many interval reports may wait for a slow output.
+const queued = 8
+
+// outlet feeds one sink from a goroutine of its own, so that a slow or stalled
+// one does not slow the count. A sink that cannot keep up loses its oldest
+// interval reports, which is counted; the final report is never dropped.
+type outlet struct {
+	Output
+	mu      sync.Mutex
+	changed sync.Cond
+	reports []*flow.Report
+	dropped uint64
+	ended   bool // no report will come
+	err     error
+	failed  bool
+
+	done chan struct{}
+}
+
+type outlets struct {
+	all  []*outlet
+	none chan struct{} // closed when every sink has failed
+}
+
+func openOutlets(ctx context.Context, outputs []Output) outlets {
+	os := outlets{none: make(chan struct{})}
+	// Sinks write the final report after ctx has ended.
+	ctx = context.WithoutCancel(ctx)
+	left := len(outputs)
+	var mu sync.Mutex
+	for _, out := range outputs {
+		o := &outlet{Output: out, done: make(chan struct{})}
+		o.changed.L = &o.mu
+		os.all = append(os.all, o)
+		go o.serve(ctx, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if left--; left == 0 {
+				close(os.none)
+			}
+		})
+	}
+	return os
+}
+
+// serve writes reports until there are no more, then closes the sink.
+func (o *outlet) serve(ctx context.Context, failed func()) {
+	defer close(o.done)
+	for {
+		r := o.next()
+		if r == nil {
+			break
+		}
+		if err := o.Sink.Write(ctx, r.Top(o.Top)); err != nil {
+			o.fail(err)
+			failed()
+			break
+		}
+	}
+	if err := o.Sink.Close(); err != nil {
+		o.fail(err)
+	}
+}
+
+// next waits for a report; nil when there are no more.
+func (o *outlet) next() *flow.Report {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.reports) == 0 && !o.ended {
+		o.changed.Wait()
+	}
+	if len(o.reports) == 0 {
+		return nil
+	}
+	r := o.reports[0]
+	o.reports = o.reports[1:]
+	o.changed.Broadcast()
+	return r
+}
+
+// fail remembers the first error and lets nothing more queue up.
+func (o *outlet) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+	o.failed, o.reports = true, nil
+	o.changed.Broadcast()
+}
+
+// put queues a report. When the queue is full it waits, or drops the oldest.
+func (o *outlet) put(r *flow.Report, wait bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for wait && len(o.reports) >= queued && !o.failed {
+		o.changed.Wait()
+	}
+	if o.failed {
+		return
+	}
+	if len(o.reports) >= queued && !r.Final {
+		o.reports = o.reports[1:]
+		o.dropped++
+	}
+	o.reports = append(o.reports, r)
+	o.changed.Broadcast()
+}
+
+func (o *outlet) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
+	o.changed.Broadcast()
+}
+
+// interval hands an interval report to the outputs that want them. With wait
+// (captures: nothing is lost by reading on later) a slow output holds up the count.
+func (os outlets) interval(r *flow.Report, wait bool) {
+	for _, o := range os.all {
+		if o.When&registry.WhenInterval != 0 {
+			o.put(r, wait)
+		}
+	}
+}
+
+func (os outlets) final(r *flow.Report) {
+	for _, o := range os.all {
+		if o.When&registry.WhenFinal != 0 {
+			o.put(r, false)
+		}
+	}
+}
+
+// top is the number of rows that serves every output that gets such reports.
+func (os outlets) top(w registry.When) int {
+	top := 0
+	for _, o := range os.all {
+		if o.When&w == 0 {
+			continue
+		}
+		if o.Top <= 0 {
+			return 0
+		}
+		top = max(top, o.Top)
+	}
+	return top
+}
+
+// allFailed is closed when no output is left that could be written to.
+func (os outlets) allFailed() <-chan struct{} { return os.none }
+
+// close ends the outputs, waits for them and returns what went wrong. A reader
+// that went away (EPIPE) wanted no more: that is no failure. Nor is being slow,
+// but what an output missed is said.
+func (os outlets) close(notify func(string, ...any)) []error {
+	for _, o := range os.all {
+		o.end()
+	}
+	var errs []error
+	for _, o := range os.all {
+		<-o.done
+		if o.err != nil && !errors.Is(o.err, syscall.EPIPE) {
+			errs = append(errs, fmt.Errorf("%w: %s: %w", ErrOutput, o.Name, o.err))
+		}
+		if o.dropped > 0 {
+			notify("output %s is too slow: it missed %d interval reports", o.Name, o.dropped)
+		}
+	}
+	return errs
+}

@@ -1,0 +1,80 @@
+package ledger
+
+import "github.com/pktstat/pktstat/flow"
+
+// fold makes room: it moves the smallest eighth of the rows into other. Newcomers
+// are always admitted and the largest always stay, so a flow that starts late
+// and grows is found however many small ones pass. Over many folds the cost is
+// a few steps an insert.
+func (l *Ledger) fold() {
+	n := l.rows.n
+	k := max(1, n/8)
+	l.scratch = l.scratch[:0]
+	for row := range l.rows.all() {
+		l.scratch = append(l.scratch, size(row))
+	}
+	limit, ties := kthSmallest(l.scratch, k)
+
+	kept := 0
+	var interval, run flow.Counters
+	for i := range n {
+		row := l.rows.at(uint32(i))
+		s := size(row)
+		if s < limit || s == limit && ties > 0 {
+			if s == limit {
+				ties--
+			}
+			interval.Add(row.Delta)
+			run.Add(row.Delta)
+			run.Add(row.Total)
+			continue
+		}
+		if kept != i {
+			*l.rows.at(uint32(kept)) = *row
+		}
+		kept++
+	}
+	l.rows.n = kept
+	l.sums[Interval].Other.Add(interval)
+	l.sums[Run].Other.Add(run)
+	l.reindex(len(l.index))
+}
+
+// size orders rows for folding: bytes over the whole run.
+func size(r *flow.PackedRow) uint64 {
+	return max(r.Total.FrameBytes+r.Delta.FrameBytes, r.Total.Bytes+r.Delta.Bytes)
+}
+
+// kthSmallest returns the value v of the k-th smallest element (k from 1) and
+// how many elements equal to v are among the k smallest. It reorders s.
+func kthSmallest(s []uint64, k int) (v uint64, ties int) {
+	lo, hi := 0, len(s)
+	for want := k - 1; ; {
+		p := median3(s[lo], s[lo+(hi-lo)/2], s[hi-1])
+		// Three-way partition: equal sizes are the common case of a flood.
+		lt, i, gt := lo, lo, hi
+		for i < gt {
+			switch {
+			case s[i] < p:
+				s[i], s[lt] = s[lt], s[i]
+				lt++
+				i++
+			case s[i] > p:
+				gt--
+				s[i], s[gt] = s[gt], s[i]
+			default:
+				i++
+			}
+		}
+		switch {
+		case want < lt:
+			hi = lt
+		case want >= gt:
+			lo = gt
+		default:
+			return p, k - lt
+		}
+	}
+}
+
+func median3(a, b, c uint64) uint64 { return max(min(a, b), min(max(a, b), c)) }

@@ -1,0 +1,222 @@
+// Package ledger adds up what a source counted: per row, for the interval and
+// for the run, in bounded memory, so that
+//
+//	total == sum(rows) + other + lost
+//
+// holds for every interval and for the run, to the byte.
+package ledger
+
+import (
+	"iter"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// Ledger holds one row per distinct key, after projection to the fields that
+// rows are grouped by. It is not safe for concurrent use.
+//
+// Rows lie densely in chunks that never move; an open-addressing index of
+// 64-bit words (hash tag, row number) finds them. That is two cache misses a
+// record at a million rows, and no garbage.
+type Ledger struct {
+	seed  flow.Seed
+	proj  flow.Projection
+	max   int
+	index []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
+	rows  rows
+	sums  [2]flow.Sums // by span; Rest stays 0
+
+	scratch []uint64 // sizes, for fold
+	touched uint64   // keeps touch's loads from being optimised away
+}
+
+// Span is what sums and rows are over.
+type Span uint8
+
+// Spans.
+const (
+	Interval Span = iota
+	Run
+)
+
+const minIndex = 1 << 10
+
+// New returns a ledger that keeps at most maxRows rows, at least one. The seed
+// should be random: it keeps traffic from aiming at one place of the index.
+func New(dims flow.Dims, maxRows int, seed flow.Seed) *Ledger {
+	return &Ledger{
+		seed: seed, proj: dims.Projection(), max: max(maxRows, 1),
+		index: make([]uint64, minIndex),
+	}
+}
+
+// Len is the number of rows.
+func (l *Ledger) Len() int { return l.rows.n }
+
+// Sums returns the sums over a span.
+func (l *Ledger) Sums(s Span) flow.Sums { return l.sums[s] }
+
+// AddOther adds what a source counted without a flow.
+func (l *Ledger) AddOther(c flow.Counters) {
+	for i := range l.sums {
+		l.sums[i].Total.Add(c)
+		l.sums[i].Other.Add(c)
+	}
+}
+
+// AddLost adds what a source saw and could not count to a flow.
+func (l *Ledger) AddLost(c flow.Counters) {
+	for i := range l.sums {
+		l.sums[i].Total.Add(c)
+		l.sums[i].Lost.Add(c)
+	}
+}
+
+// block is how many records are looked up together: their index words and rows
+// are touched in a first pass, so that the cache misses overlap.
+const block = 64
+
+// Merge adds records. It changes their keys (projection).
+func (l *Ledger) Merge(recs []flow.Record) {
+	var total flow.Counters
+	var hashes [block]uint64
+	for len(recs) > 0 {
+		n := min(block, len(recs))
+		l.touch(recs[:n], &hashes)
+		for i := range recs[:n] {
+			l.add(&recs[i], hashes[i])
+			total.Add(recs[i].Counters)
+		}
+		recs = recs[n:]
+	}
+	for i := range l.sums {
+		l.sums[i].Total.Add(total)
+	}
+}
+
+// touch computes the hashes and loads what add will need.
+func (l *Ledger) touch(recs []flow.Record, hashes *[block]uint64) {
+	identity := l.proj.IsIdentity()
+	mask := uint64(len(l.index) - 1)
+	var found [block]uint64
+	for i := range recs {
+		if !identity {
+			l.proj.Apply(&recs[i].Key)
+		}
+		h := recs[i].Key.Hash(l.seed)
+		hashes[i&(block-1)] = h
+		found[i&(block-1)] = l.index[h&mask]
+	}
+	var sink uint64
+	for i := range recs {
+		if v := uint32(found[i&(block-1)]); v != 0 && int(v) <= l.rows.n {
+			sink |= l.rows.at(v - 1).Delta.Packets
+		}
+	}
+	l.touched = sink
+}
+
+func (l *Ledger) add(r *flow.Record, h uint64) {
+	mask := uint64(len(l.index) - 1)
+	tag := h &^ 0xffffffff
+	for j := h & mask; ; j = (j + 1) & mask {
+		v := l.index[j]
+		if v == 0 {
+			l.insert(r, h, j)
+			return
+		}
+		if v&^0xffffffff != tag {
+			continue
+		}
+		row := l.rows.at(uint32(v) - 1)
+		if row.Key != r.Key {
+			continue
+		}
+		row.Delta.Add(r.Counters)
+		row.First = min(row.First, r.First)
+		row.Last = max(row.Last, r.Last)
+		return
+	}
+}
+
+func (l *Ledger) insert(r *flow.Record, h, free uint64) {
+	if l.rows.n >= l.max {
+		l.fold()
+		free = l.probe(h)
+	} else if 2*(l.rows.n+1) > len(l.index) {
+		l.reindex(2 * len(l.index))
+		free = l.probe(h)
+	}
+	row := l.rows.push()
+	*row = flow.PackedRow{Key: r.Key, Delta: r.Counters, First: r.First, Last: r.Last}
+	l.index[free] = h&^0xffffffff | uint64(l.rows.n)
+}
+
+// probe returns the first free place for h.
+func (l *Ledger) probe(h uint64) uint64 {
+	mask := uint64(len(l.index) - 1)
+	j := h & mask
+	for l.index[j] != 0 {
+		j = (j + 1) & mask
+	}
+	return j
+}
+
+// reindex rebuilds the index with n words, a power of two.
+func (l *Ledger) reindex(n int) {
+	if n == len(l.index) {
+		clear(l.index)
+	} else {
+		l.index = make([]uint64, n)
+	}
+	for i := range l.rows.n {
+		h := l.rows.at(uint32(i)).Key.Hash(l.seed)
+		l.index[l.probe(h)] = h&^0xffffffff | uint64(i+1)
+	}
+}
+
+// EndInterval moves the interval's deltas into the totals.
+func (l *Ledger) EndInterval() {
+	l.sums[Interval] = flow.Sums{}
+	for row := range l.rows.all() {
+		row.Total.Add(row.Delta)
+		row.Delta = flow.Counters{}
+	}
+}
+
+// rows are PackedRows in chunks: growing copies nothing and pointers stay valid.
+type rows struct {
+	chunks []*[chunkRows]flow.PackedRow
+	n      int
+}
+
+const (
+	chunkBits = 12
+	chunkRows = 1 << chunkBits // 128 bytes each: half a megabyte
+)
+
+func (r *rows) at(i uint32) *flow.PackedRow {
+	return &r.chunks[i>>chunkBits][i&(chunkRows-1)]
+}
+
+func (r *rows) push() *flow.PackedRow {
+	if r.n == len(r.chunks)<<chunkBits {
+		r.chunks = append(r.chunks, new([chunkRows]flow.PackedRow))
+	}
+	r.n++
+	return r.at(uint32(r.n - 1))
+}
+
+func (r *rows) all() iter.Seq[*flow.PackedRow] {
+	return func(yield func(*flow.PackedRow) bool) {
+		left := r.n
+		for _, c := range r.chunks {
+			for i := range min(left, chunkRows) {
+				if !yield(&c[i]) {
+					return
+				}
+			}
+			left -= min(left, chunkRows)
+		}
+	}
+}
