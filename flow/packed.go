@@ -55,14 +55,15 @@ func (p *Packed) words() *[8]uint64 { return (*[8]uint64)(unsafe.Pointer(p)) }
 // Seed keys the hash, so that traffic cannot be made to collide.
 type Seed [2]uint64
 
-// Hash returns a keyed hash of all fields (multiply-mix, two words a step).
+// Hash returns a keyed hash of all fields (the multiply-mix step of wyhash, two
+// words a step, each step keyed by the one before).
 func (p *Packed) Hash(s Seed) uint64 {
 	w := p.words()
-	h0 := mix(w[0]^s[0], w[1]^0x9e3779b97f4a7c15)
-	h1 := mix(w[2]^s[1], w[3]^0xd1b54a32d192ed03)
-	h2 := mix(w[4]^s[0], w[5]^0x8cb92ba72f3d8dd7)
-	h3 := mix(w[6]^s[1], w[7]^0xaaaaaaaaaaaaaaab)
-	return mix(h0^h2^s[1], h1^bits.RotateLeft64(h3, 23)^0xe7037ed1a0b428db)
+	h := mix(w[0]^s[0]^0x2d358dccaa6c78a5, w[1]^s[1]^0x8bb84b93962eacc9)
+	h = mix(w[2]^0xa0761d6478bd642f, w[3]^h)
+	h = mix(w[4]^0xe7037ed1a0b428db, w[5]^h)
+	h = mix(w[6]^0x8ebc6af09c88c6e3, w[7]^h)
+	return mix(h^s[0], s[1]^0x589965cc75374cc3)
 }
 
 func mix(a, b uint64) uint64 {
