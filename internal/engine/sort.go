@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/ledger"
 )
 
 // SortField is what rows are ordered by, the largest first (addresses and ports:
@@ -46,51 +47,61 @@ func ParseSort(s string) (SortField, error) {
 // String returns what ParseSort reads.
 func (f SortField) String() string { return sortNames[f] }
 
-// order returns the comparison for rows of a report: negative if a comes first.
-func (f SortField) order(final bool, rate flow.Layer) func(a, b *flow.PackedRow) int {
-	counters := func(r *flow.PackedRow) *flow.Counters {
+// order returns the order of the rows of a report.
+func (f SortField) order(final bool, rate flow.Layer) ledger.Order {
+	of := func(r *flow.PackedRow) *flow.Counters {
 		if final {
 			return &r.Total
 		}
 		return &r.Delta
 	}
-	first := func(a, b *flow.PackedRow) int {
-		return cmp.Compare(counters(b).At(rate), counters(a).At(rate))
-	}
+	type row = *flow.PackedRow
+	var o ledger.Order
+	compare := func(a, b row) int { return 0 }
 	switch f {
+	case SortRate:
+		o.Key = func(r row) uint64 { return of(r).At(rate) }
 	case SortPackets:
-		first = func(a, b *flow.PackedRow) int { return cmp.Compare(counters(b).Packets, counters(a).Packets) }
+		o.Key = func(r row) uint64 { return of(r).Packets }
 	case SortBytes:
-		first = func(a, b *flow.PackedRow) int { return cmp.Compare(counters(b).Bytes, counters(a).Bytes) }
+		o.Key = func(r row) uint64 { return of(r).Bytes }
 	case SortFrameBytes:
-		first = func(a, b *flow.PackedRow) int { return cmp.Compare(counters(b).FrameBytes, counters(a).FrameBytes) }
-	case SortSrc:
-		first = func(a, b *flow.PackedRow) int { return bytes.Compare(a.Key.Src[:], b.Key.Src[:]) }
-	case SortDst:
-		first = func(a, b *flow.PackedRow) int { return bytes.Compare(a.Key.Dst[:], b.Key.Dst[:]) }
+		o.Key = func(r row) uint64 { return of(r).FrameBytes }
+	case SortLast:
+		o.Key = func(r row) uint64 { return uint64(r.Last) }
+	case SortFirst: // the earliest first
+		o.Key = func(r row) uint64 { return ^uint64(r.First) }
 	case SortSrcPort:
-		first = func(a, b *flow.PackedRow) int { return cmp.Compare(a.Key.L4>>16, b.Key.L4>>16) }
+		o.Key = func(r row) uint64 { return uint64(^ports(r) >> 16) }
 	case SortDstPort:
-		first = func(a, b *flow.PackedRow) int { return cmp.Compare(a.Key.L4&0xffff, b.Key.L4&0xffff) }
+		o.Key = func(r row) uint64 { return uint64(^ports(r) & 0xffff) }
+	case SortSrc:
+		compare = func(a, b row) int { return bytes.Compare(a.Key.Src[:], b.Key.Src[:]) }
+	case SortDst:
+		compare = func(a, b row) int { return bytes.Compare(a.Key.Dst[:], b.Key.Dst[:]) }
 	case SortProto:
-		first = func(a, b *flow.PackedRow) int {
+		compare = func(a, b row) int {
 			ka, kb := a.Key.Key(), b.Key.Key()
 			return cmp.Compare(ka.Protocol(), kb.Protocol())
 		}
-	case SortFirst:
-		first = func(a, b *flow.PackedRow) int { return cmp.Compare(a.First, b.First) }
-	case SortLast:
-		first = func(a, b *flow.PackedRow) int { return cmp.Compare(b.Last, a.Last) }
 	}
-	return func(a, b *flow.PackedRow) int {
-		if c := first(a, b); c != 0 {
+	o.Compare = func(a, b row) int {
+		if c := compare(a, b); c != 0 {
 			return c
 		}
-		if c := cmp.Compare(counters(b).Packets, counters(a).Packets); c != 0 {
+		if c := cmp.Compare(of(b).Packets, of(a).Packets); c != 0 {
 			return c
 		}
 		return compareKeys(&a.Key, &b.Key)
 	}
+	return o
+}
+
+func ports(r *flow.PackedRow) uint32 {
+	if r.Key.L4Kind != flow.L4Ports {
+		return 0
+	}
+	return r.Key.L4
 }
 
 // compareKeys is a total order over keys, so that equal traffic prints equally.

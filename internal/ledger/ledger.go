@@ -110,7 +110,8 @@ func (l *Ledger) touch(recs []flow.Record, hashes *[block]uint64) {
 	var sink uint64
 	for i := range recs {
 		if v := uint32(found[i&(block-1)]); v != 0 && int(v) <= l.rows.n {
-			sink |= l.rows.at(v - 1).Delta.Packets
+			row := l.rows.at(v - 1)
+			sink |= row.Delta.Packets ^ uint64(row.Key.L4)
 		}
 	}
 	l.touched = sink

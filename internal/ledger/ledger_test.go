@@ -24,10 +24,12 @@ func record(id uint32, packets, bytes uint64) flow.Record {
 	return r
 }
 
-func byBytes(s Span) func(a, b *flow.PackedRow) int {
-	return func(a, b *flow.PackedRow) int {
-		return cmp.Or(cmp.Compare(counters(b, s).FrameBytes, counters(a, s).FrameBytes),
-			cmp.Compare(binary.BigEndian.Uint32(a.Key.Src[:]), binary.BigEndian.Uint32(b.Key.Src[:])))
+func byBytes(s Span) Order {
+	return Order{
+		Key: func(r *flow.PackedRow) uint64 { return counters(r, s).FrameBytes },
+		Compare: func(a, b *flow.PackedRow) int {
+			return cmp.Compare(binary.BigEndian.Uint32(a.Key.Src[:]), binary.BigEndian.Uint32(b.Key.Src[:]))
+		},
 	}
 }
 
@@ -43,7 +45,8 @@ func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 			c = r.Total
 		}
 		got.Add(c)
-		if i > 0 && byBytes(s)(sel.Rows[i-1], r) >= 0 {
+		o := byBytes(s)
+		if i > 0 && cmp.Or(cmp.Compare(o.Key(r), o.Key(sel.Rows[i-1])), o.Compare(sel.Rows[i-1], r)) >= 0 {
 			t.Fatalf("row %d is out of order", i)
 		}
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/pktstat/pktstat/flow"
@@ -13,38 +14,54 @@ type Selection struct {
 	Rest  flow.Counters // of the rows that were cut off
 }
 
-// Select returns the first top rows (0: all) of a span in the order of compare.
-// Rows of an interval are copies; rows of the run are the ledger's own, valid
-// until it changes: the caller asks for them when counting is over.
-func (l *Ledger) Select(s Span, top int, compare func(a, b *flow.PackedRow) int) Selection {
+// Order is an order of rows: by Key, the largest first, then by Compare. Keys are
+// read once a row, so that sorting a million rows does not visit each of them
+// twenty times.
+type Order struct {
+	Key     func(*flow.PackedRow) uint64 // nil: all equal
+	Compare func(a, b *flow.PackedRow) int
+}
+
+// Select returns the first top rows (0: all) of a span in order. Rows of an
+// interval are copies; rows of the run are the ledger's own, valid until it
+// changes: the caller asks for them when counting is over.
+func (l *Ledger) Select(s Span, top int, order Order) Selection {
 	var sel Selection
 	if top <= 0 {
 		top = l.rows.n
 	}
-	h := heap{compare: compare, rows: make([]*flow.PackedRow, 0, min(top, l.rows.n))}
+	h := heap{compare: order.Compare, rows: make([]keyed, 0, min(top, l.rows.n)), cuts: top < l.rows.n}
 	for row := range l.rows.all() {
-		c := row.Delta
+		c := &row.Delta
 		if s == Run {
-			c = row.Total
+			c = &row.Total
 		}
 		if c.IsZero() {
 			continue
 		}
 		sel.Count++
-		if cut := h.offer(row, top); cut != nil {
+		k := keyed{row: row}
+		if order.Key != nil {
+			k.key = order.Key(row)
+		}
+		if cut := h.offer(k, top); cut != nil {
 			sel.Rest.Add(counters(cut, s))
 		}
 	}
-	slices.SortFunc(h.rows, compare)
-	sel.Rows = h.rows
-	if s == Interval {
-		kept := make([]flow.PackedRow, len(sel.Rows))
-		for i, r := range sel.Rows {
-			kept[i] = *r
-			// Total is moved forward by EndInterval; a report shows it moved.
-			kept[i].Total.Add(r.Delta)
-			sel.Rows[i] = &kept[i]
+	slices.SortFunc(h.rows, h.order)
+	sel.Rows = make([]*flow.PackedRow, len(h.rows))
+	if s == Run {
+		for i := range h.rows {
+			sel.Rows[i] = h.rows[i].row
 		}
+		return sel
+	}
+	kept := make([]flow.PackedRow, len(h.rows))
+	for i := range h.rows {
+		kept[i] = *h.rows[i].row
+		// Total is moved forward by EndInterval; a report shows it moved.
+		kept[i].Total.Add(kept[i].Delta)
+		sel.Rows[i] = &kept[i]
 	}
 	return sel
 }
@@ -56,18 +73,32 @@ func counters(r *flow.PackedRow, s Span) flow.Counters {
 	return r.Delta
 }
 
+// keyed is a row with what it is ordered by.
+type keyed struct {
+	key uint64
+	row *flow.PackedRow
+}
+
 // heap keeps the first rows of an order, the last of them at the root.
 type heap struct {
 	compare func(a, b *flow.PackedRow) int
-	rows    []*flow.PackedRow
+	rows    []keyed
+	cuts    bool // there may be more rows than fit
 }
 
-// offer adds row if it is among the first top so far, and returns the row that
-// is then out: another one, row itself, or nil.
-func (h *heap) offer(row *flow.PackedRow, top int) *flow.PackedRow {
+func (h *heap) order(a, b keyed) int {
+	if c := cmp.Compare(b.key, a.key); c != 0 {
+		return c
+	}
+	return h.compare(a.row, b.row)
+}
+
+// offer adds a row if it is among the first top so far, and returns the row that
+// is then out: another one, itself, or nil.
+func (h *heap) offer(k keyed, top int) *flow.PackedRow {
 	if len(h.rows) < top {
-		h.rows = append(h.rows, row)
-		if len(h.rows) == top {
+		h.rows = append(h.rows, k)
+		if len(h.rows) == top && h.cuts {
 			for i := top/2 - 1; i >= 0; i-- {
 				h.down(i)
 			}
@@ -75,12 +106,12 @@ func (h *heap) offer(row *flow.PackedRow, top int) *flow.PackedRow {
 		return nil
 	}
 	root := h.rows[0]
-	if h.compare(row, root) >= 0 {
-		return row
+	if h.order(k, root) >= 0 {
+		return k.row
 	}
-	h.rows[0] = row
+	h.rows[0] = k
 	h.down(0)
-	return root
+	return root.row
 }
 
 func (h *heap) down(i int) {
@@ -89,10 +120,10 @@ func (h *heap) down(i int) {
 		if c >= len(h.rows) {
 			return
 		}
-		if c+1 < len(h.rows) && h.compare(h.rows[c+1], h.rows[c]) > 0 {
+		if c+1 < len(h.rows) && h.order(h.rows[c+1], h.rows[c]) > 0 {
 			c++
 		}
-		if h.compare(h.rows[c], h.rows[i]) <= 0 {
+		if h.order(h.rows[c], h.rows[i]) <= 0 {
 			return
 		}
 		h.rows[i], h.rows[c] = h.rows[c], h.rows[i]
