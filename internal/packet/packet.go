@@ -15,8 +15,8 @@ type Frame struct {
 	Raw bool
 	// EtherType of a Raw frame; 0: told by the first four bits.
 	EtherType flow.EtherType
-	// LinkLen is added to FrameBytes of a Raw frame: the header that a cooked
-	// capture replaced. 0: the link has none.
+	// LinkLen is the length of the link header that a cooked capture replaced in a
+	// Raw frame: FrameBytes is that of the frame as it was. 0: the link has none.
 	LinkLen int
 
 	// Tagged: the kernel holds the outermost VLAN tag outside of Data and Len.
@@ -25,4 +25,49 @@ type Frame struct {
 
 	// Segments of a GSO or GRO super-frame; 0 and 1 mean that it is none.
 	Segments int
+}
+
+// Parse sets the key and the counters of r to those of f: every field of both,
+// since r may hold an old record. Dir, Ifindex, NetNS, PID and CgroupID are 0;
+// they, First and Last are the caller's. No frame is an error: what cannot be
+// read is counted by its ethertype.
+//
+// Parse does not allocate, and keeps nothing of f.
+func Parse(f *Frame, r *flow.Record) {
+	k := &r.Key
+	*k = flow.Packed{}
+
+	etherType, l3 := link(f, k)
+	// Of an IP packet: its layer-3 length (never 0), the length of its header,
+	// and what is there of the transport header and what follows. These are
+	// single values, not a struct, because copying one costs more than parsing.
+	var bytes, header int
+	var payload []byte
+	switch etherType {
+	case flow.EtherTypeIPv4:
+		bytes, header, payload = ipv4(f.Data[l3:], f.Len-l3, k)
+	case flow.EtherTypeIPv6:
+		bytes, header, payload = ipv6(f.Data[l3:], f.Len-l3, k)
+	case flow.EtherTypeARP:
+		arp(f.Data[l3:], k)
+	}
+	if bytes == 0 {
+		k.EtherType = etherType
+	} else {
+		transport(payload, k)
+	}
+
+	frameBytes := f.Len + f.LinkLen
+	if f.Raw && f.LinkLen == 0 && bytes != 0 {
+		frameBytes = l3 + bytes // no link, no padding
+	}
+	if f.Tagged {
+		frameBytes += tagLen
+	}
+	r.Packets = 1
+	r.Bytes = uint64(bytes)
+	r.FrameBytes = uint64(frameBytes)
+	if f.Segments > 1 {
+		addSegments(&r.Counters, f, l3, header, payload, k)
+	}
 }

@@ -1,0 +1,110 @@
+package corpus
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// truth is what a .json file declares of a packet. The fields that say how it is
+// counted are those of the JSON report; what does not apply is absent.
+type truth struct {
+	Name string `json:"name"`
+	Rule string `json:"rule"`
+
+	TCI      *uint16 `json:"tci"`
+	Segments int     `json:"segments"`
+	TShark   string  `json:"tshark_differs"`
+
+	Proto       string     `json:"proto"`
+	Src         netip.Addr `json:"src"`
+	SrcPort     uint16     `json:"src_port"`
+	Dst         netip.Addr `json:"dst"`
+	DstPort     uint16     `json:"dst_port"`
+	ICMPType    uint8      `json:"icmp_type"`
+	ICMPCode    uint8      `json:"icmp_code"`
+	SPI         uint32     `json:"spi"`
+	GREProtocol string     `json:"gre_protocol"`
+	ARPOp       uint16     `json:"arp_op"`
+	EtherType   string     `json:"ethertype"`
+	VLAN        uint16     `json:"vlan"`
+
+	Packets    uint64 `json:"packets"`
+	Bytes      uint64 `json:"bytes"`
+	FrameBytes uint64 `json:"frame_bytes"`
+}
+
+func loadTruths(file string) ([]truth, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var truths []truth
+	if err := dec.Decode(&truths); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return truths, nil
+}
+
+// record returns the flow and the counters that t declares.
+func (t *truth) record() (flow.Record, error) {
+	k := flow.Key{
+		Src:  netip.AddrPortFrom(t.Src, t.SrcPort),
+		Dst:  netip.AddrPortFrom(t.Dst, t.DstPort),
+		VLAN: t.VLAN,
+	}
+	switch t.Proto {
+	case "ARP":
+		k.EtherType = flow.EtherTypeARP
+		k.Sub = uint32(t.ARPOp)
+	case "ETH":
+		n, err := number(t.EtherType)
+		if err != nil {
+			return flow.Record{}, fmt.Errorf("ethertype: %w", err)
+		}
+		k.EtherType = flow.EtherType(n)
+	default:
+		p, err := protoByName(t.Proto)
+		if err != nil {
+			return flow.Record{}, err
+		}
+		k.Proto = p
+		switch {
+		case p == flow.ICMP || p == flow.ICMPv6:
+			k.Sub = uint32(t.ICMPType)<<8 | uint32(t.ICMPCode)
+		case p == flow.ESP || p == flow.AH:
+			k.Sub = t.SPI
+		case p == flow.GRE && t.GREProtocol != "":
+			n, err := number(t.GREProtocol)
+			if err != nil {
+				return flow.Record{}, fmt.Errorf("gre_protocol: %w", err)
+			}
+			k.Sub = uint32(n)
+		}
+	}
+	return flow.Record{
+		Key:      flow.Pack(k),
+		Counters: flow.Counters{Packets: t.Packets, Bytes: t.Bytes, FrameBytes: t.FrameBytes},
+	}, nil
+}
+
+func number(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 0, 16)
+	return uint16(n), err
+}
+
+func protoByName(s string) (flow.Proto, error) {
+	for i := range 256 {
+		if p := flow.Proto(i); p.String() == s {
+			return p, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown protocol %q", s)
+}

@@ -1,0 +1,87 @@
+package packet
+
+import (
+	"encoding/binary"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+const (
+	ethernetLen = 14
+	tagLen      = 4
+	maxTags     = 2
+	arpLen      = 28 // with Ethernet and IPv4 addresses
+
+	typeVLAN flow.EtherType = 0x8100 // 802.1Q
+	typeQinQ flow.EtherType = 0x88a8 // 802.1ad
+	minType  flow.EtherType = 0x0600 // below, the field is an 802.3 length
+)
+
+// link reads what is before layer 3. It returns the ethertype and the offset of
+// what follows, and sets the key's VLAN.
+func link(f *Frame, k *flow.Packed) (flow.EtherType, int) {
+	d, off := f.Data, 0
+	var etherType flow.EtherType
+	switch {
+	case !f.Raw:
+		if len(d) < ethernetLen {
+			etherType = flow.EtherTypeRunt
+			break
+		}
+		etherType, off = flow.EtherType(binary.BigEndian.Uint16(d[12:])), ethernetLen
+	case f.EtherType != 0:
+		etherType = f.EtherType
+	default:
+		etherType = ipVersion(d)
+	}
+
+	tags := 0
+	if f.Tagged {
+		k.VLAN = f.TCI & 0xfff
+		tags = 1
+	}
+	for ; tags < maxTags && (etherType == typeVLAN || etherType == typeQinQ); tags++ {
+		if len(d) < off+tagLen {
+			break
+		}
+		if tags == 0 {
+			k.VLAN = binary.BigEndian.Uint16(d[off:]) & 0xfff
+		}
+		etherType = flow.EtherType(binary.BigEndian.Uint16(d[off+2:]))
+		off += tagLen
+	}
+	if etherType < minType {
+		etherType = flow.EtherTypeLLC
+	}
+	return etherType, off
+}
+
+// ipVersion tells the ethertype by the first four bits.
+func ipVersion(d []byte) flow.EtherType {
+	if len(d) > 0 {
+		switch d[0] >> 4 {
+		case 4:
+			return flow.EtherTypeIPv4
+		case 6:
+			return flow.EtherTypeIPv6
+		}
+	}
+	return flow.EtherTypeRunt
+}
+
+// arp sets the addresses and the operation of ARP with Ethernet and IPv4
+// addresses (RFC 826); of any other ARP it sets nothing.
+func arp(d []byte, k *flow.Packed) {
+	k.L4Kind = flow.L4Sub
+	if len(d) < arpLen {
+		return
+	}
+	const ethernetIPv4 = 0x0800_06_04 // protocol type, hlen, plen
+	if binary.BigEndian.Uint32(d[2:]) != ethernetIPv4 {
+		return
+	}
+	copy(k.Src[:4], d[14:18])
+	copy(k.Dst[:4], d[24:28])
+	k.Family = flow.FamilyIPv4
+	k.L4 = uint32(binary.BigEndian.Uint16(d[6:]))
+}
