@@ -48,8 +48,9 @@ func Run(ctx context.Context, c Config) error {
 	}
 
 	r := newRun(&c, src, cand, outlets)
+	r.describe()
 	if c.Attached != nil {
-		c.Attached(cand, r.attachment())
+		c.Attached(cand, r.attachment)
 	}
 	if err := r.loop(ctx); err != nil {
 		result = multierror.Append(result, fmt.Errorf("backend %s: %w", cand.Name, err))
@@ -73,6 +74,8 @@ type run struct {
 	batch   *flow.Batch
 	outlets outlets
 	rate    flow.Layer
+
+	attachment registry.Attachment // as of the last Collect
 
 	seq           uint64
 	start, end    time.Time // of the run so far
@@ -225,6 +228,7 @@ func (r *run) collect(ctx context.Context) error {
 	if ferr := b.Flush(); ferr != nil && err == nil {
 		err = ferr
 	}
+	r.describe()
 	r.ledger.AddOther(b.Other)
 	r.ledger.AddLost(b.Lost)
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -60,10 +59,10 @@ func wantsIntervals(outputs []Output) bool {
 	return false
 }
 
-// attachment asks the source how it is attached now.
-func (r *run) attachment() registry.Attachment {
+// describe asks the source how it is attached now.
+func (r *run) describe() {
+	r.attachment = registry.Attachment{Interfaces: r.c.Env.Interfaces}
 	if a, ok := r.src.(registry.Attached); ok {
-		return a.Attachment()
+		r.attachment = a.Attachment()
 	}
-	return registry.Attachment{Interfaces: append([]flow.Interface(nil), r.c.Env.Interfaces...)}
 }

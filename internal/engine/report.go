@@ -28,7 +28,7 @@ func (r *run) final() {
 
 func (r *run) report(span ledger.Span, top int) *flow.Report {
 	r.seq++
-	a := r.attachment()
+	a := &r.attachment
 	sel := r.ledger.Select(span, top, r.c.Sort.order(span == ledger.Run, r.rate))
 	rep := &flow.Report{
 		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason,

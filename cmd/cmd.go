@@ -1,0 +1,151 @@
+// Package cmd is the command line of pktstat. A build with other plugins is a
+// main package that imports them and calls [Main]:
+//
+//   - options.go, option.go, mount.go: the options, pktstat's own and the plugins'
+//   - backend.go: which backends may serve a run; output.go: which outputs it has
+//   - run.go: a count, from the options to the engine; signals.go: what ends it
+//   - list.go: the sub-commands backends and outputs; help.go: the help text
+//   - console.go, progress.go: what people see on standard error
+//   - exit.go: errors and exit codes
+package cmd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pktstat/pktstat/registry"
+)
+
+// App is one invocation of pktstat and what it needs of the process around it.
+type App struct {
+	Args           []string // the program's name first
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer // a terminal is recognised if it is an *os.File
+
+	Getenv     func(string) string
+	Now        func() time.Time
+	Signals    <-chan os.Signal // may be nil
+	Executable string           // path of the program, for messages
+	Root       bool             // the user is root
+
+	Backends *registry.Registry[registry.Backend]
+	Outputs  *registry.Registry[registry.Output]
+}
+
+// Main runs pktstat with the process's arguments, streams and signals, and
+// returns its exit code.
+func Main() int {
+	exe, err := os.Executable()
+	if err != nil {
+		exe = os.Args[0]
+	}
+	// A reader of our output that goes away is an error like any other (EPIPE):
+	// another output may still be served.
+	signal.Ignore(syscall.SIGPIPE)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	app := App{
+		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv: os.Getenv, Now: time.Now, Signals: signals,
+		Executable: exe, Root: os.Geteuid() == 0,
+		Backends: registry.Backends, Outputs: registry.Outputs,
+	}
+	return app.Run(context.Background())
+}
+
+// Run runs pktstat and returns its exit code. When ctx ends, a count ends with
+// its final report.
+func (a *App) Run(ctx context.Context) int {
+	s := &session{App: a, console: newConsole(a)}
+	err := s.underSignals(ctx, s.dispatch)
+	return s.exit(err)
+}
+
+// session is an invocation in progress.
+type session struct {
+	*App
+	*console
+	signalled signalled
+}
+
+// dispatch parses the command line and runs what it asks for.
+func (s *session) dispatch(ctx context.Context) error {
+	cl := newCommandLine(s.App)
+	stdout := &failing{w: s.Stdout}
+	app := &cli.App{
+		Name:   program,
+		Writer: stdout, ErrWriter: s.Stderr,
+		HideHelp: true, HideVersion: true, // the options are our own
+		DisableSliceFlagSeparator: true,
+		Flags:                     cl.flags(),
+		Metadata:                  map[string]any{"help": s.help(cl)},
+		CustomAppHelpTemplate:     `{{.Metadata.help}}`,
+		Commands: []*cli.Command{
+			s.listCommand("backends", s.listBackends, stdout, cl),
+			s.listCommand("outputs", s.listOutputs, stdout, cl),
+			{Name: "help", HideHelp: true, Action: cli.ShowAppHelp},
+		},
+		Action: func(c *cli.Context) error {
+			switch {
+			case c.Args().Present():
+				return strayArgument(c)
+			case cl.version.on:
+				_, err := io.WriteString(stdout, versionText())
+				return err
+			}
+			s.debug = cl.debug.on
+			return s.count(c.Context, cl)
+		},
+		OnUsageError: usageError(cl.all()),
+		// Errors are rendered and mapped to exit codes in one place: exit.go.
+		ExitErrHandler: func(*cli.Context, error) {},
+	}
+	err := app.RunContext(ctx, a0(s.Args))
+	if err == nil {
+		err = stdout.failure()
+	}
+	return err
+}
+
+// program is the name of the command in messages.
+const program = "pktstat"
+
+// a0 gives an empty argument list its program name.
+func a0(args []string) []string {
+	if len(args) == 0 {
+		return []string{program}
+	}
+	return args
+}
+
+// failing remembers that a write failed, for callers that do not look.
+type failing struct {
+	w   io.Writer
+	err error
+}
+
+func (f *failing) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	if err != nil && f.err == nil {
+		f.err = err
+	}
+	return n, err
+}
+
+// failure is what went wrong, but for a reader that wanted no more.
+func (f *failing) failure() error {
+	if f.err == nil || errors.Is(f.err, syscall.EPIPE) {
+		return nil
+	}
+	return &outputError{f.err}
+}

@@ -1,0 +1,405 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// TestErrors: each mistake has one line on standard error and its exit code.
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "out")
+	for _, tc := range []struct {
+		name string
+		args string // separated by spaces
+		code int
+		want string // in the line
+	}{
+		{"unknown option", "--nonsense", 2, "unknown option --nonsense; try"},
+		{"mistyped option", "--ifac lo", 2, "unknown option --ifac: is --iface meant?"},
+		{"unknown short option", "-Q", 2, "unknown option -Q"},
+		{"no value", "--timeout", 2, "option --timeout needs a value"},
+		{"stray argument", "eth0", 2, `unexpected argument "eth0": interfaces are named with --iface`},
+		{"options after a stray argument", "eth0 -t 1s", 2, `unexpected argument "eth0"`},
+		{"stray argument after options", "-t 1s lo", 2, `unexpected argument "lo"`},
+		{"stray argument after --", "-- lo", 2, `unexpected argument "lo"`},
+		{"duration", "-t 10", 2, `-t "10": not a duration: use a number with a unit`},
+		{"negative timeout", "--timeout=-1s", 2, `--timeout "-1s": must not be negative; 0 means until a signal`},
+		{"refresh 0", "-r 0", 2, `-r "0": must be at least 1ms`},
+		{"refresh", "--refresh fast", 2, `--refresh "fast": not a duration`},
+		{"by", "--by src,colour", 2, `unknown field "colour": use flow or any of src,dst`},
+		{"sort", "--sort colour", 2, `unknown sort field "colour": there are rate, packets`},
+		{"top", "--top -1", 2, `--top "-1": must be between 0 and`},
+		{"count", "--count bits", 2, `--count "bits": must be frame or ip`},
+		{"max-flows 0", "--max-flows 0", 2, `must be between 1 and 16777216`},
+		{"max-flows too large", "--max-flows 99999999999999999999", 2, `must be between 1 and 16777216`},
+		{"max-flows no number", "--max_flows 1e6", 2, `--max_flows "1e6": not a whole number`},
+		{"empty interface", "-i !", 2, "an interface name is missing"},
+		{"interface pattern", "-i veth[", 2, `--iface "veth["`},
+
+		{"unknown backend", "-b warp", 2, `unknown backend "warp": there are live, reader, spare, auto`},
+		{"two backends", "-b live -x", 2, "--backend live and -x ask for two backends"},
+		{"option's value", "--live-snap much", 2, `--live-snap "much"`},
+		{"option of another backend", "-b live --spare-fast", 2, "--spare-fast is an option of backend spare, but backend live is taken"},
+		{"wanted and named differ", "-b live --reader-file x", 2, "--reader-file is an option of backend reader, but backend live is taken (--backend live)"},
+		{"option of another backend than auto's", "--spare-fast -t 1s", 2, "--spare-fast is an option of backend spare, but backend live is taken (by --backend auto): name it with --backend spare"},
+		{"interface of a reader", "--reader-file x -i lo", 2, "backend reader (--reader-file) does not count on interfaces"},
+		{"layer that is not seen", "-b spare --count frame", 2, "backend spare: --count=frame"},
+
+		{"unknown output", "--output poster", 2, `unknown output "poster": there are each, final, screen, table`},
+		{"output without a name", "--output =file", 2, "the output's name is missing"},
+		{"unknown option of an output", "--output final,colour=red", 2, `output final has no option "colour": there are title, wide`},
+		{"option of an output without a value", "--output final,title", 2, "option title needs a value"},
+		{"wrong option of an output", "--output final,wide=perhaps", 2, `output final: option wide "perhaps"`},
+		{"screen without a terminal", "--output screen", 2, "output screen needs a terminal on standard output"},
+		{"two outputs on stdout", "-b live --output table --output final", 2, "outputs final and table both write to standard output"},
+		{"shorthand and output on stdout", "-b live --output table -f", 2, "both write to standard output"},
+		{"two outputs on a file", "-b live --output table=" + file + " --output final=" + dir + "/./out", 2, "both write to " + fmt.Sprintf("%q", file)},
+
+		{"sub-command with an argument", "backends tc", 2, `backends takes no argument: "tc"`},
+		{"sub-command with an option", "outputs --xml", 2, "unknown option --xml"},
+		{"options before a sub-command", "-t 1s outputs", 2, "-t makes no sense before outputs"},
+
+		{"missing interface", "-b live -i nosuch0", 1, `interface "nosuch0" does not exist: there are `},
+		{"missing directory", "-b live -i lo --output final=" + dir + "/no/out", 1, fmt.Sprintf("the directory %q does not exist", dir+"/no")},
+		{"directory as target", "-b live -i lo --output final=" + dir, 1, "it is a directory"},
+		{"full disk", "--reader-file x --output final=/dev/full", 5, "no space left on device"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t)
+			code := b.run(t.Context(), strings.Fields(tc.args)...)
+			lines := strings.Split(strings.TrimSuffix(b.stderr.String(), "\n"), "\n")
+			// Where counting went well there is the line that says so.
+			if tc.code == exitOutput && strings.HasPrefix(lines[0], "counting on ") {
+				lines = lines[1:]
+			}
+			if code != tc.code || len(lines) != 1 || !strings.Contains(lines[0], tc.want) || !strings.HasPrefix(lines[0], "pktstat: ") {
+				t.Errorf("pktstat %s: exit code %d, want %d; stderr, want one line with %q:\n%s", tc.args, code, tc.code, tc.want, b.stderr.String())
+			}
+			if b.stdout.Len() > 0 {
+				t.Errorf("an error wrote to stdout: %q", b.stdout.String())
+			}
+			if hint := strings.Contains(lines[0], "try 'pktstat --help'"); hint != (tc.code == exitUsage) {
+				t.Errorf("hint at --help: %t: %s", hint, lines[0])
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("left in the directory: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// TestOptions: what options do, seen from the backend and the output.
+func TestOptions(t *testing.T) {
+	for _, tc := range []struct {
+		name, args string
+		backend    string // what the chosen backend was opened with
+		output     string // the last line of stdout
+	}{
+		{"one output", "--reader-file x", "file=x mode=auto fast=false snap=96", `final=true packets=1 backend=reader title="" wide=false`},
+		{"equals sign", "--reader-file=x --reader-snap=7", "file=x mode=auto fast=false snap=7", `backend=reader`},
+		{"underscores", "--reader_file x --reader_attach_mode=a", "file=x mode=a fast=false snap=96", "backend=reader"},
+		{"a flag without a value", "--reader-fast --reader-file x", "file=x mode=auto fast=true snap=96", "backend=reader"},
+		{"named and wanted agree", "-b reader --reader-file x", "file=x mode=auto fast=false snap=96", "backend=reader"},
+		{"options of an output", `--reader-file x --output final,title=a\,b,wide`, "file=x mode=auto fast=false snap=96", `title="a,b" wide=true`},
+		{"stdout by its name", "--reader-file x --output final=-,wide=false", "file=x mode=auto fast=false snap=96", `wide=false`},
+		{"shorthand of an output", "--reader-file x -f --final", "file=x mode=auto fast=false snap=96", `backend=reader`},
+		{"shorthand with a value", "--reader-file x --titled T", "file=x mode=auto fast=false snap=96", `title="T"`},
+		{"shorthand of a backend", "-x -t 10ms", "file= mode=auto fast=false snap=96", "backend=spare"},
+		{"its long form", "--spare -t 10ms", "file= mode=auto fast=false snap=96", "backend=spare"},
+		{"switched off", "--spare=false --reader-file x", "file=x mode=auto fast=false snap=96", "backend=reader"},
+		{"shorthand of a backend with a value", "-c native -t 10ms", "file= mode=native fast=false snap=96", "backend=spare"},
+		{"auto", "-i lo -t 10ms", "file= mode=auto fast=false snap=96", "backend=live"},
+		{"auto and an option of what it takes", "--live-fast -i lo -t 10ms", "file= mode=auto fast=true snap=96", "backend=live"},
+		{"names of one option mixed", "-i lo --iface lo -t 10ms", "file= mode=auto fast=false snap=96", "backend=live"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t)
+			if code := b.run(t.Context(), strings.Fields(tc.args)...); code != 0 {
+				t.Fatalf("exit code %d: %s", code, b.stderr.String())
+			}
+			if len(b.log) != 1 || b.log[0] != tc.backend {
+				t.Errorf("opened %q, want %q", b.log, tc.backend)
+			}
+			if !strings.Contains(b.stdout.String(), tc.output) {
+				t.Errorf("stdout %q, want %q", b.stdout.String(), tc.output)
+			}
+			if n := strings.Count(b.stderr.String(), "\n"); n != 1 || !strings.HasPrefix(b.stderr.String(), "counting on ") {
+				t.Errorf("stderr: %s", b.stderr.String())
+			}
+		})
+	}
+}
+
+// TestAuto: the best backend is taken, and a useful error given if there is none.
+func TestAuto(t *testing.T) {
+	no := func(err error) registry.ProbeResult { return registry.ProbeResult{Verdict: registry.No, Err: err} }
+	denied := registry.NeedCaps(syscall.EPERM, "cap_bpf", "cap_net_admin")
+	lacking := fmt.Errorf("hook: %w", registry.ErrUnsupported)
+	for _, tc := range []struct {
+		name        string
+		live, spare registry.ProbeResult
+		open        error // of live
+		root        bool
+		code        int
+		want        string // in stderr
+	}{
+		{name: "cheapest", want: "counting on lo (live, fake); chosen by auto: the cheapest that works here (cost: qdisc)\n"},
+		{name: "inconclusive comes later", live: registry.ProbeResult{Verdict: registry.Inconclusive}, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy)\n"},
+		{name: "inconclusive is better than nothing", live: registry.ProbeResult{Verdict: registry.Inconclusive}, spare: no(lacking), want: "(live, fake); chosen by auto: the cheapest that works here, its probe was inconclusive (cost: qdisc)\n"},
+		{name: "unsupported is dropped", live: no(lacking), want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy)\n"},
+		{name: "next if it cannot be opened", open: lacking, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that could be opened here (cost: copy)\n"},
+		{name: "none", live: no(lacking), spare: no(errors.New("broken")), code: 3, want: "pktstat: backend live: hook: not supported\n"},
+		{name: "none, and the checks tell", spare: no(lacking), code: 3,
+			live: registry.ProbeResult{Verdict: registry.No, Checks: []registry.Check{
+				{Name: "kernel"}, {Name: "TCX", Verdict: registry.No, Reason: "needs 6.6", Remedy: "use another"},
+			}},
+			want: "pktstat: backend live: TCX: not supported: needs 6.6: use another\n"},
+		{name: "permission is the best remedy", live: no(lacking), spare: no(denied), code: 4,
+			want: "pktstat: backend spare: needs root or cap_bpf,cap_net_admin: operation not permitted; " +
+				"run it as root, or once: sudo setcap cap_bpf,cap_net_admin=+ep /opt/pktstat\n"},
+		{name: "root without permission", live: no(denied), spare: no(lacking), root: true, code: 4,
+			want: "cap_bpf,cap_net_admin: operation not permitted; root lacks them here: in a container, add them\n"},
+		{name: "permission at open", open: denied, spare: no(lacking), code: 4, want: "sudo setcap cap_bpf,cap_net_admin=+ep /opt/pktstat\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t)
+			b.Root = tc.root
+			b.live.probe, b.spare.probe, b.live.open = tc.live, tc.spare, tc.open
+			// spare does not work on interfaces: without -i both are candidates.
+			code := b.run(t.Context(), "-t", "10ms")
+			got := strings.ReplaceAll(b.stderr.String(), "counting on "+defaultInterface(t)+" (", "counting on lo (")
+			if code != tc.code || !strings.HasSuffix(got, tc.want) || strings.Count(got, "\n") != 1 {
+				t.Errorf("exit code %d, want %d; stderr, want %q:\n%s", code, tc.code, tc.want, got)
+			}
+
+			b.run(t.Context(), "-t", "10ms", "--debug")
+			rejected := tc.live.Verdict == registry.No || tc.open != nil
+			if said := strings.Contains(b.stderr.String(), "debug: backend live: "); said != rejected {
+				t.Errorf("--debug about a rejected backend: %t, want %t:\n%s", said, rejected, b.stderr.String())
+			}
+		})
+	}
+}
+
+func TestNoLiveBackend(t *testing.T) {
+	b := newBench(t)
+	delete(b.registered, "live")
+	delete(b.registered, "spare")
+	if code := b.run(t.Context()); code != 2 || !strings.Contains(b.stderr.String(), "no backend of this build counts live traffic") {
+		t.Errorf("exit code %d: %s", code, b.stderr.String())
+	}
+}
+
+// TestTimeout: the default is for live traffic only.
+func TestTimeout(t *testing.T) {
+	live := []engine.Candidate{{Backend: registry.Backend{Clock: registry.ClockWall}}}
+	capture := []engine.Candidate{{Backend: registry.Backend{Clock: registry.ClockSource}}}
+	given := &commandLine{timeout: time.Minute, timeoutSet: true}
+	initial := &commandLine{timeout: defaultTimeout}
+	for _, tc := range []struct {
+		cl   *commandLine
+		c    []engine.Candidate
+		want time.Duration
+	}{{initial, live, defaultTimeout}, {initial, capture, 0}, {given, live, time.Minute}, {given, capture, time.Minute}} {
+		if got := timeout(tc.cl, tc.c); got != tc.want {
+			t.Errorf("timeout %v, want %v", got, tc.want)
+		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	output := fmt.Errorf("%w: json: %w", engine.ErrOutput, syscall.ENOSPC)
+	for _, tc := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("x"), 1},
+		{fmt.Errorf("a: %w", registry.ErrUsage), 2},
+		{fmt.Errorf("a: %w", registry.ErrUnsupported), 3},
+		{fmt.Errorf("a: %w", registry.NeedCaps(nil, "cap_bpf")), 4},
+		{output, 5},
+		{fmt.Errorf("%w: %w", engine.ErrOutput, registry.ErrUsage), 5},
+		{multierror.Append(output, output), 5},
+		{multierror.Append(output, errors.New("x")), 1},
+		{multierror.Append(registry.ErrUnsupported, output), 3},
+		{&signalError{syscall.SIGINT}, 130},
+	} {
+		if got := exitCode(tc.err); got != tc.want {
+			t.Errorf("%v: exit code %d, want %d", tc.err, got, tc.want)
+		}
+	}
+}
+
+// TestSeveralErrors: one line each, and each on one line.
+func TestSeveralErrors(t *testing.T) {
+	b := newBench(t)
+	s := &session{App: &b.App, console: newConsole(&b.App)}
+	code := s.exit(multierror.Append(fmt.Errorf("first%stwo lines", "\n\tof "), fmt.Errorf("%w: json", engine.ErrOutput)))
+	if want := "pktstat: first; of two lines\npktstat: output failed: json\n"; code != 1 || b.stderr.String() != want {
+		t.Errorf("exit code %d, stderr %q, want %q", code, b.stderr.String(), want)
+	}
+}
+
+// TestSignals: the first ends the run with its report, a second does not wait.
+func TestSignals(t *testing.T) {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		b := newBench(t)
+		b.signalWhenCounting(sig)
+		if code := b.run(t.Context(), "-b", "live", "-i", "lo", "-t", "0", "-r", "10ms"); code != 0 || !strings.Contains(b.stdout.String(), "final=true") {
+			t.Errorf("%v: exit code %d, stdout %q", sig, code, b.stdout.String())
+		}
+	}
+
+	b := newBench(t)
+	b.live.stuck = make(chan struct{})
+	defer close(b.live.stuck)
+	b.signalWhenCounting(syscall.SIGINT, syscall.SIGHUP, syscall.SIGINT)
+	file := filepath.Join(t.TempDir(), "out")
+	if code := b.run(t.Context(), "-b", "live", "-i", "lo", "-r", "10ms", "--output", "table="+file); code != 130 || b.stdout.Len() > 0 {
+		t.Errorf("stuck, second SIGINT: exit code %d, stdout %q", code, b.stdout.String())
+	}
+	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) > 0 {
+		t.Errorf("stuck, second SIGINT: left %v, %v", left, err)
+	}
+}
+
+// TestReportNow: SIGUSR1 asks for an interval report.
+func TestReportNow(t *testing.T) {
+	b := newBench(t)
+	signals, started := make(chan os.Signal, 1), make(chan struct{})
+	b.Signals, b.live.started = signals, started
+	go func() {
+		<-started
+		if b.stdout.Len() > 0 {
+			t.Error("there is a report before its time")
+		}
+		signals <- syscall.SIGUSR1
+		for b.stdout.Len() == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		signals <- syscall.SIGTERM
+	}()
+	if code := b.run(t.Context(), "-b", "live", "-i", "lo", "-r", "1h", "-t", "1m", "--output", "each"); code != 0 {
+		t.Errorf("exit code %d: %s", code, b.stderr.String())
+	}
+	if !strings.HasPrefix(b.stdout.String(), "final=false packets=") || !strings.Contains(b.stdout.String(), "\nfinal=true packets=") {
+		t.Errorf("stdout %q", b.stdout.String())
+	}
+}
+
+// TestSignalBeforeCounting: there is no report to wait for.
+func TestSignalBeforeCounting(t *testing.T) {
+	b := newBench(t)
+	signals := make(chan os.Signal, 1)
+	b.Signals = signals
+	b.live.opening = func(ctx context.Context) error {
+		signals <- syscall.SIGTERM
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if code := b.run(t.Context(), "-b", "live", "-i", "lo"); code != 143 || b.stderr.String() != "pktstat: ended by signal: terminated\n" {
+		t.Errorf("exit code %d, stderr %q", code, b.stderr.String())
+	}
+}
+
+// TestListings: everything in the registries is there, as text and as JSON.
+func TestListings(t *testing.T) {
+	for _, tc := range []struct {
+		args string
+		want []string
+	}{
+		{"backends", []string{"live: live traffic\n", "abilities  ingress, egress, live, interfaces\n", "cost       qdisc\n", "bytes      ip, frame\n",
+			"clock      source\n", "-x, --spare", "-c STRING", "--reader-file FILE", "selects the backend", "--reader-snap BYTES", "(default: 96)", "--reader-fast  "}},
+		{"backends --json", []string{`"schema": "pktstat.backends/v1"`, `"name": "--reader-file"`, `"selects": true`, `"default": "96"`}},
+		{"outputs", []string{"each: a stream\n", "a report every --refresh, then the final one\n", "a terminal\n", "40, or --top\n", "-f, --final", "title=TEXT", "wide "}},
+		{"outputs -j", []string{`"schema": "pktstat.outputs/v1"`, `"interval"`, `"terminal": true`, `"name": "title"`}},
+		{"--help", []string{"Usage:\n", "Examples:\n", "pktstat --reader-file FILE\n", "-t, --timeout DURATION", "Backend reader: captures:\n", "-?"}},
+		{"-?", []string{"Usage:\n"}},
+		{"-h", []string{"Usage:\n"}},
+		{"help", []string{"Usage:\n"}},
+		{"-t 1s --help", []string{"Usage:\n"}},
+		{"backends --help", []string{"pktstat backends lists", "--json"}},
+		{"--version", []string{"pktstat "}},
+	} {
+		b := newBench(t)
+		if code := b.run(t.Context(), strings.Fields(tc.args)...); code != 0 || b.stderr.Len() > 0 {
+			t.Errorf("%s: exit code %d, stderr %q", tc.args, code, b.stderr.String())
+		}
+		for _, w := range tc.want {
+			if !strings.Contains(b.stdout.String(), w) {
+				t.Errorf("%s: no %q in\n%s", tc.args, w, b.stdout.String())
+			}
+		}
+		for _, l := range strings.Split(b.stdout.String(), "\n") {
+			if len(l) > helpWidth && !strings.HasSuffix(tc.args, "-j") && !strings.HasSuffix(tc.args, "--json") {
+				t.Errorf("%s: %d columns: %s", tc.args, len(l), l)
+			}
+		}
+	}
+}
+
+// TestRows: --top is every output's, otherwise its registration's.
+func TestTopOfOutputs(t *testing.T) {
+	for _, tc := range []struct {
+		cl   commandLine
+		want int
+	}{{commandLine{}, 40}, {commandLine{top: 3, topSet: true}, 3}, {commandLine{top: 0, topSet: true}, 0}} {
+		b := newBench(t)
+		s := &session{App: &b.App, console: newConsole(&b.App)}
+		planned, _, err := s.planOutputs(&tc.cl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open, err := s.openOutputs(t.Context(), &tc.cl, planned)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if open[0].Top != tc.want {
+			t.Errorf("top %d, want %d", open[0].Top, tc.want)
+		}
+		open.close()
+	}
+}
+
+// TestDeclaredTwice: plugins that claim one option between them cannot be built
+// into one binary.
+func TestDeclaredTwice(t *testing.T) {
+	for _, sh := range []registry.Shorthand{{Name: "i"}, {Name: "h"}, {Long: "live-fast"}, {Long: "max_flows"}, {Name: "o", Option: "none"}} {
+		b := newBench(t)
+		b.Backends.Register("live", b.registered["live"])
+		b.Backends.Register("other", registry.Backend{
+			Shorthands: []registry.Shorthand{sh}, New: func() registry.BackendConfig { return b.spare },
+		})
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%+v was mounted", sh)
+				}
+			}()
+			newCommandLine(&b.App)
+		}()
+	}
+}
+
+func TestFieldNames(t *testing.T) {
+	for _, f := range strings.Split(fieldNames(), ", ") {
+		if _, err := flow.ParseDims(f); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package cmd
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/engine"
+)
+
+// testConsole is a console on a terminal of 60 columns, with a clock of its own.
+type testConsole struct {
+	*console
+	bytes.Buffer
+	at time.Time
+}
+
+func newTestConsole() *testConsole {
+	c := &testConsole{at: time.Unix(1000, 0)}
+	c.console = &console{w: &c.Buffer, width: 60, meter: meter{now: func() time.Time { return c.at }}}
+	return c
+}
+
+// elapse shows the progress of a run of that length.
+func (c *testConsole) elapse(d time.Duration, packets uint64) {
+	c.at = time.Unix(1000, 0).Add(d)
+	c.progress(engine.Progress{Elapsed: d, Total: flow.Counters{Packets: packets}, Flows: 1234})
+}
+
+func (c *testConsole) want(t *testing.T, want string) {
+	t.Helper()
+	if got := c.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	c.Reset()
+}
+
+func TestProgress(t *testing.T) {
+	c := newTestConsole()
+	c.elapse(900*time.Millisecond, 90)
+	c.want(t, "") // a short run needs none
+	c.elapse(time.Second, 100)
+	c.want(t, "\r\x1b[K1s  100 packets  100 packets/s  1,234 flows")
+	c.elapse(1100*time.Millisecond, 110)
+	c.want(t, "") // too soon
+
+	// The rate is that of the last second or two.
+	c.elapse(2*time.Second, 1_000_100)
+	c.want(t, "\r\x1b[K2s  1,000,100 packets  500k packets/s  1,234 flows")
+	c.elapse(3*time.Second, 1_000_100)
+	c.want(t, "\r\x1b[K3s  1,000,100 packets  500k packets/s  1,234 flows")
+	c.elapse(4*time.Second, 1_000_100)
+	c.want(t, "\r\x1b[K4s  1,000,100 packets  0 packets/s  1,234 flows")
+
+	// A message goes above it, and a line that is too long is cut.
+	c.say("backend tc: %s", "eth0 is gone")
+	c.want(t, "\r\x1b[Kbackend tc: eth0 is gone\n")
+	c.say("again")
+	c.want(t, "again\n")
+	c.width = 20
+	c.elapse(5*time.Second, 1_000_100)
+	c.want(t, "\r\x1b[K5s  1,000,100 packe")
+
+	// The report ends it.
+	var stdout bytes.Buffer
+	out := c.beneath(&stdout)
+	if _, err := io.WriteString(out, "report"); err != nil || stdout.String() != "report" {
+		t.Errorf("%q, %v", stdout.String(), err)
+	}
+	c.want(t, "\r\x1b[K")
+	c.elapse(10*time.Second, 1)
+	c.want(t, "")
+}
+
+func TestDebug(t *testing.T) {
+	c := newTestConsole()
+	c.debugf("quiet")
+	c.debug = true
+	c.debugf("loud %d", 1)
+	c.want(t, "debug: loud 1\n")
+}
+
+func TestShort(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", 0.4: "0", 999: "999", 999.4: "999", 999.6: "1k", 1000: "1k", 1234: "1.23k", 999_499: "999k", 999_600: "1M", 12.3e6: "12.3M", 1e9: "1G",
+	} {
+		if got := short(v); got != want {
+			t.Errorf("%v: %s, want %s", v, got, want)
+		}
+	}
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := grouped(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}
+
+// openTerminal returns the two ends of a pseudo-terminal of 91 columns.
+func openTerminal(t *testing.T) (controller, terminal *os.File) {
+	t.Helper()
+	controller, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = controller.Close() })
+	fd := int(controller.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 91})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = terminal.Close() })
+	return controller, terminal
+}
+
+func TestTerminal(t *testing.T) {
+	_, tty := openTerminal(t)
+	env := map[string]string{}
+	getenv := func(k string) string { return env[k] }
+	if got := terminalOf(tty, getenv); !got.IsTTY || got.Width != 91 || !got.Color {
+		t.Errorf("%+v", got)
+	}
+	env["COLUMNS"] = "120"
+	env["NO_COLOR"] = "1"
+	if got := terminalOf(tty, getenv); got.Width != 120 || got.Color {
+		t.Errorf("with COLUMNS and NO_COLOR: %+v", got)
+	}
+	for _, w := range []io.Writer{&bytes.Buffer{}, os.NewFile(^uintptr(0), "closed")} {
+		if got := terminalOf(w, getenv); got.IsTTY || got.Width != 0 || got.Color {
+			t.Errorf("no terminal: %+v", got)
+		}
+	}
+}
+
+// TestOnTerminal: what depends on there being a terminal.
+func TestOnTerminal(t *testing.T) {
+	_, tty := openTerminal(t)
+	for _, tc := range []struct {
+		args     string
+		code     int
+		stderr   string // ends with this
+		progress bool
+	}{
+		{args: "--output screen", progress: false},
+		{args: "--output screen --output table", code: 2, stderr: "both write to standard output: give each a target of its own; try 'pktstat --help'\n"},
+		{args: "--output table --output screen", code: 2, stderr: "both write to standard output: give each a target of its own; try 'pktstat --help'\n"},
+		{args: "--output table=/dev/null --output screen", progress: false},
+		{args: "--output screen=/dev/null", code: 2, stderr: "output screen needs a terminal on standard output; try 'pktstat --help'\n"},
+		{args: "--output table", progress: true},
+		{args: "--output each", progress: false},
+		{args: "--output each=/dev/null", progress: true},
+	} {
+		b := newBench(t)
+		b.Stdout = tty
+		args := append([]string{"-b", "live", "-i", "lo", "-t", "10ms"}, strings.Fields(tc.args)...)
+		if code := b.run(t.Context(), args...); code != tc.code || !strings.HasSuffix(b.stderr.String(), tc.stderr) {
+			t.Errorf("%s: exit code %d, stderr %q", tc.args, code, b.stderr.String())
+		}
+		if tc.code != 0 {
+			continue
+		}
+
+		b.Stderr = tty
+		s := &session{App: &b.App, console: newConsole(&b.App)}
+		cl := newCommandLine(&b.App)
+		for _, f := range strings.Fields(tc.args) {
+			if f != "--output" {
+				if err := cl.addOutput(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		planned, _, err := s.planOutputs(cl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.progressOf(planned) != nil; got != tc.progress {
+			t.Errorf("%s: progress %t, want %t", tc.args, got, tc.progress)
+		}
+		b.Stderr = &b.stderr
+		s = &session{App: &b.App, console: newConsole(&b.App)}
+		if s.progressOf(planned) != nil {
+			t.Errorf("%s: progress although stderr is no terminal", tc.args)
+		}
+	}
+}

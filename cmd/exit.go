@@ -1,0 +1,121 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailure     = 1 // at run time, and an interface that is not there
+	exitUsage       = 2
+	exitUnsupported = 3   // the kernel or the NIC lacks what was asked
+	exitPermission  = 4   // a capability is missing
+	exitOutput      = 5   // counted, but an output failed
+	exitSignal      = 128 // plus the signal: there was no final report
+)
+
+// exit tells the user what went wrong, a line for each error, and returns the
+// exit code.
+func (s *session) exit(err error) int {
+	s.endProgress()
+	for _, e := range flatten(err) {
+		s.say("%s: %s", program, s.message(e))
+	}
+	return exitCode(err)
+}
+
+// exitCode maps an error to the exit code. Of several errors, the first that is
+// not about an output decides.
+func exitCode(err error) int {
+	errs := flatten(err)
+	for _, e := range errs {
+		if code := codeOf(e); code != exitOutput {
+			return code
+		}
+	}
+	if len(errs) > 0 {
+		return exitOutput
+	}
+	return exitDone
+}
+
+func codeOf(err error) int {
+	var sig *signalError
+	switch {
+	case errors.As(err, &sig):
+		return exitSignal + int(sig.signal)
+	case errors.Is(err, engine.ErrOutput):
+		return exitOutput
+	case errors.Is(err, registry.ErrUsage):
+		return exitUsage
+	case errors.Is(err, registry.ErrPermission):
+		return exitPermission
+	case errors.Is(err, registry.ErrUnsupported):
+		return exitUnsupported
+	}
+	return exitFailure
+}
+
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	several, ok := err.(*multierror.Error) //nolint:errorlint // a wrapped one belongs to the message around it
+	if !ok {
+		return []error{err}
+	}
+	var errs []error
+	for _, e := range several.Errors {
+		errs = append(errs, flatten(e)...)
+	}
+	return errs
+}
+
+// message is an error in one line, with the remedy where there is one.
+func (s *session) message(err error) string {
+	text := oneLine(err.Error())
+	switch codeOf(err) {
+	case exitUsage:
+		// The exit code and the hint say that it is about usage.
+		text = strings.Replace(text, registry.ErrUsage.Error()+": ", "", 1)
+		text += "; try '" + program + " --help'"
+	case exitPermission:
+		text += s.permissionRemedy(err)
+	}
+	return text
+}
+
+func (s *session) permissionRemedy(err error) string {
+	var need *registry.CapsError
+	switch {
+	case !errors.As(err, &need):
+		return "; run it as root"
+	case s.Root:
+		return "; root lacks them here: in a container, add them"
+	}
+	return fmt.Sprintf("; run it as root, or once: sudo setcap %s=+ep %s", strings.Join(need.Caps, ","), s.Executable)
+}
+
+func oneLine(s string) string {
+	var parts []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// outputError is a failed write of the command's own text.
+type outputError struct{ err error }
+
+func (e *outputError) Error() string   { return "write to standard output: " + e.err.Error() }
+func (e *outputError) Unwrap() []error { return []error{engine.ErrOutput, e.err} }

@@ -1,0 +1,124 @@
+package cmd
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pktstat/pktstat/registry"
+)
+
+// option is one option of the command line. It is a [cli.Flag] on top of a
+// [flag.Value] and differs from the library's own in two ways: its names may be
+// mixed (`-i a --iface b`), and what is wrong with a value is told by an error
+// that wraps [registry.ErrUsage].
+type option struct {
+	name    string // without dashes
+	short   string // one more name, "" if none
+	arg     string // what help calls the value; "" if it takes none
+	usage   string
+	initial string // what help calls the default; "" if it has none
+	value   flag.Value
+
+	given string // as it was last given, with dashes; "" if it was not
+	err   error  // why its last value is wrong
+}
+
+var _ cli.Flag = (*option)(nil)
+
+// names are all names under which the option is known, the main one first.
+func (o *option) names() []string {
+	names := []string{o.name}
+	if o.short != "" {
+		names = append(names, o.short)
+	}
+	// --max_flows for --max-flows.
+	if under := strings.ReplaceAll(o.name, "-", "_"); under != o.name {
+		names = append(names, under)
+	}
+	return names
+}
+
+// Apply implements [cli.Flag].
+func (o *option) Apply(fs *flag.FlagSet) error {
+	for _, n := range o.names() {
+		fs.Var(&form{option: o, as: dashed(n)}, n, o.usage)
+	}
+	return nil
+}
+
+// Names implements [cli.Flag]. The library complains about two names of one
+// option used together and copies values between them: it is told of one only.
+func (o *option) Names() []string { return []string{o.name} }
+
+// IsSet implements [cli.Flag].
+func (o *option) IsSet() bool { return o.given != "" }
+
+// String implements [cli.Flag].
+func (o *option) String() string { return dashed(o.name) }
+
+// form is an option under one of its names.
+type form struct {
+	*option
+	as string
+}
+
+func (f *form) Set(s string) error {
+	f.given = f.as
+	if err := f.value.Set(s); err != nil {
+		f.err = badValue(f.as, s, err)
+		return f.err
+	}
+	return nil
+}
+
+func (f *form) String() string {
+	if f == nil || f.option == nil || f.value == nil {
+		return ""
+	}
+	return f.value.String()
+}
+
+// IsBoolFlag tells package flag that the option needs no value.
+func (f *form) IsBoolFlag() bool { return isBool(f.value) }
+
+func isBool(v flag.Value) bool {
+	b, ok := v.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
+}
+
+func badValue(option, value string, err error) error {
+	return fmt.Errorf("%w: %s %q: %w", registry.ErrUsage, option, value, err)
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// toggle is the value of an option without an argument.
+type toggle struct{ on bool }
+
+func (t *toggle) IsBoolFlag() bool { return true }
+func (t *toggle) String() string   { return strconv.FormatBool(t.on) }
+
+func (t *toggle) Set(s string) error {
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return errors.New("not true or false")
+	}
+	t.on = on
+	return nil
+}
+
+// setter is a value that is parsed by a function.
+type setter func(string) error
+
+func (f setter) Set(s string) error { return f(s) }
+func (f setter) String() string     { return "" }

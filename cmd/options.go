@@ -1,0 +1,249 @@
+package cmd
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Defaults and bounds of the options.
+const (
+	auto           = "auto"
+	defaultOutput  = "table"
+	defaultTimeout = 10 * time.Minute
+	defaultRefresh = time.Second
+	minRefresh     = time.Millisecond
+	defaultFlows   = 1 << 17
+	maxFlows       = 1 << 24 // some 2 GiB of kernel tables a CPU
+)
+
+// commandLine is the options: pktstat's own and, mounted, the plugins'.
+type commandLine struct {
+	help, version, debug toggle
+
+	backend string
+	outputs []outputSpec
+	ifaces  []string
+
+	timeout    time.Duration
+	timeoutSet bool
+	refresh    time.Duration
+
+	dims     flow.Dims
+	sort     engine.SortField
+	top      int
+	topSet   bool
+	count    flow.Layer // 0: not asked for
+	maxFlows int
+
+	general, grouping, output []*option // the options by headings of the help
+	backends                  []*mountedBackend
+	outputShorthands          []*option
+}
+
+func newCommandLine(a *App) *commandLine {
+	cl := &commandLine{
+		backend: auto, timeout: defaultTimeout, refresh: defaultRefresh,
+		dims: flow.DimsFlow, maxFlows: defaultFlows,
+	}
+	cl.general = []*option{
+		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: setter(cl.setIface),
+			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match; '!NAME': not this one`},
+		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout),
+			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given"},
+		{name: "backend", short: "b", arg: "NAME", initial: auto, value: setter(cl.setBackend),
+			usage: "how packets are seen: see `pktstat backends`"},
+		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),
+			usage: "bound on memory: flows beyond it are summed up as \"other\", the smallest first"},
+		{name: "debug", usage: "say more on standard error", value: &cl.debug},
+		{name: "version", usage: "print the version", value: &cl.version},
+	}
+	cl.grouping = []*option{
+		{name: "by", arg: "FIELDS", initial: "flow", value: setter(cl.setBy),
+			usage: "group by these fields, joined by commas: " + fieldNames()},
+		{name: "sort", arg: "FIELD", initial: "rate", value: setter(cl.setSort),
+			usage: "order of the rows: " + sortNames()},
+		{name: "top", arg: "N", value: setter(cl.setTop),
+			usage: "show the first N rows and the sum of the rest; 0: all"},
+		{name: "count", arg: "LAYER", value: setter(cl.setCount),
+			usage: "bytes that rates are made of: frame (layer 2) or ip (layer 3); frame if the backend sees frames"},
+	}
+	cl.output = []*option{
+		{name: "output", arg: "SPEC", initial: defaultOutput, value: setter(cl.addOutput),
+			usage: "NAME[=TARGET][,KEY=VALUE]..., repeatable: see `pktstat outputs`. TARGET is a file; - or none: standard output"},
+		{name: "refresh", short: "r", arg: "DURATION", initial: "1s", value: setter(cl.setRefresh),
+			usage: "length of an interval, for outputs that report while counting"},
+	}
+	cl.mount(a)
+	return cl
+}
+
+// all returns every option but help.
+func (cl *commandLine) all() []*option {
+	all := append(append(append([]*option{}, cl.general...), cl.grouping...), cl.output...)
+	all = append(all, cl.outputShorthands...)
+	for _, b := range cl.backends {
+		all = append(append(all, b.shorthands...), b.options...)
+	}
+	return all
+}
+
+// flags are the options as the library wants them.
+func (cl *commandLine) flags() []cli.Flag {
+	flags := helpFlags(&cl.help)
+	for _, o := range cl.all() {
+		flags = append(flags, o)
+	}
+	return flags
+}
+
+// helpFlags are the names under which people look for help.
+func helpFlags(v flag.Value) []cli.Flag {
+	return []cli.Flag{
+		&option{name: "help", short: "h", usage: "print this help", value: v},
+		&option{name: "?", value: v},
+	}
+}
+
+func (cl *commandLine) setIface(s string) error {
+	if strings.TrimPrefix(s, "!") == "" {
+		return errors.New("an interface name is missing")
+	}
+	cl.ifaces = append(cl.ifaces, s)
+	return nil
+}
+
+func (cl *commandLine) setTimeout(s string) error {
+	d, err := parseDuration(s)
+	if err == nil && d < 0 {
+		err = errors.New("must not be negative; 0 means until a signal")
+	}
+	cl.timeout, cl.timeoutSet = d, true
+	return err
+}
+
+func (cl *commandLine) setRefresh(s string) error {
+	d, err := parseDuration(s)
+	if err == nil && d < minRefresh {
+		err = fmt.Errorf("must be at least %v", minRefresh)
+	}
+	cl.refresh = d
+	return err
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, errors.New("not a duration: use a number with a unit, like 30s, 5m or 1h30m")
+	}
+	return d, nil
+}
+
+func (cl *commandLine) setBackend(s string) error {
+	cl.backend = s
+	return nil
+}
+
+func (cl *commandLine) setMaxFlows(s string) (err error) {
+	cl.maxFlows, err = parseInt(s, 1, maxFlows)
+	return err
+}
+
+func (cl *commandLine) setTop(s string) (err error) {
+	cl.top, err = parseInt(s, 0, maxFlows)
+	cl.topSet = true
+	return err
+}
+
+func parseInt(s string, lo, hi int) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, errors.New("not a whole number")
+	}
+	if err != nil || n < lo || n > hi {
+		return 0, fmt.Errorf("must be between %d and %d", lo, hi)
+	}
+	return n, nil
+}
+
+func (cl *commandLine) setBy(s string) (err error) {
+	cl.dims, err = flow.ParseDims(s)
+	return err
+}
+
+func (cl *commandLine) setSort(s string) (err error) {
+	cl.sort, err = engine.ParseSort(s)
+	return err
+}
+
+func (cl *commandLine) setCount(s string) error {
+	for _, l := range []flow.Layer{flow.LayerFrame, flow.LayerIP} {
+		if s == l.String() {
+			cl.count = l
+			return nil
+		}
+	}
+	return fmt.Errorf("must be %s or %s", flow.LayerFrame, flow.LayerIP)
+}
+
+func (cl *commandLine) addOutput(s string) error {
+	spec, err := parseOutputSpec(s)
+	cl.outputs = append(cl.outputs, spec)
+	return err
+}
+
+// fieldNames lists what --by takes: the fields are package flow's.
+func fieldNames() string {
+	one := make([]string, 0, 16)
+	for d := flow.Dims(1); flow.DimsFlow.Has(d); d <<= 1 {
+		one = append(one, d.String())
+	}
+	return strings.Join(one, ", ")
+}
+
+// sortNames lists what --sort takes.
+func sortNames() string {
+	var names []string
+	for f := engine.SortRate; f <= engine.SortLast; f++ {
+		names = append(names, f.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// usageError turns what the library has to say about a command line into one
+// clear sentence.
+func usageError(options []*option) cli.OnUsageErrorFunc {
+	return func(_ *cli.Context, err error, _ bool) error {
+		for _, o := range options {
+			if o.err != nil {
+				return o.err
+			}
+		}
+		text := err.Error()
+		if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+			text = "unknown option " + dashed(name)
+			if near := nearest(name, options); near != "" {
+				text += ": is " + near + " meant?"
+			}
+		} else if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+			text = "option " + dashed(name) + " needs a value"
+		}
+		return fmt.Errorf("%w: %s", registry.ErrUsage, text)
+	}
+}
+
+// strayArgument says that arguments without an option mean nothing. The library
+// would stop reading options at the first one.
+func strayArgument(c *cli.Context) error {
+	return fmt.Errorf("%w: unexpected argument %q: interfaces are named with --iface, and the sub-commands are backends and outputs",
+		registry.ErrUsage, c.Args().First())
+}

@@ -1,0 +1,219 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/target"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// outputSpec is one --output: NAME[=TARGET][,KEY=VALUE]...
+type outputSpec struct {
+	text    string // as the user wrote it
+	name    string
+	target  string
+	options []keyValue
+}
+
+type keyValue struct{ key, value string }
+
+// parseOutputSpec splits a spec; in targets and values a backslash takes the
+// meaning from a comma.
+func parseOutputSpec(s string) (outputSpec, error) {
+	parts := splitCommas(s)
+	name, to, _ := strings.Cut(parts[0], "=")
+	spec := outputSpec{text: s, name: name, target: to}
+	if name == "" {
+		return spec, errors.New("the output's name is missing: NAME[=TARGET][,KEY=VALUE]")
+	}
+	for _, p := range parts[1:] {
+		key, value, given := strings.Cut(p, "=")
+		if key == "" {
+			return spec, errors.New("an option without a name: NAME[=TARGET][,KEY=VALUE]")
+		}
+		if !given {
+			value = implied
+		}
+		spec.options = append(spec.options, keyValue{key, value})
+	}
+	return spec, nil
+}
+
+// implied is the value of an option that is given without one; only those that
+// are on or off take it.
+const implied = "\x00"
+
+func splitCommas(s string) []string {
+	var parts []string
+	var cur strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s) && (s[i+1] == ',' || s[i+1] == '\\'):
+			i++
+			cur.WriteByte(s[i])
+		case s[i] == ',':
+			parts = append(parts, cur.String())
+			cur.Reset()
+		default:
+			cur.WriteByte(s[i])
+		}
+	}
+	return append(parts, cur.String())
+}
+
+// plannedOutput is an output whose options and target make sense; nothing is
+// opened yet.
+type plannedOutput struct {
+	spec   outputSpec
+	output registry.Output
+	config registry.OutputConfig
+	target *target.Target
+	when   registry.When
+}
+
+// planOutputs checks the outputs that were asked for. Its errors are about usage.
+func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *target.Set, error) {
+	specs := cl.outputs
+	if len(specs) == 0 {
+		specs = []outputSpec{{text: defaultOutput, name: defaultOutput}}
+	}
+	targets := target.NewSet(s.beneath(s.Stdout), fileInfo(s.Stdout))
+	var planned []*plannedOutput
+	for _, spec := range specs {
+		p, err := s.planOutput(spec, targets)
+		if err != nil {
+			return nil, nil, err
+		}
+		planned = append(planned, p)
+	}
+	return planned, targets, nil
+}
+
+func (s *session) planOutput(spec outputSpec, targets *target.Set) (*plannedOutput, error) {
+	out, err := s.Outputs.Lookup(spec.name)
+	if err != nil {
+		return nil, err
+	}
+	p := &plannedOutput{spec: spec, output: out, config: out.New()}
+	if err := setOptions(spec, p.config.Flags); err != nil {
+		return nil, err
+	}
+	p.when = out.When
+	if c, ok := p.config.(registry.Chooser); ok {
+		p.when = c.When()
+	}
+	if p.target, err = targets.Target(spec.text, spec.target); err != nil {
+		return nil, err
+	}
+	if out.TTY {
+		if !p.target.Stdout() || !terminalOf(s.Stdout, s.Getenv).IsTTY {
+			return nil, fmt.Errorf("%w: output %s needs a terminal on standard output", registry.ErrUsage, spec.name)
+		}
+		if err := p.target.Claim(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// setOptions gives an output's options their values.
+func setOptions(spec outputSpec, flags func(*flag.FlagSet)) error {
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	flags(fs)
+	for _, kv := range spec.options {
+		f := fs.Lookup(kv.key)
+		switch {
+		case f == nil:
+			return fmt.Errorf("%w: output %s has no option %q: %s", registry.ErrUsage, spec.name, kv.key, optionNames(fs))
+		case kv.value == implied && !isBool(f.Value):
+			return fmt.Errorf("%w: output %s: option %s needs a value: %s=VALUE", registry.ErrUsage, spec.name, kv.key, kv.key)
+		case kv.value == implied:
+			kv.value = "true"
+		}
+		if err := f.Value.Set(kv.value); err != nil {
+			return fmt.Errorf("output %s: %w", spec.name, badValue("option "+kv.key, kv.value, err))
+		}
+	}
+	return nil
+}
+
+func optionNames(fs *flag.FlagSet) string {
+	var names []string
+	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	if names == nil {
+		return "it has none"
+	}
+	return "there are " + strings.Join(names, ", ")
+}
+
+// openOutputs opens the sinks. If one fails, none is left open.
+func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*plannedOutput) (sinks, error) {
+	// One that takes over the terminal comes last: the others may still fail.
+	planned = slices.Clone(planned)
+	slices.SortStableFunc(planned, func(a, b *plannedOutput) int {
+		switch {
+		case a.output.TTY == b.output.TTY:
+			return 0
+		case b.output.TTY:
+			return -1
+		}
+		return 1
+	})
+	var open sinks
+	for _, p := range planned {
+		env := registry.OutputEnv{
+			Target: p.spec.target, Create: p.target.Create,
+			Version: versionOf(), Now: s.Now, Notify: s.say,
+		}
+		if p.target.Stdout() {
+			env.Terminal = terminalOf(s.Stdout, s.Getenv)
+		}
+		sink, err := p.config.Open(ctx, env)
+		if err != nil {
+			err = fmt.Errorf("output %s: %w", p.spec.name, err)
+			return nil, multierror.Append(err, open.close()...).ErrorOrNil()
+		}
+		top := p.output.Top
+		if cl.topSet {
+			top = cl.top
+		}
+		open = append(open, engine.Output{Name: p.spec.text, Sink: sink, When: p.when, Top: top})
+	}
+	return open, nil
+}
+
+// sinks are open outputs that the engine does not have yet.
+type sinks []engine.Output
+
+func (o sinks) close() []error {
+	var errs []error
+	for _, out := range o {
+		if err := out.Sink.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("output %s: close: %w", out.Name, err))
+		}
+	}
+	return errs
+}
+
+// fileInfo describes what w writes to, nil if it is no file.
+func fileInfo(w any) fs.FileInfo {
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil // closed: the first write will tell
+	}
+	return info
+}

@@ -1,0 +1,402 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/internal/testenv"
+)
+
+// The tests in this file run the real binary on real captures.
+
+// capture is 38 packets in 8 flows.
+const capture = "../testdata/packets/ipv4.pcap"
+
+// patience is how long a test waits for what takes milliseconds.
+const patience = 20 * time.Second
+
+// binDir is where the command is built: not the test's own temporary directory,
+// which other users may not enter.
+var binDir string
+
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(binDir, "pktstat")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/pktstat/pktstat/cmd/pktstat").CombinedOutput()
+	if err != nil {
+		return "", errors.New(string(out))
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	var err error
+	if binDir, err = os.MkdirTemp("", "pktstat-test-"); err == nil {
+		err = os.Chmod(binDir, 0o755)
+	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(binDir)
+	os.Exit(code)
+}
+
+func pktstat(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatalf("build: %v", err)
+	}
+	return exec.CommandContext(t.Context(), path, args...)
+}
+
+// outcome is how a process ended.
+type outcome struct {
+	code           int // -1: killed
+	stdout, stderr string
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout = &stdout
+	}
+	cmd.Stderr = &stderr
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// errorLine is stderr without the line that counting has begun.
+func (o outcome) errorLine() string {
+	if first, rest, _ := strings.Cut(o.stderr, "\n"); strings.HasPrefix(first, "counting on ") {
+		return rest
+	}
+	return o.stderr
+}
+
+func open(t *testing.T, name string, flag int) *os.File {
+	t.Helper()
+	f, err := os.OpenFile(name, flag, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func TestProcess(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "run.json")
+	for _, tc := range []struct {
+		name   string
+		args   []string
+		stdout string // opened for writing
+		code   int
+		out    string // in stdout
+		err    string // the line on stderr; "" if there is none
+	}{
+		{name: "a capture", args: []string{"--pcap-file", capture}, out: "total"},
+		{name: "several outputs", args: []string{"--pcap-file", capture, "-j", "--output", "csv=" + file}, out: `"packets":38`},
+		{name: "help", args: []string{"--help"}, out: "Backend pcap:"},
+		{name: "unknown backend", args: []string{"-b", "warp"}, code: 2, err: `unknown backend "warp": there are`},
+		{name: "no such capture", args: []string{"--pcap-file", dir + "/none.pcap"}, code: 1, err: "none.pcap: no such file or directory"},
+		{name: "no capture", args: []string{"--pcap-file", "process_test.go"}, code: 1, err: "not a pcap or pcapng capture"},
+		{name: "missing directory", args: []string{"--pcap-file", capture, "--output", "csv=" + dir + "/no/x"}, code: 1, err: `no" does not exist`},
+		{name: "missing interface", args: []string{"-i", "nosuch0"}, code: 1, err: `interface "nosuch0" does not exist: there are `},
+		{name: "full disk", args: []string{"--pcap-file", capture}, stdout: "/dev/full", code: 5, err: "no space left on device"},
+		{name: "full disk as a target", args: []string{"--pcap-file", capture, "--output", "json=/dev/full"}, code: 5, err: "no space left on device"},
+		{name: "full disk and help", args: []string{"--help"}, stdout: "/dev/full", code: 5, err: "no space left on device"},
+		{name: "full disk and a listing", args: []string{"outputs"}, stdout: "/dev/full", code: 5, err: "no space left on device"},
+		{name: "full disk beside another output", args: []string{"--pcap-file", capture, "-j", "--output", "csv=/dev/full"}, code: 5, out: `"packets":38`, err: "no space left on device"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cmd := pktstat(t, tc.args...)
+			if tc.stdout != "" {
+				cmd.Stdout = open(t, tc.stdout, os.O_WRONLY)
+			}
+			got := finish(t, cmd)
+			line := got.errorLine()
+			if got.code != tc.code || !strings.Contains(got.stdout, tc.out) {
+				t.Errorf("exit code %d, want %d; stdout, want %q:\n%s\nstderr:\n%s", got.code, tc.code, tc.out, got.stdout, got.stderr)
+			}
+			if want := tc.err != ""; strings.Count(line, "\n") != map[bool]int{true: 1}[want] || !strings.Contains(line, tc.err) || want != strings.HasPrefix(line, "pktstat: ") {
+				t.Errorf("stderr, want one line with %q:\n%s", tc.err, got.stderr)
+			}
+		})
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "run.json" {
+		t.Errorf("files: %v, %v", entries, err)
+	}
+}
+
+// TestClosedPipe: as under `| head -1`.
+func TestClosedPipe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "run.csv")
+	for _, args := range [][]string{
+		{"--help"},
+		{"backends"},
+		{"--pcap-file", capture},
+		{"--pcap-file", capture, "--output", "ndjson", "--output", "csv=" + file},
+	} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		cmd := pktstat(t, args...)
+		cmd.Stdout = w
+		got := finish(t, cmd)
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+		if got.code != 0 || got.errorLine() != "" {
+			t.Errorf("%q: exit code %d, stderr %q", args, got.code, got.stderr)
+		}
+	}
+	if b, err := os.ReadFile(file); err != nil || strings.Count(string(b), "\n") < 9 {
+		t.Errorf("the other output: %q, %v", b, err)
+	}
+}
+
+// running is a count that waits for more packets on its standard input.
+type running struct {
+	*exec.Cmd
+	t      *testing.T
+	stdin  io.WriteCloser
+	stdout bytes.Buffer
+	stderr *bufio.Scanner
+}
+
+// start starts pktstat on a capture that does not end, and waits until it counts.
+func start(t *testing.T, cmd *exec.Cmd) *running {
+	t.Helper()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := launch(t, cmd, cmd.Start)
+	r.stdin = stdin
+	data, err := os.ReadFile(capture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stdin.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if line := r.line(); !strings.HasPrefix(line, "counting on standard input (pcap") {
+		t.Fatalf("stderr: %q", line)
+	}
+	return r
+}
+
+// launch starts a process.
+func launch(t *testing.T, cmd *exec.Cmd, start func() error) *running {
+	t.Helper()
+	r := &running{Cmd: cmd, t: t}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cmd.Stdout == nil {
+		cmd.Stdout = &r.stdout
+	}
+	if err := start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	r.stderr = bufio.NewScanner(stderr)
+	return r
+}
+
+// line is the next line on standard error.
+func (r *running) line() string {
+	late := time.AfterFunc(patience, func() { _ = r.Process.Kill() })
+	defer late.Stop()
+	r.stderr.Scan()
+	return r.stderr.Text()
+}
+
+func (r *running) signal(sig os.Signal) {
+	r.t.Helper()
+	if err := r.Process.Signal(sig); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// end waits for the process and returns its exit code and its other lines.
+func (r *running) end() (int, []string) {
+	r.t.Helper()
+	late := time.AfterFunc(patience, func() { _ = r.Process.Kill() })
+	defer late.Stop()
+	var lines []string
+	for r.stderr.Scan() {
+		lines = append(lines, r.stderr.Text())
+	}
+	if err := r.Wait(); err != nil && r.ProcessState == nil {
+		r.t.Fatal(err)
+	}
+	return r.ProcessState.ExitCode(), lines
+}
+
+// settled waits until the process has read all there is, and a little longer
+// for it to be counted.
+func (r *running) settled() {
+	r.t.Helper()
+	pipe, ok := r.stdin.(interface{ Fd() uintptr })
+	if !ok {
+		r.t.Fatalf("standard input is a %T", r.stdin)
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		unread, err := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if unread == 0 {
+			time.Sleep(100 * time.Millisecond)
+			return
+		}
+	}
+	r.t.Fatal("standard input is not read")
+}
+
+// packets is the total of a JSON report.
+func packets(t *testing.T, report []byte) int {
+	t.Helper()
+	var r struct {
+		Final bool `json:"final"`
+		Total struct {
+			Packets int `json:"packets"`
+		} `json:"total"`
+	}
+	if err := json.Unmarshal(report, &r); err != nil || !r.Final {
+		t.Fatalf("not a final report: %v: %q", err, report)
+	}
+	return r.Total.Packets
+}
+
+// TestEndedBySignal: the last window is reported, and the exit code is 0.
+func TestEndedBySignal(t *testing.T) {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		r := start(t, pktstat(t, "--pcap-file", "-", "--json"))
+		r.settled()
+		r.signal(sig)
+		if code, lines := r.end(); code != 0 || lines != nil {
+			t.Errorf("%v: exit code %d, stderr %q", sig, code, lines)
+		}
+		if n := packets(t, r.stdout.Bytes()); n != 38 {
+			t.Errorf("%v: %d packets", sig, n)
+		}
+	}
+}
+
+// TestNohup: SIGHUP stays ignored if it was.
+func TestNohup(t *testing.T) {
+	p := pktstat(t, "--pcap-file", "-", "--json")
+	r := start(t, exec.CommandContext(t.Context(), "sh", append([]string{"-c", `trap "" HUP; exec "$@"`, "sh"}, p.Args...)...))
+	r.signal(syscall.SIGHUP)
+	r.settled()
+	if err := r.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, lines := r.end(); code != 0 || lines != nil {
+		t.Errorf("exit code %d, stderr %q", code, lines)
+	}
+	if n := packets(t, r.stdout.Bytes()); n != 38 {
+		t.Errorf("%d packets", n)
+	}
+}
+
+// TestKilled: a killed run leaves the old report, or none, never half of one.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	old := filepath.Join(dir, "old.json")
+	if err := os.WriteFile(old, []byte("an older report"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, pktstat(t, "--pcap-file", "-", "-r", "1ms", "--output", "json="+old, "--output", "ndjson="+filepath.Join(dir, "new.ndjson")))
+	r.settled()
+	r.signal(syscall.SIGKILL)
+	if code, _ := r.end(); code != -1 {
+		t.Errorf("exit code %d", code)
+	}
+	if b, err := os.ReadFile(old); err != nil || string(b) != "an older report" {
+		t.Errorf("the old report: %q, %v", b, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "old.json" && !strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("left: %s", e.Name())
+		}
+	}
+}
+
+// TestReaderGoesAway: a stream whose reader has seen enough ends quietly.
+func TestReaderGoesAway(t *testing.T) {
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := pktstat(t, "--pcap-file", "-", "-r", "1ms", "--output", "ndjson")
+	cmd.Stdout = w
+	r := start(t, cmd)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.Contains(line, `"final":false`) {
+		t.Errorf("read %q, %v", line, err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// The next reports find nobody.
+	data, err := os.ReadFile(capture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.stdin.Write(data[24:]); err != nil && !errors.Is(err, syscall.EPIPE) {
+		t.Fatal(err)
+	}
+	if err := r.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, lines := r.end(); code != 0 || lines != nil {
+		t.Errorf("exit code %d, stderr %q", code, lines)
+	}
+}
+
+// TestNoRoot: counting live traffic as nobody says what is missing.
+func TestNoRoot(t *testing.T) {
+	testenv.Privileged(t)
+	for _, args := range [][]string{{"-i", "lo", "-t", "1s"}, {"-b", "tc", "-i", "lo", "-t", "1s"}} {
+		cmd := pktstat(t, args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		got := finish(t, cmd)
+		if got.code != 4 || strings.Count(got.stderr, "\n") != 1 ||
+			!strings.Contains(got.stderr, "needs root or cap_") || !strings.Contains(got.stderr, "sudo setcap cap_") || !strings.HasSuffix(got.stderr, "=+ep "+cmd.Path+"\n") {
+			t.Errorf("%q: exit code %d, stderr %q", args, got.code, got.stderr)
+		}
+	}
+}

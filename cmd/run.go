@@ -1,0 +1,146 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/iface"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// count is `pktstat` without a sub-command: everything that can be checked
+// without side effects comes first, then what is cheap to undo.
+func (s *session) count(ctx context.Context, cl *commandLine) error {
+	chosen, err := s.chooseBackends(cl)
+	if err != nil {
+		return err
+	}
+	planned, targets, err := s.planOutputs(cl)
+	if err != nil {
+		return err
+	}
+	abandon := targets.Abandon
+	s.signalled.abandon.Store(&abandon)
+
+	env, err := s.backendEnv(cl, chosen)
+	if err != nil {
+		return err
+	}
+	open, err := s.openOutputs(ctx, cl, planned)
+	if err != nil {
+		return err
+	}
+	candidates, err := s.candidates(ctx, cl, chosen)
+	if err != nil {
+		return multierror.Append(err, open.close()...).ErrorOrNil()
+	}
+	return s.run(ctx, engine.Config{
+		Candidates: candidates, Env: env, Outputs: open,
+		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
+		Timeout: timeout(cl, candidates), Refresh: cl.refresh,
+		ReportNow: s.signalled.reportNow,
+		Attached:  func(c engine.Candidate, a registry.Attachment) { s.attached(cl, c, a) },
+		Progress:  s.progressOf(planned),
+	})
+}
+
+// run counts. The engine closes the outputs, whatever happens.
+func (s *session) run(ctx context.Context, c engine.Config) error {
+	err := engine.Run(ctx, c)
+	if errors.Is(err, context.Canceled) && !s.signalled.counting.Load() {
+		return fmt.Errorf("ended before counting started: %w", err)
+	}
+	return err
+}
+
+// timeout is that of the run: the default one is for live traffic, which has no end.
+func timeout(cl *commandLine, candidates []engine.Candidate) time.Duration {
+	live := func(c engine.Candidate) bool { return c.Backend.Clock == registry.ClockWall }
+	if !cl.timeoutSet && !slices.ContainsFunc(candidates, live) {
+		return 0
+	}
+	return cl.timeout
+}
+
+// backendEnv is what the backends need to know; it finds the interfaces.
+func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEnv, error) {
+	env := registry.BackendEnv{
+		MaxFlows: cl.maxFlows, Stdin: s.Stdin, Now: s.Now, Notify: s.say, Debugf: s.debugf,
+	}
+	if !chosen.has(registry.CapInterfaces) {
+		return env, nil
+	}
+	found, err := iface.Resolve(cl.ifaces)
+	if err != nil {
+		return env, err
+	}
+	switch len(found.Down) {
+	case 0:
+	case 1:
+		s.say("interface %s is down: nothing is counted there until it is up", found.Down[0])
+	default:
+		s.say("interfaces %s are down: nothing is counted there until they are up", strings.Join(found.Down, ", "))
+	}
+	env.Interfaces = found.Interfaces
+	return env, nil
+}
+
+// attached says that counting has begun; scripts wait for the line.
+func (s *session) attached(cl *commandLine, c engine.Candidate, a registry.Attachment) {
+	s.signalled.counting.Store(true)
+	subject := ""
+	for _, m := range cl.backends {
+		if m.name == c.Name {
+			subject = m.subject()
+		}
+	}
+	s.say("%s", attachedText(subject, c, a))
+}
+
+// attachedText names what is counted on: interfaces, else the subject.
+func attachedText(subject string, c engine.Candidate, a registry.Attachment) string {
+	var names []string
+	for _, i := range a.Interfaces {
+		names = append(names, i.Name)
+	}
+	switch {
+	case names != nil:
+		subject = strings.Join(names, ", ")
+	case subject == "":
+		subject = "all traffic"
+	}
+	how := c.Name
+	if a.Method != "" {
+		how += ", " + a.Method
+	}
+	text := fmt.Sprintf("counting on %s (%s)", subject, how)
+	for _, note := range append([]string{c.Reason}, a.Notes...) {
+		if note != "" {
+			text += "; " + note
+		}
+	}
+	return text
+}
+
+// progressOf returns the engine's progress callback: none if an output writes to
+// the terminal while the count runs.
+func (s *session) progressOf(planned []*plannedOutput) func(engine.Progress) {
+	if !terminalOf(s.Stderr, s.Getenv).IsTTY {
+		return nil
+	}
+	onTerminal := terminalOf(s.Stdout, s.Getenv).IsTTY
+	for _, p := range planned {
+		live := p.output.TTY || p.when&registry.WhenInterval != 0
+		if onTerminal && live && p.target.Stdout() {
+			return nil
+		}
+	}
+	return s.progress
+}

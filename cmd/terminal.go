@@ -1,0 +1,34 @@
+package cmd
+
+import (
+	"io"
+	"os"
+	"strconv"
+
+	"golang.org/x/term"
+
+	"github.com/pktstat/pktstat/registry"
+)
+
+// fallbackWidth is that of a terminal which does not tell.
+const fallbackWidth = 80
+
+// terminalOf describes what w is connected to. COLUMNS overrides the width that
+// the terminal tells, and NO_COLOR (no-color.org) and a dumb terminal have no colour.
+func terminalOf(w io.Writer, getenv func(string) string) registry.Terminal {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return registry.Terminal{}
+	}
+	t := registry.Terminal{
+		IsTTY: true, Width: fallbackWidth,
+		Color: getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
+	}
+	if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+		t.Width = n
+	}
+	if n, err := strconv.Atoi(getenv("COLUMNS")); err == nil && n > 0 {
+		t.Width = n
+	}
+	return t
+}

@@ -1,0 +1,214 @@
+// Package iface finds the interfaces that a user means: by name, by pattern, or
+// by the default route.
+package iface
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Any stands for all interfaces that are up.
+const Any = "any"
+
+// fallback is taken when there is no default route.
+const fallback = "eth0"
+
+// Selection is what a list of names came to.
+type Selection struct {
+	Interfaces []flow.Interface // in the order of the names; those of a pattern by index
+	Down       []string         // which of them are down
+}
+
+// Resolve finds the interfaces of the network namespace of the calling thread.
+// Each of specs is a name or an alternative name, [Any], a shell pattern
+// (path.Match: "veth*"), or one of these after "!", which takes interfaces out;
+// with nothing but exclusions they are taken out of [Any]. No specs at all mean
+// the interface of the IPv4 default route, else of the IPv6 one, else eth0.
+func Resolve(specs []string) (Selection, error) {
+	all, err := list()
+	if err != nil {
+		return Selection{}, err
+	}
+	if len(specs) == 0 {
+		l, err := byDefault(all, defaultRoutes)
+		return selection(l), err
+	}
+	chosen, err := match(all, specs)
+	return selection(chosen...), err
+}
+
+// link is what is needed of an interface.
+type link struct {
+	flow.Interface
+	up       bool
+	altNames []string
+}
+
+// list returns all interfaces by index.
+func list() ([]link, error) {
+	nls, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	links := make([]link, 0, len(nls))
+	for _, nl := range nls {
+		a := nl.Attrs()
+		links = append(links, link{
+			Interface: flow.Interface{Index: uint32(a.Index), Name: a.Name},
+			up:        a.Flags&net.FlagUp != 0,
+			altNames:  a.AltNames,
+		})
+	}
+	slices.SortFunc(links, func(a, b link) int { return cmp.Compare(a.Index, b.Index) })
+	return links, nil
+}
+
+func selection(links ...link) Selection {
+	var s Selection
+	for _, l := range links {
+		s.Interfaces = append(s.Interfaces, l.Interface)
+		if !l.up {
+			s.Down = append(s.Down, l.Name)
+		}
+	}
+	return s
+}
+
+// match returns the links that specs name, each once.
+func match(all []link, specs []string) ([]link, error) {
+	var wanted, excluded []string
+	for _, s := range specs {
+		if not, ok := strings.CutPrefix(s, "!"); ok {
+			excluded = append(excluded, not)
+		} else {
+			wanted = append(wanted, s)
+		}
+	}
+	if len(wanted) == 0 {
+		wanted = []string{Any}
+	}
+
+	var chosen []link
+	for _, spec := range wanted {
+		found, err := find(all, spec)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range found {
+			if !slices.ContainsFunc(chosen, func(c link) bool { return c.Index == l.Index }) {
+				chosen = append(chosen, l)
+			}
+		}
+	}
+	for _, spec := range excluded {
+		// An exclusion may name what is not there: it is a wish already met.
+		out, err := find(all, spec)
+		if err != nil && !errors.Is(err, errNone) {
+			return nil, err
+		}
+		chosen = slices.DeleteFunc(chosen, func(c link) bool {
+			return slices.ContainsFunc(out, func(l link) bool { return l.Index == c.Index })
+		})
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("%w: --iface %s: there are %s", errNone, strings.Join(specs, " --iface "), names(all))
+	}
+	return chosen, nil
+}
+
+var errNone = errors.New("no such interface")
+
+// find returns the links that one spec names, an error wrapping errNone if none.
+func find(all []link, spec string) ([]link, error) {
+	// A name may hold characters that mean something in a pattern.
+	if i := slices.IndexFunc(all, func(l link) bool { return l.Name == spec }); i >= 0 {
+		return all[i : i+1], nil
+	}
+	var found []link
+	if spec == Any {
+		for _, l := range all {
+			if l.up {
+				found = append(found, l)
+			}
+		}
+		if found == nil {
+			return nil, fmt.Errorf("%w: none is up: there are %s", errNone, names(all))
+		}
+		return found, nil
+	}
+	for _, l := range all {
+		for _, name := range append([]string{l.Name}, l.altNames...) {
+			ok, err := path.Match(spec, name)
+			if err != nil {
+				return nil, fmt.Errorf("%w: --iface %q: %w", registry.ErrUsage, spec, err)
+			}
+			if ok {
+				found = append(found, l)
+				break
+			}
+		}
+	}
+	switch {
+	case found != nil:
+		return found, nil
+	case strings.ContainsAny(spec, "*?["):
+		return nil, fmt.Errorf("%w: nothing matches %q: there are %s", errNone, spec, names(all))
+	}
+	return nil, &notFoundError{name: spec, there: names(all)}
+}
+
+// notFoundError is an errNone with a sentence of its own.
+type notFoundError struct{ name, there string }
+
+func (e *notFoundError) Error() string {
+	return fmt.Sprintf("interface %q does not exist: there are %s", e.name, e.there)
+}
+
+func (e *notFoundError) Unwrap() error { return errNone }
+
+// byDefault picks the interface to count on when none is named.
+func byDefault(all []link, routes func(family int) ([]netlink.Route, error)) (link, error) {
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		rs, err := routes(family)
+		if err != nil {
+			return link{}, fmt.Errorf("find the default route: %w", err)
+		}
+		for _, r := range rs {
+			if i := slices.IndexFunc(all, func(l link) bool { return l.Index == uint32(outOf(r)) }); i >= 0 {
+				return all[i], nil
+			}
+		}
+	}
+	if i := slices.IndexFunc(all, func(l link) bool { return l.Name == fallback }); i >= 0 {
+		return all[i], nil
+	}
+	return link{}, fmt.Errorf("there is no default route and no %s: name an interface with --iface: there are %s", fallback, names(all))
+}
+
+// outOf is the index of the interface that a route leads to.
+func outOf(r netlink.Route) int {
+	if r.LinkIndex == 0 && len(r.MultiPath) > 0 {
+		return r.MultiPath[0].LinkIndex
+	}
+	return r.LinkIndex
+}
+
+// names lists interfaces for a message.
+func names(all []link) string {
+	s := make([]string, len(all))
+	for i, l := range all {
+		s[i] = l.Name
+	}
+	slices.Sort(s)
+	return strings.Join(s, ", ")
+}
