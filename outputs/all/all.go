@@ -2,6 +2,7 @@
 package all
 
 import (
+	// Each registers itself.
 	_ "github.com/pktstat/pktstat/outputs/csv"
 	_ "github.com/pktstat/pktstat/outputs/json"
 	_ "github.com/pktstat/pktstat/outputs/ndjson"

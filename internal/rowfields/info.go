@@ -1,0 +1,80 @@
+package rowfields
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// Info describes for people what a row has instead of ports: "echo-request",
+// "spi 0x00001000", "who-has", "LLDP 0x88cc". "" if it has nothing of the kind.
+func (s Set) Info(r *flow.Row) string {
+	switch {
+	case s.Has(ICMP):
+		return icmpInfo(r.Proto, uint8(r.Sub>>8), uint8(r.Sub))
+	case s.Has(SPI):
+		return fmt.Sprintf("spi 0x%08x", r.Sub)
+	case s.Has(GREProto):
+		return etherTypeInfo(flow.EtherType(r.Sub))
+	case s.Has(ARPOp):
+		if name := arpOps[r.Sub]; name != "" {
+			return name
+		}
+		return fmt.Sprintf("op %d", r.Sub)
+	case s.Has(EtherType):
+		return etherTypeInfo(r.EtherType)
+	case s.Has(Sub):
+		return fmt.Sprintf("sub 0x%x", r.Sub)
+	}
+	return ""
+}
+
+func icmpInfo(p flow.Proto, typ, code uint8) string {
+	names := icmpTypes
+	if p == flow.ICMPv6 {
+		names = icmpv6Types
+	}
+	name := names[typ]
+	if name == "" {
+		name = "type " + strconv.Itoa(int(typ))
+	}
+	if code != 0 {
+		name += "/" + strconv.Itoa(int(code))
+	}
+	return name
+}
+
+func etherTypeInfo(t flow.EtherType) string {
+	if name := etherTypes[t]; name != "" {
+		return name + " " + t.String()
+	}
+	return t.String()
+}
+
+// IANA ICMP Type Numbers, as tcpdump and ping call the everyday ones.
+var icmpTypes = map[uint8]string{
+	0: "echo-reply", 3: "unreachable", 4: "source-quench", 5: "redirect", 8: "echo-request",
+	9: "router-advert", 10: "router-solicit", 11: "time-exceeded", 12: "param-problem",
+	13: "timestamp", 14: "timestamp-reply",
+}
+
+// IANA ICMPv6 Type Numbers.
+var icmpv6Types = map[uint8]string{
+	1: "unreachable", 2: "packet-too-big", 3: "time-exceeded", 4: "param-problem",
+	128: "echo-request", 129: "echo-reply", 130: "mld-query", 131: "mld-report", 132: "mld-done",
+	133: "router-solicit", 134: "router-advert", 135: "neighbor-solicit", 136: "neighbor-advert",
+	137: "redirect", 143: "mldv2-report",
+}
+
+// RFC 826, RFC 903.
+var arpOps = map[uint32]string{1: "who-has", 2: "is-at", 3: "reverse-request", 4: "reverse-reply"}
+
+// IEEE 802 Numbers.
+var etherTypes = map[flow.EtherType]string{
+	flow.EtherTypeLLC: "LLC", flow.EtherTypeIPv4: "IPv4", flow.EtherTypeARP: "ARP", 0x0842: "WoL",
+	0x6558: "TEB", 0x8035: "RARP", flow.EtherTypeIPv6: "IPv6", 0x8100: "802.1Q", 0x8847: "MPLS",
+	0x8848: "MPLS-mc", 0x8863: "PPPoE-disc", 0x8864: "PPPoE", 0x888e: "EAPOL", 0x88a8: "802.1ad",
+	0x88be: "ERSPAN", 0x88cc: "LLDP", 0x88e5: "MACsec", 0x88f7: "PTP", 0x8906: "FCoE",
+	flow.EtherTypeRunt: "runt",
+}

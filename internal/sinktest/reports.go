@@ -1,0 +1,320 @@
+package sinktest
+
+import (
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// Golden is a run as an output sees it: interval reports, if any, and the final one.
+type Golden struct {
+	Name    string
+	Reports []*flow.Report
+}
+
+// Goldens returns the shared runs, made anew: what one test does to them, no
+// other one sees.
+func Goldens() []Golden {
+	return []Golden{
+		{"mixed", []*flow.Report{mixed()}},
+		{"ipv6", []*flow.Report{longIPv6()}},
+		{"sums", []*flow.Report{allSums()}},
+		{"lost-unknown", []*flow.Report{lostUnknown()}},
+		{"by-src", []*flow.Report{bySource()}},
+		{"by-proto", []*flow.Report{byProto()}},
+		{"by-port", []*flow.Report{byPort()}},
+		{"sockets", []*flow.Report{sockets()}},
+		{"intervals", intervals()},
+		{"empty", []*flow.Report{final("tc", "tcx")}},
+		{"huge", []*flow.Report{huge()}},
+		{"hostile", []*flow.Report{named(hostileNames)}},
+		{"harmless", []*flow.Report{named(harmlessNames)}},
+	}
+}
+
+func golden(name string) Golden {
+	all := Goldens()
+	return all[slices.IndexFunc(all, func(g Golden) bool { return g.Name == name })]
+}
+
+var testStart = time.Date(2026, 11, 22, 9, 30, 0, 123_000_000, time.UTC)
+
+// final returns an empty final report of 10 s.
+func final(backend, attach string) *flow.Report {
+	return &flow.Report{
+		Seq: 3, Final: true, Backend: backend, Attach: attach,
+		Interfaces: []flow.Interface{{Index: 2, Name: "eth0"}},
+		Start:      testStart, End: testStart.Add(10 * time.Second),
+		Dims: flow.DimsFlow, Layers: flow.LayerIP | flow.LayerFrame, RateLayer: flow.LayerFrame,
+	}
+}
+
+// add appends a row and adds it to the total.
+func add(r *flow.Report, k flow.Key, packets, bytes, frameBytes uint64) {
+	c := flow.Counters{Packets: packets, Bytes: bytes, FrameBytes: frameBytes}
+	n := int64(len(r.Packed))
+	r.Packed = append(r.Packed, &flow.PackedRow{
+		Key: flow.Pack(k), Delta: c, Total: c,
+		First: r.Start.UnixNano() + n*int64(time.Millisecond),
+		Last:  r.End.UnixNano() - n*int64(time.Microsecond),
+	})
+	r.FlowCount++
+	r.Total.Add(c)
+}
+
+// sums adds what is in no row to the total.
+func sums(r *flow.Report, rest, other, lost flow.Counters) {
+	r.Rest, r.Other, r.Lost = rest, other, lost
+	for _, c := range []flow.Counters{rest, other, lost} {
+		r.Total.Add(c)
+	}
+}
+
+// key returns a key of addresses as "192.0.2.1:443", in ingress on interface 2.
+func key(proto flow.Proto, src, dst string) flow.Key {
+	return flow.Key{
+		Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort(dst),
+		Proto: proto, Dir: flow.Ingress, Ifindex: 2,
+	}
+}
+
+// mixed has every kind of row, on two interfaces and one that has no name.
+func mixed() *flow.Report {
+	r := final("tc", "tcx")
+	r.Reason = "cheapest backend that sees both directions"
+	r.Interfaces = append(r.Interfaces, flow.Interface{Index: 5, Name: "wg0"})
+
+	add(r, key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), 1200, 1_600_000, 1_616_800)
+	k := key(flow.UDP, "192.0.2.2:50001", "198.51.100.53:53")
+	k.Dir, k.VLAN = flow.Egress, 7
+	add(r, k, 90, 6300, 7920)
+	add(r, key(flow.TCP, "[2001:db8::1]:443", "[2001:db8::2]:50002"), 60, 48_000, 48_840)
+	k = key(flow.UDP, "198.51.100.9:0", "192.0.2.2:0") // later fragments
+	k.Ifindex = 5
+	add(r, k, 20, 29_600, 29_600)
+	k = key(flow.ICMP, "192.0.2.2:0", "192.0.2.1:0")
+	k.Dir, k.Sub = flow.Egress, 8<<8
+	add(r, k, 10, 840, 980)
+	add(r, key(flow.ICMP, "192.0.2.1:0", "192.0.2.2:0"), 10, 840, 980) // echo reply: 0/0
+	k = key(flow.ICMPv6, "[fe80::1]:0", "[ff02::1:ff00:2]:0")
+	k.Sub = 135 << 8
+	add(r, k, 3, 216, 258)
+	k = key(flow.ICMP, "203.0.113.1:0", "192.0.2.2:0")
+	k.Sub = 3<<8 | 4
+	add(r, k, 2, 1152, 1180)
+	k = key(flow.GRE, "192.0.2.7:0", "192.0.2.8:0")
+	k.Sub, k.Ifindex = 0x0800, 99
+	add(r, k, 5, 620, 690)
+	k = key(flow.ESP, "192.0.2.7:0", "192.0.2.8:0")
+	k.Sub = 0x1000
+	add(r, k, 4, 560, 616)
+	k = key(0, "192.0.2.1:0", "192.0.2.2:0")
+	k.EtherType, k.Sub = flow.EtherTypeARP, 1
+	add(r, k, 2, 0, 84)
+	add(r, flow.Key{EtherType: flow.EtherTypeARP, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 60) // not Ethernet and IPv4
+	add(r, flow.Key{EtherType: 0x88cc, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 217)
+	add(r, key(89, "192.0.2.1:0", "224.0.0.5:0"), 1, 64, 78)
+	add(r, key(200, "192.0.2.1:0", "192.0.2.2:0"), 1, 40, 60)
+	return r
+}
+
+func longIPv6() *flow.Report {
+	r := final("tc", "tcx")
+	add(r, key(flow.TCP, "[2001:db8:1111:2222:3333:4444:5555:6666]:50000", "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443"), 100, 140_000, 141_400)
+	k := key(flow.TCP, "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443", "[2001:db8:1111:2222:3333:4444:5555:6666]:50000")
+	k.Dir = flow.Egress
+	add(r, k, 50, 3600, 4300)
+	add(r, key(flow.UDP, "192.0.2.1:53", "192.0.2.2:50001"), 1, 120, 134)
+	return r
+}
+
+// allSums has something in every sum, as after --top.
+func allSums() *flow.Report {
+	r := final("xdp", "generic")
+	r.PacketsInexact = true
+	r.Notes = []string{"egress is not seen", "eth0: 2 packets were dropped by the driver"}
+	add(r, key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), 1000, 1_000_000, 1_014_000)
+	sums(r, flow.Counters{Packets: 500, Bytes: 250_000, FrameBytes: 257_000},
+		flow.Counters{Packets: 40, Bytes: 4000, FrameBytes: 4560},
+		flow.Counters{Packets: 3, Bytes: 180, FrameBytes: 222})
+	r.FlowCount = 321
+	return r
+}
+
+func lostUnknown() *flow.Report {
+	r := final("afpacket", "tpacket_v3")
+	r.LostBytesUnknown = true
+	add(r, key(flow.UDP, "192.0.2.1:4000", "192.0.2.2:4000"), 10, 1000, 1140)
+	sums(r, flow.Counters{}, flow.Counters{}, flow.Counters{Packets: 7})
+	return r
+}
+
+// projected returns the key of a row that was grouped by d.
+func projected(k flow.Key, d flow.Dims) flow.Key {
+	p, pr := flow.Pack(k), d.Projection()
+	pr.Apply(&p)
+	return p.Key()
+}
+
+func bySource() *flow.Report {
+	r := final("tc", "clsact")
+	r.Dims = flow.DimSrc
+	for i, src := range []string{"192.0.2.1:443", "198.51.100.20:53", "[2001:db8::1]:22"} {
+		k := key(flow.TCP, src, src)
+		add(r, projected(k, r.Dims), uint64(100-i), uint64(9000-i), uint64(10_400-i))
+	}
+	add(r, projected(flow.Key{EtherType: 0x88cc}, r.Dims), 1, 0, 217)
+	return r
+}
+
+func byProto() *flow.Report {
+	r := final("tc", "tcx")
+	r.Dims = flow.DimProto
+	for i, k := range []flow.Key{
+		{Proto: flow.TCP}, {Proto: flow.UDP}, {Proto: flow.ICMPv6}, {EtherType: flow.EtherTypeARP}, {EtherType: 0x88cc},
+	} {
+		add(r, projected(k, r.Dims), uint64(50-i), uint64(4000-i), uint64(4700-i))
+	}
+	return r
+}
+
+// byPort has nothing but ports and subs, without the protocol that explains them.
+func byPort() *flow.Report {
+	r := final("tc", "tcx")
+	r.Dims = flow.DimSrcPort | flow.DimSub
+	add(r, projected(key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), r.Dims), 9, 900, 1026)
+	k := key(flow.ICMP, "192.0.2.1:0", "192.0.2.2:0")
+	k.Sub = 8 << 8
+	add(r, projected(k, r.Dims), 2, 168, 196)
+	return r
+}
+
+// sockets is what hooks without frames see, which know namespaces and processes.
+func sockets() *flow.Report {
+	r := final("kprobe", "tracepoint")
+	r.Layers, r.RateLayer, r.Interfaces = flow.LayerIP, flow.LayerIP, nil
+	k := key(flow.TCP, "192.0.2.2:50000", "192.0.2.1:443")
+	k.Dir, k.Ifindex, k.NetNS, k.PID, k.CgroupID = flow.Egress, 0, 4026531833, 1234, 5<<32|77
+	add(r, k, 11, 1500, 0)
+	k.Src, k.Dst, k.Dir, k.PID = k.Dst, k.Src, flow.Ingress, 0
+	add(r, k, 9, 12_000, 0)
+	return r
+}
+
+// intervals is a run of two intervals; the second one is short and empty.
+func intervals() []*flow.Report {
+	first, second, last := final("pcap", "file"), final("pcap", "file"), final("pcap", "file")
+	for i, r := range []*flow.Report{first, second, last} {
+		r.Seq, r.Final, r.Interfaces = uint64(i+1), r == last, nil
+	}
+	first.End = testStart.Add(time.Second)
+	second.Start, second.End = first.End, first.End.Add(250*time.Millisecond)
+	last.End = second.End
+
+	k := key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000")
+	k.Dir, k.Ifindex = flow.DirUnknown, 0
+	add(first, k, 10, 15_000, 15_140)
+	sums(first, flow.Counters{}, flow.Counters{Packets: 1, Bytes: 40, FrameBytes: 60}, flow.Counters{})
+	add(last, k, 10, 15_000, 15_140)
+	sums(last, flow.Counters{}, flow.Counters{Packets: 1, Bytes: 40, FrameBytes: 60}, flow.Counters{})
+	for _, r := range []*flow.Report{first, second, last} {
+		r.Run = last.Sums
+	}
+	return []*flow.Report{first, second, last}
+}
+
+// huge has counters at their limits, in a nanosecond.
+func huge() *flow.Report {
+	r := final("tc", "tcx")
+	r.Seq, r.End = math.MaxUint64, r.Start.Add(time.Nanosecond)
+	r.Interfaces[0].Index = math.MaxUint32
+	k := key(flow.UDP, "255.255.255.255:65535", "255.255.255.255:65535")
+	k.Ifindex, k.VLAN, k.NetNS, k.PID, k.CgroupID = math.MaxUint32, 4095, math.MaxUint32, math.MaxUint32, math.MaxUint64
+	add(r, k, math.MaxUint64, math.MaxUint64, math.MaxUint64)
+	r.FlowCount = math.MaxInt
+	return r
+}
+
+// Names that a terminal, a spreadsheet or a parser might act on. Those of
+// harmlessNames say the same in peace.
+var (
+	hostileNames = []string{
+		"\x1b[2J\x1b]0;owned\a", "=cmd|' /C calc'!A0", "new\nline,\"quoted\"\r\n", "\u202egpj.exe\u2066",
+		"bad\xff\xfeutf8", "\u009b31mC1", "a b\tc", `back\slash`, "-1+2", "＝1", "zero\u200bwidth", "",
+	}
+	harmlessNames = []string{
+		"eth0", "eth1", "eth2", "eth3", "eth4", "eth5", "eth6", "eth7", "eth8", "eth9", "eth10", "eth11",
+	}
+)
+
+func named(names []string) *flow.Report {
+	r := final(names[0], names[1])
+	r.Reason, r.Notes, r.Interfaces = names[2], []string{names[0], names[2], names[3]}, nil
+	for i, name := range names {
+		k := key(flow.UDP, "192.0.2.1:1000", "192.0.2.2:2000")
+		k.Ifindex = uint32(i + 1)
+		r.Interfaces = append(r.Interfaces, flow.Interface{Index: k.Ifindex, Name: name})
+		add(r, k, uint64(100-i), 2800, 4200)
+	}
+	return r
+}
+
+// ManyFlows returns a final report of n flows, for benchmarks: TCP and UDP over
+// IPv4 and IPv6, with times and counters of many digits.
+func ManyFlows(n int) *flow.Report {
+	r := final("tc", "tcx")
+	for i := range n {
+		k := key(flow.TCP, "192.0.2.1:443", "198.51.100.1:50000")
+		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		if i%4 == 0 {
+			b := netip.MustParseAddr("2001:db8:1:2:3:4::").As16()
+			b[13], b[14], b[15] = byte(i>>16), byte(i>>8), byte(i)
+			a = netip.AddrFrom16(b)
+			k.Dst = netip.AddrPortFrom(netip.MustParseAddr("2001:db8::ffff:1"), 443)
+		}
+		k.Src = netip.AddrPortFrom(a, uint16(i%60000+1024))
+		if i%3 == 0 {
+			k.Proto, k.Dir = flow.UDP, flow.Egress
+		}
+		packets := uint64(n-i) * 7
+		add(r, k, packets, packets*731, packets*745)
+	}
+	return r
+}
+
+// manyFlows is larger than any buffer.
+func manyFlows() Golden {
+	return Golden{"many flows", []*flow.Report{ManyFlows(1000)}}
+}
+
+// clone copies reports as deeply as they go.
+func clone(reports []*flow.Report) []*flow.Report {
+	var all []*flow.Report
+	for _, r := range reports {
+		c := *r
+		c.Interfaces, c.Notes, c.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
+		for _, p := range r.Packed {
+			row := *p
+			c.Packed = append(c.Packed, &row)
+		}
+		all = append(all, &c)
+	}
+	return all
+}
+
+// overwrite makes everything that r holds or points to wrong.
+func overwrite(r *flow.Report) {
+	for _, p := range r.Packed {
+		*p = flow.PackedRow{Delta: flow.Counters{Packets: 666}, Total: flow.Counters{Packets: 666}}
+	}
+	for i := range r.Interfaces {
+		r.Interfaces[i] = flow.Interface{Name: "overwritten"}
+	}
+	for i := range r.Notes {
+		r.Notes[i] = "overwritten"
+	}
+	*r = flow.Report{Backend: "overwritten"}
+}

@@ -1,0 +1,79 @@
+// Package termsafe makes text that came from the network or the system inert on
+// a terminal: an interface name or a label must not move the cursor, change
+// colours or reorder what is read.
+package termsafe
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// String returns s with everything escaped, in Go syntax, that is not a visible
+// character or a plain space: control characters (C0, C1, DEL) and so ANSI
+// sequences, bidirectional and other format controls, line separators, exotic
+// spaces, unassigned code points and bytes that are not UTF-8. A backslash
+// becomes two, so that escapes cannot be forged. Safe text is returned as it is.
+func String(s string) string {
+	if isPlain(s) {
+		return s
+	}
+	return string(Append(nil, s))
+}
+
+// Append appends String(s) to b.
+func Append(b []byte, s string) []byte { return appendEscaped(b, s, false) }
+
+// AppendWord is Append with spaces escaped too, for formats whose fields end at
+// a space. An empty s becomes "-".
+func AppendWord(b []byte, s string) []byte {
+	if s == "" {
+		return append(b, '-')
+	}
+	return appendEscaped(b, s, true)
+}
+
+func appendEscaped(b []byte, s string, word bool) []byte {
+	for s != "" {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1: // not UTF-8
+			b = appendHex(append(b, '\\', 'x'), uint32(s[0]), 2)
+		case r == '\\':
+			b = append(b, '\\', '\\')
+		case r == ' ' && word:
+			b = append(b, `\x20`...)
+		case strconv.IsPrint(r):
+			b = append(b, s[:n]...)
+		case r == '\n':
+			b = append(b, '\\', 'n')
+		case r == '\r':
+			b = append(b, '\\', 'r')
+		case r == '\t':
+			b = append(b, '\\', 't')
+		case r < 0x80:
+			b = appendHex(append(b, '\\', 'x'), uint32(r), 2)
+		case r < 0x10000:
+			b = appendHex(append(b, '\\', 'u'), uint32(r), 4)
+		default:
+			b = appendHex(append(b, '\\', 'U'), uint32(r), 8)
+		}
+		s = s[n:]
+	}
+	return b
+}
+
+func appendHex(b []byte, v uint32, digits int) []byte {
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[v>>shift&0xf])
+	}
+	return b
+}
+
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,79 @@
+// Package units formats numbers for people: three significant digits and a
+// prefix. Outputs for programs write plain numbers instead.
+package units
+
+import "strconv"
+
+// System tells which prefixes byte counts have.
+type System uint8
+
+// Systems.
+const (
+	IEC System = iota // powers of 1024: KiB, MiB (IEC 80000-13)
+	SI                // powers of 1000: kB, MB
+)
+
+// String returns "iec" or "si".
+func (s System) String() string {
+	if s == SI {
+		return "si"
+	}
+	return "iec"
+}
+
+var (
+	siPrefixes  = [...]string{"", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q"}
+	iecPrefixes = [...]string{"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"}
+)
+
+// Bytes returns n as "999 B", "1.41 MiB" or "1.48 MB".
+func (s System) Bytes(n uint64) string {
+	if s == SI {
+		return format(float64(n), 1000, siPrefixes[:], "B")
+	}
+	return format(float64(n), 1024, iecPrefixes[:], "B")
+}
+
+// BitRate returns bits a second as "999 bps" or "1.48 Mbps", always with SI
+// prefixes, as link speeds are given. Below 10 bps it has decimals.
+func BitRate(bps float64) string {
+	if bps > 0 && bps < 10 {
+		return strconv.FormatFloat(bps, 'f', 2, 64) + " bps"
+	}
+	return format(bps, 1000, siPrefixes[:], "bps")
+}
+
+// PacketRate returns packets a second as "999 pps" or "1.48 Mpps".
+func PacketRate(pps float64) string {
+	if pps > 0 && pps < 10 {
+		return strconv.FormatFloat(pps, 'f', 2, 64) + " pps"
+	}
+	return format(pps, 1000, siPrefixes[:], "pps")
+}
+
+// format divides v by base until it rounds to less than base, or the prefixes end.
+func format(v, base float64, prefixes []string, unit string) string {
+	i := 0
+	for i+1 < len(prefixes) && rounded(v, i) >= base {
+		v /= base
+		i++
+	}
+	return strconv.FormatFloat(v, 'f', decimals(v, i), 64) + " " + prefixes[i] + unit
+}
+
+// rounded is v as it would be printed, so that 999.95 k becomes 1.00 M and not 1000 k.
+func rounded(v float64, prefix int) float64 {
+	f, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'f', decimals(v, prefix), 64), 64)
+	return f
+}
+
+// decimals for three significant digits; numbers without a prefix are whole.
+func decimals(v float64, prefix int) int {
+	switch {
+	case prefix == 0 || v >= 99.95:
+		return 0
+	case v >= 9.995:
+		return 1
+	}
+	return 2
+}

@@ -1,0 +1,126 @@
+package csv
+
+import (
+	"bytes"
+	"encoding/csv"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/sinktest"
+)
+
+func TestConformance(t *testing.T) {
+	sinktest.Run(t, sinktest.Options{
+		Name:     "csv",
+		Variants: []sinktest.Variant{{Name: "intervals", Args: []string{"intervals=true"}, Goldens: []string{"intervals"}}},
+	})
+}
+
+// read returns the lines below the header, by column.
+func read(t *testing.T, text []byte) []map[string]string {
+	t.Helper()
+	records, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []map[string]string
+	for _, r := range records[1:] {
+		line := map[string]string{}
+		for i, cell := range r {
+			line[records[0][i]] = cell
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func counters(t *testing.T, line map[string]string) flow.Counters {
+	t.Helper()
+	var v [3]uint64
+	for i, name := range []string{"packets", "bytes", "frame_bytes"} {
+		var err error
+		if v[i], err = strconv.ParseUint(line[name], 10, 64); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	return flow.Counters{Packets: v[0], Bytes: v[1], FrameBytes: v[2]}
+}
+
+// Every flow and every sum is there once, and flows + rest + other + lost is total.
+func TestReadsBack(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		r := g.Reports[len(g.Reports)-1]
+		lines := read(t, sinktest.Render(t, "csv", sinktest.Variant{}, g.Reports...))
+		var sum flow.Counters
+		for row := range r.Rows() {
+			line := lines[0]
+			lines = lines[1:]
+			if line["row"] != "flow" || counters(t, line) != row.Counters || line["first"] != row.First.Format(time.RFC3339Nano) {
+				t.Errorf("%s: line %v of row %+v", g.Name, line, row)
+			}
+			if r.Dims.Has(flow.DimSrc) && row.Src.Addr().IsValid() && line["src"] != row.Src.Addr().String() {
+				t.Errorf("%s: src %q, want %v", g.Name, line["src"], row.Src)
+			}
+			sum.Add(row.Counters)
+		}
+		if len(lines) != 4 {
+			t.Fatalf("%s: %d lines after the flows, want 4", g.Name, len(lines))
+		}
+		for i, want := range []struct {
+			row string
+			c   flow.Counters
+		}{{"rest", r.Rest}, {"other", r.Other}, {"lost", r.Lost}, {"total", r.Total}} {
+			if got := counters(t, lines[i]); lines[i]["row"] != want.row || got != want.c {
+				t.Errorf("%s: line %v, want %s %v", g.Name, lines[i], want.row, want.c)
+			}
+		}
+		for _, line := range lines[:3] {
+			sum.Add(counters(t, line))
+		}
+		if total := counters(t, lines[3]); sum != total {
+			t.Errorf("%s: the lines add up to %v, total is %v", g.Name, sum, total)
+		}
+		if unknown := lines[2]["bytes_unknown"]; (unknown == "true") != r.LostBytesUnknown {
+			t.Errorf("%s: bytes_unknown %q", g.Name, unknown)
+		}
+	}
+}
+
+// No cell of any report starts a formula; numbers are digits.
+func TestNoFormulas(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		for _, line := range read(t, sinktest.Render(t, "csv", sinktest.Variant{Args: []string{"intervals=true"}}, g.Reports...)) {
+			for column, cell := range line {
+				if cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r\n") || strings.HasPrefix(cell, "＝") {
+					t.Errorf("%s: %s is %q", g.Name, column, cell)
+				}
+			}
+			for _, column := range []string{"packets", "bytes", "frame_bytes", "bps", "pps"} {
+				if cell := line[column]; strings.Trim(cell, "0123456789.") != "" || cell == "" {
+					t.Errorf("%s: %s is %q", g.Name, column, cell)
+				}
+			}
+		}
+	}
+}
+
+// The columns do not depend on what flows are grouped by.
+func TestColumnsAreStable(t *testing.T) {
+	var first []string
+	for _, g := range sinktest.Goldens() {
+		header, _, _ := strings.Cut(string(sinktest.Render(t, "csv", sinktest.Variant{}, g.Reports...)), "\n")
+		columns := strings.Split(header, ",")
+		if first == nil {
+			first = columns
+		}
+		if !slices.Equal(columns, first) {
+			t.Errorf("%s: columns %q, others have %q", g.Name, columns, first)
+		}
+	}
+}
+
+func BenchmarkCSV(b *testing.B) { sinktest.Benchmark(b, "csv", 100_000) }

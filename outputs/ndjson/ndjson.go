@@ -1,0 +1,34 @@
+// Package ndjson writes every report as one line of JSON: the intervals', then
+// the whole run's.
+package ndjson
+
+import (
+	"bufio"
+	"context"
+	"flag"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/filesink"
+	"github.com/pktstat/pktstat/internal/reportjson"
+	"github.com/pktstat/pktstat/registry"
+)
+
+func init() {
+	registry.Outputs.Register("ndjson", registry.Output{
+		Summary: "every interval report and the final one, one JSON object a line (schema " + reportjson.Schema + ")",
+		When:    registry.WhenInterval | registry.WhenFinal,
+		New:     func() registry.OutputConfig { return config{} },
+	})
+}
+
+type config struct{}
+
+var _ registry.OutputConfig = config{}
+
+func (config) Flags(*flag.FlagSet) {}
+
+func (config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
+	return filesink.Open(env, func(w *bufio.Writer, r *flow.Report) error {
+		return reportjson.Write(w, r, false)
+	})
+}

@@ -1,0 +1,156 @@
+package plain
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/rowfields"
+	"github.com/pktstat/pktstat/internal/termsafe"
+)
+
+// Six words are at the same place in every flow's line, so that awk can name
+// them by number: direction, interface, protocol, source, ">", destination.
+const (
+	unknown  = "-" // the flow has none
+	anyValue = "*" // flows are not grouped by it
+)
+
+func appendFlow(b []byte, r *flow.Report, row *flow.Row) []byte {
+	has := rowfields.Of(r.Dims, row)
+	word := func(dim flow.Dims, text string) {
+		if !r.Dims.Has(dim) {
+			text = anyValue
+		}
+		b = append(termsafe.AppendWord(b, text), ' ')
+	}
+	word(flow.DimDir, row.Dir.String())
+	word(flow.DimIface, rowfields.IfaceName(row))
+	word(flow.DimProto, rowfields.Protocol(r.Dims, row))
+	b = appendEndpoint(b, row.Src, r.Dims.Has(flow.DimSrc), has.Has(rowfields.SrcPort))
+	b = append(b, " > "...)
+	b = appendEndpoint(b, row.Dst, r.Dims.Has(flow.DimDst), has.Has(rowfields.DstPort))
+
+	b = appendDetails(b, has, row)
+	b = appendCounters(b, row.Counters)
+	b = appendRates(b, r, row.Counters)
+	return append(b, '\n')
+}
+
+// appendEndpoint appends "192.0.2.1:443", "[2001:db8::1]:443", or the address
+// alone where there is no port.
+func appendEndpoint(b []byte, a netip.AddrPort, byAddr, hasPort bool) []byte {
+	switch {
+	case byAddr && a.Addr().IsValid() && hasPort:
+		return a.AppendTo(b)
+	case byAddr && a.Addr().IsValid():
+		return a.Addr().AppendTo(b)
+	case byAddr:
+		b = append(b, unknown...)
+	default:
+		b = append(b, anyValue...)
+	}
+	if hasPort {
+		b = strconv.AppendUint(append(b, ':'), uint64(a.Port()), 10)
+	}
+	return b
+}
+
+// appendDetails appends what else identifies the flow, named as in the JSON report.
+func appendDetails(b []byte, has rowfields.Set, row *flow.Row) []byte {
+	if has.Has(rowfields.ICMP) {
+		b = appendUint(b, "icmp_type", uint64(row.Sub>>8&0xff))
+		b = appendUint(b, "icmp_code", uint64(row.Sub&0xff))
+	}
+	if has.Has(rowfields.SPI) {
+		b = appendUint(b, "spi", uint64(row.Sub))
+	}
+	if has.Has(rowfields.GREProto) {
+		b = rowfields.AppendHex16(append(b, " gre_proto="...), uint16(row.Sub))
+	}
+	if has.Has(rowfields.ARPOp) {
+		b = appendUint(b, "arp_op", uint64(row.Sub))
+	}
+	if has.Has(rowfields.Sub) {
+		b = appendUint(b, "sub", uint64(row.Sub))
+	}
+	if has.Has(rowfields.EtherType) {
+		b = rowfields.AppendHex16(append(b, " ethertype="...), uint16(row.EtherType))
+	}
+	if has.Has(rowfields.VLAN) {
+		b = appendUint(b, "vlan", uint64(row.VLAN))
+	}
+	if has.Has(rowfields.PID) {
+		b = appendUint(b, "pid", uint64(row.PID))
+	}
+	if has.Has(rowfields.CgroupID) {
+		b = appendUint(b, "cgroup_id", row.CgroupID)
+	}
+	if has.Has(rowfields.NetNS) {
+		b = appendUint(b, "netns", uint64(row.NetNS))
+	}
+	return b
+}
+
+// appendSums appends the lines after the flows. The last one, total, says what
+// the numbers are of, and ends the report.
+func appendSums(b []byte, r *flow.Report) []byte {
+	if rest := r.FlowCount - len(r.Packed); rest > 0 || !r.Rest.IsZero() {
+		b = appendUint(append(b, "rest"...), "flows", uint64(max(rest, 0)))
+		b = append(appendCounters(b, r.Rest), '\n')
+	}
+	if !r.Other.IsZero() {
+		b = append(appendCounters(append(b, "other"...), r.Other), '\n')
+	}
+	if !r.Lost.IsZero() || r.LostBytesUnknown {
+		b = appendCounters(append(b, "lost"...), r.Lost)
+		if r.LostBytesUnknown {
+			b = append(b, " bytes_unknown=true"...)
+		}
+		b = append(b, '\n')
+	}
+	for _, note := range r.Notes {
+		b = append(termsafe.Append(append(b, "note "...), note), '\n')
+	}
+
+	b = append(b, "total"...)
+	b = appendCounters(b, r.Total)
+	b = appendRates(b, r, r.Total)
+	b = appendUint(b, "flows", uint64(r.FlowCount))
+	b = appendUint(b, "seq", r.Seq)
+	b = strconv.AppendBool(append(b, " final="...), r.Final)
+	b = appendTime(b, "start", r.Start)
+	b = appendTime(b, "end", r.End)
+	b = termsafe.AppendWord(append(b, " backend="...), r.Backend)
+	b = termsafe.AppendWord(append(b, " attach="...), r.Attach)
+	b = termsafe.AppendWord(append(b, " rate_layer="...), r.RateLayer.String())
+	if r.PacketsInexact {
+		b = append(b, " packets_exact=false"...)
+	}
+	return append(b, '\n')
+}
+
+func appendCounters(b []byte, c flow.Counters) []byte {
+	b = appendUint(b, "packets", c.Packets)
+	b = appendUint(b, "bytes", c.Bytes)
+	return appendUint(b, "frame_bytes", c.FrameBytes)
+}
+
+func appendRates(b []byte, r *flow.Report, c flow.Counters) []byte {
+	b = strconv.AppendFloat(append(b, " bps="...), r.BitRate(c), 'f', 0, 64)
+	return strconv.AppendFloat(append(b, " pps="...), r.PacketRate(c), 'f', 2, 64)
+}
+
+func appendUint(b []byte, name string, v uint64) []byte {
+	b = append(append(append(b, ' '), name...), '=')
+	return strconv.AppendUint(b, v, 10)
+}
+
+func appendTime(b []byte, name string, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	b = append(append(append(b, ' '), name...), '=')
+	return t.UTC().AppendFormat(b, time.RFC3339Nano)
+}

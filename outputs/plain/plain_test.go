@@ -1,0 +1,75 @@
+package plain
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/sinktest"
+)
+
+func TestConformance(t *testing.T) {
+	sinktest.Run(t, sinktest.Options{
+		Name:     "plain",
+		Variants: []sinktest.Variant{{Name: "intervals", Args: []string{"intervals=true"}, Goldens: []string{"intervals"}}},
+	})
+}
+
+// counters reads what awk would.
+func counters(t *testing.T, line string) flow.Counters {
+	t.Helper()
+	value := func(name string) uint64 {
+		for _, word := range strings.Fields(line) {
+			if v, ok := strings.CutPrefix(word, name+"="); ok {
+				n, err := strconv.ParseUint(v, 10, 64)
+				if err != nil {
+					t.Errorf("%s in %q: %v", name, line, err)
+				}
+				return n
+			}
+		}
+		t.Errorf("no %s in %q", name, line)
+		return 0
+	}
+	return flow.Counters{Packets: value("packets"), Bytes: value("bytes"), FrameBytes: value("frame_bytes")}
+}
+
+// The first six words of a flow's line are at their places whatever the report
+// is, and the lines add up to the total.
+func TestReadsBack(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		r := g.Reports[len(g.Reports)-1]
+		lines := strings.Split(strings.TrimSuffix(string(sinktest.Render(t, "plain", sinktest.Variant{}, g.Reports...)), "\n"), "\n")
+		var sum flow.Counters
+		for row := range r.Rows() {
+			words := strings.Fields(lines[0])
+			if words[4] != ">" || strings.Contains(words[5], "=") || !strings.Contains(words[6], "=") {
+				t.Errorf("%s: %q has not six words before its numbers", g.Name, lines[0])
+			}
+			if r.Dims == flow.DimsFlow && row.HasPorts() && row.Src.Port() != 0 && words[3] != row.Src.String() {
+				t.Errorf("%s: source %q, want %v", g.Name, words[3], row.Src)
+			}
+			if got := counters(t, lines[0]); got != row.Counters {
+				t.Errorf("%s: %q, want %v", g.Name, lines[0], row.Counters)
+			}
+			sum.Add(row.Counters)
+			lines = lines[1:]
+		}
+		for i, line := range lines {
+			kind, _, _ := strings.Cut(line, " ")
+			switch {
+			case kind == "total" && i == len(lines)-1:
+				if got := counters(t, line); got != sum || got != r.Total {
+					t.Errorf("%s: %q, the lines add up to %v", g.Name, line, sum)
+				}
+			case kind == "rest" || kind == "other" || kind == "lost":
+				sum.Add(counters(t, line))
+			case kind != "note":
+				t.Errorf("%s: unexpected line %q", g.Name, line)
+			}
+		}
+	}
+}
+
+func BenchmarkPlain(b *testing.B) { sinktest.Benchmark(b, "plain", 100_000) }

@@ -1,0 +1,126 @@
+package table
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/termsafe"
+)
+
+// render writes the grid. There are no borders, so that it can be copied; ASCII
+// rules separate the title from the flows and the flows from the sums.
+// tablewriter drops write errors: they stick to w, which the sink flushes.
+func (g *grid) render(w *bufio.Writer) error {
+	cell := tw.CellConfig{Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off}}
+	between := tw.Padding{Right: strings.Repeat(" ", gap), Overwrite: true}
+	titles := make([]string, len(g.columns))
+	sums := make([]string, len(g.columns))
+	for i, c := range g.columns {
+		titles[i] = c.title
+		sums[i] = strings.Join(c.cells[g.rows:], "\n")
+		align := tw.AlignLeft
+		if c.number != nil {
+			align = tw.AlignRight
+		}
+		cell.Alignment.PerColumn = append(cell.Alignment.PerColumn, align)
+		if i == len(g.columns)-1 {
+			between = tw.PaddingNone
+		}
+		cell.Padding.PerColumn = append(cell.Padding.PerColumn, between)
+	}
+	style := tw.Rendition{Borders: tw.BorderNone, Symbols: tw.NewSymbols(tw.StyleASCII)}
+	style.Settings.Separators = tw.Separators{ShowHeader: tw.On, ShowFooter: tw.On, BetweenRows: tw.Off, BetweenColumns: tw.Off}
+	style.Settings.Lines = tw.Lines{ShowTop: tw.Off, ShowBottom: tw.Off, ShowHeaderLine: tw.On, ShowFooterLine: tw.On}
+	if g.rows == 0 {
+		style.Settings.Lines.ShowFooterLine = tw.Off // one rule is enough
+	}
+
+	t := tablewriter.NewTable(w,
+		tablewriter.WithConfig(tablewriter.Config{
+			Header: cell, Row: cell, Footer: cell,
+			Behavior: tw.Behavior{TrimSpace: tw.Off, TrimLine: tw.Off},
+		}),
+		tablewriter.WithRenderer(renderer.NewBlueprint(style)),
+	)
+	t.Header(titles)
+	for i := range g.rows {
+		row := make([]string, len(g.columns)) // tablewriter keeps it
+		for j, c := range g.columns {
+			row[j] = c.cells[i]
+		}
+		if err := t.Append(row); err != nil {
+			return err
+		}
+	}
+	t.Footer(sums)
+	return t.Render()
+}
+
+// namedInterfaces is how many names the heading has room for.
+const namedInterfaces = 8
+
+// writeHeading says what was counted, how, when, and in which layer.
+func writeHeading(w *bufio.Writer, r *flow.Report, intervals bool) error {
+	var b strings.Builder
+	b.WriteString(termsafe.String(r.Backend))
+	if r.Attach != "" {
+		fmt.Fprintf(&b, " (%s)", termsafe.String(r.Attach))
+	}
+	for i := range r.Interfaces {
+		switch {
+		case i == namedInterfaces:
+			fmt.Fprintf(&b, " and %d more", len(r.Interfaces)-i)
+		case i > namedInterfaces:
+		case i == 0:
+			b.WriteString(" on " + termsafe.String(r.Interfaces[i].Name))
+		default:
+			b.WriteString(", " + termsafe.String(r.Interfaces[i].Name))
+		}
+	}
+	if r.Reason != "" {
+		b.WriteString(": " + termsafe.String(r.Reason))
+	}
+	b.WriteByte('\n')
+	switch {
+	case !r.Final:
+		fmt.Fprintf(&b, "interval %d: ", r.Seq)
+	case intervals:
+		b.WriteString("whole run: ")
+	}
+	if !r.Start.IsZero() {
+		b.WriteString(r.Start.UTC().Format("2006-01-02 15:04:05 MST, "))
+	}
+	b.WriteString(r.Duration().Round(time.Millisecond).String() + "; ")
+	switch r.RateLayer {
+	case flow.LayerFrame:
+		b.WriteString("bytes: layer 3 (IP), rates: layer 2 (frames)")
+	default:
+		b.WriteString("bytes and rates: layer 3 (IP)")
+	}
+	b.WriteString("\n\n")
+	_, err := w.WriteString(b.String())
+	return err
+}
+
+// writeFooting says what a reader must know about the table.
+func writeFooting(w *bufio.Writer, r *flow.Report, hidden []string) error {
+	var b strings.Builder
+	if r.PacketsInexact {
+		b.WriteString("note: packets are a lower bound: merged frames count as one\n")
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "note: %s\n", termsafe.String(note))
+	}
+	if len(hidden) > 0 {
+		fmt.Fprintf(&b, "not shown for lack of width: %s\n", strings.Join(hidden, ", "))
+	}
+	_, err := w.WriteString(b.String())
+	return err
+}

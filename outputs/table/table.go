@@ -1,0 +1,100 @@
+// Package table writes a report as an aligned table for people.
+package table
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/filesink"
+	"github.com/pktstat/pktstat/internal/units"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// shownRows is a screenful or two.
+const shownRows = 40
+
+func init() {
+	registry.Outputs.Register("table", registry.Output{
+		Summary: "the final report as a table for people",
+		When:    registry.WhenFinal,
+		Top:     shownRows,
+		New:     func() registry.OutputConfig { return &config{} },
+	})
+}
+
+type config struct {
+	units     units.System
+	columns   []*column // chosen by name; nil: what the report has
+	intervals bool
+}
+
+var (
+	_ registry.OutputConfig = (*config)(nil)
+	_ registry.Chooser      = (*config)(nil)
+)
+
+func (c *config) Flags(fs *flag.FlagSet) {
+	fs.Func("units", "`PREFIXES` of byte counts: iec (KiB, MiB; the default) or si (kB, MB)", c.setUnits)
+	fs.Func("columns", "`NAMES` of the columns, joined by +: "+columnNames(), c.setColumns)
+	fs.BoolVar(&c.intervals, "intervals", c.intervals, "write the interval reports too")
+}
+
+func (c *config) setUnits(s string) error {
+	switch s {
+	case "iec":
+		c.units = units.IEC
+	case "si":
+		c.units = units.SI
+	default:
+		return errors.New("use iec or si")
+	}
+	return nil
+}
+
+func (c *config) setColumns(s string) error {
+	cols, err := parseColumns(s)
+	if err != nil {
+		return err
+	}
+	c.columns = cols
+	return nil
+}
+
+func (c *config) When() registry.When {
+	if c.intervals {
+		return registry.WhenInterval | registry.WhenFinal
+	}
+	return registry.WhenFinal
+}
+
+func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
+	width := 0 // no limit
+	if env.Terminal.IsTTY {
+		width = env.Terminal.Width
+	}
+	first := true
+	return filesink.Open(env, func(w *bufio.Writer, r *flow.Report) error {
+		if !first {
+			if err := w.WriteByte('\n'); err != nil {
+				return err
+			}
+		}
+		first = false
+		return c.write(w, r, width)
+	})
+}
+
+func (c *config) write(w *bufio.Writer, r *flow.Report, width int) error {
+	if err := writeHeading(w, r, c.intervals); err != nil {
+		return err
+	}
+	g := newGrid(r, c.columns, c.units)
+	hidden := g.fit(width, c.columns != nil)
+	if err := g.render(w); err != nil {
+		return err
+	}
+	return writeFooting(w, r, hidden)
+}

@@ -1,0 +1,151 @@
+package table
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/olekukonko/tablewriter/pkg/twwidth"
+
+	"github.com/pktstat/pktstat/internal/sinktest"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// tablewriter takes ambiguous characters as wide where the locale is East Asian;
+// the golden files were written where it is not.
+func TestMain(m *testing.M) {
+	twwidth.SetOptions(twwidth.Options{})
+	os.Exit(m.Run())
+}
+
+func terminal(width int) registry.Terminal { return registry.Terminal{IsTTY: true, Width: width} }
+
+func TestConformance(t *testing.T) {
+	narrow := []string{"mixed", "ipv6", "sums", "sockets", "by-src"}
+	sinktest.Run(t, sinktest.Options{Name: "table", Variants: []sinktest.Variant{
+		{Name: "intervals", Args: []string{"intervals=true"}, Goldens: []string{"intervals"}},
+		{Name: "si", Args: []string{"units=si"}, Goldens: []string{"sums"}},
+		{
+			Name: "columns", Args: []string{"columns=packets+frame_bytes+pps+destination+proto+iface"},
+			Goldens: []string{"mixed", "by-src", "empty"},
+		},
+		{Name: "120", Terminal: terminal(120), Goldens: narrow},
+		{Name: "80", Terminal: terminal(80), Goldens: narrow},
+		{Name: "50", Terminal: terminal(50), Goldens: narrow},
+	}})
+}
+
+// Down to 40 columns, no line of the table is wider than the terminal, and every
+// flow has its line with its numbers.
+func TestFitsTerminal(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		if g.Name == "huge" {
+			continue // the numbers alone are wider
+		}
+		for width := 40; width <= 200; width += 3 {
+			out := string(sinktest.Render(t, "table", sinktest.Variant{Terminal: terminal(width)}, g.Reports...))
+			lines := tableLines(out)
+			last := g.Reports[len(g.Reports)-1]
+			if want := len(last.Packed); len(lines) < want {
+				t.Fatalf("%s at %d: %d lines for %d flows", g.Name, width, len(lines), want)
+			}
+			for _, line := range lines {
+				if w := twwidth.Width(line); w > width {
+					t.Fatalf("%s: %d columns wide on a terminal of %d:\n%s", g.Name, w, width, out)
+				}
+			}
+		}
+	}
+}
+
+// tableLines returns the lines of the table itself, without what is around it.
+func tableLines(out string) []string {
+	_, out, _ = strings.Cut(out, "\n\n")
+	var lines []string
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, "note: ") && !strings.HasPrefix(line, "not shown ") {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return lines
+}
+
+// Each flow is in the table with its own numbers, in the report's order.
+func TestEveryFlowOnce(t *testing.T) {
+	r := sinktest.ManyFlows(500)
+	lines := tableLines(string(sinktest.Render(t, "table", sinktest.Variant{}, r)))[2:]
+	i := 0
+	for row := range r.Rows() {
+		for _, want := range []string{row.Src.String(), row.Dst.String(), fmt.Sprintf(" %d ", row.Packets), row.Protocol()} {
+			if !strings.Contains(lines[i], want) {
+				t.Fatalf("line %d is %q, want %q in it", i, lines[i], want)
+			}
+		}
+		i++
+	}
+	if !strings.HasPrefix(lines[i+1], "total  500 flows ") {
+		t.Errorf("after the flows and a rule: %q, want the total", lines[i+1])
+	}
+}
+
+func TestNoTrailingSpaces(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		for line := range strings.Lines(string(sinktest.Render(t, "table", sinktest.Variant{}, g.Reports...))) {
+			if line = strings.TrimSuffix(line, "\n"); strings.TrimRight(line, " ") != line {
+				t.Errorf("%s: %q ends with spaces", g.Name, line)
+			}
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, c := range []struct{ option, value, want string }{
+		{"units", "bits", `use iec or si`},
+		{"columns", "proto+nothing", `unknown column "nothing": there are proto, source, `},
+		{"columns", "", `unknown column ""`},
+		{"units", "si", ""},
+		{"columns", "rate+proto", ""},
+	} {
+		config := &config{}
+		set := config.setUnits
+		if c.option == "columns" {
+			set = config.setColumns
+		}
+		err := set(c.value)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)) {
+			t.Errorf("%s=%s: error %v, want %q", c.option, c.value, err, c.want)
+		}
+	}
+}
+
+func TestShorten(t *testing.T) {
+	for _, c := range []struct {
+		in    string
+		width int
+		want  string
+	}{
+		{"192.0.2.1:443", 13, "192.0.2.1:443"},
+		{"192.0.2.1:443", 12, "192.0.…1:443"},
+		{"[2001:db8:1:2:3:4:5:6]:50000", 15, "[2001:d…]:50000"},
+		{"abc", 1, "…"},
+		{"日本語日本語", 7, "日…語"}, // a wide character is not cut in two
+		{"日本語日本語", 9, "日本…本語"},
+	} {
+		got := shorten(c.in, c.width)
+		if got != c.want {
+			t.Errorf("shorten(%q, %d) = %q, want %q", c.in, c.width, got, c.want)
+		}
+		if w := twwidth.Width(got); w > c.width {
+			t.Errorf("shorten(%q, %d) is %d wide", c.in, c.width, w)
+		}
+	}
+}
+
+// As many flows as are shown when --top is not given, and far more.
+func BenchmarkTable(b *testing.B) {
+	for _, n := range []int{shownRows, 100_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) { sinktest.Benchmark(b, "table", n) })
+	}
+}
