@@ -21,18 +21,18 @@ type truth struct {
 	Segments int     `json:"segments"`
 	TShark   string  `json:"tshark_differs"`
 
-	Proto       string     `json:"proto"`
-	Src         netip.Addr `json:"src"`
-	SrcPort     uint16     `json:"src_port"`
-	Dst         netip.Addr `json:"dst"`
-	DstPort     uint16     `json:"dst_port"`
-	ICMPType    uint8      `json:"icmp_type"`
-	ICMPCode    uint8      `json:"icmp_code"`
-	SPI         uint32     `json:"spi"`
-	GREProtocol string     `json:"gre_protocol"`
-	ARPOp       uint16     `json:"arp_op"`
-	EtherType   string     `json:"ethertype"`
-	VLAN        uint16     `json:"vlan"`
+	Proto     string     `json:"proto"`
+	Src       netip.Addr `json:"src"`
+	SrcPort   uint16     `json:"src_port"`
+	Dst       netip.Addr `json:"dst"`
+	DstPort   uint16     `json:"dst_port"`
+	ICMPType  uint8      `json:"icmp_type"`
+	ICMPCode  uint8      `json:"icmp_code"`
+	SPI       uint32     `json:"spi"`
+	GREProto  string     `json:"gre_proto"`
+	ARPOp     uint16     `json:"arp_op"`
+	EtherType string     `json:"ethertype"`
+	VLAN      uint16     `json:"vlan"`
 
 	Packets    uint64 `json:"packets"`
 	Bytes      uint64 `json:"bytes"`
@@ -81,10 +81,10 @@ func (t *truth) record() (flow.Record, error) {
 			k.Sub = uint32(t.ICMPType)<<8 | uint32(t.ICMPCode)
 		case p == flow.ESP || p == flow.AH:
 			k.Sub = t.SPI
-		case p == flow.GRE && t.GREProtocol != "":
-			n, err := number(t.GREProtocol)
+		case p == flow.GRE && t.GREProto != "":
+			n, err := number(t.GREProto)
 			if err != nil {
-				return flow.Record{}, fmt.Errorf("gre_protocol: %w", err)
+				return flow.Record{}, fmt.Errorf("gre_proto: %w", err)
 			}
 			k.Sub = uint32(n)
 		}

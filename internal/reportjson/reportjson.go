@@ -99,7 +99,7 @@ func (e *encoder) row(r *flow.Report, row *flow.Row) {
 	has := rowfields.Of(r.Dims, row)
 	e.element().open('{')
 	if has.Has(rowfields.Proto) {
-		e.key("proto").string(rowfields.Protocol(r.Dims, row))
+		e.key("proto").string(row.Protocol())
 	}
 	if has.Has(rowfields.Src) {
 		e.key("src").addr(row.Src.Addr())

@@ -52,7 +52,7 @@ func Of(dims flow.Dims, r *flow.Row) Set {
 	add(flow.DimSrcPort, r.Src.Port() != 0, SrcPort)
 	add(flow.DimDstPort, r.Dst.Port() != 0, DstPort)
 	add(flow.DimProto, true, Proto)
-	add(flow.DimProto, r.EtherType != 0 && Protocol(dims, r) == "ETH", EtherType)
+	add(flow.DimProto, r.EtherType != 0 && r.Protocol() == "ETH", EtherType)
 	if dims.Has(flow.DimSub) {
 		s |= subField(dims, r)
 	}
@@ -87,17 +87,6 @@ func subField(dims flow.Dims, r *flow.Row) Set {
 		return SPI
 	}
 	return 0
-}
-
-// Protocol returns the name of the row's protocol. ARP without the addresses
-// that it was grouped by is ARP that could not be read: "ETH", by the accounting
-// rules.
-func Protocol(dims flow.Dims, r *flow.Row) string {
-	if r.EtherType == flow.EtherTypeARP && dims&(flow.DimSrc|flow.DimDst) != 0 &&
-		!r.Src.Addr().IsValid() && !r.Dst.Addr().IsValid() {
-		return "ETH"
-	}
-	return r.Protocol()
 }
 
 // IfaceName returns the name of the row's interface, or "if7" for an index

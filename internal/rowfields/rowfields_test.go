@@ -41,7 +41,7 @@ func TestOf(t *testing.T) {
 		{"ah cut short", key(v4, v4, flow.AH), flow.DimsFlow, addrs, ""},
 		{"gre", with(key(v4, v4, flow.GRE), sub(0x0800)), flow.DimsFlow, addrs | GREProto, "IPv4 0x0800"},
 		{"arp", with(key(v4, v4, 0), func(k *flow.Key) { k.EtherType, k.Sub = flow.EtherTypeARP, 1 }), flow.DimsFlow, addrs | ARPOp, "who-has"},
-		{"arp of another kind", with(key("", "", 0), func(k *flow.Key) { k.EtherType = flow.EtherTypeARP }), flow.DimsFlow, Proto | EtherType, "ARP 0x0806"},
+		{"arp of another kind", with(key("", "", 0), func(k *flow.Key) { k.EtherType = flow.EtherTypeARP }), flow.DimsFlow, Proto, ""},
 		{"arp by proto", with(key("", "", 0), func(k *flow.Key) { k.EtherType = flow.EtherTypeARP }), flow.DimProto, Proto, ""},
 		{"eth", with(key("", "", 0), func(k *flow.Key) { k.EtherType = 0x88cc }), flow.DimsFlow, Proto | EtherType, "LLDP 0x88cc"},
 		{"eth of unknown type", with(key("", "", 0), func(k *flow.Key) { k.EtherType = 0x1234 }), flow.DimsFlow, Proto | EtherType, "0x1234"},
@@ -66,16 +66,6 @@ func TestOf(t *testing.T) {
 }
 
 func sub(v uint32) func(*flow.Key) { return func(k *flow.Key) { k.Sub = v } }
-
-func TestProtocol(t *testing.T) {
-	arp := flow.Row{Key: flow.Key{EtherType: flow.EtherTypeARP}}
-	if got := Protocol(flow.DimsFlow, &arp); got != "ETH" {
-		t.Errorf("ARP that could not be read is %q, want ETH", got)
-	}
-	if got := Protocol(flow.DimProto, &arp); got != "ARP" {
-		t.Errorf("ARP grouped by protocol is %q, want ARP", got)
-	}
-}
 
 func TestIfaceName(t *testing.T) {
 	for _, c := range []struct {

@@ -57,7 +57,7 @@ var reportColumns = []column{
 
 var flowColumns = []column{
 	field("proto", rowfields.Proto, func(b []byte, l *line) []byte {
-		return append(b, rowfields.Protocol(l.report.Dims, &l.row)...)
+		return append(b, l.row.Protocol()...)
 	}),
 	field("src", rowfields.Src, func(b []byte, l *line) []byte { return addrCell(b, l.row.Src) }),
 	field("src_port", rowfields.SrcPort, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Src.Port())) }),

@@ -27,7 +27,7 @@ func appendFlow(b []byte, r *flow.Report, row *flow.Row) []byte {
 	}
 	word(flow.DimDir, row.Dir.String())
 	word(flow.DimIface, rowfields.IfaceName(row))
-	word(flow.DimProto, rowfields.Protocol(r.Dims, row))
+	word(flow.DimProto, row.Protocol())
 	b = appendEndpoint(b, row.Src, r.Dims.Has(flow.DimSrc), has.Has(rowfields.SrcPort))
 	b = append(b, " > "...)
 	b = appendEndpoint(b, row.Dst, r.Dims.Has(flow.DimDst), has.Has(rowfields.DstPort))

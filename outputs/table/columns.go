@@ -46,7 +46,7 @@ var allColumns = []*column{
 		if !has.Has(rowfields.Proto) {
 			return ""
 		}
-		return rowfields.Protocol(dims, row)
+		return row.Protocol()
 	}},
 	{name: "source", title: "Source", dims: flow.DimSrc | flow.DimSrcPort, shrinks: true,
 		cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
