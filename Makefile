@@ -1,0 +1,99 @@
+# `make help` lists what there is; CONTRIBUTING.md says what a change needs.
+
+GO       ?= go
+# How long `make test` runs each fuzz test.
+FUZZTIME ?= 10s
+# Which benchmarks `make bench` runs, and how often.
+BENCH    ?= .
+COUNT    ?= 1
+
+CACHE            := $(CURDIR)/.cache
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+
+SHELL := /bin/bash
+
+# The race detector needs cgo and a C compiler.
+RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
+
+# The compiler and headers of the BPF programs, and the tools that tests compare with.
+PACKAGES := busybox-static clang-19 ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 tcpdump tshark xz-utils
+SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: build
+build: ## build bin/pktstat, statically linked
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/pktstat ./cmd/pktstat
+
+# What needs root or a tool that is missing is skipped and says why; with CI=true it fails.
+.PHONY: test
+test: vet test-go test-examples fuzz ## everything but benchmarks; as root, also all that needs the kernel
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+
+.PHONY: test-go
+test-go:
+	$(GO) test $(RACE) ./...
+
+# Modules of their own: what others build with pktstat's packages.
+.PHONY: test-examples
+test-examples:
+	cd examples/custom-output && $(GO) vet ./... && $(GO) test ./... && \
+	  $(GO) run . --pcap-file ../../testdata/mix.pcap --output influx | tail -1
+
+.PHONY: test-unit
+test-unit: ## the tests that need neither root nor much time
+	$(GO) test $(RACE) -short ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME
+	.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## run the Go benchmarks; BENCH selects, COUNT repeats
+	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
+
+.PHONY: cover
+cover: ## write .cache/cover.html and print the total
+	@mkdir -p $(CACHE)
+	$(GO) test -coverpkg=./... -coverprofile=$(CACHE)/cover.out ./...
+	$(GO) tool cover -html=$(CACHE)/cover.out -o $(CACHE)/cover.html
+	@$(GO) tool cover -func=$(CACHE)/cover.out | tail -1
+
+.PHONY: lint
+lint: $(GOLANGCI) ## run golangci-lint at the pinned version
+	$(GOLANGCI) run ./...
+	cd examples/custom-output && $(GOLANGCI) run --config=$(CURDIR)/.golangci.yml ./...
+
+$(GOLANGCI):
+	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+.PHONY: generate
+generate: ## rebuild the committed BPF objects, test captures and other generated files
+	$(GO) generate ./...
+
+# Generates in a copy of the tree, so that a difference is shown and not made.
+.PHONY: check-generate
+check-generate: ## fail if the committed generated files are not what `make generate` makes
+	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; mkdir $$tmp/committed; \
+	git ls-files -z --cached --others --exclude-standard | \
+	  while IFS= read -r -d '' f; do if [ -e "$$f" ]; then printf '%s\0' "$$f"; fi; done | \
+	  tar -c --null --files-from=- | tar -x -C $$tmp/committed; \
+	cp -a $$tmp/committed $$tmp/generated; \
+	$(MAKE) --no-print-directory -C $$tmp/generated generate; \
+	(cd $$tmp && diff -ru committed generated) || { echo "check-generate: run make generate and commit" >&2; exit 1; }
+
+.PHONY: install-deps
+install-deps: ## install what building the BPF programs and running all tests needs (Debian 12)
+	$(SUDO) apt-get -qq -o Acquire::Retries=3 update
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 install --no-install-recommends -y $(PACKAGES)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin $(CACHE)

@@ -1,0 +1,95 @@
+package testnet
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Stats are an interface's own counters (rtnl_link_stats64): super-frames count
+// as one packet, bytes are those of the frames with their Ethernet header. Frames
+// of a protocol that the host does not speak are received and dropped.
+type Stats struct {
+	RxPackets, RxBytes, TxPackets, TxBytes uint64
+	RxDropped, TxDropped                   uint64
+}
+
+// Minus returns what was counted since o.
+func (s Stats) Minus(o Stats) Stats {
+	return Stats{
+		s.RxPackets - o.RxPackets, s.RxBytes - o.RxBytes, s.TxPackets - o.TxPackets, s.TxBytes - o.TxBytes,
+		s.RxDropped - o.RxDropped, s.TxDropped - o.TxDropped,
+	}
+}
+
+// Stats reads the interface's counters.
+func (i *Iface) Stats() Stats {
+	i.tb.Helper()
+	link, err := i.nl.LinkByIndex(i.Index)
+	if err != nil {
+		i.tb.Fatalf("testnet: counters of %s: %v", i, err)
+	}
+	s := link.Attrs().Statistics
+	return Stats{s.RxPackets, s.RxBytes, s.TxPackets, s.TxBytes, s.RxDropped, s.TxDropped}
+}
+
+// Settle waits until nothing has crossed the interface for a tenth of a second
+// and returns its counters then.
+func (i *Iface) Settle() Stats {
+	i.tb.Helper()
+	const quiet, limit = 100 * time.Millisecond, 30 * time.Second
+	deadline := time.Now().Add(limit)
+	last, since := i.Stats(), time.Now()
+	for time.Since(since) < quiet {
+		if time.Now().After(deadline) {
+			i.tb.Fatalf("testnet: %s is not quiet after %s", i, limit)
+		}
+		time.Sleep(5 * time.Millisecond)
+		if s := i.Stats(); s != last {
+			last, since = s, time.Now()
+		}
+	}
+	return last
+}
+
+// Retransmits returns how many TCP segments the host has sent again (RetransSegs
+// of RFC 4022): on a busy machine a link without loss sees some.
+func (h *Host) Retransmits() uint64 {
+	h.tb.Helper()
+	var n uint64
+	err := h.Do(func() error {
+		text, err := os.ReadFile("/proc/thread-self/net/snmp")
+		if err != nil {
+			return err
+		}
+		n, err = retransSegs(string(text))
+		return err
+	})
+	if err != nil {
+		h.tb.Fatalf("testnet: TCP counters of %s: %v", h.name, err)
+	}
+	return n
+}
+
+// retransSegs finds the counter: a line "Tcp:" names the columns, the next one
+// has the values.
+func retransSegs(snmp string) (uint64, error) {
+	var names []string
+	for line := range strings.Lines(snmp) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "Tcp:" {
+			continue
+		}
+		if names == nil {
+			names = fields
+			continue
+		}
+		if i := slices.Index(names, "RetransSegs"); i >= 0 && i < len(fields) {
+			return strconv.ParseUint(fields[i], 10, 64)
+		}
+	}
+	return 0, errors.New("no RetransSegs in /proc/net/snmp")
+}

@@ -1,0 +1,293 @@
+package test
+
+import (
+	"context"
+	"flag"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/pktstat/pktstat/backends/all"
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Every packet and byte that crosses a link, through the registry and the
+// engine: equal to the interface's own counters in each direction, and flow by
+// flow to what was sent; and the interval reports add up to the final one.
+func TestEveryPacketOnALink(t *testing.T) {
+	testenv.Privileged(t)
+	for name, link := range map[string]testnet.Link{
+		"plain": {}, "jumbo": {MTU: 9000}, "two queues": {Queues: 2}, "chatty": {Chatty: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := testnet.Pair(t, link)
+			if link.Chatty {
+				time.Sleep(3 * time.Second) // the listener reports of new addresses
+			}
+			// Still something may pass at the moment of attaching.
+			for try := 1; !everyPacket(t, a, b, link.Chatty); try++ {
+				if try == 20 {
+					t.Fatal("always disturbed while attaching or detaching")
+				}
+			}
+		})
+	}
+}
+
+// everyPacket reports false, and has checked nothing, if packets crossed the
+// link so close to the beginning or the end that nobody knows whether they count.
+func everyPacket(t *testing.T, a, b *testnet.Iface, chatty bool) (ok bool) {
+	before := a.Settle()
+	c := count(t, a, "tc")
+	if a.Stats() != before {
+		c.stop()
+		return false
+	}
+	known, there, back := everydayTraffic(t, a, b)
+	after := a.Settle()
+	final := c.stop()
+	if a.Stats() != after {
+		return false
+	}
+
+	c.checkReports()
+	checkCrossed(t, final.sum(flow.Ingress), final.sum(flow.Egress), after.Minus(before))
+	if !final.Other.IsZero() || !final.Lost.IsZero() {
+		t.Errorf("other %+v, lost %+v", final.Other, final.Lost)
+	}
+	got := final.byID()
+	checkFlows(t, got, known)
+	if !chatty {
+		checkRest(t, got, known, there, back)
+	}
+	return true
+}
+
+// checkRest checks that what is not one of the known flows is the TCP
+// connections, and that these carried what they should.
+func checkRest(t *testing.T, got map[id]flow.Counters, known []testnet.Flow, there, back []flow.Key) {
+	t.Helper()
+	for i := range known {
+		delete(got, idOf(&known[i].Key))
+	}
+	for i := range there {
+		for _, d := range []struct {
+			key     flow.Key
+			payload uint64
+		}{{there[i], 1000}, {back[i], 1 << 20}} {
+			c, ok := got[idOf(&d.key)]
+			header := uint64(40) // without options
+			if d.key.Src.Addr().Is6() {
+				header = 60
+			}
+			if !ok || c.Bytes < d.payload+header*c.Packets || c.FrameBytes != c.Bytes+14*c.Packets {
+				t.Errorf("%s: counted %+v for a payload of %d bytes", describe(&d.key), c, d.payload)
+			}
+			delete(got, idOf(&d.key))
+		}
+	}
+	for i, c := range got {
+		t.Errorf("nobody sent %+v: counted %+v", i, c)
+	}
+}
+
+// With offloads the hook sees super-frames. What it counts of them is what a wire
+// would carry: the payload once, and each packet's own headers.
+func TestSuperFrames(t *testing.T) {
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{Offloads: true})
+	for _, on := range []*testnet.Iface{a, b} {
+		for _, v6 := range []bool{false, true} {
+			for try := 1; !superFrames(t, a, b, on, v6); try++ {
+				if try == 20 {
+					t.Fatal("TCP always sends something twice")
+				}
+			}
+		}
+	}
+}
+
+// superFrames reports false, and has checked nothing, if a segment was sent
+// twice: then only the two TCPs know what they sent.
+func superFrames(t *testing.T, a, b, on *testnet.Iface, v6 bool) (ok bool) {
+	const request, reply = 3_000_000, 5_000_000
+	c := count(t, on, "tc")
+	before, again := on.Settle(), a.Retransmits()+b.Retransmits()
+	there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: request, Reply: reply})
+	crossed := on.Settle().Minus(before)
+	final := c.stop()
+	if a.Retransmits()+b.Retransmits() != again {
+		return false
+	}
+	got := final.byID()
+	var sum flow.Counters
+	for _, d := range []struct {
+		key     flow.Key
+		payload uint64
+	}{{there, request}, {back, reply}} {
+		n := got[idOf(&d.key)]
+		sum.Add(n)
+		// TCP's header is 32 bytes with the timestamp; a SYN's has 8 more.
+		header := uint64(20 + 32)
+		if v6 {
+			header += 20
+		}
+		if want := d.payload + n.Packets*header + 8; n.Bytes != want {
+			t.Errorf("%s on %s: %d bytes in %d packets, want %d", describe(&d.key), on, n.Bytes, n.Packets, want)
+		}
+		if n.FrameBytes != n.Bytes+14*n.Packets || n.Packets < d.payload/1448 {
+			t.Errorf("%s on %s: %+v for a payload of %d", describe(&d.key), on, n, d.payload)
+		}
+	}
+	if sum != final.Total {
+		t.Errorf("the connection has %+v of %+v", sum, final.Total)
+	}
+	if crossed.RxPackets+crossed.TxPackets >= sum.Packets/2 {
+		t.Errorf("no super-frames: the interface counted %+v, pktstat %+v", crossed, sum)
+	}
+	return true
+}
+
+// counting is a run of the engine with a sink that keeps what it is given.
+type counting struct {
+	t       *testing.T
+	cancel  context.CancelFunc
+	done    chan struct{} // closed after err is set
+	err     error
+	mu      sync.Mutex
+	reports []kept
+}
+
+// kept is what is kept of a report.
+type kept struct {
+	final bool
+	seq   uint64
+	flow.Sums
+	rows map[flow.Key]flow.Counters
+}
+
+func (k *kept) sum(dir flow.Direction) flow.Counters {
+	var sum flow.Counters
+	for key, c := range k.rows {
+		if key.Dir == dir {
+			sum.Add(c)
+		}
+	}
+	return sum
+}
+
+// byID sums the rows by flow.
+func (k *kept) byID() map[id]flow.Counters {
+	m := map[id]flow.Counters{}
+	for key, c := range k.rows {
+		i := idOf(&key)
+		sum := m[i]
+		sum.Add(c)
+		m[i] = sum
+	}
+	return m
+}
+
+var _ registry.Sink = (*counting)(nil)
+
+// count starts a count on an interface and returns when it is attached.
+func count(t *testing.T, on *testnet.Iface, backend string) *counting {
+	t.Helper()
+	b, err := registry.Backends.Lookup(backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := b.New()
+	config.Flags(flag.NewFlagSet(backend, flag.ContinueOnError))
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &counting{t: t, cancel: cancel, done: make(chan struct{})}
+	t.Cleanup(func() {
+		cancel()
+		<-c.done
+	})
+	attached := make(chan struct{})
+	run := engine.Config{
+		Candidates: []engine.Candidate{{Name: backend, Backend: b, Config: config}},
+		Env: registry.BackendEnv{
+			Interfaces: []flow.Interface{{Index: uint32(on.Index), Name: on.Name}},
+			Now:        time.Now,
+			Notify:     t.Logf,
+			Debugf:     t.Logf,
+		},
+		Outputs:  []engine.Output{{Name: "test", Sink: c, When: registry.WhenInterval | registry.WhenFinal}},
+		Dims:     flow.DimsFlow,
+		MaxFlows: 1 << 14,
+		Refresh:  50 * time.Millisecond,
+		Attached: func(engine.Candidate, registry.Attachment) { close(attached) },
+	}
+	go func() {
+		defer close(c.done)
+		c.err = on.Do(func() error { return engine.Run(ctx, run) })
+	}()
+	select {
+	case <-attached:
+	case <-c.done:
+		t.Fatalf("run: %v", c.err)
+	case <-time.After(30 * time.Second):
+		t.Fatal("not attached after 30 s")
+	}
+	return c
+}
+
+// Write keeps a copy of the report.
+func (c *counting) Write(_ context.Context, r *flow.Report) error {
+	k := kept{final: r.Final, seq: r.Seq, Sums: r.Sums, rows: map[flow.Key]flow.Counters{}}
+	for row := range r.Rows() {
+		key := row.Key
+		key.Ifindex = 0
+		k.rows[key] = row.Counters
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reports = append(c.reports, k)
+	return nil
+}
+
+// Close has nothing to do.
+func (c *counting) Close() error { return nil }
+
+// stop ends the run and returns its final report.
+func (c *counting) stop() *kept {
+	c.t.Helper()
+	c.cancel()
+	<-c.done
+	if c.err != nil {
+		c.t.Fatalf("run: %v", c.err)
+	}
+	last := &c.reports[len(c.reports)-1]
+	if !last.final {
+		c.t.Fatal("the last report is not the final one")
+	}
+	return last
+}
+
+// checkReports checks that the reports are in order and that the intervals add
+// up to the whole.
+func (c *counting) checkReports() {
+	c.t.Helper()
+	var intervals flow.Counters
+	for i := range c.reports {
+		r := &c.reports[i]
+		if i > 0 && r.seq <= c.reports[i-1].seq {
+			c.t.Errorf("report %d follows %d", r.seq, c.reports[i-1].seq)
+		}
+		if !r.final {
+			intervals.Add(r.Total)
+		}
+	}
+	if final := c.reports[len(c.reports)-1]; intervals != final.Total {
+		c.t.Errorf("%d intervals add up to %+v, the final report has %+v", len(c.reports)-1, intervals, final.Total)
+	}
+	if len(c.reports) < 3 {
+		c.t.Errorf("only %d reports at a refresh of 50 ms", len(c.reports))
+	}
+}

@@ -1,0 +1,199 @@
+package test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+)
+
+// The binary on an interface until its timeout: the JSON report has every packet
+// and every byte.
+func TestLiveUntilTimeout(t *testing.T) {
+	testenv.Privileged(t)
+	// A machine that is busy needs longer for the traffic.
+	for timeout := 3 * time.Second; !liveUntil(t, timeout); timeout *= 3 {
+		if timeout > time.Minute {
+			t.Fatal("the traffic takes too long")
+		}
+	}
+}
+
+// liveUntil reports false, and has checked nothing, if the timeout came before
+// the end of the traffic.
+func liveUntil(t *testing.T, timeout time.Duration) (ok bool) {
+	a, b := testnet.Pair(t, testnet.Link{})
+	file := filepath.Join(t.TempDir(), "report.json")
+	p := start(t, a.Host, "-i", a.Name, "-t", timeout.String(), "--output", "json="+file)
+	begun := time.Now()
+	if line := p.counting(); !strings.Contains(line, a.Name) || !strings.Contains(line, "tc") {
+		t.Errorf("%q names neither the interface nor the backend", line)
+	}
+	known, _, _ := everydayTraffic(t, a, b)
+	crossed := a.Settle()
+	_, err := os.Stat(file)
+	inTime := time.Since(begun) < timeout
+	if code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, p.errors())
+	}
+	if !inTime {
+		return false
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the report was there before the end: %v", err)
+	}
+	r := readReport(t, file)
+	checkCrossed(t, r.byDirection("ingress"), r.byDirection("egress"), crossed)
+	checkFlows(t, r.byID(), known)
+	if !r.Final || r.FlowCount != len(r.Flows) || !slices.Equal(r.Interfaces, []string{a.Name}) {
+		t.Errorf("final %v, flow_count %d with %d flows, interfaces %v", r.Final, r.FlowCount, len(r.Flows), r.Interfaces)
+	}
+	if want := timeout.Seconds(); r.Duration < want-0.1 || r.Duration > want+5 {
+		t.Errorf("a run of %v took %v s", timeout, r.Duration)
+	}
+	return true
+}
+
+// What people do most: Ctrl-C, or a service manager's TERM, in the middle.
+func TestSignalEndsWithTheFinalReport(t *testing.T) {
+	testenv.Privileged(t)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			a, b := testnet.Pair(t, testnet.Link{})
+			p := start(t, a.Host, "-i", a.Name, "-t", "0", "--output", "json")
+			p.counting()
+			sent := testnet.SendUDP(t, b, a, testnet.UDP{Payload: 10, Count: 100})
+			p.signal(sig)
+			if code := p.wait(); code != 0 {
+				t.Fatalf("exit code %d:\n%s", code, p.errors())
+			}
+			r := parseReport(t, []byte(p.stdout.String()))
+			checkFlows(t, r.byID(), []testnet.Flow{sent})
+			if ids := attached(t, a); len(ids) != 0 {
+				t.Errorf("programs %v are still attached", ids)
+			}
+		})
+	}
+}
+
+// `ip netns exec` gives its command a /sys of its own, without BPF and cgroup
+// file systems: nothing may be looked up there.
+func TestUnderIPNetnsExec(t *testing.T) {
+	testenv.Privileged(t)
+	ip := testenv.Tool(t, "ip", "iproute2")
+	a, b := testnet.Pair(t, testnet.Link{})
+	p := launch(t, nil, exec.CommandContext(t.Context(), ip, "netns", "exec", a.NetNS(),
+		pktstat(t), "-i", a.Name, "-t", "0", "--output", "json"))
+	p.counting()
+	sent := testnet.SendUDP(t, a, b, testnet.UDP{Payload: 10, Count: 10})
+	p.signal(syscall.SIGINT)
+	if code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, p.errors())
+	}
+	checkFlows(t, parseReport(t, []byte(p.stdout.String())).byID(), []testnet.Flow{sent})
+}
+
+// A killed process leaves nothing attached, or what the next start removes.
+func TestKilledLeavesNothing(t *testing.T) {
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	p := start(t, a.Host, "-i", a.Name, "-t", "0", "--output", "json")
+	p.counting()
+	killed := attached(t, a)
+	if len(killed) == 0 {
+		t.Fatal("nothing is attached while counting")
+	}
+	p.signal(syscall.SIGKILL)
+	if code := p.wait(); code != -1 {
+		t.Fatalf("exit code %d after SIGKILL", code)
+	}
+	if p.stdout.Len() != 0 {
+		t.Errorf("a killed run wrote %q", p.stdout.String())
+	}
+	again := start(t, a.Host, "-i", a.Name, "-t", "0", "--output", "json")
+	again.counting()
+	sent := testnet.SendUDP(t, a, b, testnet.UDP{Payload: 10, Count: 10})
+	again.signal(syscall.SIGINT)
+	if code := again.wait(); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, again.errors())
+	}
+	r := parseReport(t, []byte(again.stdout.String()))
+	checkFlows(t, r.byID(), []testnet.Flow{sent})
+	if ids := attached(t, a); len(ids) != 0 {
+		t.Errorf("programs %v are attached after the next run", ids)
+	}
+	for _, id := range killed {
+		gone(t, id)
+	}
+}
+
+// attached returns the programs on the interface: TCX, clsact and XDP.
+func attached(t *testing.T, on *testnet.Iface) []ebpf.ProgramID {
+	t.Helper()
+	var ids []ebpf.ProgramID
+	err := on.Do(func() error {
+		for _, hook := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
+			r, err := link.QueryPrograms(link.QueryOptions{Target: on.Index, Attach: hook})
+			if err != nil && !errors.Is(err, ebpf.ErrNotSupported) {
+				return err
+			}
+			if r != nil {
+				for _, p := range r.Programs {
+					ids = append(ids, p.ID)
+				}
+			}
+		}
+		l, err := on.Netlink().LinkByIndex(on.Index)
+		if err != nil {
+			return err
+		}
+		if xdp := l.Attrs().Xdp; xdp != nil && xdp.Attached {
+			ids = append(ids, ebpf.ProgramID(xdp.ProgId))
+		}
+		for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
+			filters, err := on.Netlink().FilterList(l, parent)
+			if err != nil {
+				return err
+			}
+			for _, f := range filters {
+				if f, ok := f.(*netlink.BpfFilter); ok {
+					ids = append(ids, ebpf.ProgramID(f.Id))
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("programs on %s: %v", on, err)
+	}
+	return ids
+}
+
+// gone waits until the kernel has freed a program, which takes a grace period.
+func gone(t *testing.T, id ebpf.ProgramID) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		p, err := ebpf.NewProgramFromID(id)
+		if errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("program %d: %v", id, err)
+		}
+		_ = p.Close()
+	}
+	t.Errorf("program %d is still loaded", id)
+}

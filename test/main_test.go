@@ -1,0 +1,53 @@
+// Package test checks the whole: the built binary and its path through the
+// registries and the engine, on real links and captures, against what interfaces,
+// senders and tshark count.
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// root is the repository.
+const root = ".."
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if buildDir != "" {
+		_ = os.RemoveAll(buildDir)
+	}
+	os.Exit(code)
+}
+
+var buildDir string
+
+// buildOnce builds pktstat as `make build` does.
+var buildOnce = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "pktstat-test-")
+	if err != nil {
+		return "", err
+	}
+	buildDir = dir
+	bin := filepath.Join(dir, "pktstat")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "./cmd/pktstat")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", cmd, err, out)
+	}
+	return bin, nil
+})
+
+// pktstat returns the path of a freshly built pktstat.
+func pktstat(t *testing.T) string {
+	t.Helper()
+	bin, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}

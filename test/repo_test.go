@@ -1,0 +1,68 @@
+package test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What tests ask for, `make install-deps` installs: .ci/run starts from a
+// machine that has none of it.
+func TestToolsAreInstalled(t *testing.T) {
+	list := regexp.MustCompile(`(?m)^PACKAGES := (.*)$`).FindStringSubmatch(read(t, "Makefile"))
+	if list == nil {
+		t.Fatal("the Makefile has no PACKAGES")
+	}
+	installed := strings.Fields(list[1])
+	asked := regexp.MustCompile(`testenv\.Tool\(\w+, "([^"]+)", "([^"]+)"\)`)
+	found := 0
+	for _, path := range files(t, ".go") {
+		for _, m := range asked.FindAllStringSubmatch(read(t, path), -1) {
+			found++
+			if !slices.Contains(installed, m[2]) {
+				t.Errorf("%s needs %s of %s, which the Makefile's PACKAGES lack", path, m[1], m[2])
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no test asks for a tool")
+	}
+}
+
+// files returns the files of the repository with that suffix, hidden folders left out.
+func files(t *testing.T, suffix string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != root && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir
+		}
+		if !d.IsDir() && strings.HasSuffix(path, suffix) {
+			rel, err := filepath.Rel(root, path)
+			found = append(found, rel)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// read returns the text of a file of the repository.
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

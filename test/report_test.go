@@ -1,0 +1,167 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/testnet"
+)
+
+// report is a report as other programs read it (pktstat.report/v1).
+type report struct {
+	Schema                   string
+	Final                    bool
+	Seq                      uint64
+	Backend, Attach          string
+	Interfaces               []string
+	Start, End               time.Time
+	Duration                 float64 `json:"duration_s"`
+	Total, Other, Lost, Rest counters
+	FlowCount                int `json:"flow_count"`
+	Flows                    []row
+}
+
+type counters struct {
+	Packets, Bytes uint64
+	FrameBytes     uint64 `json:"frame_bytes"`
+}
+
+func (c counters) flow() flow.Counters { return flow.Counters(c) }
+
+type row struct {
+	id
+	Direction, Iface string
+	counters
+}
+
+// id is what tells flows apart, without where they were seen.
+type id struct {
+	Proto     string
+	Src, Dst  netip.Addr
+	SrcPort   uint16 `json:"src_port"`
+	DstPort   uint16 `json:"dst_port"`
+	ICMPType  uint8  `json:"icmp_type"`
+	ICMPCode  uint8  `json:"icmp_code"`
+	SPI       uint32
+	GREProto  string `json:"gre_proto"`
+	ARPOp     uint16 `json:"arp_op"`
+	EtherType string
+	VLAN      uint16
+}
+
+// idOf returns the id of a flow that a sender knows.
+func idOf(k *flow.Key) id {
+	i := id{
+		Proto: k.Protocol(), Src: k.Src.Addr(), Dst: k.Dst.Addr(),
+		SrcPort: k.Src.Port(), DstPort: k.Dst.Port(), VLAN: k.VLAN,
+	}
+	switch {
+	case k.EtherType == flow.EtherTypeARP:
+		i.ARPOp = uint16(k.Sub)
+	case k.EtherType != 0:
+		i.EtherType = k.EtherType.String()
+	case k.Proto == flow.ICMP || k.Proto == flow.ICMPv6:
+		i.ICMPType, i.ICMPCode = uint8(k.Sub>>8), uint8(k.Sub)
+	case k.Proto == flow.GRE:
+		i.GREProto = flow.EtherType(k.Sub).String()
+	case k.Proto == flow.ESP || k.Proto == flow.AH:
+		i.SPI = k.Sub
+	}
+	return i
+}
+
+func parseReport(t *testing.T, text []byte) *report {
+	t.Helper()
+	r := new(report)
+	if err := json.Unmarshal(text, r); err != nil {
+		t.Fatalf("report: %v\n%s", err, text)
+	}
+	if r.Schema != "pktstat.report/v1" {
+		t.Errorf("schema %q", r.Schema)
+	}
+	r.checkSums(t)
+	return r
+}
+
+func readReport(t *testing.T, path string) *report {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parseReport(t, text)
+}
+
+// checkSums checks what holds for every report.
+func (r *report) checkSums(t *testing.T) {
+	t.Helper()
+	var sum flow.Counters
+	for _, f := range r.Flows {
+		sum.Add(f.counters.flow())
+	}
+	for _, c := range []counters{r.Rest, r.Other, r.Lost} {
+		sum.Add(c.flow())
+	}
+	if sum != r.Total.flow() {
+		t.Errorf("flows + rest + other + lost is %+v, total %+v", sum, r.Total)
+	}
+	if r.Duration < 0 || r.End.Before(r.Start) {
+		t.Errorf("from %s to %s in %v s", r.Start, r.End, r.Duration)
+	}
+}
+
+// byDirection sums the rows of a direction.
+func (r *report) byDirection(dir string) flow.Counters {
+	var sum flow.Counters
+	for _, f := range r.Flows {
+		if f.Direction == dir {
+			sum.Add(f.counters.flow())
+		}
+	}
+	return sum
+}
+
+// byID sums the rows by flow.
+func (r *report) byID() map[id]flow.Counters {
+	m := make(map[id]flow.Counters, len(r.Flows))
+	for _, f := range r.Flows {
+		c := m[f.id]
+		c.Add(f.counters.flow())
+		m[f.id] = c
+	}
+	return m
+}
+
+// checkFlows checks that each flow sent was counted exactly.
+func checkFlows(t *testing.T, got map[id]flow.Counters, sent []testnet.Flow) {
+	t.Helper()
+	for i := range sent {
+		f := &sent[i]
+		if c := got[idOf(&f.Key)]; c != f.Counters {
+			t.Errorf("%s: counted %+v, sent %+v", describe(&f.Key), c, f.Counters)
+		}
+	}
+}
+
+func describe(k *flow.Key) string {
+	return fmt.Sprintf("%s %s > %s sub %#x", k.Protocol(), k.Src, k.Dst, k.Sub)
+}
+
+// checkCrossed checks that what was counted in each direction is what the
+// interface counted.
+func checkCrossed(t *testing.T, ingress, egress flow.Counters, iface testnet.Stats) {
+	t.Helper()
+	if ingress.Packets != iface.RxPackets || ingress.FrameBytes != iface.RxBytes {
+		t.Errorf("ingress: %d packets and %d bytes of frames counted, the interface received %d and %d",
+			ingress.Packets, ingress.FrameBytes, iface.RxPackets, iface.RxBytes)
+	}
+	if egress.Packets != iface.TxPackets || egress.FrameBytes != iface.TxBytes {
+		t.Errorf("egress: %d packets and %d bytes of frames counted, the interface sent %d and %d",
+			egress.Packets, egress.FrameBytes, iface.TxPackets, iface.TxBytes)
+	}
+}

@@ -1,0 +1,105 @@
+package test
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/testnet"
+)
+
+// everydayTraffic sends some of everything between two interfaces and returns
+// the flows whose counts are known, and the two directions of the TCP
+// connections, whose are not.
+func everydayTraffic(t *testing.T, a, b *testnet.Iface) (known []testnet.Flow, there, back []flow.Key) {
+	t.Helper()
+	for _, v6 := range []bool{false, true} {
+		for n, size := range []int{0, 1, 46, 333, 1400} {
+			port := uint16(1000 + n)
+			known = append(known,
+				testnet.SendUDP(t, a, b, testnet.UDP{V6: v6, SrcPort: 40000 + port, DstPort: port, Payload: size, Count: 20 + n}),
+				testnet.SendUDP(t, b, a, testnet.UDP{V6: v6, SrcPort: port, DstPort: 40000 + port, Payload: size, Count: 3}))
+		}
+		requests, replies := testnet.SendPing(t, a, b, testnet.Ping{V6: v6, Payload: 56, Count: 7})
+		known = append(known, requests, replies)
+		k, l := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 1000, Reply: 1 << 20})
+		there, back = append(there, k), append(back, l)
+	}
+	return append(known, oddFrames(a, b)...), there, back
+}
+
+// oddFrames sends frames that no socket makes, in both directions, to an address
+// that nobody has, so that none is answered.
+func oddFrames(a, b *testnet.Iface) []testnet.Flow {
+	const count = 5
+	var sent []testnet.Flow
+	send := func(from *testnet.Iface, etherType uint16, payload []byte, key flow.Key, layer3 int) {
+		frame := from.Ethernet(testnet.Nobody, etherType, payload)
+		from.SendFrames(count, frame)
+		sent = append(sent, testnet.Flow{Key: key, Counters: flow.Counters{
+			Packets: count, Bytes: uint64(count * layer3), FrameBytes: uint64(count * len(frame)),
+		}})
+	}
+	for _, ends := range [][2]*testnet.Iface{{a, b}, {b, a}} {
+		from, to := ends[0], ends[1]
+		src, dst := netip.AddrPortFrom(from.IPv4, 7000), netip.AddrPortFrom(to.IPv4, 7001)
+		segment := ipv4(src, dst, 6, 0, tcp(src, dst, 100))
+
+		// Padded to the least Ethernet frame: the padding is no part of layer 3.
+		short := ipv4(src, dst, 132, 0, []byte{27, 88, 27, 89})
+		send(from, 0x0800, append(short, make([]byte, 46-len(short))...), flow.Key{Src: src, Dst: dst, Proto: flow.SCTP}, len(short))
+
+		tagged := func(tag ...byte) []byte { return append(append(tag, 0x08, 0x00), segment...) }
+		send(from, 0x8100, tagged(0x60, 42), flow.Key{Src: src, Dst: dst, Proto: flow.TCP, VLAN: 42}, len(segment))
+		send(from, 0x88a8, tagged(0x00, 7, 0x81, 0x00, 0x00, 42), flow.Key{Src: src, Dst: dst, Proto: flow.TCP, VLAN: 7}, len(segment))
+
+		// The second fragment of a datagram has no ports.
+		fragment := ipv4(src, dst, 17, 185, make([]byte, 64))
+		send(from, 0x0800, fragment, flow.Key{
+			Src: netip.AddrPortFrom(src.Addr(), 0), Dst: netip.AddrPortFrom(dst.Addr(), 0), Proto: flow.UDP,
+		}, len(fragment))
+
+		send(from, 0x88cc, make([]byte, 46), flow.Key{EtherType: 0x88cc}, 0)
+		send(from, 0x0800, make([]byte, 46), flow.Key{EtherType: flow.EtherTypeIPv4}, 0) // version 0
+	}
+	// The same type both ways is one flow here, where the direction does not count.
+	return merge(sent)
+}
+
+// merge adds up flows with the same key.
+func merge(flows []testnet.Flow) []testnet.Flow {
+	at := map[flow.Key]int{}
+	var merged []testnet.Flow
+	for _, f := range flows {
+		if i, ok := at[f.Key]; ok {
+			merged[i].Add(f.Counters)
+			continue
+		}
+		at[f.Key] = len(merged)
+		merged = append(merged, f)
+	}
+	return merged
+}
+
+// ipv4 returns a packet without options; offset is that of a fragment, in units
+// of 8 bytes. Nobody looks at its checksum.
+func ipv4(src, dst netip.AddrPort, proto uint8, offset uint16, payload []byte) []byte {
+	p := []byte{0x45, 0}
+	p = binary.BigEndian.AppendUint16(p, uint16(20+len(payload)))
+	p = append(p, 0, 1)
+	p = binary.BigEndian.AppendUint16(p, offset)
+	p = append(p, 64, proto, 0, 0)
+	p = append(p, src.Addr().AsSlice()...)
+	p = append(p, dst.Addr().AsSlice()...)
+	return append(p, payload...)
+}
+
+// tcp returns a segment with the ports and a payload of n bytes.
+func tcp(src, dst netip.AddrPort, n int) []byte {
+	p := binary.BigEndian.AppendUint16(nil, src.Port())
+	p = binary.BigEndian.AppendUint16(p, dst.Port())
+	p = append(p, make([]byte, 16+n)...)
+	p[12] = 5 << 4 // data offset
+	return p
+}
