@@ -1,0 +1,89 @@
+package pcap
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/registry"
+)
+
+// stdinName is the file name that stands for standard input.
+const stdinName = "-"
+
+// input is where a capture's bytes come from.
+type input struct {
+	name string // for messages
+	pipe bool   // a read may take as long as it likes
+	r    io.Reader
+
+	interrupt func() // makes a waiting read return; nil if nothing can
+	release   func() error
+}
+
+func openInput(name string, stdin io.Reader) (*input, error) {
+	if name == stdinName {
+		return openStdin(stdin)
+	}
+	// O_NONBLOCK: opening a named pipe must not wait for its writer. Reads of
+	// regular files do not care.
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, openError(name, err)
+	}
+	in, err := fileInput(name, f, f.Close)
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func openError(name string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: %w: this user may not read the file", name, registry.ErrPermission)
+	}
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		err = pe.Err // it repeats the name
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+func openStdin(r io.Reader) (*input, error) {
+	const name = "standard input"
+	switch r := r.(type) {
+	case nil:
+		return nil, fmt.Errorf("%s is not open", name)
+	case *os.File:
+		return fileInput(name, r, func() error { return nil })
+	default:
+		return &input{name: name, pipe: true, r: r, release: func() error { return nil }}, nil
+	}
+}
+
+// fileInput reads regular files as they are, and all others by waiting in poll
+// first: there, a read can be interrupted whatever the file is, without a change
+// to a file description that other processes may share.
+func fileInput(name string, f *os.File, release func() error) (*input, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return nil, openError(name, err)
+	}
+	if st.IsDir() {
+		return nil, fmt.Errorf("%s: is a directory, not a capture", name)
+	}
+	if st.Mode().IsRegular() {
+		return &input{name: name, r: f, interrupt: func() {}, release: release}, nil
+	}
+	p, err := newPollReader(f)
+	if err != nil {
+		return nil, openError(name, err)
+	}
+	return &input{name: name, pipe: true, r: p, interrupt: p.interrupt, release: func() error {
+		return errors.Join(p.close(), release())
+	}}, nil
+}

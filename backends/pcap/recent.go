@@ -1,0 +1,172 @@
+package pcap
+
+import (
+	"encoding/binary"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/packet"
+)
+
+// recent adds up the packets of flows that were seen lately, so that most packets
+// of a capture cost neither the parser nor a record. It is for the commonest kind
+// of packet only: TCP or UDP in an IPv4 header without options, not a fragment,
+// on untagged Ethernet. Two of them are of one flow if the bytes are equal that
+// make their identity. Which flow that is the parser says, once.
+//
+// It is a small table with linear probing over a few slots. When these are all
+// taken, the smallest of them goes to the batch. Where most packets are of flows
+// that it does not hold, it is no help and pauses for a while.
+type recent struct {
+	slots *[recentSlots]recentSlot
+	keys  *[recentSlots]flow.Packed // of the slots
+	used  []uint16                  // slots that are taken
+	added uint64                    // packets since the last flush
+	new   uint64                    // those of them that were not found
+	pause uint64                    // packets to leave out
+}
+
+type recentSlot struct {
+	identity // zero: free
+	packets  uint64
+	bytes    uint64 // layer 3
+	frame    uint64
+	first    int64
+	last     int64
+}
+
+const (
+	recentBits  = 14 // one megabyte of slots: it shall stay in the second-level cache
+	recentSlots = 1 << recentBits
+	recentProbe = 4
+	// recentPackets is how many packets are held back from the engine, which
+	// shows progress.
+	recentPackets = 1 << 18
+	recentPause   = 1 << 22
+)
+
+func newRecent() *recent {
+	return &recent{slots: new([recentSlots]recentSlot), keys: new([recentSlots]flow.Packed)}
+}
+
+// identity is what tells the flows of such packets apart. It is never zero.
+type identity struct {
+	addrs uint64
+	rest  uint64 // ports, protocol; direction and interface of captures that have them
+}
+
+// identify returns the identity of an Ethernet frame and the layer-3 length that
+// its header claims.
+func identify(d []byte) (id identity, l3 uint64, ok bool) {
+	const (
+		start          = 14 + 20 + 4
+		typeVersionIHL = 0x45_00_08 // read backwards
+		fragment       = 0xff_3f    // more fragments, or an offset; read backwards
+		tcpUDP         = 1<<flow.TCP | 1<<flow.UDP
+	)
+	if len(d) < start {
+		return id, 0, false
+	}
+	proto := d[23]
+	l3 = uint64(binary.BigEndian.Uint16(d[16:]))
+	if binary.LittleEndian.Uint32(d[12:])&0xffffff != typeVersionIHL ||
+		binary.LittleEndian.Uint16(d[20:])&fragment != 0 ||
+		uint32(tcpUDP)>>proto&1 == 0 || l3 < start-14 {
+		return id, 0, false
+	}
+	id.addrs = binary.LittleEndian.Uint64(d[26:])
+	id.rest = uint64(binary.LittleEndian.Uint32(d[34:])) | uint64(proto)<<32
+	return id, l3, true
+}
+
+// identify returns the packet's identity if it is one for recent.
+func (p *captured) identify() (id identity, l3 uint64, ok bool) {
+	if p.link != packet.LinkTypeEthernet {
+		return id, 0, false
+	}
+	id, l3, ok = identify(p.data)
+	id.rest |= uint64(p.dir)<<40 | uint64(p.ifindex)<<42 // at most 65,536
+	return id, l3, ok
+}
+
+// hash needs no secret: the worst that traffic can do is to make recent useless.
+func (id identity) hash() uint64 {
+	return (id.addrs ^ id.rest*0x9e3779b97f4a7c15) * 0xd1b54a32d192ed03 >> (64 - recentBits)
+}
+
+// find returns the slot of a flow, or nil.
+func (t *recent) find(id identity) *recentSlot {
+	h := id.hash()
+	if s := &t.slots[h%recentSlots]; s.identity == id {
+		return s
+	}
+	for i := uint64(1); i < recentProbe; i++ {
+		if s := &t.slots[(h+i)%recentSlots]; s.identity == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// add counts a packet of frame bytes.
+func (s *recentSlot) add(l3, frame uint64, time int64) {
+	s.packets++
+	s.bytes += min(l3, frame-14)
+	s.frame += frame
+	s.first = min(s.first, time)
+	s.last = max(s.last, time)
+}
+
+// count counts a packet if its flow is there.
+func (t *recent) count(id identity, l3, frame uint64, time int64) bool {
+	s := t.find(id)
+	if s == nil {
+		return false
+	}
+	s.add(l3, frame, time)
+	t.added++
+	return true
+}
+
+// insert makes r the first packet of its flow here.
+func (t *recent) insert(id identity, r *flow.Record, b *flow.Batch) {
+	h := id.hash()
+	to := h % recentSlots
+	for i := range uint64(recentProbe) {
+		if j := (h + i) % recentSlots; t.slots[j].packets < t.slots[to].packets {
+			to = j
+		}
+	}
+	s := &t.slots[to]
+	if s.packets == 0 {
+		t.used = append(t.used, uint16(to))
+	} else {
+		t.give(to, b)
+	}
+	*s = recentSlot{
+		identity: id, packets: r.Packets, bytes: r.Bytes, frame: r.FrameBytes,
+		first: r.First, last: r.Last,
+	}
+	t.keys[to] = r.Key
+	t.added++
+	t.new++
+}
+
+// give hands a slot's flow to the batch.
+func (t *recent) give(i uint64, b *flow.Batch) {
+	s, r := &t.slots[i], b.Next()
+	r.Key = t.keys[i]
+	r.Counters = flow.Counters{Packets: s.packets, Bytes: s.bytes, FrameBytes: s.frame}
+	r.First, r.Last = s.first, s.last
+}
+
+// flush hands everything to the batch.
+func (t *recent) flush(b *flow.Batch) {
+	for _, i := range t.used {
+		t.give(uint64(i), b)
+		t.slots[i] = recentSlot{}
+	}
+	if t.added >= recentSlots && t.new > t.added/2 {
+		t.pause = recentPause
+	}
+	t.used, t.added, t.new = t.used[:0], 0, 0
+}

@@ -1,0 +1,224 @@
+package pcap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// source is an open capture.
+type source struct {
+	in     *stream
+	format format // nil until the first bytes have been looked at
+	quick  quick  // the format too, if it is one
+	window window
+	count  uint64 // packets read
+	err    error  // how the capture ended: io.EOF or what is wrong with it
+
+	recent  *recent
+	scratch flow.Record
+}
+
+var (
+	_ registry.Source   = (*source)(nil)
+	_ registry.Attached = (*source)(nil)
+)
+
+// format reads the records of one kind of capture file.
+type format interface {
+	// next reads the record at the start of b and returns its length, which may
+	// be more than b holds if the rest does not matter. It is 0 if b is too short
+	// to tell; maxRecord bytes never are. If the record is a packet, isPacket is
+	// set, p is filled, and reading the record once more gives the same. After an
+	// error nothing more can be read.
+	next(b []byte, p *captured) (n int, isPacket bool, err error)
+	// cut says what is missing when the capture ends with b, the start of a
+	// record; nil if nothing is.
+	cut(b []byte) error
+	interfaces() []flow.Interface
+}
+
+// quick is implemented by formats that can count a run of packets of flows in
+// recent at once. It returns the length of what it counted, and stops before
+// whatever it does not know.
+type quick interface {
+	countRecent(b []byte, t *recent, w *window) (n int, packets uint64)
+}
+
+// maxRecord is the most that a format may want to see at once: a packet with
+// all that belongs to it.
+const maxRecord = maxCaptured + 64<<10
+
+func newSource(in *input, interval time.Duration) *source {
+	return &source{in: newStream(in), window: window{interval: int64(interval)}, recent: newRecent()}
+}
+
+// Collect adds the packets of one interval of the capture's time, or all of them
+// if there is no interval.
+func (s *source) Collect(ctx context.Context, b *flow.Batch) error {
+	if s.err != nil {
+		return s.err
+	}
+	s.window.open()
+	err := s.begin(ctx)
+	if err == nil {
+		err = s.collect(ctx, b)
+	}
+	s.recent.flush(b)
+	over := errors.Is(err, errWindowEnd)
+	if s.window.started {
+		b.Start, b.End = s.window.close(over)
+	}
+	if over || errors.Is(err, errInterrupted) {
+		return nil
+	}
+	s.err = err
+	return err
+}
+
+// errWindowEnd says that the next packet is of a later window.
+var errWindowEnd = errors.New("end of the window")
+
+// collect counts packets until the window, the capture or ctx ends, and returns
+// which of them it was.
+func (s *source) collect(ctx context.Context, b *flow.Batch) error {
+	for {
+		if err := s.countBuffered(b); err != nil {
+			return err
+		}
+		if s.recent.added >= recentPackets {
+			s.recent.flush(b)
+		}
+		if err := s.in.fill(ctx); err != nil {
+			return s.ended(err)
+		}
+	}
+}
+
+// countBuffered counts the whole records that are in the buffer.
+func (s *source) countBuffered(b *flow.Batch) error {
+	var p captured
+	for {
+		if s.quick != nil && s.recent.pause == 0 {
+			n, packets := s.quick.countRecent(s.in.data, s.recent, &s.window)
+			s.in.data = s.in.data[n:]
+			s.count += packets
+		}
+		n, isPacket, err := s.format.next(s.in.data, &p)
+		switch {
+		case err != nil:
+			return s.failed(err)
+		case n == 0:
+			return nil
+		case isPacket:
+			if !s.window.add(p.time) {
+				return errWindowEnd
+			}
+			s.add(&p, b)
+		}
+		s.in.consume(n)
+	}
+}
+
+// add counts one packet.
+func (s *source) add(p *captured, b *flow.Batch) {
+	s.count++
+	id, l3, known := p.identify()
+	if s.recent.pause > 0 {
+		s.recent.pause--
+		known = false
+	}
+	if known && s.recent.count(id, l3, p.wireLen(), p.time) {
+		return
+	}
+	r := &s.scratch
+	if !known {
+		r = b.Next()
+	}
+	var f packet.Frame
+	p.link.Frame(p.data, p.origLen, &f) // formats let supported link types through only
+	packet.Parse(&f, r)
+	r.Key.Ifindex, r.Key.Dir = p.ifindex, p.dir
+	r.First, r.Last = p.time, p.time
+	if known {
+		s.recent.insert(id, r, b)
+	}
+}
+
+// begin finds out what kind of capture this is and reads up to the first packet,
+// which must be of a link type that can be read. Damage is left to collect.
+func (s *source) begin(ctx context.Context) error {
+	for s.format == nil {
+		f, n, err := detect(s.in.data, s.in.err != nil)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.in.name, err)
+		}
+		if f != nil {
+			s.format = f
+			s.quick, _ = f.(quick)
+			s.in.consume(n)
+			break
+		}
+		if err := s.in.fill(ctx); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%s: %w", s.in.name, err)
+		}
+	}
+	for s.count == 0 {
+		var p captured
+		n, isPacket, err := s.format.next(s.in.data, &p)
+		switch {
+		case errors.Is(err, errLinkType):
+			return s.failed(err)
+		case err != nil || isPacket:
+			return nil
+		case n > 0:
+			s.in.consume(n)
+			continue
+		}
+		if err := s.in.fill(ctx); errors.Is(err, errInterrupted) {
+			return err
+		} else if err != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// ended returns the error for a stream that has ended with err.
+func (s *source) ended(err error) error {
+	switch {
+	case errors.Is(err, errInterrupted):
+		return err
+	case !errors.Is(err, io.EOF):
+		return s.failed(err)
+	case s.in.skip > 0:
+		return s.failed(fmt.Errorf("cut short: %d bytes of its block are missing", s.in.skip))
+	}
+	if err := s.format.cut(s.in.data); err != nil {
+		return s.failed(err)
+	}
+	return io.EOF
+}
+
+func (s *source) failed(err error) error {
+	return fmt.Errorf("%s: packet %d: %w", s.in.name, s.count+1, err)
+}
+
+// Attachment names the interfaces that a pcapng file tells apart, as far as it
+// has been read.
+func (s *source) Attachment() registry.Attachment {
+	a := registry.Attachment{Method: "file"}
+	if s.format != nil {
+		a.Interfaces = s.format.interfaces()
+	}
+	return a
+}
+
+// Close stops reading. Standard input stays open: it is not ours.
+func (s *source) Close() error { return s.in.close() }

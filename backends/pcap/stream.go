@@ -1,0 +1,158 @@
+package pcap
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// stream hands out the bytes of a capture, uncompressed, in pieces that hold
+// whole records: what is left of one piece is put in front of the next, in a
+// headroom that every buffer has for that.
+//
+// A plain file is read where it is parsed: the bytes are still in the cache then,
+// and a goroutine costs more than it gains (measured: a quarter more CPU time).
+// Pipes, which may be silent for long, and compressed captures are read ahead.
+type stream struct {
+	name string
+	data []byte // not consumed yet; the caller takes from its front
+	skip int    // bytes after data that nobody wants
+	err  error  // why there are no more bytes: io.EOF or a failure; nil while there may be
+
+	in    *input
+	u     *unpacker
+	ahead *ahead // nil: fill reads
+	buf   []byte // that data lies in
+	spare []byte // the other buffer, when fill reads
+}
+
+// chunk is what one read brought: data, which lies at headroom in buf.
+type chunk struct {
+	buf, data []byte
+	err       error // instead
+}
+
+const (
+	headroom = maxRecord
+	readSize = 256 << 10 // at once; more is not faster
+)
+
+var errClosed = errors.New("closed")
+
+func newStream(in *input) *stream {
+	s := &stream{name: in.name, in: in, u: &unpacker{raw: in.r}}
+	if in.pipe {
+		s.ahead = readAhead(s.u)
+	}
+	return s
+}
+
+// fill waits for more bytes and adds them to data, whose place may change. data
+// must be shorter than maxRecord. It returns s.err when there are no more, and
+// errInterrupted when ctx ends.
+func (s *stream) fill(ctx context.Context) error {
+	for {
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		if s.err != nil {
+			return s.err
+		}
+		c := s.pull(ctx)
+		switch {
+		case errors.Is(c.err, errInterrupted):
+			return c.err
+		case c.err != nil:
+			s.err = c.err
+			return s.err
+		case len(c.data) <= s.skip:
+			s.skip -= len(c.data)
+			s.recycle(c.buf)
+		default:
+			c.data, s.skip = c.data[s.skip:], 0
+			s.join(c)
+			return nil
+		}
+	}
+}
+
+func (s *stream) pull(ctx context.Context) chunk {
+	if s.ahead != nil {
+		return s.ahead.pull(ctx)
+	}
+	c := readChunk(s.u, s.spare)
+	s.spare = nil
+	if s.u.kind != "" && c.err == nil {
+		s.ahead = readAhead(s.u)
+	}
+	return c
+}
+
+// readChunk reads what there is into buf, or a new one. data and err of the
+// chunk exclude each other.
+func readChunk(r io.Reader, buf []byte) chunk {
+	if buf == nil {
+		buf = make([]byte, headroom+readSize)
+	}
+	for {
+		n, err := r.Read(buf[headroom:])
+		if n > 0 {
+			return chunk{buf: buf, data: buf[headroom : headroom+n]}
+		}
+		if err != nil {
+			return chunk{buf: buf, err: err}
+		}
+	}
+}
+
+// recycle gives a buffer back.
+func (s *stream) recycle(buf []byte) {
+	if s.ahead != nil {
+		s.ahead.recycle(buf)
+	} else {
+		s.spare = buf
+	}
+}
+
+// consume takes n bytes away, of which some may have yet to come.
+func (s *stream) consume(n int) {
+	if n > len(s.data) {
+		s.skip, n = n-len(s.data), len(s.data)
+	}
+	s.data = s.data[n:]
+}
+
+// join appends a chunk to data: the shorter of the two is copied, so that a
+// record that comes in many small pieces is not copied for each of them.
+func (s *stream) join(c chunk) {
+	rest := s.data
+	if len(c.data) < len(rest) && len(c.data) <= cap(rest)-len(rest) {
+		s.data = append(rest, c.data...)
+		s.recycle(c.buf)
+		return
+	}
+	s.data = c.data
+	if len(rest) > 0 {
+		from := headroom - len(rest)
+		copy(c.buf[from:], rest)
+		s.data = c.buf[from : headroom+len(c.data)]
+	}
+	if s.buf != nil {
+		s.recycle(s.buf)
+	}
+	s.buf = c.buf
+}
+
+// close stops reading and frees the input. A second call does nothing.
+func (s *stream) close() error {
+	if errors.Is(s.err, errClosed) {
+		return nil
+	}
+	s.err = errClosed
+	if s.ahead != nil {
+		s.ahead.close(s.in.interrupt)
+	} else {
+		s.u.close()
+	}
+	return s.in.release()
+}

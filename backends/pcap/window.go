@@ -1,0 +1,75 @@
+package pcap
+
+import (
+	"math"
+	"time"
+)
+
+// window cuts the capture's time into intervals that begin with the first
+// packet. All times are Unix nanoseconds.
+//
+// A packet with a time before its window, in a file that is out of order, counts
+// in the window that is open. Intervals without packets are skipped.
+type window struct {
+	interval   int64 // 0: one window for all
+	start, end int64 // of the open window; the end is not part of it
+	started    bool  // a packet has been seen
+	first      bool  // the open window is the first one
+
+	packets   uint64 // in this Collect
+	low, high int64  // times of these
+}
+
+// open begins a Collect.
+func (w *window) open() {
+	w.packets, w.low, w.high = 0, math.MaxInt64, math.MinInt64
+}
+
+// add counts a packet in. It returns false if a later window has to be opened
+// for it: the next Collect adds it again.
+func (w *window) add(t int64) bool {
+	if t >= w.end && !w.move(t) {
+		return false
+	}
+	w.packets++
+	w.low, w.high = min(w.low, t), max(w.high, t)
+	return true
+}
+
+// move moves a window without packets to where t lies.
+func (w *window) move(t int64) bool {
+	switch {
+	case !w.started:
+		w.started, w.first = true, true
+		w.start = t
+		if w.interval <= 0 {
+			w.end = math.MaxInt64
+			return true
+		}
+	case w.packets > 0:
+		return false
+	default:
+		w.start = t - (t-w.end)%w.interval
+	}
+	w.end = w.start + w.interval
+	if w.end < w.start {
+		w.end = math.MaxInt64
+	}
+	return true
+}
+
+// close ends a Collect and returns the bounds of what it covers: the whole
+// window if that is over, else what there was of it, up to the last packet. The
+// next Collect goes on from there. A packet must have been seen before.
+func (w *window) close(over bool) (start, end time.Time) {
+	if w.first {
+		w.start = min(w.start, w.low) // out of order, before anything was reported
+		w.first = false
+	}
+	from, to := w.start, max(w.start, w.high)
+	if over {
+		to = w.end
+	}
+	w.start = to
+	return time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
+}

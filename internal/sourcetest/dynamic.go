@@ -1,0 +1,106 @@
+package sourcetest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// checkClose checks that nothing is left after Close, however far the source got,
+// and that a second Close does no harm.
+func checkClose(tb testing.TB, o *Options) {
+	o.use(tb, func(s *subject) {
+		s.leavesNothing("Close after Open", o.Setup, func(set Setup) {
+			src := s.mustOpen(set)
+			s.close(src)
+			s.close(src)
+		})
+		s.leavesNothing("Close after Collect", o.Setup, func(set Setup) {
+			src := s.mustOpen(set)
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			if err := s.collect(ctx, src, discard()); err != nil && !errors.Is(err, io.EOF) {
+				tb.Errorf("Collect: %v", err)
+			}
+			s.close(src)
+			s.close(src)
+		})
+	})
+}
+
+// checkCancel checks that Collect returns when its context has ended or ends.
+func checkCancel(tb testing.TB, o *Options) {
+	o.use(tb, func(s *subject) {
+		src := s.mustOpen(o.Setup(tb))
+		defer s.close(src)
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := s.collect(ended, src, discard()); err != nil && !errors.Is(err, io.EOF) {
+			tb.Errorf("Collect under a context that has ended: %v", err)
+		}
+		ends, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		if err := s.collect(ends, src, discard()); err != nil && !errors.Is(err, io.EOF) {
+			tb.Errorf("Collect under a context that ends: %v", err)
+		}
+	})
+}
+
+// checkFailures checks that Open fails where it should and leaves nothing.
+func checkFailures(tb testing.TB, o *Options) {
+	o.use(tb, func(s *subject) {
+		for _, f := range o.Failures {
+			setup := func(testing.TB) Setup { return f.Setup }
+			s.leavesNothing("a failed Open ("+f.Name+")", setup, func(set Setup) {
+				src, err := s.open(set)
+				switch {
+				case err == nil:
+					s.close(src)
+					tb.Fatalf("%s: Open succeeded", f.Name)
+				case src != nil:
+					tb.Errorf("%s: Open returned a source along with the error %v", f.Name, err)
+				case f.Is != nil && !errors.Is(err, f.Is):
+					tb.Errorf("%s: the error is not %q: %v", f.Name, f.Is, err)
+				}
+			})
+		}
+	})
+}
+
+// checkCounts checks that what is collected is the traffic, to the byte.
+func checkCounts(tb testing.TB, o *Options) {
+	o.use(tb, func(s *subject) { s.count(o, o.Setup(tb), false) })
+}
+
+// checkIntervals checks that the same traffic cut into intervals is the same
+// traffic. The engine does that itself for backends on the wall clock: there, the
+// source is collected from while the traffic runs.
+func checkIntervals(tb testing.TB, o *Options) {
+	o.use(tb, func(s *subject) {
+		if s.b.Clock == registry.ClockWall {
+			s.count(o, o.Setup(tb), true)
+			return
+		}
+		set := o.Setup(tb)
+		whole := s.count(o, set, false)
+		set = o.Setup(tb)
+		set.Env.Interval = whole.end.Sub(whole.start)/7 + 1
+		cut := s.count(o, set, false)
+		if !cut.start.Equal(whole.start) || !cut.end.Equal(whole.end) {
+			tb.Errorf("in intervals the capture is from %v to %v, as a whole from %v to %v",
+				cut.start, cut.end, whole.start, whole.end)
+		}
+		if whole.end.After(whole.start) && cut.windows < 2 {
+			tb.Errorf("with an interval of %v everything came in one Collect", set.Env.Interval)
+		}
+	})
+}
+
+func discard() *flow.Batch {
+	return flow.NewBatch(func([]flow.Record) error { return nil })
+}

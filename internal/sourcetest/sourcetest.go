@@ -1,0 +1,222 @@
+// Package sourcetest is the conformance suite for backends: what the engine may
+// rely on whatever the backend is. Every backend's test calls Run, in this
+// repository or outside it.
+package sourcetest
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Options describe the backend under test and the traffic that it has to count.
+type Options struct {
+	// Backend is the registered name.
+	Backend string
+
+	// Setup returns how to open the backend so that it works. It is called for
+	// each of several Opens: what can be read only once, such as Env.Stdin, has to
+	// be made anew. What it makes it removes in tb.Cleanup.
+	Setup func(tb testing.TB) Setup
+	// Failures are ways in which Open has to fail; at least one.
+	Failures []Failure
+
+	// Traffic is called after Open, once for each of several sources, and makes
+	// the traffic of Want. It is nil if the backend brings its own (captures).
+	Traffic func(tb testing.TB)
+	// Want is what all records that Match must sum up to.
+	Want flow.Counters
+	// Match tells the traffic of Want from what else there may be on a live
+	// interface. If it is nil, all records, Other and Lost count for Want; if it
+	// is not, Other and Lost must stay 0.
+	Match func(k flow.Key) bool
+
+	// Enter calls f where sources are to be opened and used, such as on a thread
+	// in a network namespace. nil: on any goroutine.
+	Enter func(tb testing.TB, f func())
+
+	// Patience is how long a call may take, and how long live traffic may need
+	// to be counted. Default: 10 s.
+	Patience time.Duration
+
+	lookup func(name string) (registry.Backend, error) // for the suite's own tests
+}
+
+// Setup is how to open a backend.
+type Setup struct {
+	Args []string // its own options as a command line: "-file=x.pcap"
+	// Env; MaxFlows, Now, Notify and Debugf have defaults.
+	Env registry.BackendEnv
+}
+
+// Failure is a way in which Open fails.
+type Failure struct {
+	Name  string
+	Setup Setup
+	Is    error // what the error wraps; nil: any
+}
+
+// Run runs the suite as subtests of t.
+func Run(t *testing.T, o Options) {
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) { c.run(t, o.withDefaults(t)) })
+	}
+}
+
+// check is one test of the suite.
+type check struct {
+	name string
+	run  func(tb testing.TB, o *Options)
+}
+
+var checks = []check{
+	{"registration", checkRegistration},
+	{"configs are independent", checkConfigs},
+	{"probe", checkProbe},
+	{"close", checkClose},
+	{"cancel", checkCancel},
+	{"failed open", checkFailures},
+	{"counts", checkCounts},
+	{"counts by interval", checkIntervals},
+}
+
+func (o Options) withDefaults(tb testing.TB) *Options {
+	tb.Helper()
+	if o.lookup == nil {
+		o.lookup = registry.Backends.Lookup
+	}
+	if o.Patience == 0 {
+		o.Patience = 10 * time.Second
+	}
+	if o.Enter == nil {
+		o.Enter = func(_ testing.TB, f func()) { f() }
+	}
+	if o.Setup == nil || len(o.Failures) == 0 {
+		tb.Fatal("sourcetest: Options need Setup and at least one of Failures")
+	}
+	return &o
+}
+
+func (o *Options) backend(tb testing.TB) registry.Backend {
+	tb.Helper()
+	b, err := o.lookup(o.Backend)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// subject is a backend in use: it knows which call is under way.
+type subject struct {
+	tb       testing.TB
+	b        registry.Backend
+	patience time.Duration
+	call     atomic.Value // string
+}
+
+// use runs f inside Enter on a goroutine of its own, so that a call that does not
+// return fails the test and not the whole binary.
+func (o *Options) use(tb testing.TB, f func(s *subject)) {
+	tb.Helper()
+	s := &subject{tb: tb, b: o.backend(tb), patience: o.Patience}
+	s.call.Store("Enter")
+	done, finished := make(chan struct{}), false
+	go func() {
+		defer close(done)
+		o.Enter(tb, func() {
+			f(s)
+			finished = true
+		})
+	}()
+	for last, since := "", time.Now(); ; {
+		select {
+		case <-done:
+			if !finished {
+				tb.FailNow() // it has ended f's goroutine only
+			}
+			return
+		case <-time.After(o.Patience / 10):
+		}
+		if call := s.call.Load().(string); call != last {
+			last, since = call, time.Now()
+		} else if time.Since(since) > o.Patience && call != "" {
+			tb.Fatalf("%s has not returned after %v", call, o.Patience)
+		}
+	}
+}
+
+// during names the call that is under way; the result ends it.
+func (s *subject) during(call string) (end func()) {
+	s.call.Store(call)
+	return func() { s.call.Store("") }
+}
+
+// config returns a fresh config with its options set.
+func (s *subject) config(args []string) registry.BackendConfig {
+	c := s.b.New()
+	fs := flag.NewFlagSet("backend", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	c.Flags(fs)
+	if err := fs.Parse(args); err != nil {
+		s.tb.Fatalf("the options %q: %v", args, err)
+	}
+	return c
+}
+
+// env completes what Setup gave.
+func (s *subject) env(e registry.BackendEnv) registry.BackendEnv {
+	if e.MaxFlows == 0 {
+		e.MaxFlows = 1 << 12
+	}
+	if e.Now == nil {
+		e.Now = time.Now
+	}
+	if e.Notify == nil {
+		e.Notify = func(string, ...any) {}
+	}
+	if e.Debugf == nil {
+		e.Debugf = func(string, ...any) {}
+	}
+	return e
+}
+
+func (s *subject) open(set Setup) (registry.Source, error) {
+	c := s.config(set.Args)
+	defer s.during("Open")()
+	return c.Open(context.Background(), s.env(set.Env))
+}
+
+// mustOpen opens; the caller closes.
+func (s *subject) mustOpen(set Setup) registry.Source {
+	src, err := s.open(set)
+	if err != nil {
+		s.tb.Fatalf("Open: %v", err)
+	}
+	if src == nil {
+		s.tb.Fatal("Open returned neither a source nor an error")
+	}
+	return src
+}
+
+func (s *subject) collect(ctx context.Context, src registry.Source, b *flow.Batch) error {
+	defer s.during("Collect")()
+	err := src.Collect(ctx, b)
+	if ferr := b.Flush(); ferr != nil {
+		return fmt.Errorf("flush: %w", ferr)
+	}
+	return err
+}
+
+func (s *subject) close(src registry.Source) {
+	defer s.during("Close")()
+	if err := src.Close(); err != nil {
+		s.tb.Errorf("Close: %v", err)
+	}
+}
