@@ -1,0 +1,231 @@
+package tc
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// clsact attaches as filters of the clsact qdisc, beside those of others. Unlike
+// links, filters outlive a process that is killed: see owner.
+type clsact struct {
+	owner *owner
+	after []string // where filters of others come first
+}
+
+var _ attacher = (*clsact)(nil)
+
+func newClsact() (*clsact, error) {
+	o, err := newOwner()
+	if err != nil {
+		return nil, err
+	}
+	return &clsact{owner: o}, nil
+}
+
+func (*clsact) method() string { return methodClsact }
+
+func (c *clsact) notes() []string { return c.after }
+
+func (c *clsact) close() error { return c.owner.close() }
+
+// attach adds a filter that is asked before others as far as that is possible.
+func (c *clsact) attach(p *port, dir flow.Direction, prog *ebpf.Program) (func() error, error) {
+	created, err := addQdisc(p.Index)
+	if err != nil {
+		return nil, err
+	}
+	f, err := c.add(p, dir, prog, created)
+	if err != nil {
+		if created {
+			err = errors.Join(err, dropQdisc(p.Index))
+		}
+		return nil, err
+	}
+	return func() error { return remove(f) }, nil
+}
+
+func (c *clsact) add(p *port, dir flow.Direction, prog *ebpf.Program, created bool) (*netlink.BpfFilter, error) {
+	all, err := filters(p.Index)
+	if err != nil {
+		return nil, err
+	}
+	// A qdisc that a pktstat has created goes with the last filter of any pktstat.
+	for _, f := range all {
+		if name, ok := ownName(f); ok && name.created {
+			created = true
+		}
+	}
+	f := &netlink.BpfFilter{
+		FilterAttrs: netlink.FilterAttrs{
+			LinkIndex: int(p.Index), Parent: parent(dir), Protocol: unix.ETH_P_ALL,
+			Priority: priority(all, parent(dir)), Handle: handle,
+		},
+		Fd: prog.FD(), Name: ownedName{c.owner.token, created}.String(), DirectAction: true,
+	}
+	if f.Priority > 1 {
+		c.after = append(c.after, fmt.Sprintf("%s %s: a filter of another program comes first, and what it takes is not counted", p.Name, dir))
+	}
+	for ; ; f.Handle++ {
+		err := netlink.FilterAdd(f)
+		if err == nil {
+			return f, nil
+		}
+		// Another pktstat may have this handle.
+		if !errors.Is(err, unix.EEXIST) || f.Handle == handle+maxHandles {
+			return nil, fmt.Errorf("add filter: %w", err)
+		}
+	}
+}
+
+// The filters' handles. They mean nothing; others use small numbers.
+const (
+	handle     = 0x706b0000
+	maxHandles = 0xff
+)
+
+// parent is where the qdisc has the filters of a direction.
+func parent(dir flow.Direction) uint32 {
+	if dir == flow.Egress {
+		return netlink.HANDLE_MIN_EGRESS
+	}
+	return netlink.HANDLE_MIN_INGRESS
+}
+
+// priority returns the first one that a filter of ours can have. BPF filters of one
+// priority and protocol share it, and the newest is asked first.
+func priority(all []netlink.Filter, parent uint32) uint16 {
+	prio := uint16(1)
+	for taken := true; taken; {
+		taken = false
+		for _, f := range all {
+			a := f.Attrs()
+			if a.Parent == parent && a.Priority == prio && (f.Type() != "bpf" || a.Protocol != unix.ETH_P_ALL) {
+				taken = true
+				prio++
+				break
+			}
+		}
+	}
+	return prio
+}
+
+// filters returns the filters of an interface in both directions; none if the
+// interface or the qdisc is not there.
+func filters(index uint32) ([]netlink.Filter, error) {
+	var all []netlink.Filter
+	for _, dir := range []flow.Direction{flow.Ingress, flow.Egress} {
+		fs, err := netlink.FilterList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: int(index)}}, parent(dir))
+		if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list filters: %w", err)
+		}
+		for _, f := range fs {
+			if f.Attrs().Parent == parent(dir) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all, nil
+}
+
+// remove removes a filter of ours, and the qdisc if that was made for it and is
+// not needed any more.
+func remove(own *netlink.BpfFilter) error {
+	index := uint32(own.LinkIndex)
+	all, err := filters(index)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		a := f.Attrs()
+		// The name, because others may have taken the handle since.
+		if bpf, ok := f.(*netlink.BpfFilter); !ok || bpf.Name != own.Name || a.Parent != own.Parent {
+			continue
+		}
+		if err := netlink.FilterDel(f); err != nil && !isGone(err) {
+			return fmt.Errorf("remove filter: %w", err)
+		}
+	}
+	if name, ok := ownName(own); ok && name.created {
+		return dropQdisc(index)
+	}
+	return nil
+}
+
+// removeStale removes what pktstats that were killed have left on an interface.
+func removeStale(index uint32) error {
+	all, err := filters(index)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		name, ok := ownName(f)
+		if !ok || name.alive() {
+			continue
+		}
+		if err := remove(f.(*netlink.BpfFilter)); err != nil {
+			return fmt.Errorf("left by a pktstat that was killed: %w", err)
+		}
+	}
+	return nil
+}
+
+// addQdisc creates the clsact qdisc unless there is one.
+func addQdisc(index uint32) (created bool, err error) {
+	err = netlink.QdiscAdd(clsactQdisc(index))
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, unix.EEXIST):
+		return false, onlyClsact(index)
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP):
+		return false, fmt.Errorf("%w: this kernel has no clsact qdisc (CONFIG_NET_SCH_INGRESS): %w", registry.ErrUnsupported, err)
+	}
+	return false, fmt.Errorf("add clsact qdisc: %w", err)
+}
+
+// onlyClsact refuses the older ingress qdisc, which takes the same place.
+func onlyClsact(index uint32) error {
+	qdiscs, err := netlink.QdiscList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: int(index)}})
+	if err != nil {
+		return fmt.Errorf("list qdiscs: %w", err)
+	}
+	for _, q := range qdiscs {
+		if q.Type() == "ingress" {
+			return errors.New("there is an ingress qdisc, which excludes clsact: remove it (tc qdisc del dev NAME ingress), or use --tc-attach tcx")
+		}
+	}
+	return nil
+}
+
+// dropQdisc removes the clsact qdisc if nothing is in it.
+func dropQdisc(index uint32) error {
+	all, err := filters(index)
+	if err != nil || len(all) > 0 {
+		return err
+	}
+	if err := netlink.QdiscDel(clsactQdisc(index)); err != nil && !isGone(err) {
+		return fmt.Errorf("remove clsact qdisc: %w", err)
+	}
+	return nil
+}
+
+func clsactQdisc(index uint32) netlink.Qdisc {
+	return &netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
+		LinkIndex: int(index), Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
+	}}
+}
+
+// isGone reports whether what was to be removed is not there.
+func isGone(err error) bool {
+	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL)
+}

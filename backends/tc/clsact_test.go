@@ -1,0 +1,254 @@
+package tc
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+)
+
+// TestClsactLeavesNothing: what was created goes, with the last of two sources.
+func TestClsactLeavesNothing(t *testing.T) {
+	testenv.Privileged(t)
+	_, b := testnet.Pair(t, testnet.Link{})
+	want(t, b, nil)
+	first := openOn(t, b, methodClsact)
+	want(t, b, []string{"clsact", "ingress 1 pktstat", "egress 1 pktstat"})
+	second := openOn(t, b, methodClsact)
+	openOn(t, b, methodTCX).close(t)
+	want(t, b, []string{"clsact", "ingress 1 pktstat", "ingress 1 pktstat", "egress 1 pktstat", "egress 1 pktstat"})
+	first.close(t)
+	want(t, b, []string{"clsact", "ingress 1 pktstat", "egress 1 pktstat"})
+	second.close(t)
+	want(t, b, nil)
+}
+
+// TestClsactLeavesOthers: filters and qdiscs of others stay, and do not keep packets
+// from being counted.
+func TestClsactLeavesOthers(t *testing.T) {
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	inside(t, b.Host, func() {
+		addForeign(t, b, flow.Ingress, 1)
+		addForeign(t, b, flow.Egress, 7)
+	})
+	before := []string{"clsact", "ingress 1 foreign", "egress 7 foreign"}
+	want(t, b, before)
+	s := openOn(t, b, methodClsact)
+	want(t, b, append(before, "ingress 1 pktstat", "egress 1 pktstat"))
+	// The foreign filters take what they get: nothing behind them sees it.
+	sent := testnet.SendUDP(t, a, b, testnet.UDP{Count: 20, Payload: 50})
+	replied := testnet.SendUDP(t, b, a, testnet.UDP{Count: 10, Payload: 50})
+	got := s.records(t)
+	for _, f := range []testnet.Flow{sent, replied} {
+		if c := sum(got, f.Key); c != f.Counters {
+			t.Errorf("%v: counted %+v, sent %+v", f.Key, c, f.Counters)
+		}
+	}
+	if n := s.Attachment().Notes; len(n) != 0 {
+		t.Errorf("notes %q", n)
+	}
+	s.close(t)
+	want(t, b, before)
+}
+
+// TestClsactAfterOthers: where the first priority is taken by a filter of another kind,
+// ours comes later, and the report says so.
+func TestClsactAfterOthers(t *testing.T) {
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	inside(t, b.Host, func() {
+		err := netlink.QdiscAdd(clsactQdisc(uint32(b.Index)))
+		if err == nil {
+			err = netlink.FilterAdd(&netlink.U32{ // matches nothing here
+				FilterAttrs: netlink.FilterAttrs{
+					LinkIndex: b.Index, Parent: parent(flow.Ingress), Priority: 1, Protocol: unix.ETH_P_ALL,
+				},
+				ClassId: netlink.MakeHandle(1, 1),
+				Sel: &netlink.TcU32Sel{
+					Flags: netlink.TC_U32_TERMINAL,
+					Keys:  []netlink.TcU32Key{{Mask: 0xffffffff, Val: 0xffffffff}},
+					Nkeys: 1,
+				},
+			})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	s := openOn(t, b, methodClsact)
+	if n := s.Attachment().Notes; len(n) != 1 || !strings.Contains(n[0], b.Name+" ingress") {
+		t.Errorf("notes %q: want one about ingress", n)
+	}
+	sent := testnet.SendUDP(t, a, b, testnet.UDP{Count: 20, Payload: 50})
+	if c := sum(s.records(t), sent.Key); c != sent.Counters {
+		t.Errorf("counted %+v, sent %+v", c, sent.Counters)
+	}
+}
+
+// TestClsactAfterKill: the next start removes what a killed process has left, also if
+// it attaches in another way, and leaves what a living one needs.
+func TestClsactAfterKill(t *testing.T) {
+	testenv.Privileged(t)
+	for _, next := range methods {
+		t.Run(next, func(t *testing.T) {
+			_, b := testnet.Pair(t, testnet.Link{})
+			kill := hold(t, b, methodClsact)
+			alive := []string{"clsact", "ingress 1 pktstat", "egress 1 pktstat"}
+			want(t, b, alive)
+			openOn(t, b, next).close(t)
+			want(t, b, alive)
+			kill()
+			want(t, b, alive) // that is what a kill leaves
+			s := openOn(t, b, next)
+			if next == methodTCX {
+				want(t, b, []string{"tcx ingress", "tcx egress"})
+			} else {
+				want(t, b, alive)
+			}
+			s.close(t)
+			want(t, b, nil)
+		})
+	}
+}
+
+// TestTCXAfterKill: links go with their process.
+func TestTCXAfterKill(t *testing.T) {
+	testenv.Privileged(t)
+	_, b := testnet.Pair(t, testnet.Link{})
+	kill := hold(t, b, methodTCX)
+	want(t, b, []string{"tcx ingress", "tcx egress"})
+	kill()
+	want(t, b, nil)
+}
+
+const holdEnv = "PKTSTAT_TEST_HOLD"
+
+// hold opens the backend in a process of its own, and returns how it is killed.
+func hold(t *testing.T, on *testnet.Iface, method string) (kill func()) {
+	t.Helper()
+	cmd := on.Command(os.Args[0], "-test.run=^TestHold$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %s", holdEnv, method, on.Index, on.Name))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := on.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	kill = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	t.Cleanup(kill)
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "attached\n" {
+		t.Fatalf("the process said %q: %v", line, err)
+	}
+	return kill
+}
+
+// TestHold is the process that hold starts.
+func TestHold(t *testing.T) {
+	arg, ok := os.LookupEnv(holdEnv)
+	if !ok {
+		t.Skip("this is for other tests to run")
+	}
+	var method, name string
+	var index int
+	if _, err := fmt.Sscan(arg, &method, &index, &name); err != nil {
+		t.Fatal(err)
+	}
+	_, err := open(context.Background(), method, setup(method, &testnet.Iface{Name: name, Index: index}).Env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println("attached")
+	select {}
+}
+
+// want fails unless that is what is attached to an interface, in any order.
+func want(t *testing.T, on *testnet.Iface, what []string) {
+	t.Helper()
+	var got []string
+	inside(t, on.Host, func() {
+		qdiscs, err := netlink.QdiscList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: on.Index}})
+		if err != nil {
+			t.Error(err)
+		}
+		for _, q := range qdiscs {
+			if q.Type() == "clsact" {
+				got = append(got, q.Type())
+			}
+		}
+		fs, err := filters(uint32(on.Index))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, f := range fs {
+			dir := "ingress"
+			if f.Attrs().Parent == parent(flow.Egress) {
+				dir = "egress"
+			}
+			name, _, _ := strings.Cut(f.(*netlink.BpfFilter).Name, ":")
+			got = append(got, fmt.Sprintf("%s %d %s", dir, f.Attrs().Priority, name))
+		}
+		for _, h := range []struct {
+			name string
+			at   ebpf.AttachType
+		}{{"ingress", ebpf.AttachTCXIngress}, {"egress", ebpf.AttachTCXEgress}} {
+			r, err := link.QueryPrograms(link.QueryOptions{Target: on.Index, Attach: h.at})
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			for range r.Programs {
+				got = append(got, "tcx "+h.name)
+			}
+		}
+	})
+	w := slices.Clone(what)
+	slices.Sort(got)
+	slices.Sort(w)
+	if !slices.Equal(got, w) {
+		t.Errorf("attached are %q, want %q", got, w)
+	}
+}
+
+// addForeign adds a filter that takes all packets for itself.
+func addForeign(t *testing.T, on *testnet.Iface, dir flow.Direction, priority uint16) {
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SchedCLS, License: "MIT",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, int32(netlink.TC_ACT_OK)), asm.Return()},
+	})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer prog.Close()
+	if err := netlink.QdiscAdd(clsactQdisc(uint32(on.Index))); err != nil && err != unix.EEXIST {
+		t.Error(err)
+	}
+	err = netlink.FilterAdd(&netlink.BpfFilter{
+		FilterAttrs: netlink.FilterAttrs{
+			LinkIndex: on.Index, Parent: parent(dir), Priority: priority, Protocol: unix.ETH_P_ALL, Handle: 1,
+		},
+		Fd: prog.FD(), Name: "foreign", DirectAction: true,
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

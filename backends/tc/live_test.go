@@ -1,0 +1,398 @@
+package tc
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/corpus"
+	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/sourcetest"
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/registry"
+)
+
+var methods = []string{methodTCX, methodClsact}
+
+func TestConformance(t *testing.T) {
+	testenv.Privileged(t)
+	for _, method := range methods {
+		t.Run(method, func(t *testing.T) {
+			a, b := testnet.Pair(t, testnet.Link{})
+			onB := func(testing.TB) sourcetest.Setup { return setup(method, b) }
+			missing := setup(method, b)
+			missing.Env.Interfaces = []flow.Interface{{Index: 1 << 20, Name: "none"}}
+			half := setup(method, b)
+			half.Env.Interfaces = append(half.Env.Interfaces, missing.Env.Interfaces...)
+			var sent flow.Counters
+			traffic := func(tb testing.TB) {
+				sent = flow.Counters{}
+				for _, v6 := range []bool{false, true} {
+					sent.Add(testnet.SendUDP(tb, a, b, testnet.UDP{V6: v6, Payload: 100, Count: 500}).Counters)
+					sent.Add(testnet.SendUDP(tb, b, a, testnet.UDP{V6: v6, Payload: 1, Count: 100, SrcPort: 5}).Counters)
+				}
+			}
+			traffic(t) // what it comes to
+			sourcetest.Run(t, sourcetest.Options{
+				Backend: "tc",
+				Setup:   onB,
+				Traffic: traffic,
+				Want:    sent,
+				Enter:   func(tb testing.TB, f func()) { inside(tb, b.Host, f) },
+				Failures: []sourcetest.Failure{
+					{Name: "no interface", Setup: sourcetest.Setup{}, Is: registry.ErrUsage},
+					{Name: "missing interface", Setup: missing},
+					{Name: "the second interface is missing", Setup: half},
+				},
+			})
+		})
+	}
+}
+
+// TestOffloads compares what is counted where super-frames pass with the packets that
+// cross a link whose ends cut them.
+func TestOffloads(t *testing.T) {
+	testenv.Privileged(t)
+	for _, v6 := range []bool{false, true} {
+		for _, offloads := range []bool{true, false} {
+			t.Run(fmt.Sprintf("v6=%v/offloads=%v", v6, offloads), func(t *testing.T) {
+				a, b := testnet.Pair(t, testnet.Link{Offloads: offloads})
+				in, out := openOn(t, b, methodTCX), openOn(t, a, methodTCX)
+				there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 20 << 20, Reply: 1 << 20})
+				b.Settle()
+				got, want := in.records(t), out.records(t)
+				for _, k := range []flow.Key{there, back} {
+					r, w := sum(got, k), sum(want, k)
+					if r != w || r.IsZero() {
+						t.Errorf("%v: the receiver counts %+v, the sender %+v", k, r, w)
+					}
+					if !offloads {
+						continue
+					}
+					if max := r.Packets * 1514; r.FrameBytes > max {
+						t.Errorf("%v: %d frames cannot have %d bytes", k, r.Packets, r.FrameBytes)
+					}
+				}
+				if offloads {
+					return
+				}
+				// Without offloads the interface counts what is on the wire.
+				all := sum(got, flow.Key{})
+				st := b.Stats()
+				if all.Packets != st.RxPackets+st.TxPackets || all.FrameBytes != st.RxBytes+st.TxBytes {
+					t.Errorf("counted %+v, the interface %+v", all, st)
+				}
+			})
+		}
+	}
+}
+
+// TestReplay sends the Ethernet packets of the corpus over a link, and frames that
+// cannot be given to a test run: tags end up in the skb's metadata, large frames
+// outside of its linear part.
+func TestReplay(t *testing.T) {
+	testenv.Privileged(t)
+	cases, err := corpus.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range methods {
+		t.Run(method, func(t *testing.T) {
+			a, b := testnet.Pair(t, testnet.Link{MTU: 9100})
+			in, out := openOn(t, b, method), openOn(t, a, method)
+			sender, err := a.OpenSender()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sender.Close()
+			ran := 0
+			want := map[flow.Packed]*expected{}
+			for i := range cases {
+				c := &cases[i]
+				if !c.Whole() || c.LinkType != packet.LinkTypeEthernet || len(c.Data) < ethernetLen {
+					continue
+				}
+				if err := sender.Send(c.Data); err != nil {
+					t.Logf("%s: %v", c.Name, err)
+					continue
+				}
+				ran++
+				addExpected(want, c, flow.Egress, uint32(a.Index))
+				if !droppedAsTag(c.Data) {
+					addExpected(want, c, flow.Ingress, uint32(b.Index))
+				}
+			}
+			if ran < 40 {
+				t.Errorf("only %d packets were sent", ran)
+			}
+			b.Settle()
+			for _, r := range append(in.records(t), out.records(t)...) {
+				w := want[r.Key]
+				if w == nil {
+					t.Errorf("counted, but not sent: %+v %+v", r.Key.Key(), r.Counters)
+					continue
+				}
+				if r.Counters != w.Counters {
+					t.Errorf("%v: %+v: counted %+v, want %+v", w.names, r.Key.Key(), r.Counters, w.Counters)
+				}
+				delete(want, r.Key)
+			}
+			for k, w := range want {
+				t.Errorf("%v: %+v is not counted", w.names, k.Key())
+			}
+		})
+	}
+}
+
+// expected is a flow of several packets of the corpus.
+type expected struct {
+	flow.Counters
+	names []string
+}
+
+func addExpected(all map[flow.Packed]*expected, c *corpus.Case, dir flow.Direction, ifindex uint32) {
+	k := c.Want.Key
+	k.Dir, k.Ifindex = dir, ifindex
+	if all[k] == nil {
+		all[k] = &expected{}
+	}
+	all[k].Add(c.Want.Counters)
+	all[k].names = append(all[k].names, c.Name)
+}
+
+// droppedAsTag tells the frames that the kernel drops on their way in, before tc sees
+// them: they end before what must follow a tag (skb_vlan_untag in net/core/skbuff.c).
+func droppedAsTag(frame []byte) bool {
+	t := binary.BigEndian.Uint16(frame[12:])
+	return (t == 0x8100 || t == 0x88a8) && len(frame) < ethernetLen+4+2
+}
+
+// TestLoopback: a packet on lo passes egress and then ingress, and counts once.
+func TestLoopback(t *testing.T) {
+	testenv.Privileged(t)
+	h := testnet.NewHost(t)
+	lo := &testnet.Iface{Host: h, Name: "lo", Index: 1}
+	s := openOn(t, lo, methodTCX)
+	const n = 7
+	err := h.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		for range n {
+			if err := unix.Sendto(fd, make([]byte, 10), 0, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 9}); err != nil && err != unix.ECONNREFUSED {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var udp flow.Counters
+	for _, r := range s.records(t) {
+		if r.Key.Dir != flow.Ingress {
+			t.Errorf("%s on lo: %+v", r.Key.Dir, r.Key.Key())
+		}
+		if r.Key.Proto == flow.UDP {
+			udp.Add(r.Counters)
+		}
+	}
+	if want := (flow.Counters{Packets: n, Bytes: n * 38, FrameBytes: n * 52}); udp != want {
+		t.Errorf("counted %+v, want %+v", udp, want)
+	}
+}
+
+// TestTun counts on an interface without a link header, both ways.
+func TestTun(t *testing.T) {
+	testenv.Privileged(t)
+	h := testnet.NewHost(t)
+	tun := &netlink.Tuntap{
+		LinkAttrs: netlink.LinkAttrs{Name: "tun0"}, Mode: netlink.TUNTAP_MODE_TUN,
+		Flags: netlink.TUNTAP_NO_PI | netlink.TUNTAP_ONE_QUEUE, Queues: 1,
+	}
+	err := h.Do(func() error {
+		if err := netlink.LinkAdd(tun); err != nil {
+			return err
+		}
+		if err := netlink.AddrAdd(tun, &netlink.Addr{IPNet: netlink.NewIPNet([]byte{10, 9, 0, 1})}); err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(tun)
+	})
+	if err != nil {
+		testenv.Missing(t, fmt.Sprintf("no tun device: %v", err))
+	}
+	defer tun.Fds[0].Close()
+	link, err := h.Netlink().LinkByName("tun0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openOn(t, &testnet.Iface{Host: h, Name: "tun0", Index: link.Attrs().Index}, methodTCX)
+
+	v4, v6 := udp4(60)[ethernetLen:], udp6(90)[ethernetLen:]
+	for _, p := range [][]byte{v4, v4, v6} {
+		if _, err := tun.Fds[0].Write(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = h.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if err := unix.BindToDevice(fd, "tun0"); err != nil {
+			return err
+		}
+		return unix.Sendto(fd, make([]byte, 32), 0, &unix.SockaddrInet4{Addr: [4]byte{10, 9, 0, 2}, Port: 9})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]flow.Counters{
+		"ingress 4": {Packets: 2, Bytes: 92, FrameBytes: 92},
+		"ingress 6": {Packets: 1, Bytes: 76, FrameBytes: 76},
+		"egress 4":  {Packets: 1, Bytes: 60, FrameBytes: 60},
+	}
+	for _, r := range s.records(t) {
+		k := fmt.Sprint(r.Key.Dir, " ", r.Key.Family)
+		if r.Key.Proto != flow.UDP {
+			continue // the host's own multicast
+		}
+		if r.Counters != want[k] {
+			t.Errorf("%s: %+v, want %+v", k, r.Counters, want[k])
+		}
+		delete(want, k)
+	}
+	if len(want) > 0 {
+		t.Errorf("not counted: %+v", want)
+	}
+}
+
+// opened is a source and where it is attached.
+type opened struct {
+	*source
+	on     *testnet.Iface
+	notify *lines
+}
+
+// openOn opens the backend on an interface, and closes it when the test ends.
+func openOn(t *testing.T, on *testnet.Iface, method string) *opened {
+	t.Helper()
+	o := &opened{on: on, notify: &lines{}}
+	env := setup(method, on).Env
+	env.Notify = o.notify.add
+	err := on.Do(func() (err error) {
+		o.source, err = open(context.Background(), method, env)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("open on %s: %v", on, err)
+	}
+	t.Cleanup(func() { o.close(t) })
+	return o
+}
+
+func (o *opened) close(t *testing.T) {
+	t.Helper()
+	if err := o.on.Do(o.source.Close); err != nil {
+		t.Errorf("close on %s: %v", o.on, err)
+	}
+}
+
+// records collects, and adds up what several CPUs have seen of a flow.
+func (o *opened) records(t *testing.T) []flow.Record {
+	t.Helper()
+	var all []flow.Record
+	b := flow.NewBatch(func(rs []flow.Record) error {
+		for _, r := range rs {
+			i := slices.IndexFunc(all, func(a flow.Record) bool { return a.Key == r.Key })
+			if i < 0 {
+				all = append(all, r)
+			} else {
+				all[i].Counters.Add(r.Counters)
+			}
+		}
+		return nil
+	})
+	if err := o.Collect(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if !b.Other.IsZero() || !b.Lost.IsZero() {
+		t.Errorf("other %+v, lost %+v", b.Other, b.Lost)
+	}
+	return all
+}
+
+// sum adds up the flows with the addresses, ports and protocol of k; of all flows if
+// k is zero.
+func sum(records []flow.Record, k flow.Key) (c flow.Counters) {
+	for i := range records {
+		r := records[i].Key.Key()
+		if k == (flow.Key{}) || r.Src == k.Src && r.Dst == k.Dst && r.Proto == k.Proto {
+			c.Add(records[i].Counters)
+		}
+	}
+	return c
+}
+
+// lines are what a source says to the user.
+type lines struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (l *lines) add(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = append(l.said, fmt.Sprintf(format, args...))
+}
+
+// wait waits for a line that contains text.
+func (l *lines) wait(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		l.mu.Lock()
+		said := slices.Clone(l.said)
+		l.mu.Unlock()
+		if slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, text) }) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nothing was said of %q, but %q", text, said)
+		}
+	}
+}
+
+func setup(method string, on *testnet.Iface) sourcetest.Setup {
+	return sourcetest.Setup{
+		Args: []string{"-attach=" + method},
+		Env: registry.BackendEnv{
+			Interfaces: []flow.Interface{{Index: uint32(on.Index), Name: on.Name}},
+			MaxFlows:   1000, Now: time.Now,
+			Notify: func(string, ...any) {}, Debugf: func(string, ...any) {},
+		},
+	}
+}
+
+func inside(tb testing.TB, h *testnet.Host, f func()) {
+	tb.Helper()
+	if err := h.Do(func() error { f(); return nil }); err != nil {
+		tb.Fatal(err)
+	}
+}

@@ -1,0 +1,60 @@
+package tc
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// tcx attaches by links (since 6.6). They vanish with the process or the interface.
+type tcx struct{}
+
+var _ attacher = tcx{}
+
+func (tcx) method() string { return methodTCX }
+
+// attach puts the program before others: those may end the chain.
+func (tcx) attach(p *port, dir flow.Direction, prog *ebpf.Program) (func() error, error) {
+	hook := ebpf.AttachTCXIngress
+	if dir == flow.Egress {
+		hook = ebpf.AttachTCXEgress
+	}
+	l, err := link.AttachTCX(link.TCXOptions{
+		Interface: int(p.Index), Program: prog, Attach: hook, Anchor: link.Head(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l.Close, nil
+}
+
+func (tcx) notes() []string { return nil }
+
+func (tcx) close() error { return nil }
+
+// haveTCX attaches a program to an interface that does not exist. A kernel with
+// TCX says so, and nothing has changed.
+func haveTCX() error {
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SchedCLS, License: "MIT",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
+	if err != nil {
+		return fmt.Errorf("load a program for tc: %w", err)
+	}
+	defer func() { _ = prog.Close() }()
+	l, err := link.AttachTCX(link.TCXOptions{Interface: 1<<31 - 1, Program: prog, Attach: ebpf.AttachTCXIngress})
+	switch {
+	case err == nil:
+		return errors.Join(errors.New("attached to an interface that cannot be"), l.Close())
+	case errors.Is(err, unix.ENODEV):
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+package bpfflow
+
+import (
+	"math/bits"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// Collect adds to b what was counted since the previous Collect, or since Load,
+// and clears it. A flow that several CPUs have seen comes in several records.
+// First and Last of the records are b's Start and End, or now where b has no End.
+func (t *Table) Collect(b *flow.Batch) error {
+	epoch, err := t.seq.flip()
+	if err != nil {
+		return err
+	}
+	if b.End.IsZero() {
+		b.End = t.opts.Now()
+	}
+	if b.Start.IsZero() {
+		b.Start = b.End
+	}
+	w := window{first: b.Start.UnixNano(), last: b.End.UnixNano()}
+	for shard := range t.size.shards {
+		row := 2*shard + epoch
+		w.read4(b, part(t.maps.touched4, row, t.size.rows()), part(t.maps.flows4, row, t.size.rows()))
+		w.readWide(b, part(t.maps.touchedWide, row, t.size.rows()), part(t.maps.flowsWide, row, t.size.rows()))
+
+		s := &t.maps.sides[row]
+		b.Other.Add(s.Other)
+		b.Other.Add(s.Shared)
+		t.evictions += s.Evictions
+		t.folds += s.Folds
+		*s = side{}
+	}
+	return nil
+}
+
+// part returns one of n equal parts.
+func part[T any](all []T, i, n int) []T {
+	size := len(all) / n
+	return all[i*size : (i+1)*size]
+}
+
+// window is when packets were seen.
+type window struct{ first, last int64 }
+
+// read4 adds the flows of a shard to b and frees their slots.
+func (w window) read4(b *flow.Batch, touched []uint64, slots []slot4) {
+	for i, word := range touched {
+		if word == 0 {
+			continue
+		}
+		touched[i] = 0
+		for ; word != 0; word &= word - 1 {
+			bucket := 64*i + bits.TrailingZeros64(word)
+			for j := range slots[bucket*bucketSlots:][:bucketSlots] {
+				s := &slots[bucket*bucketSlots+j]
+				if s.Meta == 0 {
+					continue
+				}
+				r := b.Next()
+				s.decode(r)
+				r.First, r.Last = w.first, w.last
+				*s = slot4{}
+			}
+		}
+	}
+}
+
+// readWide is read4 for wide slots.
+func (w window) readWide(b *flow.Batch, touched []uint64, slots []slotWide) {
+	for i, word := range touched {
+		if word == 0 {
+			continue
+		}
+		touched[i] = 0
+		for ; word != 0; word &= word - 1 {
+			bucket := 64*i + bits.TrailingZeros64(word)
+			for j := range slots[bucket*bucketSlots:][:bucketSlots] {
+				s := &slots[bucket*bucketSlots+j]
+				if s.Meta == 0 {
+					continue
+				}
+				r := b.Next()
+				s.decode(r)
+				r.First, r.Last = w.first, w.last
+				*s = slotWide{}
+			}
+		}
+	}
+}

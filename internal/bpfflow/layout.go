@@ -1,0 +1,144 @@
+package bpfflow
+
+import (
+	"encoding/binary"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// These mirror bpf/flow.h; TestLayout compares them with the objects' BTF.
+
+const bucketSlots = 8
+
+// Kinds of wide keys (enum kind).
+const (
+	kindEth = iota
+	kindIPv4
+	kindIPv6
+	kindARP
+)
+
+const (
+	metaVLANShift = 8
+	metaVLANMask  = 0xfff
+
+	meta4IfindexShift = 20
+	meta4IfindexMask  = 0x3ff
+	meta4Egress       = 1 << 30
+
+	metaDirShift  = 20
+	metaKindShift = 22
+
+	countsBytes = 1<<48 - 1
+)
+
+type slot4 struct {
+	Meta   uint32
+	L4     [4]byte // network order
+	Addrs  [8]byte // source, destination
+	Counts counts
+}
+
+type slotWide struct {
+	Meta    uint32
+	L4      [4]byte
+	Addrs   [32]byte
+	Ifindex uint32
+	NetNS   uint32
+	Counts  counts
+}
+
+type counts struct {
+	PacketsOverhead uint64
+	BytesFlags      uint64
+}
+
+type side struct {
+	Other     flow.Counters
+	Inserts   uint64
+	Evictions uint64
+	Folds     uint64
+	_         [2]uint64
+	Shared    flow.Counters
+	_         [5]uint64
+}
+
+// decode sets every field of r but First and Last.
+func (s *slot4) decode(r *flow.Record) {
+	k := &r.Key
+	proto := flow.Proto(s.Meta)
+	*k = flow.Packed{
+		Proto:   proto,
+		Dir:     flow.Ingress,
+		VLAN:    uint16(s.Meta >> metaVLANShift & metaVLANMask),
+		Ifindex: s.Meta >> meta4IfindexShift & meta4IfindexMask,
+		L4:      binary.BigEndian.Uint32(s.L4[:]),
+		L4Kind:  l4Kind(proto),
+	}
+	if s.Meta&meta4Egress != 0 {
+		k.Dir = flow.Egress
+	}
+	k.SetIPv4(s.Addrs[:])
+	r.Counters = s.Counts.decode(true)
+}
+
+// decode sets every field of r but First and Last.
+func (s *slotWide) decode(r *flow.Record) {
+	k := &r.Key
+	kind := s.Meta >> metaKindShift & 3
+	*k = flow.Packed{
+		Dir:     flow.Direction(s.Meta >> metaDirShift & 3),
+		VLAN:    uint16(s.Meta >> metaVLANShift & metaVLANMask),
+		Ifindex: s.Ifindex,
+		NetNS:   s.NetNS,
+	}
+	l4 := binary.BigEndian.Uint32(s.L4[:])
+	switch kind {
+	case kindIPv4, kindIPv6:
+		k.Proto = flow.Proto(s.Meta)
+		k.L4, k.L4Kind = l4, l4Kind(k.Proto)
+		if kind == kindIPv6 {
+			k.SetIPv6(s.Addrs[:])
+			break
+		}
+		k.Family = flow.FamilyIPv4
+		copy(k.Src[:4], s.Addrs[:])
+		copy(k.Dst[:4], s.Addrs[16:])
+	case kindARP:
+		k.EtherType = flow.EtherTypeARP
+		k.L4, k.L4Kind = l4, flow.L4Sub
+		k.Family = flow.FamilyIPv4
+		copy(k.Src[:4], s.Addrs[:])
+		copy(k.Dst[:4], s.Addrs[16:])
+	case kindEth:
+		k.EtherType = flow.EtherType(l4)
+		if k.EtherType == flow.EtherTypeARP { // as flow.Pack has it, whatever the ARP
+			k.L4Kind = flow.L4Sub
+		}
+	}
+	r.Counters = s.Counts.decode(kind == kindIPv4 || kind == kindIPv6)
+}
+
+// decode returns the counters. Frames that are not IP have no layer-3 bytes, and
+// their frame bytes take that place.
+func (c *counts) decode(ip bool) flow.Counters {
+	bytes := c.BytesFlags & countsBytes
+	n := flow.Counters{
+		Packets:    c.PacketsOverhead & 0xffffffff,
+		FrameBytes: bytes + c.PacketsOverhead>>32,
+	}
+	if ip {
+		n.Bytes = bytes
+	}
+	return n
+}
+
+func l4Kind(p flow.Proto) flow.L4Kind {
+	switch {
+	case p.HasPorts():
+		return flow.L4Ports
+	case p.HasSub():
+		return flow.L4Sub
+	}
+	return flow.L4None
+}

@@ -1,0 +1,124 @@
+package bpfflow
+
+import (
+	"fmt"
+	"math/bits"
+	"os"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// minBuckets is how many buckets one word of a touched map stands for.
+	minBuckets = 64
+	maxBuckets = 1 << 28
+
+	// memoryShare of the machine's memory is what all shards together may take:
+	// one of so many parts. Above, a shard holds less than MaxFlows; on a machine
+	// of so many CPUs no single one sees all flows.
+	memoryShare = 8
+)
+
+// size of a table.
+type size struct {
+	shards  int // CPUs that have one
+	buckets int // of each kind, per shard and epoch: a power of two
+}
+
+func sizeFor(maxFlows int) (size, error) {
+	if maxFlows <= 0 {
+		return size{}, fmt.Errorf("a flow table for %d flows", maxFlows)
+	}
+	shards, err := shardCount()
+	if err != nil {
+		return size{}, err
+	}
+	buckets := (2*maxFlows + bucketSlots - 1) / bucketSlots
+	s := size{shards: shards, buckets: 1 << bits.Len(uint(min(max(buckets, minBuckets), maxBuckets)-1))}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return size{}, fmt.Errorf("find out how much memory there is: %w", err)
+	}
+	for s.bytes() > uint64(info.Totalram)*uint64(info.Unit)/memoryShare && s.halve() {
+	}
+	return s, nil
+}
+
+// shardCount returns how many CPUs get a shard: those up to the last one that is
+// online. Machines that CPUs could be added to often have many more possible
+// ones; should such a CPU come online, what it sees is counted to no flow.
+func shardCount() (int, error) {
+	possible, err := ebpf.PossibleCPU()
+	if err != nil {
+		return 0, fmt.Errorf("count the CPUs: %w", err)
+	}
+	b, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil {
+		return possible, nil // no sysfs in here
+	}
+	list := strings.TrimSpace(string(b))
+	last, err := strconv.Atoi(list[strings.LastIndexAny(list, ",-")+1:])
+	if err != nil {
+		return 0, fmt.Errorf("count the CPUs: online are %q: %w", list, err)
+	}
+	return min(last+1, possible), nil
+}
+
+// halve makes the table half as large. It returns false if it is as small as it gets.
+func (s *size) halve() bool {
+	if s.buckets == minBuckets {
+		return false
+	}
+	s.buckets /= 2
+	return true
+}
+
+// rows is the number of shards of both epochs.
+func (s size) rows() int { return 2 * s.shards }
+
+// slots of each kind, per shard and epoch.
+func (s size) slots() int { return s.buckets * bucketSlots }
+
+func (s size) bytes() uint64 {
+	const slots = uint64(unsafe.Sizeof(slot4{}) + unsafe.Sizeof(slotWide{}))
+	return uint64(s.rows()) * uint64(s.slots()) * slots
+}
+
+func (s size) String() string {
+	return fmt.Sprintf("%d shards of two times %d slots for IPv4 and as many for the rest, %.1f MB",
+		s.shards, s.slots(), float64(s.bytes())/1e6)
+}
+
+// apply sets the sizes of the maps and the constants of the programs.
+func (s size) apply(spec *ebpf.CollectionSpec) error {
+	entries := map[string]int{
+		"flows4":       s.rows() * s.buckets,
+		"flows_wide":   s.rows() * s.buckets,
+		"touched4":     s.rows() * s.buckets / minBuckets,
+		"touched_wide": s.rows() * s.buckets / minBuckets,
+		"sides":        s.rows(),
+	}
+	for name, n := range entries {
+		m, ok := spec.Maps[name]
+		if !ok {
+			return fmt.Errorf("the object has no map %s: it does not include bpf/table.h", name)
+		}
+		m.MaxEntries = uint32(n)
+	}
+	constants := map[string]any{
+		"shards":       uint32(s.shards),
+		"buckets4":     uint32(s.buckets),
+		"buckets_wide": uint32(s.buckets),
+		"hash_key":     hashKey(),
+	}
+	for name, v := range constants {
+		if err := setConstant(spec, name, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+// Package bpfflow is the user-space side of the flow table in bpf/table.h: it
+// sizes and loads it, and reads what was counted.
+//
+// The table has two epochs. Programs count in one of them; [Table.Collect] makes
+// them take the other, waits until none is left in the first, and then reads and
+// clears that one through a memory mapping, while counting goes on.
+package bpfflow
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+)
+
+// Options of a table.
+type Options struct {
+	// MaxFlows is how many flows each CPU's shard holds, for IPv4 and for
+	// everything else, when it is half full.
+	MaxFlows int
+	// Constants are set in the programs, besides those of the table.
+	Constants map[string]any
+
+	Now    func() time.Time
+	Debugf func(format string, args ...any) // one line for --debug; may be nil
+}
+
+// Table is a loaded collection of programs with its flow table.
+//
+// Collect and Close must not be called at the same time.
+type Table struct {
+	// Programs of the collection by name. Close closes them.
+	Programs map[string]*ebpf.Program
+
+	opts   Options
+	coll   *ebpf.Collection
+	size   size
+	seq    *sequencer
+	maps   mappings
+	filled *gauge
+
+	evictions, folds uint64
+}
+
+// mappings are the arrays that programs and user space share.
+type mappings struct {
+	flows4      []slot4
+	flowsWide   []slotWide
+	touched4    []uint64
+	touchedWide []uint64
+	sides       []side
+
+	unmap []func() error
+}
+
+// Load sizes the table of spec, which includes bpf/table.h, and loads all of it.
+func Load(spec *ebpf.CollectionSpec, opts Options) (*Table, error) {
+	if opts.Debugf == nil {
+		opts.Debugf = func(string, ...any) {}
+	}
+	// Kernels from 5.11 on account to the memory cgroup. Where the limit matters
+	// and cannot be raised, creating the maps fails and says so.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		opts.Debugf("memlock limit not raised: %v", err)
+	}
+	sz, err := sizeFor(opts.MaxFlows)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		t, err := load(spec.Copy(), sz, opts)
+		if err == nil {
+			opts.Debugf("flow table: %v", sz)
+			return t, nil
+		}
+		if !errors.Is(err, unix.ENOMEM) || !sz.halve() {
+			return nil, err
+		}
+		opts.Debugf("flow table: no memory, trying again with half of it")
+	}
+}
+
+func load(spec *ebpf.CollectionSpec, sz size, opts Options) (_ *Table, err error) {
+	t := &Table{opts: opts, size: sz}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.Close())
+		}
+	}()
+	if err := sz.apply(spec); err != nil {
+		return nil, err
+	}
+	for name, v := range opts.Constants {
+		if err := setConstant(spec, name, v); err != nil {
+			return nil, err
+		}
+	}
+	if t.coll, err = ebpf.NewCollection(spec); err != nil {
+		return nil, fmt.Errorf("load programs: %w", err)
+	}
+	t.Programs = t.coll.Programs
+	if err := t.mmap(spec); err != nil {
+		return nil, err
+	}
+	t.filled = watch(t.maps.sides, t.seq.active, uint64(sz.slots()/2))
+	return t, nil
+}
+
+func (t *Table) mmap(spec *ebpf.CollectionSpec) (err error) {
+	m := &t.maps
+	if m.flows4, err = mapped[slot4](m, t.coll, "flows4"); err != nil {
+		return err
+	}
+	if m.flowsWide, err = mapped[slotWide](m, t.coll, "flows_wide"); err != nil {
+		return err
+	}
+	if m.touched4, err = mapped[uint64](m, t.coll, "touched4"); err != nil {
+		return err
+	}
+	if m.touchedWide, err = mapped[uint64](m, t.coll, "touched_wide"); err != nil {
+		return err
+	}
+	if m.sides, err = mapped[side](m, t.coll, "sides"); err != nil {
+		return err
+	}
+	bss, err := mapped[byte](m, t.coll, ".bss")
+	if err != nil {
+		return err
+	}
+	epoch, ok := spec.Variables["epoch"]
+	if !ok {
+		return errors.New("the object has no variable epoch: it does not include bpf/table.h")
+	}
+	t.seq, err = newSequencer((*uint32)(unsafe.Pointer(&bss[epoch.Offset])))
+	return err
+}
+
+// mapped maps an array. Its values are of type T, or arrays of T.
+func mapped[T any](m *mappings, coll *ebpf.Collection, name string) ([]T, error) {
+	array, ok := coll.Maps[name]
+	if !ok {
+		return nil, fmt.Errorf("the object has no map %s: it does not include bpf/table.h", name)
+	}
+	n := int(array.ValueSize()) * int(array.MaxEntries())
+	// Not ebpf.Map.Memory: that ends at 4 GiB.
+	mem, err := unix.Mmap(array.FD(), 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("mmap %s, %d bytes: %w", name, n, err)
+	}
+	m.unmap = append(m.unmap, func() error { return unix.Munmap(mem) })
+	var zero T
+	return unsafe.Slice((*T)(unsafe.Pointer(&mem[0])), n/int(unsafe.Sizeof(zero))), nil
+}
+
+// Wake returns a channel that gets a value when a shard is half full.
+func (t *Table) Wake() <-chan struct{} { return t.filled.wake }
+
+// Close frees the table and its programs. What was counted since the last
+// Collect is gone. It may be called twice.
+func (t *Table) Close() error {
+	if t.filled != nil {
+		t.filled.stop()
+		t.filled = nil
+		t.opts.Debugf("flow table: %d flows lost their slot to another one, %d slots folded before a counter could overflow",
+			t.evictions, t.folds)
+	}
+	var errs []error
+	for _, unmap := range t.maps.unmap {
+		errs = append(errs, unmap())
+	}
+	t.maps = mappings{}
+	if t.seq != nil {
+		errs = append(errs, t.seq.close())
+		t.seq = nil
+	}
+	if t.coll != nil {
+		t.coll.Close()
+		t.coll = nil
+	}
+	return errors.Join(errs...)
+}
+
+func setConstant(spec *ebpf.CollectionSpec, name string, v any) error {
+	c, ok := spec.Variables[name]
+	if !ok {
+		return fmt.Errorf("the object has no constant %s", name)
+	}
+	if err := c.Set(v); err != nil {
+		return fmt.Errorf("set constant %s: %w", name, err)
+	}
+	return nil
+}
+
+// hashKey returns the random numbers that choose buckets.
+func hashKey() (key [13]uint64) {
+	var b [8 * len(key)]byte
+	rand.Read(b[:]) // never fails
+	for i := range key {
+		key[i] = binary.NativeEndian.Uint64(b[8*i:])
+	}
+	return key
+}
+
