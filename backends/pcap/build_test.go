@@ -63,8 +63,9 @@ func frame(f, payload int) []byte {
 		b := append([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}, tags...)
 		return be.AppendUint16(b, etherType)
 	}
-	ports := be.AppendUint16(be.AppendUint16(nil, uint16(1000+f)), 443)
-	l4 := append(ports, make([]byte, 16+payload)...)
+	l4 := make([]byte, 4+16+payload)
+	be.PutUint16(l4, uint16(1000+f))
+	be.PutUint16(l4[2:], 443)
 	switch f % 8 {
 	default:
 		return append(eth(0x0800, nil), ipv4(f, byte(flow.TCP), l4)...)

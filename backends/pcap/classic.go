@@ -54,7 +54,7 @@ func (c *classic) readFileHeader(b []byte) error {
 	major, minor := c.uint16(b[4:]), c.uint16(b[6:])
 	if major != 2 || minor != 4 {
 		// Older ones have the two lengths of a record in the other order.
-		return fmt.Errorf("pcap version %d.%d is not supported, only 2.4 is", major, minor)
+		return fmt.Errorf("pcap version %d.%d is not supported, only 2.4 is: rewrite it with tcpdump -r OLD -w NEW", major, minor)
 	}
 	network := c.uint32(b[20:])
 	const hasFCS = 1 << 26

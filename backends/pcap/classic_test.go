@@ -196,7 +196,7 @@ func TestDamageInIntervals(t *testing.T) {
 	if len(each) != 4 || got.total().Packets != 99 || each[3].flows.total().Packets != 9 {
 		t.Errorf("%d windows with %d packets", len(each), got.total().Packets)
 	}
-	if _, _, again := collectAll(src); again != err {
+	if _, _, again := collectAll(src); !errors.Is(again, err) {
 		t.Errorf("once more: %v", again)
 	}
 }

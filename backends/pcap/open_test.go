@@ -36,7 +36,7 @@ func TestOpenErrors(t *testing.T) {
 		{"empty gzip", gzipped(t, nil), "empty: not even a file header"},
 		{"three bytes", []byte{0xd4, 0xc3, 0xb2}, "not a pcap or pcapng capture: it begins with d4 c3 b2"},
 		{"half a header", old[:20], "cut short: 20 of the 24 bytes of the file header are there"},
-		{"version", old, "pcap version 2.2 is not supported, only 2.4 is"},
+		{"version", old, "pcap version 2.2 is not supported, only 2.4 is: rewrite it with tcpdump -r OLD -w NEW"},
 		{"link type", classicFile(be, nanoseconds, 127, nil), "linktype 127 is not supported"},
 		{"link type of pcapng", ng.Bytes(), "packet 1: interface 0 (wlan0): linktype 127 is not supported"},
 		{"text", []byte("src,dst,bytes\n192.0.2.1,192.0.2.2,é"), "not a pcap or pcapng capture: it looks like text"},

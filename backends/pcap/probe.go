@@ -29,7 +29,7 @@ func (c *config) Probe(ctx context.Context) registry.ProbeResult {
 
 func no(err error, remedy string) registry.ProbeResult {
 	if !errors.Is(err, registry.ErrPermission) {
-		err = fmt.Errorf("%w: %v: %s", registry.ErrUnsupported, err, remedy)
+		err = fmt.Errorf("%w: %w: %s", registry.ErrUnsupported, err, remedy)
 	}
 	return registry.ProbeResult{
 		Verdict: registry.No,

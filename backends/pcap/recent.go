@@ -32,6 +32,7 @@ type recentSlot struct {
 	frame    uint64
 	first    int64
 	last     int64
+	_        int64 // a cache line each
 }
 
 const (
@@ -40,7 +41,7 @@ const (
 	recentProbe = 4
 	// recentPackets is how many packets are held back from the engine, which
 	// shows progress.
-	recentPackets = 1 << 18
+	recentPackets = 1 << 20
 	recentPause   = 1 << 22
 )
 
@@ -159,13 +160,19 @@ func (t *recent) give(i uint64, b *flow.Batch) {
 	r.First, r.Last = s.first, s.last
 }
 
+// thrashes reports whether most packets are of flows that are not here.
+func (t *recent) thrashes() bool { return t.new > 2*recentSlots && t.new > t.added/2 }
+
+// due reports whether it is time to flush.
+func (t *recent) due() bool { return t.added >= recentPackets || t.thrashes() }
+
 // flush hands everything to the batch.
 func (t *recent) flush(b *flow.Batch) {
 	for _, i := range t.used {
 		t.give(uint64(i), b)
 		t.slots[i] = recentSlot{}
 	}
-	if t.added >= recentSlots && t.new > t.added/2 {
+	if t.thrashes() {
 		t.pause = recentPause
 	}
 	t.used, t.added, t.new = t.used[:0], 0, 0

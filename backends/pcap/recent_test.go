@@ -1,6 +1,7 @@
 package pcap
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -90,8 +91,8 @@ func TestRecentOverflow(t *testing.T) {
 			pkts = append(pkts, packetAt{time: epoch + int64(len(pkts))*1000, data: data})
 		}
 	}
-	add(recentPackets+recentSlots, 100)
-	add(2*recentPackets, 200_000)
+	add(recentSlots, 100)
+	add(8*recentSlots, 10*recentSlots)
 	add(recentSlots, 100)
 	src := mustOpen(t, write(t, "x", classicFile(le, microseconds, 1, pkts)), 0)
 	got, _, err := collectAll(src)
@@ -116,5 +117,39 @@ func TestRecentAfterPause(t *testing.T) {
 	same(t, got, parsed(packet.LinkTypeEthernet, pkts))
 	if r.pause != 0 || *r.keys == ([recentSlots]flow.Packed{}) {
 		t.Errorf("recent was not used after its pause, of which %d are left", r.pause)
+	}
+}
+
+// In a long capture of few flows the engine learns of them before the end.
+func TestRecentHandsOn(t *testing.T) {
+	const flows = 1000 // more than a batch holds back
+	var pkts []packetAt
+	for i := range flows {
+		data := frame(0, 4)
+		binary.BigEndian.PutUint16(data[34:], uint16(i))
+		pkts = append(pkts, packetAt{time: epoch, data: data})
+	}
+	records := classicFile(le, microseconds, 1, pkts)[classicFileHeader:]
+	content := append(classicFile(le, microseconds, 1, nil), bytes.Repeat(records, 3*recentPackets/flows)...)
+	total := uint64(3 * recentPackets / flows * flows)
+	src := mustOpen(t, write(t, "x", content), 0).(*source)
+	var packets, first uint64
+	b := flow.NewBatch(func(recs []flow.Record) error {
+		if packets == 0 {
+			first = src.count
+		}
+		for _, r := range recs {
+			packets += r.Packets
+		}
+		return nil
+	})
+	if err := src.Collect(t.Context(), b); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if err := b.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if packets != total || first < recentPackets || first > recentPackets+2*readSize/64 {
+		t.Errorf("%d of %d packets, the first records after %d", packets, total, first)
 	}
 }

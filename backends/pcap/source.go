@@ -92,7 +92,7 @@ func (s *source) collect(ctx context.Context, b *flow.Batch) error {
 		if err := s.countBuffered(b); err != nil {
 			return err
 		}
-		if s.recent.added >= recentPackets {
+		if s.recent.due() {
 			s.recent.flush(b)
 		}
 		if err := s.in.fill(ctx); err != nil {

@@ -125,12 +125,12 @@ func (s *stream) consume(n int) {
 // join appends a chunk to data: the shorter of the two is copied, so that a
 // record that comes in many small pieces is not copied for each of them.
 func (s *stream) join(c chunk) {
-	rest := s.data
-	if len(c.data) < len(rest) && len(c.data) <= cap(rest)-len(rest) {
-		s.data = append(rest, c.data...)
+	if room := cap(s.data) - len(s.data); len(c.data) < len(s.data) && len(c.data) <= room {
+		s.data = append(s.data, c.data...)
 		s.recycle(c.buf)
 		return
 	}
+	rest := s.data
 	s.data = c.data
 	if len(rest) > 0 {
 		from := headroom - len(rest)

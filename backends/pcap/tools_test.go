@@ -30,7 +30,7 @@ func TestFilesOfOtherTools(t *testing.T) {
 		{"pcapng", []string{"editcap", "-F", "pcapng", in, out("4")}},
 		{"tcpdump", []string{"tcpdump", "-r", in, "-w", out("5")}},
 		{"gzip", []string{"sh", "-c", `gzip -c "$1" >"$2"`, "sh", in, out("6")}},
-		{"zstd", []string{"zstd", "-q", "--ultra", "-22", "--long=27", in, "-o", out("7")}},
+		{"zstd", []string{"zstd", "-q", "--long=27", in, "-o", out("7")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := run(t, c.args)

@@ -94,13 +94,9 @@ func newRun(c *Config, src registry.Source, cand Candidate, o outlets) *run {
 	if cand.Backend.Clock == registry.ClockWall {
 		r.start, r.end, r.intervalStart = now, now, now
 	}
-	chunks := 0
 	r.batch = flow.NewBatch(func(recs []flow.Record) error {
 		r.ledger.Merge(recs)
-		// A capture is one long Collect: its progress shows in between.
-		if chunks++; chunks%64 == 0 {
-			r.showProgress(now)
-		}
+		r.showProgress(now) // a capture may be one long Collect
 		return nil
 	})
 	return r
@@ -235,8 +231,12 @@ func (r *run) collect(ctx context.Context) error {
 	if b.End.IsZero() && r.cand.Backend.Clock == registry.ClockWall {
 		b.End = r.c.Env.Now()
 	}
-	if r.start.IsZero() {
-		r.start, r.intervalStart = b.Start, b.Start
+	if r.cand.Backend.Clock == registry.ClockSource {
+		// A pause between two windows of a capture belongs to neither.
+		r.intervalStart = b.Start
+		if r.start.IsZero() {
+			r.start = b.Start
+		}
 	}
 	if b.End.After(r.end) {
 		r.end = b.End

@@ -111,7 +111,7 @@ func (c *fakeConfig) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.file, "file", c.file, usage)
 }
 
-func (c *fakeConfig) Probe(ctx context.Context) registry.ProbeResult {
+func (c *fakeConfig) Probe(context.Context) registry.ProbeResult {
 	r := registry.ProbeResult{Checks: []registry.Check{{Name: "file"}}}
 	if c.file == "" {
 		err := errors.Join(registry.ErrUnsupported, errors.New("no file"))
