@@ -13,7 +13,7 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 	return bpf_skb_load_bytes(ctx, raw_offset + offset, to, len);
 }
 
-#include "parse.h"
+#include "scratch.h"
 #include "table.h"
 
 static __always_inline struct frame skb_frame(struct __sk_buff *skb, __u32 direction, __u32 raw)
@@ -42,21 +42,6 @@ static __always_inline struct frame skb_frame(struct __sk_buff *skb, __u32 direc
 			f.extra = skb->wire_len - skb->len;
 	}
 	return f;
-}
-
-/* One for each CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct parser);
-} parsers SEC(".maps");
-
-static __always_inline struct parser *parser(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&parsers, &zero);
 }
 
 /* Parses into parser(). Global, so that the verifier looks at it once. */

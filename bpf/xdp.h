@@ -9,8 +9,8 @@
  * no less than 14 bytes. */
 const volatile __u32 raw_offset = 0;
 
-/* The programs are loaded with BPF_F_XDP_HAS_FRAGS: a packet may go on where data_end
- * is. Not before 5.18, which has the helpers for it. */
+/* The kernel has the helpers for packets that lie in several parts (5.18), of which only
+ * the first one is between data and data_end. */
 const volatile __u32 frags = 0;
 
 #define LINEAR_MAX 0x7fff /* beyond any header; the verifier wants a bound below 64 KiB */
@@ -31,7 +31,10 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 #include "scratch.h"
 #include "table.h"
 
-static __always_inline struct frame xdp_frame(struct xdp_md *ctx, __u32 raw)
+/* The length of packets in several parts takes a call of a helper, which is half as much
+ * as all the rest: only programs that may get such packets, those with the flag
+ * BPF_F_XDP_HAS_FRAGS, ask for it. */
+static __always_inline struct frame xdp_frame(struct xdp_md *ctx, __u32 raw, __u32 parts)
 {
 	struct frame f = {
 		.ifindex = ctx->ingress_ifindex,
@@ -39,7 +42,7 @@ static __always_inline struct frame xdp_frame(struct xdp_md *ctx, __u32 raw)
 		.raw = raw,
 	};
 
-	if (frags)
+	if (frags && parts)
 		f.len = bpf_xdp_get_buff_len(ctx);
 	else
 		f.len = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
@@ -49,28 +52,28 @@ static __always_inline struct frame xdp_frame(struct xdp_md *ctx, __u32 raw)
 }
 
 /* Parses into parser(). Global, so that the verifier looks at it once. */
-__noinline int xdp_parse(struct xdp_md *ctx, __u32 raw)
+__noinline int xdp_parse(struct xdp_md *ctx, __u32 raw, __u32 parts)
 {
 	struct parser *s = parser();
 
 	if (!s)
 		return 0;
-	s->f = xdp_frame(ctx, raw);
+	s->f = xdp_frame(ctx, raw, parts);
 	step_done();
 	parse(ctx, s);
 	return 0;
 }
 
-static __always_inline void count_xdp(struct xdp_md *ctx, __u32 raw)
+static __always_inline void count_xdp(struct xdp_md *ctx, __u32 raw, __u32 parts)
 {
-	struct frame f = xdp_frame(ctx, raw);
+	struct frame f = xdp_frame(ctx, raw, parts);
 	void *data = (void *)(long)ctx->data + (raw ? raw_offset : 0);
 	struct packet p;
 
 	if (unlikely(!parse_fast(data, (void *)(long)ctx->data_end, &f, &p))) {
 		struct parser *s;
 
-		xdp_parse(ctx, raw);
+		xdp_parse(ctx, raw, parts);
 		s = parser();
 		if (!s)
 			return; /* not possible: an array of one */

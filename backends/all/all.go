@@ -4,4 +4,5 @@ package all
 import (
 	_ "github.com/pktstat/pktstat/backends/pcap"
 	_ "github.com/pktstat/pktstat/backends/tc"
+	_ "github.com/pktstat/pktstat/backends/xdp"
 )

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/ifsource"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -16,7 +17,6 @@ import (
 // links, filters outlive a process that is killed: see owner.
 type clsact struct {
 	owner *owner
-	after []string // where filters of others come first
 }
 
 var _ attacher = (*clsact)(nil)
@@ -31,28 +31,29 @@ func newClsact() (*clsact, error) {
 
 func (*clsact) method() string { return methodClsact }
 
-func (c *clsact) notes() []string { return c.after }
-
 func (c *clsact) close() error { return c.owner.close() }
 
 // attach adds a filter that is asked before others as far as that is possible.
-func (c *clsact) attach(p *port, dir flow.Direction, prog *ebpf.Program) (func() error, error) {
+func (c *clsact) attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error) {
 	created, err := addQdisc(p.Index)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	f, err := c.add(p, dir, prog, created)
+	f, err := c.add(p.Index, dir, prog, created)
 	if err != nil {
 		if created {
 			err = errors.Join(err, dropQdisc(p.Index))
 		}
-		return nil, err
+		return nil, "", err
 	}
-	return func() error { return remove(f) }, nil
+	if f.Priority > 1 {
+		note = fmt.Sprintf("%s %s: another tc filter comes first, and what it takes is not counted", p.Name, dir)
+	}
+	return func() error { return remove(f) }, note, nil
 }
 
-func (c *clsact) add(p *port, dir flow.Direction, prog *ebpf.Program, created bool) (*netlink.BpfFilter, error) {
-	all, err := filters(p.Index)
+func (c *clsact) add(index uint32, dir flow.Direction, prog *ebpf.Program, created bool) (*netlink.BpfFilter, error) {
+	all, err := filters(index)
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +65,10 @@ func (c *clsact) add(p *port, dir flow.Direction, prog *ebpf.Program, created bo
 	}
 	f := &netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{
-			LinkIndex: int(p.Index), Parent: parent(dir), Protocol: unix.ETH_P_ALL,
+			LinkIndex: int(index), Parent: parent(dir), Protocol: unix.ETH_P_ALL,
 			Priority: priority(all, parent(dir)), Handle: handle,
 		},
 		Fd: prog.FD(), Name: ownedName{c.owner.token, created}.String(), DirectAction: true,
-	}
-	if f.Priority > 1 {
-		c.after = append(c.after, fmt.Sprintf("%s %s: a filter of another program comes first, and what it takes is not counted", p.Name, dir))
 	}
 	for ; ; f.Handle++ {
 		err := netlink.FilterAdd(f)

@@ -145,6 +145,68 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// TestLateCPU counts on a CPU that has no shard, as one that came online after the load.
+func TestLateCPU(t *testing.T) {
+	testenv.Privileged(t)
+	last := runtime.NumCPU() - 1
+	if last == 0 {
+		testenv.Missing(t, "needs two CPUs")
+	}
+	table := loadTable(t, bpfflow.Options{MaxFlows: 1, Constants: map[string]any{"shards": uint32(last)}})
+	frames := [][]byte{udp4(64), udp6(100), append(make([]byte, 12), 0x88, 0xcc, 1, 2, 3, 4)}
+	const runs = 1000
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pin(t, last)
+		for _, f := range frames {
+			for range runs {
+				if _, err := table.Programs["tc_egress"].Run(&ebpf.RunOptions{Data: f}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	}()
+	<-done
+	records, other := collect(t, table)
+	want := flow.Counters{Packets: 3 * runs, Bytes: runs * (50 + 86), FrameBytes: runs * (64 + 100 + 18)}
+	if len(records) != 0 || other != want {
+		t.Errorf("%d records and other %+v, want other %+v", len(records), other, want)
+	}
+}
+
+// TestWake: a shard that fills asks to be collected from.
+func TestWake(t *testing.T) {
+	testenv.Privileged(t)
+	table := loadTable(t, bpfflow.Options{MaxFlows: 256})
+	f := newFlood(t, table, "tc_ingress", udp4(60), 1<<30)
+	pinned := make(chan struct{})
+	go func() {
+		defer close(pinned)
+		pin(t, 0)
+		f.send(t, 0, 100, 1<<30)
+	}()
+	<-pinned
+	select {
+	case <-table.Wake():
+		t.Error("woken by 100 flows of 512")
+	case <-time.After(300 * time.Millisecond):
+	}
+	again := make(chan struct{})
+	go func() {
+		defer close(again)
+		pin(t, 0)
+		f.send(t, 0, 300, 1<<30)
+	}()
+	<-again
+	select {
+	case <-table.Wake():
+	case <-time.After(5 * time.Second):
+		t.Error("not woken by 400 flows of 512")
+	}
+}
+
 const (
 	elephants     = 10
 	elephantEvery = 10 // packets

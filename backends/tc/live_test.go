@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,10 +22,19 @@ import (
 
 var methods = []string{methodTCX, methodClsact}
 
+// needsMethod skips the test where the kernel cannot attach so.
+func needsMethod(t *testing.T, method string) {
+	t.Helper()
+	if method == methodTCX {
+		testenv.Feature(t, "TCX", "6.6", haveTCX)
+	}
+}
+
 func TestConformance(t *testing.T) {
 	testenv.Privileged(t)
 	for _, method := range methods {
 		t.Run(method, func(t *testing.T) {
+			needsMethod(t, method)
 			a, b := testnet.Pair(t, testnet.Link{})
 			onB := func(testing.TB) sourcetest.Setup { return setup(method, b) }
 			missing := setup(method, b)
@@ -59,40 +66,44 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestOffloads compares what is counted where super-frames pass with the packets that
-// cross a link whose ends cut them.
-func TestOffloads(t *testing.T) {
+// TestLargeIndex: an interface number that is too large for the IPv4 slots.
+func TestLargeIndex(t *testing.T) {
 	testenv.Privileged(t)
-	for _, v6 := range []bool{false, true} {
-		for _, offloads := range []bool{true, false} {
-			t.Run(fmt.Sprintf("v6=%v/offloads=%v", v6, offloads), func(t *testing.T) {
-				a, b := testnet.Pair(t, testnet.Link{Offloads: offloads})
-				in, out := openOn(t, b, methodTCX), openOn(t, a, methodTCX)
-				there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 20 << 20, Reply: 1 << 20})
-				b.Settle()
-				got, want := in.records(t), out.records(t)
-				for _, k := range []flow.Key{there, back} {
-					r, w := sum(got, k), sum(want, k)
-					if r != w || r.IsZero() {
-						t.Errorf("%v: the receiver counts %+v, the sender %+v", k, r, w)
-					}
-					if !offloads {
-						continue
-					}
-					if max := r.Packets * 1514; r.FrameBytes > max {
-						t.Errorf("%v: %d frames cannot have %d bytes", k, r.Packets, r.FrameBytes)
-					}
-				}
-				if offloads {
-					return
-				}
-				// Without offloads the interface counts what is on the wire.
-				all := sum(got, flow.Key{})
-				st := b.Stats()
-				if all.Packets != st.RxPackets+st.TxPackets || all.FrameBytes != st.RxBytes+st.TxBytes {
-					t.Errorf("counted %+v, the interface %+v", all, st)
-				}
-			})
+	const large = 1<<20 + 3
+	h := testnet.NewHost(t)
+	veth := netlink.NewVeth(netlink.LinkAttrs{Name: "large", Index: large})
+	veth.PeerName = "peer"
+	if err := h.Netlink().LinkAdd(veth); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []string{"large", "peer"} {
+		link, err := h.Netlink().LinkByName(n)
+		if err == nil {
+			err = h.Netlink().LinkSetUp(link)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	on := &testnet.Iface{Host: h, Name: "large", Index: large}
+	s := openOn(t, on, methodAuto)
+	on.SendFrames(3, udp4(60), udp6(80))
+	records := s.records(t)
+	for _, c := range []struct {
+		family flow.Family
+		want   flow.Counters
+	}{
+		{flow.FamilyIPv4, flow.Counters{Packets: 3, Bytes: 3 * 46, FrameBytes: 3 * 60}},
+		{flow.FamilyIPv6, flow.Counters{Packets: 3, Bytes: 3 * 66, FrameBytes: 3 * 80}},
+	} {
+		var got flow.Counters
+		for _, r := range records {
+			if r.Key.Family == c.family && r.Key.Proto == flow.UDP && r.Key.Ifindex == large && r.Key.Dir == flow.Egress {
+				got.Add(r.Counters)
+			}
+		}
+		if got != c.want {
+			t.Errorf("IPv%d: counted %+v, want %+v", c.family, got, c.want)
 		}
 	}
 }
@@ -108,6 +119,7 @@ func TestReplay(t *testing.T) {
 	}
 	for _, method := range methods {
 		t.Run(method, func(t *testing.T) {
+			needsMethod(t, method)
 			a, b := testnet.Pair(t, testnet.Link{MTU: 9100})
 			in, out := openOn(t, b, method), openOn(t, a, method)
 			sender, err := a.OpenSender()
@@ -182,7 +194,7 @@ func TestLoopback(t *testing.T) {
 	testenv.Privileged(t)
 	h := testnet.NewHost(t)
 	lo := &testnet.Iface{Host: h, Name: "lo", Index: 1}
-	s := openOn(t, lo, methodTCX)
+	s := openOn(t, lo, methodAuto)
 	const n = 7
 	err := h.Do(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -239,7 +251,7 @@ func TestTun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := openOn(t, &testnet.Iface{Host: h, Name: "tun0", Index: link.Attrs().Index}, methodTCX)
+	s := openOn(t, &testnet.Iface{Host: h, Name: "tun0", Index: link.Attrs().Index}, methodAuto)
 
 	v4, v6 := udp4(60)[ethernetLen:], udp6(90)[ethernetLen:]
 	for _, p := range [][]byte{v4, v4, v6} {
@@ -283,19 +295,16 @@ func TestTun(t *testing.T) {
 
 // opened is a source and where it is attached.
 type opened struct {
-	*source
-	on     *testnet.Iface
-	notify *lines
+	registry.Source
+	on *testnet.Iface
 }
 
 // openOn opens the backend on an interface, and closes it when the test ends.
 func openOn(t *testing.T, on *testnet.Iface, method string) *opened {
 	t.Helper()
-	o := &opened{on: on, notify: &lines{}}
-	env := setup(method, on).Env
-	env.Notify = o.notify.add
+	o := &opened{on: on}
 	err := on.Do(func() (err error) {
-		o.source, err = open(context.Background(), method, env)
+		o.Source, err = (&config{method: method}).Open(context.Background(), setup(method, on).Env)
 		return err
 	})
 	if err != nil {
@@ -307,10 +316,12 @@ func openOn(t *testing.T, on *testnet.Iface, method string) *opened {
 
 func (o *opened) close(t *testing.T) {
 	t.Helper()
-	if err := o.on.Do(o.source.Close); err != nil {
+	if err := o.on.Do(o.Source.Close); err != nil {
 		t.Errorf("close on %s: %v", o.on, err)
 	}
 }
+
+func (o *opened) attachment() registry.Attachment { return o.Source.(registry.Attached).Attachment() }
 
 // records collects, and adds up what several CPUs have seen of a flow.
 func (o *opened) records(t *testing.T) []flow.Record {
@@ -349,34 +360,6 @@ func sum(records []flow.Record, k flow.Key) (c flow.Counters) {
 		}
 	}
 	return c
-}
-
-// lines are what a source says to the user.
-type lines struct {
-	mu   sync.Mutex
-	said []string
-}
-
-func (l *lines) add(format string, args ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.said = append(l.said, fmt.Sprintf(format, args...))
-}
-
-// wait waits for a line that contains text.
-func (l *lines) wait(t *testing.T, text string) {
-	t.Helper()
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		l.mu.Lock()
-		said := slices.Clone(l.said)
-		l.mu.Unlock()
-		if slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, text) }) {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("nothing was said of %q, but %q", text, said)
-		}
-	}
 }
 
 func setup(method string, on *testnet.Iface) sourcetest.Setup {

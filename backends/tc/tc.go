@@ -5,16 +5,14 @@ package tc
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"strings"
-
-	"github.com/cilium/ebpf"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/bpfflow"
+	"github.com/pktstat/pktstat/internal/bpfprobe"
 	"github.com/pktstat/pktstat/internal/caps"
+	"github.com/pktstat/pktstat/internal/ifsource"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -28,13 +26,6 @@ func init() {
 		New:     func() registry.BackendConfig { return &config{method: methodAuto} },
 	})
 }
-
-// How programs are attached.
-const (
-	methodAuto   = "auto" // TCX where the kernel has it
-	methodTCX    = "tcx"
-	methodClsact = "clsact"
-)
 
 // needs are the capabilities for all of it. Without CAP_PERFMON, the verifier does not
 // let programs add to packet pointers, and would slow them down where it does.
@@ -59,76 +50,29 @@ func (c *config) Flags(fs *flag.FlagSet) {
 
 // Open loads the programs and attaches them to every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	if len(env.Interfaces) == 0 {
-		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
-	}
-	s, err := open(ctx, c.method, env)
-	if err != nil {
-		return nil, explain(err)
-	}
-	return s, nil
+	return ifsource.Open(ctx, ifsource.Options{
+		Env: env,
+		Load: func() (*bpfflow.Table, error) {
+			return load(bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
+		},
+		NewHook: func(t *bpfflow.Table) (ifsource.Hook, error) {
+			a, err := choose(c.method, env.Debugf)
+			if err != nil {
+				return nil, err
+			}
+			return &hook{programs: t.Programs, attacher: a}, nil
+		},
+		Explain: explain,
+	})
 }
 
-func open(ctx context.Context, method string, env registry.BackendEnv) (_ *source, err error) {
-	s := &source{env: env}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-	}()
-	s.mu.Lock() // the watcher starts before there is anything to miss, and waits
-	defer s.mu.Unlock()
-	if s.watcher, err = watch(s); err != nil {
-		return nil, err
-	}
-	for _, iface := range env.Interfaces {
-		p, err := newPort(iface)
-		if err != nil {
-			return nil, err
-		}
-		s.ports = append(s.ports, p)
-	}
-	if err := s.load(); err != nil {
-		return nil, err
-	}
-	if s.attacher, err = choose(method, env); err != nil {
-		return nil, err
-	}
-	for _, p := range s.ports {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if err := s.attach(p); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
-}
+func explain(err error) error { return bpfprobe.Explain(err, needs...) }
 
-// load loads the programs and the table. All four programs, because an interface may
-// return as another kind.
-func (s *source) load() error {
+// load loads the programs and the table.
+func load(o bpfflow.Options) (*bpfflow.Table, error) {
 	spec, err := loadTc()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.table, err = bpfflow.Load(spec, bpfflow.Options{MaxFlows: s.env.MaxFlows, Now: s.env.Now, Debugf: s.env.Debugf})
-	return err
-}
-
-// explain adds what the caller of Open needs to know of an error's kind.
-func explain(err error) error {
-	if errors.Is(err, ebpf.ErrNotSupported) && !errors.Is(err, registry.ErrUnsupported) {
-		return fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
-	}
-	return caps.Explain(err, needs...)
-}
-
-// program returns the name of the program for one direction of a port.
-func program(p *port, dir flow.Direction) string {
-	name := "tc_" + strings.ToLower(dir.String())
-	if p.raw {
-		name += "_raw"
-	}
-	return name
+	return bpfflow.Load(spec, o)
 }

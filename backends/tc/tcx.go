@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/ifsource"
 )
 
 // tcx attaches by links (since 6.6). They vanish with the process or the interface.
@@ -20,7 +21,7 @@ var _ attacher = tcx{}
 func (tcx) method() string { return methodTCX }
 
 // attach puts the program before others: those may end the chain.
-func (tcx) attach(p *port, dir flow.Direction, prog *ebpf.Program) (func() error, error) {
+func (tcx) attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (func() error, string, error) {
 	hook := ebpf.AttachTCXIngress
 	if dir == flow.Egress {
 		hook = ebpf.AttachTCXEgress
@@ -29,12 +30,10 @@ func (tcx) attach(p *port, dir flow.Direction, prog *ebpf.Program) (func() error
 		Interface: int(p.Index), Program: prog, Attach: hook, Anchor: link.Head(),
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return l.Close, nil
+	return l.Close, "", nil
 }
-
-func (tcx) notes() []string { return nil }
 
 func (tcx) close() error { return nil }
 

@@ -2,8 +2,13 @@ package tc
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -33,7 +38,10 @@ func TestWatch(t *testing.T) {
 		return
 	}
 	for _, method := range methods {
-		t.Run(method, func(t *testing.T) { testWatch(t, method) })
+		t.Run(method, func(t *testing.T) {
+			needsMethod(t, method)
+			testWatch(t, method)
+		})
 	}
 }
 
@@ -42,7 +50,7 @@ func testWatch(t *testing.T, method string) {
 	said := &lines{}
 	env := setup(method, on).Env
 	env.Notify = said.add
-	s, err := open(context.Background(), method, env)
+	s, err := (&config{method: method}).Open(context.Background(), env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,12 +59,12 @@ func testWatch(t *testing.T, method string) {
 			t.Error(err)
 		}
 	}()
-	o := &opened{source: s, on: on}
+	o := &opened{Source: s, on: on}
 
 	send(t, "w0", 5)
 	rename(t, "w0", "w0renamed")
 	said.wait(t, "interface w0 is now named w0renamed")
-	if a := s.Attachment(); len(a.Interfaces) != 1 || a.Interfaces[0].Name != "w0renamed" {
+	if a := o.attachment(); len(a.Interfaces) != 1 || a.Interfaces[0].Name != "w0renamed" {
 		t.Errorf("after the new name: %+v", a)
 	}
 	send(t, "w0renamed", 3)
@@ -75,7 +83,7 @@ func testWatch(t *testing.T, method string) {
 	if got := counted(o.records(t), index); got != 4 {
 		t.Errorf("%d packets are counted of 4 after the interface returned", got)
 	}
-	a := s.Attachment()
+	a := o.attachment()
 	if len(a.Interfaces) != 2 || a.Interfaces[0].Index != uint32(on.Index) || a.Interfaces[1].Index != uint32(index) {
 		t.Errorf("after the return: %+v", a)
 	}
@@ -147,6 +155,34 @@ func send(t *testing.T, name string, n int) {
 	for range n {
 		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: byName(t, name).Attrs().Index}); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// lines are what a source says to the user.
+type lines struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (l *lines) add(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = append(l.said, fmt.Sprintf(format, args...))
+}
+
+// wait waits for a line that contains text.
+func (l *lines) wait(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		l.mu.Lock()
+		said := slices.Clone(l.said)
+		l.mu.Unlock()
+		if slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, text) }) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nothing was said of %q, but %q", text, said)
 		}
 	}
 }

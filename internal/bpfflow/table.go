@@ -17,7 +17,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
-
 )
 
 // Options of a table.
@@ -207,4 +206,3 @@ func hashKey() (key [13]uint64) {
 	}
 	return key
 }
-

@@ -10,8 +10,10 @@ import (
 )
 
 // Stats are an interface's own counters (rtnl_link_stats64): super-frames count
-// as one packet, bytes are those of the frames with their Ethernet header. Frames
-// of a protocol that the host does not speak are received and dropped.
+// as one packet, bytes are those of the frames with their Ethernet header. While
+// XDP or GRO is on at the receiving end, both ends count those packets' bytes
+// without it (veth_xdp_rcv_skb in drivers/net/veth.c). Frames of a protocol that
+// the host does not speak are received and dropped.
 type Stats struct {
 	RxPackets, RxBytes, TxPackets, TxBytes uint64
 	RxDropped, TxDropped                   uint64

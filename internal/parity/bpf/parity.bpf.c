@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Runs the parser of bpf/ on a packet and leaves what it made of it where the test
-// reads it: once through both paths, and what the fast path took apart from it.
+// reads it.
 #include "../../../bpf/skb.h"
+#include "outcome.h"
 
 #include <linux/pkt_cls.h>
-
-struct outcome {
-	struct packet slow; /* parse() */
-	struct packet fast; /* parse_fast(), if it took the packet */
-	__u64 taken;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct outcome);
-} outcomes SEC(".maps");
 
 /* Set by the test at run time. */
 __u32 push_tag; /* put a VLAN tag into the metadata first */
@@ -28,12 +15,10 @@ static __always_inline int both(struct __sk_buff *skb, __u32 raw)
 {
 	void *data = (void *)(long)skb->data + (raw ? raw_offset : 0);
 	struct frame f = skb_frame(skb, DIR_INGRESS, raw);
-	struct outcome *o;
+	struct outcome *o = outcome();
 	struct parser *s;
 	struct packet p;
-	__u32 zero = 0;
 
-	o = bpf_map_lookup_elem(&outcomes, &zero);
 	if (!o)
 		return TC_ACT_SHOT;
 	o->taken = parse_fast(data, (void *)(long)skb->data_end, &f, &p);

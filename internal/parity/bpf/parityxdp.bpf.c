@@ -6,7 +6,7 @@
 static __always_inline int both(struct xdp_md *ctx, __u32 raw)
 {
 	void *data = (void *)(long)ctx->data + (raw ? raw_offset : 0);
-	struct frame f = xdp_frame(ctx, raw);
+	struct frame f = xdp_frame(ctx, raw, frags);
 	struct outcome *o = outcome();
 	struct packet p;
 	struct parser *s;
@@ -16,7 +16,7 @@ static __always_inline int both(struct xdp_md *ctx, __u32 raw)
 	o->taken = parse_fast(data, (void *)(long)ctx->data_end, &f, &p);
 	if (o->taken)
 		o->fast = p;
-	xdp_parse(ctx, raw);
+	xdp_parse(ctx, raw, frags);
 	s = parser();
 	if (!s)
 		return XDP_ABORTED;

@@ -1,4 +1,4 @@
-package tc
+package ifsource
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func watch(s *source) (*watcher, error) {
 		select {
 		case <-w.done:
 		default:
-			s.env.Notify("interfaces that vanish or return are not noticed any more: %v", *failure.Load())
+			s.Env.Notify("interfaces that vanish or return are not noticed any more: %v", *failure.Load())
 		}
 	}()
 	return w, nil
@@ -56,12 +56,14 @@ func (s *source) changed(u netlink.LinkUpdate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := flow.Interface{Index: uint32(u.Index), Name: u.Attrs().Name}
-	i := slices.IndexFunc(s.ports, func(p *port) bool { return p.Index == now.Index && !p.gone })
+	i := slices.IndexFunc(s.ports, func(p *Port) bool { return p.Index == now.Index && (!p.gone || p.refused) })
 	switch {
+	case i >= 0 && s.ports[i].refused:
+		s.ports[i].refused = u.Header.Type != unix.RTM_DELLINK
 	case i >= 0 && u.Header.Type == unix.RTM_DELLINK:
 		s.vanished(s.ports[i])
 	case i >= 0 && s.ports[i].Name != now.Name:
-		s.env.Notify("interface %s is now named %s", s.ports[i].Name, now.Name)
+		s.Env.Notify("interface %s is now named %s", s.ports[i].Name, now.Name)
 		s.ports[i].Name = now.Name
 	case i < 0 && u.Header.Type == unix.RTM_NEWLINK:
 		s.appeared(now)
@@ -70,40 +72,32 @@ func (s *source) changed(u netlink.LinkUpdate) {
 
 // vanished detaches from an interface that was deleted or moved to another network
 // namespace. The table keeps what was counted on it.
-func (s *source) vanished(p *port) {
+func (s *source) vanished(p *Port) {
 	p.gone = true
-	s.env.Notify("interface %s has gone: it is counted up to here, and again when it returns", p.Name)
-	if err := p.release(); err != nil {
-		s.env.Debugf("detach %s: %v", p.Name, err)
+	if err := p.detach(); err != nil {
+		s.Env.Debugf("detach %s: %v", p.Name, err)
 	}
+	s.Env.Notify("interface %s has gone: it is counted up to here, and again when it returns", p.Name)
 }
 
 // appeared attaches to an interface that has the name of one that has vanished.
 func (s *source) appeared(iface flow.Interface) {
-	waiting := false
-	for _, p := range s.ports {
-		switch {
-		case p.wanted != iface.Name:
-		case !p.gone, p.Index == iface.Index: // it is there, or it could not be attached to
-			return
-		default:
-			waiting = true
-		}
-	}
-	if !waiting {
+	waiting := func(p *Port) bool { return p.wanted == iface.Name && p.gone }
+	there := func(p *Port) bool { return p.wanted == iface.Name && !p.gone }
+	if !slices.ContainsFunc(s.ports, waiting) || slices.ContainsFunc(s.ports, there) {
 		return
 	}
 	p, err := newPort(iface)
 	if err == nil {
 		err = s.attach(p)
 	} else {
-		p = &port{Interface: iface, wanted: iface.Name}
+		p = &Port{Interface: iface, wanted: iface.Name}
 	}
-	p.gone = err != nil
+	p.gone, p.refused = err != nil, err != nil
 	s.ports = append(s.ports, p)
 	if err != nil {
-		s.env.Notify("interface %s has returned, but is not counted: %v", iface.Name, explain(err))
+		s.Env.Notify("interface %s has returned, but is not counted: %v", iface.Name, s.Explain(err))
 		return
 	}
-	s.env.Notify("interface %s has returned: counting on it again", iface.Name)
+	s.Env.Notify("interface %s has returned: counting on it again", iface.Name)
 }

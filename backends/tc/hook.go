@@ -1,0 +1,100 @@
+package tc
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/ifsource"
+)
+
+// How programs are attached.
+const (
+	methodAuto   = "auto" // TCX where the kernel has it
+	methodTCX    = "tcx"
+	methodClsact = "clsact"
+)
+
+// attacher is one of the two ways.
+type attacher interface {
+	// method is its name in the report.
+	method() string
+	// attach attaches a program. The note, if any, is for the report.
+	attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error)
+	// close frees what attachments share. It may be called twice.
+	close() error
+}
+
+// choose returns the way to attach.
+func choose(method string, debugf func(string, ...any)) (attacher, error) {
+	switch method {
+	case methodTCX:
+		return tcx{}, nil
+	case methodAuto:
+		err := haveTCX()
+		if err == nil {
+			return tcx{}, nil
+		}
+		debugf("attaching by clsact: %v", err)
+	}
+	return newClsact()
+}
+
+// hook attaches a program for each direction.
+type hook struct {
+	programs map[string]*ebpf.Program
+	attacher attacher
+}
+
+var _ ifsource.Hook = (*hook)(nil)
+
+// Attach implements [ifsource.Hook].
+func (h *hook) Attach(p *ifsource.Port) (ifsource.Attached, error) {
+	a := ifsource.Attached{Method: h.attacher.method()}
+	if err := removeStale(p.Index); err != nil {
+		return a, err
+	}
+	var undo []func() error
+	a.Detach = func() error {
+		var errs []error
+		for _, f := range slices.Backward(undo) {
+			errs = append(errs, f())
+		}
+		return errors.Join(errs...)
+	}
+	for _, dir := range directions(p) {
+		detach, note, err := h.attacher.attach(p, dir, h.programs[programName(dir, p.Raw)])
+		if err != nil {
+			return a, errors.Join(fmt.Errorf("%s: %w", dir, err), a.Detach())
+		}
+		undo = append(undo, detach)
+		if note != "" {
+			a.Notes = append(a.Notes, note)
+		}
+	}
+	return a, nil
+}
+
+// Close implements [ifsource.Hook].
+func (h *hook) Close() error { return h.attacher.close() }
+
+// directions of an interface that are counted. Every packet on lo passes egress and
+// then ingress.
+func directions(p *ifsource.Port) []flow.Direction {
+	if p.Loopback {
+		return []flow.Direction{flow.Ingress}
+	}
+	return []flow.Direction{flow.Ingress, flow.Egress}
+}
+
+// programName returns the name in bpf/tc.bpf.c; raw is for interfaces without a link header.
+func programName(dir flow.Direction, raw bool) string {
+	name := "tc_" + dir.String()
+	if raw {
+		name += "_raw"
+	}
+	return name
+}

@@ -1,0 +1,61 @@
+package tc
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// TestPermission: whoever lacks capabilities is told which, by Open and by Probe.
+func TestPermission(t *testing.T) {
+	testenv.Privileged(t)
+	const hint = "cap_bpf,cap_net_admin,cap_perfmon"
+	check := func(what string, err error) {
+		if !errors.Is(err, registry.ErrPermission) || !strings.Contains(err.Error(), hint) {
+			t.Errorf("%s: %v, want an ErrPermission that names %s", what, err, hint)
+		}
+	}
+	lo := &testnet.Iface{Name: "lo", Index: 1}
+	for _, keep := range [][]uint{nil, {unix.CAP_NET_ADMIN}, {unix.CAP_BPF}, {unix.CAP_BPF, unix.CAP_NET_ADMIN}} {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if err := keepOnly(keep...); err != nil {
+				t.Error(err)
+				return
+			}
+			s, err := (&config{method: methodAuto}).Open(context.Background(), setup(methodAuto, lo).Env)
+			if err == nil {
+				_ = s.Close()
+			}
+			check("Open", err)
+			r := (&config{method: methodAuto}).Probe(context.Background())
+			if r.Verdict != registry.No {
+				t.Errorf("Probe says %v", r.Verdict)
+			}
+			check("Probe", r.Err)
+		}()
+		<-ended
+	}
+}
+
+// keepOnly gives up all capabilities of the thread but some. The thread ends with the
+// goroutine.
+func keepOnly(capabilities ...uint) error {
+	runtime.LockOSThread()
+	var data [2]unix.CapUserData
+	for _, c := range capabilities {
+		data[c/32].Effective |= 1 << (c % 32)
+		data[c/32].Permitted |= 1 << (c % 32)
+	}
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	return unix.Capset(&head, &data[0])
+}

@@ -1,0 +1,223 @@
+package tc
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+)
+
+// TestSegments compares super-frames with what the kernel makes of them: the sender's
+// are segmented in software behind tc, so that the receiver has what a wire would have.
+func TestSegments(t *testing.T) {
+	testenv.Privileged(t)
+	for _, v6 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("v6=%v", v6), func(t *testing.T) {
+			a, b := testnet.Pair(t, testnet.Link{})
+			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			ethtool(t, a, "gso", "on")
+			before := b.Settle()
+			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 20 << 20, Reply: 100_000})
+			stats := b.Settle().Minus(before)
+			sent, got := out.records(t), in.records(t)
+			for _, k := range []flow.Key{there, back} {
+				if s, g := sum(sent, k), sum(got, k); s != g || s.IsZero() {
+					t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
+				}
+			}
+			all := sum(got, flow.Key{})
+			if all.Packets != stats.RxPackets+stats.TxPackets || all.FrameBytes != stats.RxBytes+stats.TxBytes {
+				t.Errorf("counted %+v, the interface %+v", all, stats)
+			}
+			// Were there super-frames? The sender's interface counts before they are cut.
+			if n := sum(sent, there).Packets; n < 10_000 {
+				t.Errorf("only %d packets were sent", n)
+			}
+		})
+	}
+}
+
+// TestSuperFrames compares the two ends of a link that super-frames cross whole, with
+// all that merges packets: no packet may have more bytes than the MTU allows.
+func TestSuperFrames(t *testing.T) {
+	testenv.Privileged(t)
+	for _, v6 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("v6=%v", v6), func(t *testing.T) {
+			a, b := testnet.Pair(t, testnet.Link{Offloads: true})
+			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			before := b.Settle()
+			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 20 << 20, Reply: 1 << 20})
+			crossed := b.Settle().Minus(before)
+			sent, got := out.records(t), in.records(t)
+			for _, k := range []flow.Key{there, back} {
+				s, g := sum(sent, k), sum(got, k)
+				if s != g || s.IsZero() {
+					t.Errorf("%v: counted %+v at one end, %+v at the other", k, s, g)
+				}
+				if s.FrameBytes > s.Packets*(1500+ethernetLen) {
+					t.Errorf("%v: %d packets cannot have %d bytes", k, s.Packets, s.FrameBytes)
+				}
+			}
+			if n := sum(got, there).Packets; n < 2*crossed.RxPackets {
+				t.Errorf("%d packets in %d frames: there were no super-frames", n, crossed.RxPackets)
+			}
+		})
+	}
+}
+
+// TestBigTCP is TestSegments with super-frames above 64 KiB. Those of IPv6 have a header
+// on older kernels that none of their segments has, those of IPv4 no total length.
+func TestBigTCP(t *testing.T) {
+	testenv.Privileged(t)
+	for _, v6 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("v6=%v", v6), func(t *testing.T) {
+			a, b := testnet.Pair(t, testnet.Link{})
+			link, err := a.Netlink().LinkByIndex(a.Index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const size = 180_000
+			if v6 {
+				testenv.Feature(t, "BIG TCP over IPv6", "5.19", func() error { return a.Netlink().LinkSetGSOMaxSize(link, size) })
+			} else {
+				testenv.Feature(t, "BIG TCP over IPv4", "6.3", func() error { return a.Netlink().LinkSetGSOIPv4MaxSize(link, size) })
+			}
+			largest := watchLargest(t, a)
+			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			ethtool(t, a, "gso", "on")
+			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 100 << 20})
+			b.Settle()
+			sent, got := out.records(t), in.records(t)
+			for _, k := range []flow.Key{there, back} {
+				if s, g := sum(sent, k), sum(got, k); s != g || s.IsZero() {
+					t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
+				}
+			}
+			if n := largest(); n <= 1<<16 {
+				t.Skipf("the largest super-frame has %d bytes", n)
+			}
+		})
+	}
+}
+
+// TestTunnel is TestSegments through VXLAN: each segment repeats the headers inside of the
+// tunnel too. The flow is that of the tunnel.
+func TestTunnel(t *testing.T) {
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	va, vb := addVXLAN(t, a, b, 1), addVXLAN(t, b, a, 2)
+	out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+	largest := watchLargest(t, a)
+	ethtool(t, a, "gso", "on")
+	testnet.SendTCP(t, va, vb, testnet.TCP{Request: 20 << 20})
+	b.Settle()
+	sent, got := out.records(t), in.records(t)
+	compared := 0
+	for _, r := range got {
+		k := r.Key.Key()
+		if k.Proto == flow.TCP {
+			t.Errorf("a flow from inside of the tunnel: %+v", k)
+		}
+		if r.Packets < 100 {
+			continue // the hosts' own
+		}
+		compared++
+		if s, g := sum(sent, k), sum(got, k); s != g {
+			t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
+		}
+	}
+	if compared < 2 {
+		t.Errorf("%d flows were compared", compared)
+	}
+	if n := largest(); n < 2*1500 {
+		t.Errorf("the largest frame that was sent has %d bytes: there were no super-frames", n)
+	}
+}
+
+// addVXLAN adds an interface with the address 10.8.0.host.
+func addVXLAN(t *testing.T, on, remote *testnet.Iface, host byte) *testnet.Iface {
+	t.Helper()
+	vxlan := &netlink.Vxlan{
+		LinkAttrs: netlink.LinkAttrs{Name: "vxlan", MTU: 1450},
+		VxlanId:   7, Port: 4789, Learning: false,
+		Group: remote.IPv4.AsSlice(), SrcAddr: on.IPv4.AsSlice(), VtepDevIndex: on.Index,
+	}
+	nl := on.Netlink()
+	err := nl.LinkAdd(vxlan)
+	if err != nil {
+		testenv.Missing(t, fmt.Sprintf("no vxlan interface: %v", err))
+	}
+	v := &testnet.Iface{Host: on.Host, Name: "vxlan", Index: vxlan.Index, IPv4: netip.AddrFrom4([4]byte{10, 8, 0, host})}
+	addr := &netlink.Addr{IPNet: &net.IPNet{IP: v.IPv4.AsSlice(), Mask: net.CIDRMask(24, 32)}}
+	if err := errors.Join(nl.AddrAdd(vxlan, addr), nl.LinkSetUp(vxlan)); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// watchLargest returns how long the longest skb is that an interface sends.
+func watchLargest(t *testing.T, on *testnet.Iface) func() uint32 {
+	t.Helper()
+	lengths, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SchedCLS, License: "MIT",
+		Instructions: asm.Instructions{
+			asm.LoadMem(asm.R6, asm.R1, 0, asm.Word), // len of struct __sk_buff
+			asm.LoadMapValue(asm.R7, lengths.FD(), 0),
+			asm.LoadMem(asm.R1, asm.R7, 0, asm.Word),
+			asm.JGE.Reg(asm.R1, asm.R6, "next"),
+			asm.StoreMem(asm.R7, 0, asm.R6, asm.Word),
+			asm.Mov.Imm(asm.R0, -1).WithSymbol("next"),
+			asm.Return(),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a *clsact
+	err = on.Do(func() (err error) {
+		if a, err = newClsact(); err != nil {
+			return err
+		}
+		_, _, err = a.attach(&ifsource.Port{Interface: flow.Interface{Index: uint32(on.Index), Name: on.Name}}, flow.Egress, prog)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = a.close() // its filter goes with the interface
+		_ = prog.Close()
+		_ = lengths.Close()
+	})
+	return func() (n uint32) {
+		if err := lengths.Lookup(uint32(0), &n); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+}
+
+func ethtool(t *testing.T, on *testnet.Iface, features ...string) {
+	t.Helper()
+	cmd := on.Command("ethtool", append([]string{"-K", on.Name}, features...)...)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := on.Run(cmd); err != nil {
+		t.Fatalf("ethtool %q: %v: %s", features, err, &out)
+	}
+}

@@ -1,0 +1,86 @@
+package xdp
+
+import (
+	"errors"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// How programs are attached. All but auto are methods in the report.
+const (
+	modeAuto    = "auto" // native where the driver has it, else generic
+	modeNative  = "native"
+	modeGeneric = "generic"
+	modeOffload = "offload"
+)
+
+var modeFlags = map[string]link.XDPAttachFlags{
+	modeNative:  link.XDPDriverMode,
+	modeGeneric: link.XDPGenericMode,
+	modeOffload: link.XDPOffloadMode,
+}
+
+// hook attaches by links (since 5.9). They vanish with the process or the interface.
+type hook struct {
+	programs map[string]*ebpf.Program
+	mode     string
+	debugf   func(format string, args ...any)
+}
+
+var _ ifsource.Hook = (*hook)(nil)
+
+// Close implements [ifsource.Hook].
+func (*hook) Close() error { return nil }
+
+// Attach implements [ifsource.Hook].
+func (h *hook) Attach(p *ifsource.Port) (ifsource.Attached, error) {
+	dev, err := netlink.LinkByIndex(int(p.Index))
+	if err != nil {
+		return ifsource.Attached{}, err
+	}
+	if h.mode != modeAuto {
+		return h.attach(p, dev, h.mode)
+	}
+	a, err := h.attach(p, dev, modeNative)
+	if err == nil || !errors.Is(err, registry.ErrUnsupported) {
+		return a, err
+	}
+	h.debugf("%s: attaching by generic XDP: %v", p.Name, err)
+	return h.attach(p, dev, modeGeneric)
+}
+
+func (h *hook) attach(p *ifsource.Port, dev netlink.Link, mode string) (ifsource.Attached, error) {
+	if err := onMembers(dev, mode); err != nil {
+		return ifsource.Attached{}, err
+	}
+	l, err := h.link(p, mode)
+	if err != nil {
+		return ifsource.Attached{}, whyNot(err, dev, mode)
+	}
+	a := ifsource.Attached{Method: mode, Detach: l.Close}
+	a.PacketsInexact = seesSuperFrames(dev, mode)
+	a.Notes = notes(dev, a.PacketsInexact)
+	return a, nil
+}
+
+// link attaches the program that suits. In the driver that is the one for packets in
+// one part, which costs less, unless that is refused, as it is with a large MTU. At the
+// beginning of the stack it is the other: for the first, the kernel would copy packets.
+func (h *hook) link(p *ifsource.Port, mode string) (l link.Link, err error) {
+	for _, frags := range [...]bool{mode == modeGeneric, mode != modeGeneric} {
+		prog, ok := h.programs[programName(p.Raw, frags)]
+		if !ok {
+			continue
+		}
+		l, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: int(p.Index), Flags: modeFlags[mode]})
+		if err == nil || isTaken(err) || mode == modeGeneric {
+			break
+		}
+	}
+	return l, err
+}

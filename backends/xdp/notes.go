@@ -1,0 +1,71 @@
+package xdp
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/registry"
+)
+
+const (
+	noteIngress = "egress is not seen: XDP is on the way in only"
+	noteMerged  = "frames that GRO has merged or that are still to be cut into segments (GSO) count as one packet, with the headers of one"
+)
+
+// notes are what a reader of the report must know of an interface.
+func notes(dev netlink.Link, superFrames bool) []string {
+	var notes []string
+	if superFrames {
+		notes = append(notes, noteMerged)
+	}
+	if name := dev.Attrs().Name; stripsTags(name) {
+		remedy := fmt.Sprintf("ethtool -K %s rxvlan off leaves them in", name)
+		if dev.Type() == "veth" { // there is no NIC: a tag is where the sender has left it
+			remedy = "ethtool -K PEER txvlan off puts them in"
+		}
+		notes = append(notes, fmt.Sprintf("%s: VLAN tags that the kernel gets apart from the frame are not seen (%s)", name, remedy))
+	}
+	return notes
+}
+
+// seesSuperFrames reports whether packets may come that are several on the wire. Those
+// of a tap device's program come as they are in its native mode too (tun_build_skb in
+// drivers/net/tun.c).
+func seesSuperFrames(dev netlink.Link, mode string) bool {
+	return mode == modeGeneric || dev.Type() == "tuntap"
+}
+
+// onMembers refuses to attach in the driver of what has none: the programs of a bond run
+// on its members, and would count to those.
+func onMembers(dev netlink.Link, mode string) error {
+	if mode == modeNative && dev.Type() == "bond" {
+		return fmt.Errorf("%w: native XDP on a bond: name its members with --iface, or use --xdp-mode generic", registry.ErrUnsupported)
+	}
+	return nil
+}
+
+// stripsTags reports whether the kernel gets VLAN tags apart from the frame (rx-vlan-hw-parse
+// of ethtool). XDP has no way to them.
+func stripsTags(name string) bool {
+	const (
+		getFlags = 0x25   // ETHTOOL_GFLAGS of include/uapi/linux/ethtool.h
+		rxVLAN   = 1 << 8 // ETH_FLAG_RXVLAN
+	)
+	value := struct{ cmd, data uint32 }{cmd: getFlags}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte // of struct ifreq
+	}{data: unsafe.Pointer(&value)}
+	copy(request.name[:len(request.name)-1], name)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(fd) }()
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
+	return errno == 0 && value.data&rxVLAN != 0
+}

@@ -1,0 +1,54 @@
+package ifsource
+
+import (
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Port is an interface to count on.
+type Port struct {
+	flow.Interface
+	Raw      bool // there is no link header
+	Loopback bool
+
+	wanted   string   // the name that was asked for
+	attached Attached // as it is, or was last
+	gone     bool     // the interface has vanished
+	refused  bool     // it has returned, but could not be attached to; gone, too
+}
+
+// newPort finds out what kind of interface it is.
+func newPort(iface flow.Interface) (*Port, error) {
+	link, err := netlink.LinkByIndex(int(iface.Index))
+	if err != nil {
+		return nil, fmt.Errorf("interface %s: %w", iface.Name, err)
+	}
+	p := &Port{Interface: iface, wanted: iface.Name}
+	// The hardware type of include/uapi/linux/if_arp.h, as netlink names it.
+	switch kind := link.Attrs().EncapType; kind {
+	case "ether":
+	case "loopback":
+		p.Loopback = true
+	case "none", "ppp", "ipip", "tunnel6", "sit", "gre",
+		"unknown519", // ARPHRD_RAWIP
+		"unknown823": // ARPHRD_IP6GRE
+		p.Raw = true
+	default:
+		return nil, fmt.Errorf("%w: interface %s: link type %s", registry.ErrUnsupported, iface.Name, kind)
+	}
+	return p, nil
+}
+
+// detach may be called twice.
+func (p *Port) detach() error {
+	detach := p.attached.Detach
+	p.attached.Detach = nil
+	if detach == nil {
+		return nil
+	}
+	return detach()
+}

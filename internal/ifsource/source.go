@@ -1,0 +1,183 @@
+// Package ifsource is the source of backends whose programs are attached to network
+// interfaces. It attaches to each, follows what becomes of them, and collects from the
+// flow table of the programs.
+//
+// All of it happens in the network namespace of the process.
+package ifsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/bpfflow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Hook is where a backend attaches its programs. Its methods are not called at the
+// same time.
+type Hook interface {
+	// Attach attaches to p, or fails and leaves nothing attached.
+	Attach(p *Port) (Attached, error)
+	// Close frees what attachments share, after they are detached. It may be called twice.
+	Close() error
+}
+
+// Attached is how programs are attached to one port.
+type Attached struct {
+	Method         string // of registry.Attachment, as what follows
+	PacketsInexact bool
+	Notes          []string
+
+	Detach func() error
+}
+
+// Options are what a backend's Open gives to [Open].
+type Options struct {
+	Env registry.BackendEnv
+	// Load loads the programs and their flow table. They are for any port: an interface
+	// that has vanished may return as another kind.
+	Load func() (*bpfflow.Table, error)
+	// NewHook is called after Load.
+	NewHook func(*bpfflow.Table) (Hook, error)
+	// Notes are for the report, whatever is attached.
+	Notes []string
+	// Explain adds what a user needs to know of an error's kind.
+	Explain func(error) error
+}
+
+// source counts on its ports.
+type source struct {
+	Options
+	table   *bpfflow.Table
+	hook    Hook
+	watcher *watcher
+
+	mu    sync.Mutex // the watcher changes ports
+	ports []*Port    // those that have gone too: rows name them
+}
+
+var (
+	_ registry.Source   = (*source)(nil)
+	_ registry.Attached = (*source)(nil)
+	_ registry.Waker    = (*source)(nil)
+)
+
+// Open loads the programs and attaches them to every interface of the environment, or
+// leaves nothing attached.
+func Open(ctx context.Context, o Options) (registry.Source, error) {
+	if len(o.Env.Interfaces) == 0 {
+		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
+	}
+	s := &source{Options: o}
+	if err := s.open(ctx); err != nil {
+		return nil, o.Explain(errors.Join(err, s.Close()))
+	}
+	return s, nil
+}
+
+func (s *source) open(ctx context.Context) (err error) {
+	s.mu.Lock() // the watcher starts before there is anything to miss, and waits
+	defer s.mu.Unlock()
+	if s.watcher, err = watch(s); err != nil {
+		return err
+	}
+	for _, iface := range s.Env.Interfaces {
+		p, err := newPort(iface)
+		if err != nil {
+			return err
+		}
+		s.ports = append(s.ports, p)
+	}
+	if s.table, err = s.Load(); err != nil {
+		return err
+	}
+	if s.hook, err = s.NewHook(s.table); err != nil {
+		return err
+	}
+	for _, p := range s.ports {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.attach(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) attach(p *Port) error {
+	a, err := s.hook.Attach(p)
+	if err != nil {
+		return fmt.Errorf("attach %s: %w", p.Name, err)
+	}
+	p.attached = a
+	return nil
+}
+
+// Collect implements [registry.Source].
+func (s *source) Collect(_ context.Context, b *flow.Batch) error { return s.table.Collect(b) }
+
+// Wake implements [registry.Waker].
+func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
+
+// Attachment implements [registry.Attached]. It answers after Close too.
+func (s *source) Attachment() registry.Attachment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := registry.Attachment{Notes: slices.Clone(s.Notes)}
+	var methods []string
+	names := map[string][]string{} // by method
+	for _, p := range s.ports {
+		if !slices.Contains(a.Interfaces, p.Interface) {
+			a.Interfaces = append(a.Interfaces, p.Interface)
+		}
+		if p.attached.Method == "" {
+			continue // refused
+		}
+		if !slices.Contains(methods, p.attached.Method) {
+			methods = append(methods, p.attached.Method)
+		}
+		names[p.attached.Method] = append(names[p.attached.Method], p.Name)
+		a.PacketsInexact = a.PacketsInexact || p.attached.PacketsInexact
+		for _, n := range p.attached.Notes {
+			if !slices.Contains(a.Notes, n) {
+				a.Notes = append(a.Notes, n)
+			}
+		}
+	}
+	a.Method = strings.Join(methods, "+")
+	if len(methods) > 1 {
+		for _, m := range methods {
+			a.Notes = append(a.Notes, fmt.Sprintf("%s: %s", m, strings.Join(slices.Compact(names[m]), ", ")))
+		}
+	}
+	return a
+}
+
+// Close implements [registry.Source].
+func (s *source) Close() error {
+	var errs []error
+	if s.watcher != nil {
+		s.watcher.stop() // before taking the lock: it may be waiting for that
+		s.watcher = nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.ports {
+		if err := p.detach(); err != nil {
+			errs = append(errs, fmt.Errorf("detach %s: %w", p.Name, err))
+		}
+	}
+	if s.hook != nil {
+		errs = append(errs, s.hook.Close())
+	}
+	if s.table != nil {
+		errs = append(errs, s.table.Close())
+	}
+	return errors.Join(errs...)
+}
