@@ -1,0 +1,116 @@
+package debian
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestParseTargets(t *testing.T) {
+	public := mirrors{"http://deb.debian.org/debian", "http://deb.debian.org/debian-security"}
+	for name, c := range map[string]struct {
+		lines string
+		want  mirrors
+	}{
+		"nothing": {"", public},
+		"a Debian": {`http://mirror.example/debian/ bookworm main
+http://mirror.example/debian/ bookworm contrib
+http://other.example/debian/ bookworm-updates main
+http://mirror.example/debian-security/ bookworm-security main
+`, mirrors{"http://mirror.example/debian/", "http://mirror.example/debian-security/"}},
+		"other vendors": {`https://docker.example/linux/debian/ bookworm stable
+https://pg.example/apt/ bookworm-pgdg main
+https://node.example/ nodistro main
+`, public},
+		"another distribution": {"http://archive.example/ubuntu/ noble main\n", public},
+	} {
+		if got := parseTargets(c.lines); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+	if got := public.of("bullseye-security"); got != public.security {
+		t.Errorf("bullseye-security comes from %s", got)
+	}
+	if got := public.of("trixie-backports"); got != public.main {
+		t.Errorf("trixie-backports comes from %s", got)
+	}
+}
+
+func TestParseControl(t *testing.T) {
+	const record = `Package: linux-image-7.3.4+deb13-cloud-amd64
+Version: 7.3.4-1~bpo13+1
+Depends: dracut | linux-initramfs-tool, linux-base-7.3.4+deb13-cloud-amd64 (= 7.3.4-1~bpo13+1), kmod
+Description: Linux
+ Depends: on nothing
+`
+	want := control{
+		"linux-image-7.3.4+deb13-cloud-amd64", "7.3.4-1~bpo13+1",
+		[]string{"dracut", "linux-base-7.3.4+deb13-cloud-amd64", "kmod"},
+	}
+	if got := parseControl([]byte(record)); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// The places where the releases have their files.
+func TestFind(t *testing.T) {
+	for _, files := range [][2]string{
+		{"boot/vmlinuz-5.10.0-46-cloud-amd64", "lib/modules/5.10.0-46-cloud-amd64"},
+		{"boot/vmlinuz-6.12.107+deb13-cloud-amd64", "usr/lib/modules/6.12.107+deb13-cloud-amd64"},
+		{"usr/lib/modules/7.3.4+deb13-cloud-amd64/vmlinuz", "usr/lib/modules/7.3.4+deb13-cloud-amd64"},
+	} {
+		home := t.TempDir()
+		if _, err := find(home, "1"); err == nil {
+			t.Error("an empty directory has a kernel")
+		}
+		create(t, filepath.Join(home, files[0]))
+		create(t, filepath.Join(home, files[1], "kernel", "veth.ko"))
+		want := &Kernel{
+			filepath.Base(files[1]), "1", filepath.Join(home, files[0]), filepath.Join(home, files[1]), home,
+		}
+		if got, err := find(home, "1"); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("found %+v, %v; want %+v", got, err, want)
+		}
+		create(t, filepath.Join(home, "boot", "vmlinuz-another"))
+		if got, err := find(home, "1"); err == nil {
+			t.Errorf("found %+v where there are two", got)
+		}
+	}
+}
+
+func TestKept(t *testing.T) {
+	dir := t.TempDir()
+	if k, err := kept(dir); err == nil {
+		t.Errorf("found %+v in an empty cache", k)
+	}
+	now := time.Now()
+	for version, age := range map[string]time.Duration{"1": 3, "2": 1, "3": 2} {
+		home := filepath.Join(dir, "kernel-"+version)
+		create(t, filepath.Join(home, "boot/vmlinuz-"+version))
+		create(t, filepath.Join(home, "lib/modules/"+version+"/kernel/veth.ko"))
+		if err := os.Chtimes(home, now, now.Add(-age*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k, err := kept(dir); err != nil || k.Version != "2" {
+		t.Errorf("kept %+v, %v; want the last, 2", k, err)
+	}
+	if err := removeOld(dir); err != nil {
+		t.Fatal(err)
+	}
+	if homes, err := filepath.Glob(dir + "/kernel-*"); err != nil || len(homes) != 1 || filepath.Base(homes[0]) != "kernel-2" {
+		t.Errorf("left: %q, %v", homes, err)
+	}
+}
+
+func create(t *testing.T, name string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

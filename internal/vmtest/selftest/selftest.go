@@ -1,0 +1,2 @@
+// Package selftest checks, from inside, the machines that internal/vmtest boots.
+package selftest
