@@ -17,8 +17,9 @@ SHELL := /bin/bash
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 # The compiler and headers of the BPF programs, and the tools that tests compare with.
-PACKAGES := busybox-static clang-19 ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 tcpdump tshark xz-utils
-SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PACKAGES   := busybox-static clang-19 ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 tcpdump tshark xz-utils
+TEST_TOOLS := busybox ethtool ip tcpdump tshark xz
+SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
 help: ## this list
@@ -31,6 +32,8 @@ build: ## build bin/pktstat, statically linked
 # What needs root or a tool that is missing is skipped and says why; with CI=true it fails.
 .PHONY: test
 test: vet test-go test-examples fuzz ## everything but benchmarks; as root, also all that needs the kernel
+	@[ "$$(id -u)" = 0 ] || echo "skipped, because this is not root: what loads BPF programs or makes network namespaces"
+	@for tool in $(TEST_TOOLS); do command -v $$tool >/dev/null || echo "skipped, because there is no $$tool: what compares with it"; done
 
 .PHONY: vet
 vet:

@@ -2,6 +2,8 @@ package test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"flag"
 	"os"
 	"os/exec"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pktstat/pktstat/registry"
 
@@ -58,13 +61,16 @@ func transcript(text string) []step {
 }
 
 func (s step) check(t *testing.T, doc string, line int) {
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", s.command)
-	cmd.Dir = root
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", s.command)
+	cmd.Dir, cmd.WaitDelay = root, time.Second // what the shell started may outlive it
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(pktstat(t))+":"+os.Getenv("PATH"), "COLUMNS=", "NO_COLOR=1")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	// The exit code is the transcript's business: it may show a failure.
-	if err := cmd.Run(); err != nil && !strings.Contains(err.Error(), "exit status") {
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !(errors.As(err, &exit) && exit.Exited()) {
 		t.Fatalf("%s:%d: %s: %v", doc, line, s.command, err)
 	}
 	if !matches(s.output, out.String()) {

@@ -16,8 +16,10 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/testenv"
 	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/registry"
 )
 
 // The binary on an interface until its timeout: the JSON report has every packet
@@ -42,7 +44,7 @@ func liveUntil(t *testing.T, timeout time.Duration) (ok bool) {
 	if line := p.counting(); !strings.Contains(line, a.Name) || !strings.Contains(line, "tc") {
 		t.Errorf("%q names neither the interface nor the backend", line)
 	}
-	known, _, _ := everydayTraffic(t, a, b)
+	sent := sendEveryday(t, a, b)
 	crossed := a.Settle()
 	_, err := os.Stat(file)
 	inTime := time.Since(begun) < timeout
@@ -56,8 +58,8 @@ func liveUntil(t *testing.T, timeout time.Duration) (ok bool) {
 		t.Errorf("the report was there before the end: %v", err)
 	}
 	r := readReport(t, file)
-	checkCrossed(t, r.byDirection("ingress"), r.byDirection("egress"), crossed)
-	checkFlows(t, r.byID(), known)
+	checkCrossed(t, registry.CapIngress|registry.CapEgress, r.byDirection("ingress"), r.byDirection("egress"), crossed)
+	checkFlows(t, r.byPassage(), sent.known)
 	if !r.Final || r.FlowCount != len(r.Flows) || !slices.Equal(r.Interfaces, []string{a.Name}) {
 		t.Errorf("final %v, flow_count %d with %d flows, interfaces %v", r.Final, r.FlowCount, len(r.Flows), r.Interfaces)
 	}
@@ -76,12 +78,13 @@ func TestSignalEndsWithTheFinalReport(t *testing.T) {
 			p := start(t, a.Host, "-i", a.Name, "-t", "0", "--output", "json")
 			p.counting()
 			sent := testnet.SendUDP(t, b, a, testnet.UDP{Payload: 10, Count: 100})
+			sent.Key.Dir = flow.Ingress
 			p.signal(sig)
 			if code := p.wait(); code != 0 {
 				t.Fatalf("exit code %d:\n%s", code, p.errors())
 			}
 			r := parseReport(t, []byte(p.stdout.String()))
-			checkFlows(t, r.byID(), []testnet.Flow{sent})
+			checkFlows(t, r.byPassage(), []testnet.Flow{sent})
 			if ids := attached(t, a); len(ids) != 0 {
 				t.Errorf("programs %v are still attached", ids)
 			}
@@ -99,11 +102,12 @@ func TestUnderIPNetnsExec(t *testing.T) {
 		pktstat(t), "-i", a.Name, "-t", "0", "--output", "json"))
 	p.counting()
 	sent := testnet.SendUDP(t, a, b, testnet.UDP{Payload: 10, Count: 10})
+	sent.Key.Dir = flow.Egress
 	p.signal(syscall.SIGINT)
 	if code := p.wait(); code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, p.errors())
 	}
-	checkFlows(t, parseReport(t, []byte(p.stdout.String())).byID(), []testnet.Flow{sent})
+	checkFlows(t, parseReport(t, []byte(p.stdout.String())).byPassage(), []testnet.Flow{sent})
 }
 
 // A killed process leaves nothing attached, or what the next start removes.
@@ -126,12 +130,13 @@ func TestKilledLeavesNothing(t *testing.T) {
 	again := start(t, a.Host, "-i", a.Name, "-t", "0", "--output", "json")
 	again.counting()
 	sent := testnet.SendUDP(t, a, b, testnet.UDP{Payload: 10, Count: 10})
+	sent.Key.Dir = flow.Egress
 	again.signal(syscall.SIGINT)
 	if code := again.wait(); code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, again.errors())
 	}
 	r := parseReport(t, []byte(again.stdout.String()))
-	checkFlows(t, r.byID(), []testnet.Flow{sent})
+	checkFlows(t, r.byPassage(), []testnet.Flow{sent})
 	if ids := attached(t, a); len(ids) != 0 {
 		t.Errorf("programs %v are attached after the next run", ids)
 	}

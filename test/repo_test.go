@@ -13,24 +13,30 @@ import (
 // What tests ask for, `make install-deps` installs: .ci/run starts from a
 // machine that has none of it.
 func TestToolsAreInstalled(t *testing.T) {
-	list := regexp.MustCompile(`(?m)^PACKAGES := (.*)$`).FindStringSubmatch(read(t, "Makefile"))
-	if list == nil {
-		t.Fatal("the Makefile has no PACKAGES")
-	}
-	installed := strings.Fields(list[1])
+	packages, tools := makeList(t, "PACKAGES"), makeList(t, "TEST_TOOLS")
 	asked := regexp.MustCompile(`testenv\.Tool\(\w+, "([^"]+)", "([^"]+)"\)`)
 	found := 0
 	for _, path := range files(t, ".go") {
 		for _, m := range asked.FindAllStringSubmatch(read(t, path), -1) {
 			found++
-			if !slices.Contains(installed, m[2]) {
-				t.Errorf("%s needs %s of %s, which the Makefile's PACKAGES lack", path, m[1], m[2])
+			if !slices.Contains(tools, m[1]) || !slices.Contains(packages, m[2]) {
+				t.Errorf("%s needs %s of %s: the Makefile's TEST_TOOLS or PACKAGES lack it", path, m[1], m[2])
 			}
 		}
 	}
 	if found == 0 {
 		t.Error("no test asks for a tool")
 	}
+}
+
+// makeList returns the words of a variable of the Makefile.
+func makeList(t *testing.T, name string) []string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + name + ` *:= (.*)$`).FindStringSubmatch(read(t, "Makefile"))
+	if m == nil {
+		t.Fatalf("the Makefile has no %s", name)
+	}
+	return strings.Fields(m[1])
 }
 
 // files returns the files of the repository with that suffix, hidden folders left out.

@@ -3,83 +3,102 @@ package test
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/registry"
 )
 
-// everydayTraffic sends some of everything between two interfaces and returns
-// the flows whose counts are known, and the two directions of the TCP
-// connections, whose are not.
-func everydayTraffic(t *testing.T, a, b *testnet.Iface) (known []testnet.Flow, there, back []flow.Key) {
+// everydayTraffic is what was sent between two interfaces, with the directions
+// as one of them sees them.
+type everydayTraffic struct {
+	known []testnet.Flow // flows whose counts are known
+	tcp   []connection   // connections, of which TCP alone knows how many packets they take
+}
+
+// connection is one direction of a TCP connection.
+type connection struct {
+	key     flow.Key
+	payload uint64
+}
+
+// sendEveryday sends some of everything, as a sees it.
+func sendEveryday(t *testing.T, a, b *testnet.Iface) *everydayTraffic {
 	t.Helper()
+	sent := &everydayTraffic{}
+	add := func(dir flow.Direction, f testnet.Flow) {
+		f.Key.Dir = dir
+		sent.known = append(sent.known, f)
+	}
 	for _, v6 := range []bool{false, true} {
 		for n, size := range []int{0, 1, 46, 333, 1400} {
 			port := uint16(1000 + n)
-			known = append(known,
-				testnet.SendUDP(t, a, b, testnet.UDP{V6: v6, SrcPort: 40000 + port, DstPort: port, Payload: size, Count: 20 + n}),
-				testnet.SendUDP(t, b, a, testnet.UDP{V6: v6, SrcPort: port, DstPort: 40000 + port, Payload: size, Count: 3}))
+			add(flow.Egress, testnet.SendUDP(t, a, b, testnet.UDP{V6: v6, SrcPort: 40000 + port, DstPort: port, Payload: size, Count: 20 + n}))
+			add(flow.Ingress, testnet.SendUDP(t, b, a, testnet.UDP{V6: v6, SrcPort: port, DstPort: 40000 + port, Payload: size, Count: 3}))
 		}
 		requests, replies := testnet.SendPing(t, a, b, testnet.Ping{V6: v6, Payload: 56, Count: 7})
-		known = append(known, requests, replies)
-		k, l := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 1000, Reply: 1 << 20})
-		there, back = append(there, k), append(back, l)
+		add(flow.Egress, requests)
+		add(flow.Ingress, replies)
+
+		const request, reply = 1000, 1 << 20
+		there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: request, Reply: reply})
+		there.Dir, back.Dir = flow.Egress, flow.Ingress
+		sent.tcp = append(sent.tcp, connection{there, request}, connection{back, reply})
 	}
-	return append(known, oddFrames(a, b)...), there, back
+	for _, f := range oddFrames(a, b) {
+		add(flow.Egress, f)
+	}
+	for _, f := range oddFrames(b, a) {
+		add(flow.Ingress, f)
+	}
+	return sent
 }
 
-// oddFrames sends frames that no socket makes, in both directions, to an address
-// that nobody has, so that none is answered.
-func oddFrames(a, b *testnet.Iface) []testnet.Flow {
+// seenBy returns what a backend sees of it.
+func (s *everydayTraffic) seenBy(caps registry.Caps) *everydayTraffic {
+	unseen := func(k *flow.Key) bool {
+		return k.Dir == flow.Ingress && !caps.Has(registry.CapIngress) || k.Dir == flow.Egress && !caps.Has(registry.CapEgress)
+	}
+	return &everydayTraffic{
+		known: slices.DeleteFunc(slices.Clone(s.known), func(f testnet.Flow) bool { return unseen(&f.Key) }),
+		tcp:   slices.DeleteFunc(slices.Clone(s.tcp), func(c connection) bool { return unseen(&c.key) }),
+	}
+}
+
+// oddFrames sends frames that no socket makes, to an address that nobody has, so
+// that none is answered.
+func oddFrames(from, to *testnet.Iface) []testnet.Flow {
 	const count = 5
 	var sent []testnet.Flow
-	send := func(from *testnet.Iface, etherType uint16, payload []byte, key flow.Key, layer3 int) {
+	send := func(etherType uint16, payload []byte, key flow.Key, layer3 int) {
 		frame := from.Ethernet(testnet.Nobody, etherType, payload)
 		from.SendFrames(count, frame)
 		sent = append(sent, testnet.Flow{Key: key, Counters: flow.Counters{
 			Packets: count, Bytes: uint64(count * layer3), FrameBytes: uint64(count * len(frame)),
 		}})
 	}
-	for _, ends := range [][2]*testnet.Iface{{a, b}, {b, a}} {
-		from, to := ends[0], ends[1]
-		src, dst := netip.AddrPortFrom(from.IPv4, 7000), netip.AddrPortFrom(to.IPv4, 7001)
-		segment := ipv4(src, dst, 6, 0, tcp(src, dst, 100))
+	src, dst := netip.AddrPortFrom(from.IPv4, 7000), netip.AddrPortFrom(to.IPv4, 7001)
+	segment := ipv4(src, dst, 6, 0, tcp(src, dst, 100))
 
-		// Padded to the least Ethernet frame: the padding is no part of layer 3.
-		short := ipv4(src, dst, 132, 0, []byte{27, 88, 27, 89})
-		send(from, 0x0800, append(short, make([]byte, 46-len(short))...), flow.Key{Src: src, Dst: dst, Proto: flow.SCTP}, len(short))
+	// Padded to the least Ethernet frame: the padding is no part of layer 3.
+	short := ipv4(src, dst, 132, 0, []byte{27, 88, 27, 89})
+	send(0x0800, append(short, make([]byte, 46-len(short))...), flow.Key{Src: src, Dst: dst, Proto: flow.SCTP}, len(short))
 
-		tagged := func(tag ...byte) []byte { return append(append(tag, 0x08, 0x00), segment...) }
-		send(from, 0x8100, tagged(0x60, 42), flow.Key{Src: src, Dst: dst, Proto: flow.TCP, VLAN: 42}, len(segment))
-		send(from, 0x88a8, tagged(0x00, 7, 0x81, 0x00, 0x00, 42), flow.Key{Src: src, Dst: dst, Proto: flow.TCP, VLAN: 7}, len(segment))
+	tagged := func(tag ...byte) []byte { return append(append(tag, 0x08, 0x00), segment...) }
+	send(0x8100, tagged(0x60, 42), flow.Key{Src: src, Dst: dst, Proto: flow.TCP, VLAN: 42}, len(segment))
+	send(0x88a8, tagged(0x00, 7, 0x81, 0x00, 0x00, 42), flow.Key{Src: src, Dst: dst, Proto: flow.TCP, VLAN: 7}, len(segment))
 
-		// The second fragment of a datagram has no ports.
-		fragment := ipv4(src, dst, 17, 185, make([]byte, 64))
-		send(from, 0x0800, fragment, flow.Key{
-			Src: netip.AddrPortFrom(src.Addr(), 0), Dst: netip.AddrPortFrom(dst.Addr(), 0), Proto: flow.UDP,
-		}, len(fragment))
+	// The second fragment of a datagram has no ports.
+	fragment := ipv4(src, dst, 17, 185, make([]byte, 64))
+	send(0x0800, fragment, flow.Key{
+		Src: netip.AddrPortFrom(src.Addr(), 0), Dst: netip.AddrPortFrom(dst.Addr(), 0), Proto: flow.UDP,
+	}, len(fragment))
 
-		send(from, 0x88cc, make([]byte, 46), flow.Key{EtherType: 0x88cc}, 0)
-		send(from, 0x0800, make([]byte, 46), flow.Key{EtherType: flow.EtherTypeIPv4}, 0) // version 0
-	}
-	// The same type both ways is one flow here, where the direction does not count.
-	return merge(sent)
-}
-
-// merge adds up flows with the same key.
-func merge(flows []testnet.Flow) []testnet.Flow {
-	at := map[flow.Key]int{}
-	var merged []testnet.Flow
-	for _, f := range flows {
-		if i, ok := at[f.Key]; ok {
-			merged[i].Add(f.Counters)
-			continue
-		}
-		at[f.Key] = len(merged)
-		merged = append(merged, f)
-	}
-	return merged
+	send(0x88cc, make([]byte, 46), flow.Key{EtherType: 0x88cc}, 0)
+	send(0x0800, make([]byte, 46), flow.Key{EtherType: flow.EtherTypeIPv4}, 0) // version 0
+	return sent
 }
 
 // ipv4 returns a packet without options; offset is that of a fragment, in units

@@ -92,7 +92,7 @@ var tsharkFields = []string{
 }
 
 // tsharkFlows reads a capture with tshark and adds up its packets by flow.
-func tsharkFlows(t *testing.T, tshark, capture string) map[id]flow.Counters {
+func tsharkFlows(t *testing.T, tshark, capture string) sums[id] {
 	t.Helper()
 	args := []string{
 		"-r", capture, "-n",
@@ -113,7 +113,7 @@ func tsharkFlows(t *testing.T, tshark, capture string) map[id]flow.Counters {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	flows := map[id]flow.Counters{}
+	flows := sums[id]{}
 	for s := bufio.NewScanner(out); s.Scan(); {
 		values := strings.Split(s.Text(), "\t")
 		if len(values) != len(tsharkFields) {
@@ -123,10 +123,7 @@ func tsharkFlows(t *testing.T, tshark, capture string) map[id]flow.Counters {
 		for i, v := range values {
 			p.fields[tsharkFields[i]] = v
 		}
-		i, c := p.flow()
-		sum := flows[i]
-		sum.Add(c)
-		flows[i] = sum
+		flows.add(p.flow())
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("tshark: %v\n%s", err, &stderr)

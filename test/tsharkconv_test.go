@@ -22,25 +22,20 @@ type conversation struct {
 // by ports and of IP by addresses. They do not tell VLANs apart, and have the
 // packets inside of tunnels as conversations of their own, which pktstat does
 // not count.
-func checkConversations(t *testing.T, tshark, capture string, ours map[id]flow.Counters) {
-	want := map[conversation]flow.Counters{}
-	add := func(c conversation, n flow.Counters) {
-		sum := want[c]
-		sum.Add(n)
-		want[c] = sum
-	}
+func checkConversations(t *testing.T, tshark, capture string, ours sums[id]) {
+	want := sums[conversation]{}
 	for i, n := range ours {
 		switch {
 		case !i.Src.IsValid() || i.Proto == "ARP":
 			continue
 		case i.Src.Is4():
-			add(conversation{"IPv4", i.Src.String(), i.Dst.String()}, n)
+			want.add(conversation{"IPv4", i.Src.String(), i.Dst.String()}, n)
 		default:
-			add(conversation{"IPv6", i.Src.String(), i.Dst.String()}, n)
+			want.add(conversation{"IPv6", i.Src.String(), i.Dst.String()}, n)
 		}
 		// A later fragment has no ports, and tshark no conversation for it.
 		if (i.Proto == "TCP" || i.Proto == "UDP") && i.SrcPort != 0 {
-			add(conversation{i.Proto, endpoint(i.Src, i.SrcPort), endpoint(i.Dst, i.DstPort)}, n)
+			want.add(conversation{i.Proto, endpoint(i.Src, i.SrcPort), endpoint(i.Dst, i.DstPort)}, n)
 		}
 	}
 	theirs := tsharkConversations(t, tshark, capture)
