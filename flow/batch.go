@@ -7,6 +7,7 @@ type Record struct {
 	Key Packed
 	Counters
 	First, Last int64 // wall-clock Unix nanoseconds between which the packets were seen
+	Match       Match // how Key.OwnerID was found; a source leaves it alone
 }
 
 // Batch receives what a source counted. Records stream through it in chunks, so

@@ -16,6 +16,7 @@ type Config struct {
 	Candidates []Candidate
 	Env        registry.BackendEnv // handed to Open; Interval is set by the engine
 	Outputs    []Output
+	Stages     []StageOpener // in order
 
 	Dims     flow.Dims
 	MaxFlows int        // rows kept at most; the smallest fold into Other

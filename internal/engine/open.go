@@ -10,13 +10,19 @@ import (
 
 // open tries the candidates in order. An explicitly named backend is the only
 // one and its error is the answer; of several the most useful error is.
-func open(ctx context.Context, c *Config) (registry.Source, Candidate, error) {
+func (r *run) open(ctx context.Context) (registry.Source, Candidate, error) {
+	c := r.c
 	var failed []error
 	for _, cand := range c.Candidates {
-		src, err := openOne(ctx, c, cand)
+		err := r.openStages(ctx, cand)
 		if err == nil {
-			return src, cand, nil
+			var src registry.Source
+			if src, err = openOne(ctx, c, cand); err == nil {
+				return src, cand, nil
+			}
 		}
+		err = errors.Join(append([]error{err}, r.stages.close()...)...)
+		r.stages = stages{}
 		err = fmt.Errorf("backend %s: %w", cand.Name, err)
 		c.Env.Debugf("%v", err)
 		failed = append(failed, err)

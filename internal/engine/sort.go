@@ -117,8 +117,7 @@ func compareKeys(a, b *flow.Packed) int {
 		cmp.Compare(a.VLAN, b.VLAN),
 		cmp.Compare(a.Ifindex, b.Ifindex),
 		cmp.Compare(a.NetNS, b.NetNS),
-		cmp.Compare(a.PID, b.PID),
-		cmp.Compare(a.CgroupID, b.CgroupID),
+		cmp.Compare(a.OwnerID, b.OwnerID),
 		cmp.Compare(a.L4Kind, b.L4Kind),
 	)
 }
