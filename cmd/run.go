@@ -22,6 +22,9 @@ func (s *session) count(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
+	if err := cl.refuseNoProcess(chosen); err != nil {
+		return err
+	}
 	planned, targets, err := s.planOutputs(cl)
 	if err != nil {
 		return err
@@ -42,7 +45,7 @@ func (s *session) count(ctx context.Context, cl *commandLine) error {
 		return multierror.Append(err, open.close()...).ErrorOrNil()
 	}
 	return s.run(ctx, engine.Config{
-		Candidates: candidates, Env: env, Outputs: open,
+		Candidates: candidates, Env: env, Outputs: open, Stages: s.stages(cl),
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
 		Timeout: timeout(cl, candidates), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,

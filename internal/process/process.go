@@ -21,12 +21,14 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/containers"
 	"github.com/pktstat/pktstat/internal/owner"
-	"github.com/pktstat/pktstat/registry"
 )
 
 // Options of an [Attributor].
@@ -41,28 +43,244 @@ type Options struct {
 	// Proc reads /proc even if BPF is permitted.
 	Proc bool
 
-	Now    func() time.Time
+	Now    func() time.Time                 // nil: time.Now
 	Debugf func(format string, args ...any) // one line for --debug; may be nil
+
+	ring uint32 // bytes of the ring buffer; 0: 4 MiB
 }
+
+const (
+	defaultSockets = 1 << 17
+	defaultRing    = 4 << 20
+	procfs         = "/proc"
+)
 
 // Attributor knows the sockets of the processes. Sync and Attribute are called by one
 // goroutine.
-type Attributor struct{}
+type Attributor struct {
+	opts    Options
+	sockets *sockets
+	matcher matcher
+	cgroups *containers.Resolver
+	root    *os.File // of the cgroup v2 hierarchy; nil: there is none
+	spaces  *namespaces
 
-// Open begins to watch sockets. It fails only if neither BPF nor /proc can be used.
-func Open(context.Context, Options) (*Attributor, error) {
-	return nil, fmt.Errorf("%w: processes are not attributed yet", registry.ErrUnsupported)
+	watcher *watcher // nil: /proc is read
+	scanner *scanner
+	why     error // why it is read
+	trouble error // of the last Sync
+
+	lastPass time.Time
+	local    map[uint32]*addresses // of this epoch
+	foreign  map[uint32]map[portKey]bool
+	inodes   map[uint64]bool // of sockets that processes have, as of the last pass
+	events   uint64          // dropped until the last Sync
+	users    uint64
+	gen      uint64 // of the owners
+}
+
+// passEvery is the shortest time between two passes over all processes, for those who
+// collect more often than is good.
+const passEvery = 100 * time.Millisecond
+
+// Open begins to watch sockets. Where BPF cannot be used, it reads /proc.
+func Open(ctx context.Context, o Options) (*Attributor, error) {
+	if o.Debugf == nil {
+		o.Debugf = func(string, ...any) {}
+	}
+	if o.MaxSockets == 0 {
+		o.MaxSockets = defaultSockets
+	}
+	if o.ring == 0 {
+		o.ring = defaultRing
+	}
+	a := &Attributor{opts: o, sockets: newSockets(o.MaxSockets)}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *Attributor) open(ctx context.Context) (err error) {
+	if a.spaces, err = newNamespaces(procfs); err != nil {
+		return err
+	}
+	if a.opts.Now == nil {
+		a.opts.Now = time.Now
+	}
+	if a.opts.NetNS == 0 {
+		a.opts.NetNS = a.spaces.own
+	}
+	var rootErr error
+	if a.root, rootErr = openCgroup2(procfs); rootErr != nil {
+		a.root = nil
+		a.opts.Debugf("processes: %v", rootErr)
+	}
+	a.cgroups = containers.NewResolver(a.root, a.opts.Now)
+	switch {
+	case a.opts.Proc:
+		a.why = errors.New("as asked for")
+	case rootErr != nil:
+		a.why = rootErr
+	default:
+		a.watcher, a.why = watch(a.root, sizes{ring: a.opts.ring, users: uint32(a.opts.MaxSockets)}, a.opts.Debugf)
+	}
+	if a.watcher == nil {
+		a.opts.Debugf("processes: /proc is read: %v", a.why)
+		a.scanner = &scanner{procfs: procfs, cgroup: a.cgroups.ID}
+	}
+	a.matcher = matcher{sockets: a.sockets, local: a.isLocal, kernel: a.isKernel, tracked: a.watcher != nil && a.watcher.tracked}
+	a.Sync(ctx)
+	return a.trouble
 }
 
 // Sync takes note of what happened to sockets until now. It is called when a source
 // has closed its window, before the window's records are attributed.
-func (a *Attributor) Sync(context.Context) {}
+func (a *Attributor) Sync(ctx context.Context) {
+	now := a.opts.Now()
+	a.sockets.begin(now)
+	a.local, a.foreign, a.spaces.listed = nil, nil, false
+	a.trouble = a.sync(ctx, now)
+	if a.trouble != nil {
+		a.opts.Debugf("processes: %v", a.trouble)
+	}
+	before := a.events
+	if a.watcher != nil {
+		a.events, a.users = a.watcher.dropped()
+	}
+	a.matcher.complete = a.watcher != nil && a.trouble == nil && a.events == before && a.sockets.refused == 0
+}
+
+func (a *Attributor) sync(ctx context.Context, now time.Time) error {
+	if a.watcher == nil {
+		err := a.pass(ctx, a.scanner.held)
+		a.sockets.end(err == nil)
+		return err
+	}
+	// What ended before the pass is in the ring, what ended during it will be.
+	if err := a.watcher.drain(a.sockets.add); err != nil {
+		return err
+	}
+	swept := false
+	if now.Sub(a.lastPass) >= passEvery || a.lastPass.IsZero() {
+		if err := a.pass(ctx, a.watcher.held); err != nil {
+			return err
+		}
+		a.lastPass, swept = now, true
+	}
+	err := a.watcher.drain(a.sockets.add)
+	a.sockets.end(swept)
+	return err
+}
+
+// pass goes over the sockets that processes have.
+func (a *Attributor) pass(ctx context.Context, held func(context.Context, func(*event)) error) error {
+	a.inodes = make(map[uint64]bool, len(a.inodes))
+	return held(ctx, func(e *event) {
+		a.inodes[e.Inode] = true
+		a.sockets.add(e)
+	})
+}
 
 // Attribute sets Key.OwnerID and Match of every record.
-func (a *Attributor) Attribute([]flow.Record) {}
+func (a *Attributor) Attribute(recs []flow.Record) {
+	if g := a.opts.Owners.Generation(); g != a.gen {
+		a.gen = g
+	}
+	for i := range recs {
+		r := &recs[i]
+		p, m := a.matcher.match(&r.Key, a.opts.NetNS)
+		r.Match, r.Key.OwnerID = m, 0
+		if p != nil {
+			r.Key.OwnerID = a.number(p)
+		}
+	}
+}
+
+// number returns the process' number in the table of owners.
+func (a *Attributor) number(p *proc) uint32 {
+	if p.id != 0 && p.gen == a.gen && !p.fresh {
+		return p.id
+	}
+	o := flow.Owner{
+		PID: p.tgid, Start: p.start, Comm: commString(p.owner.Comm[:]), UID: p.owner.UID, CgroupID: p.owner.Cgroup,
+	}
+	o.Cgroup, o.Container = a.cgroups.Lookup(o.CgroupID)
+	p.id, p.gen, p.fresh = a.opts.Owners.ID(&o), a.gen, false
+	return p.id
+}
+
+// isLocal reports whether a namespace takes packets for an address.
+func (a *Attributor) isLocal(netns uint32, family flow.Family, addr [16]byte) bool {
+	known, ok := a.local[netns]
+	if !ok {
+		if a.local == nil {
+			a.local = map[uint32]*addresses{}
+		}
+		if files, err := a.spaces.read(netns, addressFiles...); err != nil {
+			a.opts.Debugf("processes: addresses: %v", err)
+		} else {
+			parsed := parseAddresses(files)
+			known = &parsed
+		}
+		a.local[netns] = known
+	}
+	// Of a namespace that has gone nothing more can be learnt: a guess would be worse.
+	return known != nil && known.contain(family, addr)
+}
+
+// isKernel reports whether the port is that of a socket which no process has.
+func (a *Attributor) isKernel(t *tuple) bool {
+	ports, ok := a.foreign[t.netns]
+	if !ok {
+		if a.foreign == nil {
+			a.foreign = map[uint32]map[portKey]bool{}
+		}
+		ports = map[portKey]bool{}
+		if files, err := a.spaces.read(t.netns, socketFileNames()...); err == nil {
+			listSockets(files, t.netns, func(e *event) {
+				// A TCP socket without inode is one that its process has closed.
+				if t := e.tuple(); hasPorts(&t) && !a.inodes[e.Inode] && (t.proto != flow.TCP || e.Inode != 0) {
+					ports[portOf(&t)] = true
+				}
+			})
+		}
+		a.foreign[t.netns] = ports
+	}
+	return ports[portOf(t)]
+}
 
 // Notes are what a reader of the matches must know, like that BPF was not permitted.
-func (a *Attributor) Notes() []string { return nil }
+func (a *Attributor) Notes() []string {
+	var notes []string
+	if a.scanner != nil {
+		notes = append(notes, fmt.Sprintf("processes are looked up in /proc: sockets that lived shorter than an interval are not known (%v)", a.why))
+	}
+	if a.trouble != nil {
+		notes = append(notes, fmt.Sprintf("processes: %v", a.trouble))
+	}
+	if a.events > 0 {
+		notes = append(notes, fmt.Sprintf("processes: %d socket events were lost: some flows may have no process", a.events))
+	}
+	if n := a.users + a.sockets.refused; n > 0 {
+		notes = append(notes, fmt.Sprintf("processes: more than %d sockets at a time: %d were not followed", a.opts.MaxSockets, n))
+	}
+	return notes
+}
 
 // Close detaches all programs. It may be called twice.
-func (a *Attributor) Close() error { return nil }
+func (a *Attributor) Close() error {
+	var errs []error
+	if a.watcher != nil {
+		errs = append(errs, a.watcher.close())
+	}
+	if a.root != nil {
+		errs = append(errs, a.root.Close())
+		a.root = nil
+	}
+	if a.spaces != nil {
+		errs = append(errs, a.spaces.close())
+		a.spaces = nil
+	}
+	return errors.Join(errs...)
+}
