@@ -14,7 +14,7 @@ type matcher struct {
 	kernel func(t *tuple) bool
 	// tracked: every process that sends or receives is told of.
 	tracked bool
-	// complete: no socket can have come and gone unseen.
+	// complete: no socket can have come and gone unseen in this epoch, nor in the last one.
 	complete bool
 }
 
@@ -107,8 +107,10 @@ func (m *matcher) current(list []*sock) []*sock {
 	return cur
 }
 
-// alive reports whether a socket existed at some time in an epoch.
-func (k *sock) alive(epoch uint64) bool { return k.released == 0 || k.released >= epoch }
+// alive reports whether a socket may have existed at some time in an epoch's window.
+// What is taken note of at the end of an epoch may have happened after its window was
+// closed, in that of the next one.
+func (k *sock) alive(epoch uint64) bool { return k.released == 0 || k.released+1 >= epoch }
 
 // matchPort looks for a socket that takes what comes to the port. Of those of a more
 // precise address the others get nothing.
@@ -119,6 +121,9 @@ func (m *matcher) matchPort(t *tuple) (*proc, flow.Match) {
 		r := k.takes(t)
 		if r == 0 || t.proto == flow.TCP && k.state != tcpListen {
 			continue
+		}
+		if !m.complete && k.held != m.sockets.epoch {
+			continue // another one may have had the port since
 		}
 		if r > rank {
 			best, rank = best[:0], r

@@ -76,6 +76,8 @@ type Attributor struct {
 	inodes   map[uint64]bool // of sockets that processes have, as of the last pass
 	events   uint64          // dropped until the last Sync
 	users    uint64
+	refused  uint64
+	complete bool   // the last epoch was
 	gen      uint64 // of the owners
 }
 
@@ -130,6 +132,7 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 		a.scanner = &scanner{procfs: procfs, cgroup: a.cgroups.ID}
 	}
 	a.matcher = matcher{sockets: a.sockets, local: a.isLocal, kernel: a.isKernel, tracked: a.watcher != nil && a.watcher.tracked}
+	a.complete = true // before the first epoch is nothing
 	a.Sync(ctx)
 	return a.trouble
 }
@@ -148,7 +151,10 @@ func (a *Attributor) Sync(ctx context.Context) {
 	if a.watcher != nil {
 		a.events, a.users = a.watcher.dropped()
 	}
-	a.matcher.complete = a.watcher != nil && a.trouble == nil && a.events == before && a.sockets.refused == 0
+	complete := a.watcher != nil && a.trouble == nil && a.events == before && a.sockets.refused == a.refused
+	a.refused = a.sockets.refused
+	a.matcher.complete = complete && a.complete
+	a.complete = complete
 }
 
 func (a *Attributor) sync(ctx context.Context, now time.Time) error {

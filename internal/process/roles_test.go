@@ -60,35 +60,43 @@ func reusePort(_, _ string, c syscall.RawConn) error {
 // udpServer answers every datagram with the same until it is told to end.
 func udpServer(r role, o *orders) error {
 	lc := net.ListenConfig{Control: reusePort}
-	conn, err := lc.ListenPacket(context.Background(), "udp", r.Local.String())
-	if err != nil {
-		return err
-	}
-	go func() {
-		buf := make([]byte, 65536)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			_, _ = conn.WriteTo(buf[:n], from)
+	for range max(r.N, 1) { // so many ports
+		conn, err := lc.ListenPacket(context.Background(), "udp", r.Local.String())
+		if err != nil {
+			return err
 		}
-	}()
+		defer conn.Close()
+		r.Local = netip.AddrPortFrom(r.Local.Addr(), r.Local.Port()+1)
+		go func() {
+			buf := make([]byte, 65536)
+			for {
+				n, from, err := conn.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				_, _ = conn.WriteTo(buf[:n], from)
+			}
+		}()
+	}
 	o.done()
 	o.wait()
-	return conn.Close()
+	return nil
 }
 
 // tcpServer echoes.
 func tcpServer(r role, o *orders) error {
-	l, err := listen(r)
-	if err != nil {
-		return err
+	for range max(r.N, 1) { // so many ports
+		l, err := listen(r)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		r.Local = netip.AddrPortFrom(r.Local.Addr(), r.Local.Port()+1)
+		go serve(l)
 	}
-	go serve(l)
 	o.done()
 	o.wait()
-	return l.Close()
+	return nil
 }
 
 func listen(r role) (net.Listener, error) {

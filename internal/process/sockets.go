@@ -261,7 +261,7 @@ func (s *sockets) end(swept bool) {
 // expired: an existing socket only if the iterator never saw it, as those of
 // connections that nobody accepts. When memory is short, what is gone is forgotten at once.
 func (s *sockets) expired(k *sock) bool {
-	if k.released == 0 && k.held != 0 || k.released == s.epoch {
+	if k.released == 0 && k.held != 0 || k.released != 0 && k.alive(s.epoch) {
 		return false
 	}
 	linger := lingerOther
