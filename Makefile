@@ -3,9 +3,11 @@
 GO       ?= go
 # How long `make test` runs each fuzz test.
 FUZZTIME ?= 10s
-# Which benchmarks `make bench` runs, and how often.
+# Which benchmarks `make bench-go` runs, and how often.
 BENCH    ?= .
 COUNT    ?= 1
+# What `make bench` is to measure: see `make bench ARGS=-h`.
+ARGS     ?=
 
 CACHE            := $(CURDIR)/.cache
 GOLANGCI_VERSION := v2.15.0
@@ -17,8 +19,8 @@ SHELL := /bin/bash
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 # The compiler and headers of the BPF programs, and the tools that tests compare with.
-PACKAGES   := busybox-static clang-19 ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 tcpdump tshark xz-utils
-TEST_TOOLS := busybox ethtool ip tcpdump tshark xz
+PACKAGES   := busybox-static clang-19 ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 tcpdump tcpreplay tshark xz-utils
+TEST_TOOLS := busybox ethtool ip tcpdump tcpreplay tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
@@ -59,7 +61,12 @@ fuzz: ## run every fuzz test for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## run the Go benchmarks; BENCH selects, COUNT repeats
+bench: ## measure what counting costs, against an empty program and a floor; as root. ARGS="-h" lists its options
+	@mkdir -p $(CACHE)
+	$(GO) run ./internal/bench/cmd/bench -json $(CACHE)/bench.json $(ARGS)
+
+.PHONY: bench-go
+bench-go: ## run the Go benchmarks; BENCH selects, COUNT repeats
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
 
 .PHONY: cover

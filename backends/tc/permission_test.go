@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pktstat/pktstat/internal/livetest"
 	"github.com/pktstat/pktstat/internal/testenv"
 	"github.com/pktstat/pktstat/internal/testnet"
 	"github.com/pktstat/pktstat/registry"
@@ -32,7 +33,7 @@ func TestPermission(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			s, err := (&config{method: methodAuto}).Open(context.Background(), setup(methodAuto, lo).Env)
+			s, err := (&config{method: methodAuto}).Open(context.Background(), livetest.Setup(nil, lo).Env)
 			if err == nil {
 				_ = s.Close()
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/livetest"
 	"github.com/pktstat/pktstat/internal/testenv"
 	"github.com/pktstat/pktstat/internal/testnet"
 )
@@ -25,23 +26,23 @@ func TestSegments(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("v6=%v", v6), func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{})
-			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
 			ethtool(t, a, "gso", "on")
 			before := b.Settle()
 			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 20 << 20, Reply: 100_000})
 			stats := b.Settle().Minus(before)
-			sent, got := out.records(t), in.records(t)
+			sent, got := out.Records(), in.Records()
 			for _, k := range []flow.Key{there, back} {
-				if s, g := sum(sent, k), sum(got, k); s != g || s.IsZero() {
+				if s, g := livetest.Sum(sent, k), livetest.Sum(got, k); s != g || s.IsZero() {
 					t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
 				}
 			}
-			all := sum(got, flow.Key{})
+			all := livetest.Sum(got, flow.Key{})
 			if all.Packets != stats.RxPackets+stats.TxPackets || all.FrameBytes != stats.RxBytes+stats.TxBytes {
 				t.Errorf("counted %+v, the interface %+v", all, stats)
 			}
 			// Were there super-frames? The sender's interface counts before they are cut.
-			if n := sum(sent, there).Packets; n < 10_000 {
+			if n := livetest.Sum(sent, there).Packets; n < 10_000 {
 				t.Errorf("only %d packets were sent", n)
 			}
 		})
@@ -55,13 +56,13 @@ func TestSuperFrames(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("v6=%v", v6), func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{Offloads: true})
-			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
 			before := b.Settle()
 			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 20 << 20, Reply: 1 << 20})
 			crossed := b.Settle().Minus(before)
-			sent, got := out.records(t), in.records(t)
+			sent, got := out.Records(), in.Records()
 			for _, k := range []flow.Key{there, back} {
-				s, g := sum(sent, k), sum(got, k)
+				s, g := livetest.Sum(sent, k), livetest.Sum(got, k)
 				if s != g || s.IsZero() {
 					t.Errorf("%v: counted %+v at one end, %+v at the other", k, s, g)
 				}
@@ -69,7 +70,7 @@ func TestSuperFrames(t *testing.T) {
 					t.Errorf("%v: %d packets cannot have %d bytes", k, s.Packets, s.FrameBytes)
 				}
 			}
-			if n := sum(got, there).Packets; n < 2*crossed.RxPackets {
+			if n := livetest.Sum(got, there).Packets; n < 2*crossed.RxPackets {
 				t.Errorf("%d packets in %d frames: there were no super-frames", n, crossed.RxPackets)
 			}
 		})
@@ -94,13 +95,13 @@ func TestBigTCP(t *testing.T) {
 				testenv.Feature(t, "BIG TCP over IPv4", "6.3", func() error { return a.Netlink().LinkSetGSOIPv4MaxSize(link, size) })
 			}
 			largest := watchLargest(t, a)
-			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
 			ethtool(t, a, "gso", "on")
 			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 100 << 20})
 			b.Settle()
-			sent, got := out.records(t), in.records(t)
+			sent, got := out.Records(), in.Records()
 			for _, k := range []flow.Key{there, back} {
-				if s, g := sum(sent, k), sum(got, k); s != g || s.IsZero() {
+				if s, g := livetest.Sum(sent, k), livetest.Sum(got, k); s != g || s.IsZero() {
 					t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
 				}
 			}
@@ -117,12 +118,12 @@ func TestTunnel(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
 	va, vb := addVXLAN(t, a, b, 1), addVXLAN(t, b, a, 2)
-	out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+	out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
 	largest := watchLargest(t, a)
 	ethtool(t, a, "gso", "on")
 	testnet.SendTCP(t, va, vb, testnet.TCP{Request: 20 << 20})
 	b.Settle()
-	sent, got := out.records(t), in.records(t)
+	sent, got := out.Records(), in.Records()
 	compared := 0
 	for _, r := range got {
 		k := r.Key.Key()
@@ -133,7 +134,7 @@ func TestTunnel(t *testing.T) {
 			continue // the hosts' own
 		}
 		compared++
-		if s, g := sum(sent, k), sum(got, k); s != g {
+		if s, g := livetest.Sum(sent, k), livetest.Sum(got, k); s != g {
 			t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
 		}
 	}
@@ -214,7 +215,7 @@ func watchLargest(t *testing.T, on *testnet.Iface) func() uint32 {
 
 func ethtool(t *testing.T, on *testnet.Iface, features ...string) {
 	t.Helper()
-	cmd := on.Command("ethtool", append([]string{"-K", on.Name}, features...)...)
+	cmd := on.Command(testenv.Tool(t, "ethtool", "ethtool"), append([]string{"-K", on.Name}, features...)...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := on.Run(cmd); err != nil {
