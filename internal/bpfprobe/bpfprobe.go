@@ -45,7 +45,7 @@ func Refused(name, since string, err error, needs ...caps.Capability) registry.P
 	return registry.ProbeResult{Verdict: c.Verdict, Err: Explain(err, needs...), Checks: []registry.Check{c}}
 }
 
-// ErrNoNetNS: there is no right to create a network namespace (CAP_SYS_ADMIN).
+// ErrNoNetNS means that there is no right to create a network namespace (CAP_SYS_ADMIN).
 var ErrNoNetNS = errors.New("not tried: creating a network namespace is not permitted")
 
 // InPrivateNetNS runs f in a network namespace that ends with it. There is a loopback
@@ -55,7 +55,7 @@ func InPrivateNetNS(f func() error) error {
 	go func() {
 		runtime.LockOSThread() // for good: the thread and its namespace end with the goroutine
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			result <- fmt.Errorf("%w: %v", ErrNoNetNS, err)
+			result <- fmt.Errorf("%w: %w", ErrNoNetNS, err)
 			return
 		}
 		result <- f()
