@@ -157,11 +157,11 @@ func TestAuto(t *testing.T) {
 		code        int
 		want        string // in stderr
 	}{
-		{name: "cheapest", want: "counting on lo (live, fake); chosen by auto: the cheapest that works here (cost: qdisc)\n"},
-		{name: "inconclusive comes later", live: registry.ProbeResult{Verdict: registry.Inconclusive}, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy)\n"},
-		{name: "inconclusive is better than nothing", live: registry.ProbeResult{Verdict: registry.Inconclusive}, spare: no(lacking), want: "(live, fake); chosen by auto: the cheapest that works here, its probe was inconclusive (cost: qdisc)\n"},
-		{name: "unsupported is dropped", live: no(lacking), want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy)\n"},
-		{name: "next if it cannot be opened", open: lacking, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that could be opened here (cost: copy)\n"},
+		{name: "cheapest", want: "counting on lo (live, fake); chosen by auto: the cheapest that works here (cost: qdisc); not taken: spare (works here too, cost: copy)\n"},
+		{name: "inconclusive comes later", live: registry.ProbeResult{Verdict: registry.Inconclusive}, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy); not taken: live (may not work: its probe was inconclusive, cost: qdisc)\n"},
+		{name: "inconclusive is better than nothing", live: registry.ProbeResult{Verdict: registry.Inconclusive}, spare: no(lacking), want: "(live, fake); chosen by auto: the cheapest that may work here, as its probe was inconclusive (cost: qdisc); not taken: spare (hook: not supported)\n"},
+		{name: "unsupported is dropped", live: no(lacking), want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy); not taken: live (hook: not supported)\n"},
+		{name: "next if it cannot be opened", open: lacking, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that could be opened here (cost: copy); not taken: live (could not be opened: hook: not supported)\n"},
 		{name: "none", live: no(lacking), spare: no(errors.New("broken")), code: 3, want: "pktstat: backend live: hook: not supported\n"},
 		{name: "none, and the checks tell", spare: no(lacking), code: 3,
 			live: registry.ProbeResult{Verdict: registry.No, Checks: []registry.Check{

@@ -31,7 +31,7 @@ func (c *config) ProbeInterface(_ context.Context, i flow.Interface) registry.Pr
 	r := registry.ProbeResult{Checks: []registry.Check{
 		bpfprobe.Check("no other program", "", taken),
 		bpfprobe.Check(modeNative, "5.9", mode[modeNative], needs...),
-		bpfprobe.Check("packets in several parts, "+modeNative, "5.18", fragsOn(dev), needs...),
+		bpfprobe.Check(modeNative+" in several parts", "5.18", fragsOn(dev), needs...),
 		bpfprobe.Check(modeOffload, "5.9", mode[modeOffload], needs...),
 	}}
 	for _, err := range []error{taken, mode[c.mode]} {

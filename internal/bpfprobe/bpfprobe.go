@@ -54,10 +54,12 @@ func Check(name, since string, err error, needs ...caps.Capability) registry.Che
 		}
 	case errors.As(err, &missing):
 		c.Caps = missing.Caps
+		c.Reason = registry.NeedCaps(nil, missing.Caps...).Error()
 	case errors.Is(err, registry.ErrUnsupported):
 		c.Verdict = registry.No
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		c.Reason += ", although the capabilities are held"
+		// What package ebpf guesses about it, the memlock limit, is not it.
+		c.Reason = "not permitted, although the capabilities are held"
 		c.Remedy = "look for lockdown, a security module or the seccomp filter of a container"
 	}
 	return c
