@@ -70,6 +70,8 @@ func TestErrors(t *testing.T) {
 		{"two outputs on a file", "-b live --output table=" + file + " --output final=" + dir + "/./out", 2, "both write to " + fmt.Sprintf("%q", file)},
 
 		{"sub-command with an argument", "backends tc", 2, `backends takes no argument: "tc"`},
+		{"probe with an argument", "probe eth0", 2, `probe takes no argument: "eth0"`},
+		{"options before probe", "-i lo probe", 2, "-i makes no sense before probe"},
 		{"sub-command with an option", "outputs --xml", 2, "unknown option --xml"},
 		{"options before a sub-command", "-t 1s outputs", 2, "-t makes no sense before outputs"},
 
@@ -334,6 +336,8 @@ func TestListings(t *testing.T) {
 		{"help", []string{"Usage:\n"}},
 		{"-t 1s --help", []string{"Usage:\n"}},
 		{"backends --help", []string{"pktstat backends lists", "--json"}},
+		{"probe --help", []string{"pktstat probe tries out", "-i, --iface NAME", "--json"}},
+		{"probe", []string{"Backends:\n", "reader: supported\n", "\nMachine: Linux "}},
 		{"--version", []string{"pktstat "}},
 	} {
 		b := newBench(t)

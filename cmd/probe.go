@@ -145,9 +145,7 @@ func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeRepor
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if r.Auto, err = s.autoReport(cl, all); err != nil {
-		return nil, err
-	}
+	r.Auto = s.autoReport(cl, all)
 	for _, p := range all {
 		r.Backends = append(r.Backends, s.backendReport(p))
 	}
@@ -159,10 +157,10 @@ func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeRepor
 }
 
 // autoReport ranks what a count would rank.
-func (s *session) autoReport(cl *commandLine, all []probed) (autoReport, error) {
+func (s *session) autoReport(cl *commandLine, all []probed) autoReport {
 	c, err := cl.liveBackends()
 	if err != nil {
-		return autoReport{Error: s.message(err), ExitCode: exitCode(err), RunnersUp: []runnerUpReport{}}, nil
+		return autoReport{Error: s.message(err), ExitCode: exitCode(err), RunnersUp: []runnerUpReport{}}
 	}
 	fit := slices.DeleteFunc(slices.Clone(all), func(p probed) bool { return !slices.Contains(c.backends, p.mountedBackend) })
 	ranked := rank(fit)
@@ -183,7 +181,7 @@ func (s *session) autoReport(cl *commandLine, all []probed) (autoReport, error) 
 	for i, o := range others {
 		a.RunnersUp[i] = runnerUpReport{o.Backend, oneLine(o.Why)}
 	}
-	return a, nil
+	return a
 }
 
 func (s *session) backendReport(p probed) backendReport {
