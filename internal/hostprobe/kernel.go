@@ -71,17 +71,22 @@ func sysctl(name, path, others string, values map[string]verdict) registry.Check
 	return c
 }
 
+const lockdownName, lockdownSince = "no lockdown", "5.4"
+
 // lockdown reads what the kernel keeps even from root (kernel_lockdown(7), since 5.4).
 func lockdown() registry.Check {
-	const name, since = "no lockdown", "5.4"
 	mode, err := lockdownMode()
 	switch {
 	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, os.ErrNotExist):
-		return found(registry.Check{Name: name, Since: since}, "the kernel has none")
+		return found(registry.Check{Name: lockdownName, Since: lockdownSince}, "the kernel has none")
 	case err != nil:
-		return bpfprobe.Check(name, since, err, caps.SysAdmin)
+		return bpfprobe.Check(lockdownName, lockdownSince, err, caps.SysAdmin)
 	}
-	c := registry.Check{Name: name, Since: since, Detail: mode}
+	return judgeLockdown(mode)
+}
+
+func judgeLockdown(mode string) registry.Check {
+	c := registry.Check{Name: lockdownName, Since: lockdownSince, Detail: mode}
 	switch mode {
 	case "none":
 	case "confidentiality":
@@ -95,7 +100,7 @@ func lockdown() registry.Check {
 	return c
 }
 
-// lockdownMode returns the word in brackets.
+// lockdownMode returns the mode, which is the word in brackets.
 func lockdownMode() (string, error) {
 	text, err := os.ReadFile("/sys/kernel/security/lockdown")
 	if errors.Is(err, os.ErrNotExist) {
@@ -104,7 +109,11 @@ func lockdownMode() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("lockdown: %w", err)
 	}
-	_, rest, _ := strings.Cut(string(text), "[")
+	return bracketed(string(text))
+}
+
+func bracketed(text string) (string, error) {
+	_, rest, _ := strings.Cut(text, "[")
 	mode, _, ok := strings.Cut(rest, "]")
 	if !ok {
 		return "", fmt.Errorf("lockdown: %q has no word in brackets", text)
