@@ -186,12 +186,16 @@ func TestProbe(t *testing.T) {
 	}
 	found := root.verdicts()
 	for _, name := range []string{
-		"tc", "pcap", "tc/programs", "xdp/generic", "tc on " + a.Name, "xdp on " + a.Name + "/native", "limits/network namespaces to try in",
+		"tc", "pcap", "tc/programs", "xdp/generic", "tc on " + a.Name, "xdp on " + a.Name, "limits/network namespaces to try in",
 		"program types/sched_cls", "capabilities/cap_bpf", "maps/shared with user space", "hooks/raw_tp", "kernel/BTF",
 	} {
 		if found[name] != "supported" {
 			t.Errorf("root: %s: %q", name, found[name])
 		}
+	}
+	// Before 6.3 only attaching would show what a driver can do.
+	if v := found["xdp on "+a.Name+"/native"]; v != "supported" && v != "inconclusive" {
+		t.Errorf("native XDP on a veth: %q", v)
 	}
 	if v := found["limits/initial network namespace"]; v != "no" {
 		t.Errorf("in a namespace of the test's: the initial network namespace: %q", v)
@@ -261,8 +265,8 @@ func TestProbeKilledLeavesNothing(t *testing.T) {
 		t.Error("a probe has not been seen to load a program: the test could not find one that is left")
 	}
 
-	killed := 0
-	for range 60 {
+	killed, times := 0, min(60, max(10, int(time.Minute/took))) // in an emulated machine a probe takes long
+	for range times {
 		cmd := begin()
 		time.Sleep(time.Duration(rand.Int64N(int64(took))))
 		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -275,8 +279,8 @@ func TestProbeKilledLeavesNothing(t *testing.T) {
 			t.Fatalf("left in the namespace:\n%s\nwas:\n%s", after, before)
 		}
 	}
-	if killed < 10 {
-		t.Errorf("only %d probes were killed before their end", killed)
+	if killed < max(1, times/6) {
+		t.Errorf("only %d of %d probes were killed before their end", killed, times)
 	}
 	t.Logf("%d probes killed within %v", killed, took)
 	// Programs keep maps, and pins and links keep programs.

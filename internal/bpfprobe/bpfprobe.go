@@ -25,10 +25,12 @@ func Explain(err error, needs ...caps.Capability) error {
 	if errors.Is(err, ebpf.ErrNotSupported) && !errors.Is(err, registry.ErrUnsupported) {
 		return fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
 	}
-	if errors.Is(err, unix.EFAULT) && !allHeld(needs) {
-		// Without CAP_PERFMON the verifier follows mispredicted branches too. Linux 6.18 has
-		// been seen to fall over one of them, where it would refuse the program anyway.
-		return registry.NeedCaps(unix.EFAULT, caps.Names(needs...)...)
+	var refused *ebpf.VerifierError
+	if (errors.As(err, &refused) || errors.Is(err, unix.EFAULT)) && !allHeld(needs) {
+		// Without CAP_PERFMON the verifier follows mispredicted branches, too, and may give up
+		// for other reasons than the capability: too many of them (seen on 7.3), or a fault of
+		// its own (EFAULT, on 6.18).
+		return registry.NeedCaps(nil, caps.Names(needs...)...)
 	}
 	return caps.Explain(err, needs...)
 }
