@@ -32,6 +32,9 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	buildDir = dir
+	if err := os.Chmod(dir, 0o755); err != nil { // for tests that run it as somebody else
+		return "", err
+	}
 	bin := filepath.Join(dir, "pktstat")
 	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "./cmd/pktstat")
 	cmd.Dir = root
