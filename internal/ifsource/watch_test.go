@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	_ "github.com/pktstat/pktstat/backends/afpacket"
 	_ "github.com/pktstat/pktstat/backends/tc"
 	_ "github.com/pktstat/pktstat/backends/xdp"
 	"github.com/pktstat/pktstat/flow"
@@ -24,6 +25,8 @@ var backends = []struct{ name, option, since string }{
 	{"tc", "-attach=clsact", "4.5"},
 	{"xdp", "-mode=native", "5.9"},
 	{"xdp", "-mode=generic", "5.9"},
+	{"afpacket", "-rings=1", "4.6"},
+	{"afpacket", "-rings=2", "4.12"},
 }
 
 type opener func(t *testing.T, on *testnet.Iface) *livetest.Source
