@@ -13,13 +13,15 @@ CACHE            := $(CURDIR)/.cache
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
+VMTEST := $(GO) run ./internal/vmtest/cmd/vmtest
+
 SHELL := /bin/bash
 
 # The race detector needs cgo and a C compiler.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 # The compiler and headers of the BPF programs, and the tools that tests compare with.
-PACKAGES   := busybox-static clang-19 ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 tcpdump tcpreplay tshark xz-utils
+PACKAGES   := bpftool busybox-static clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 qemu-system-x86 tcpdump tcpreplay tshark xz-utils
 TEST_TOOLS := busybox ethtool ip tcpdump tcpreplay tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -55,6 +57,17 @@ test-examples:
 .PHONY: test-unit
 test-unit: ## the tests that need neither root nor much time
 	$(GO) test $(RACE) -short ./...
+
+# Downloads what Debian's archive has newer than .cache/vmtest, as an ordinary user.
+.PHONY: test-vm
+test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNEL, RUN and PKG select
+	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./internal/vmtest)
+	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
+
+.PHONY: kernels
+kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too
+	$(VMTEST) -env PKTSTAT_RECORD=1 internal/kernels
+	$(GO) run ./internal/kernels/cmd/kernels
 
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME

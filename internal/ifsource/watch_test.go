@@ -1,6 +1,7 @@
 package ifsource_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -245,7 +246,12 @@ func setUp(t *testing.T, name string) {
 
 func rename(t *testing.T, from, to string) {
 	t.Helper()
-	if err := netlink.LinkSetName(byName(t, from), to); err != nil {
+	l := byName(t, from)
+	err := netlink.LinkSetName(l, to)
+	if errors.Is(err, unix.EBUSY) { // before 6.2 only while it is down (bd039b5ea2a9)
+		err = errors.Join(netlink.LinkSetDown(l), netlink.LinkSetName(l, to), netlink.LinkSetUp(l))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
