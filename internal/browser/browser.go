@@ -201,6 +201,18 @@ func (p *Page) Move(x, y float64) error {
 	return err
 }
 
+// Press presses the mouse's button at a place in the window.
+func (p *Page) Press(x, y float64) error {
+	_, err := run(p, chromedp.MouseEvent(chromedp.MousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	return err
+}
+
+// Release releases the mouse's button.
+func (p *Page) Release(x, y float64) error {
+	_, err := run(p, chromedp.MouseEvent(chromedp.MouseReleased, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	return err
+}
+
 // Drag drags the mouse from one place in the window to another.
 func (p *Page) Drag(x1, y1, x2, y2 float64) error {
 	_, err := run(p, chromedp.DragAndDropXY(x1, y1, x2, y2))

@@ -121,6 +121,46 @@ func TestLivePage(t *testing.T) {
 	s.check()
 }
 
+// A report that comes while the button is pressed waits until it is released: what
+// was pressed would be gone, and the click with it.
+func TestPressOnLivePage(t *testing.T) {
+	b := chromium(t)
+	sink, address := serve(t)
+	reports := history(3)
+	write(t, sink, reports[0])
+	s, other := show(t, b, desktop, address), show(t, b, phone, address)
+	s.wait(shown)
+	at := value[[]float64](s, `(() => {
+		const b = document.querySelector('#legend [data-key="rest"]');
+		b.scrollIntoView({ block: "center" });
+		const r = b.getBoundingClientRect();
+		return [r.left + r.width / 2, r.top + r.height / 2];
+	})()`)
+	s.must(s.Press(at[0], at[1]))
+	write(t, sink, reports[1])
+	other.wait(footSays("Interval report 2."))
+	if text := value[string](s, foot); !strings.Contains(text, "Interval report 1.") {
+		t.Errorf("during a press, the page became %s", text)
+	}
+	s.must(s.Release(at[0], at[1]))
+	s.wait(footSays("Interval report 2."))
+	s.wait(`document.querySelector('#legend [data-key="rest"][aria-pressed="false"]')`)
+
+	// The focus stays on a row, a column and a breakdown when they are drawn anew.
+	for i, selector := range []string{"#flows tbody tr.row:nth-child(3)", `[data-sort="packets"]`, `[data-kind="hosts"] li:nth-child(2) button`} {
+		s.run(fmt.Sprintf("document.querySelector(%q).focus()", selector))
+		key := value[string](s, "document.activeElement.dataset.key")
+		next := *reports[2]
+		next.Seq += uint64(i)
+		write(t, sink, &next)
+		s.wait(footSays(fmt.Sprintf("Interval report %d.", next.Seq)))
+		if now := value[string](s, `document.activeElement.dataset.key || ""`); now != key || key == "" {
+			t.Errorf("the focus was on %q, and is on %q", key, now)
+		}
+	}
+	s.check()
+}
+
 // The address with the token opens the page; the token is gone from it then. A
 // page without it asks.
 func TestTokenInBrowser(t *testing.T) {

@@ -63,7 +63,7 @@ func (s *state) publish(r *flow.Report) error {
 		s.begun = r.Start
 	}
 	last := *r
-	last.Interfaces, last.Notes, last.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
+	last.Interfaces, last.Notes, last.RunnersUp, last.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.RunnersUp), nil
 	s.last, s.rows, s.latest = &last, max(s.rows, len(r.Packed)), latest
 	for _, series := range []*rateseries.Series{s.whole, s.recent} {
 		if r.Final {

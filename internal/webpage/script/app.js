@@ -10,7 +10,7 @@ function show(doc) {
   accounting(doc.report);
   breakdowns(doc.report, search);
   table.set(doc.report);
-  byId("foot").textContent = `pktstat ${doc.version}. ` + (doc.report.final ? "Report of the whole run." : doc.span === "run" ? `The run up to interval ${doc.report.seq}.` : `Interval report ${doc.report.seq}.`);
+  byId("foot").textContent = `pktstat ${doc.version}. ` + (doc.report.final ? "Report of the whole run." : doc.span === "run" ? `The run up to interval ${doc.report.seq}.` : `Interval report ${doc.report.seq}.`) + notTaken(doc.report);
 }
 
 function search(query) {

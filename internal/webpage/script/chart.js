@@ -81,11 +81,15 @@ const chart = {
       root.append(svg("text", { x: this.left - 8, y: y(v) + 4, "text-anchor": "end" }, v === 0 ? "0" : this.format(v)));
     }
     for (const [layer, base, top] of paths) root.append(svg("path", { class: "area " + layer.color, d: area(s, from, to, x, y, base, top) }));
-    for (const [t, label] of timeTicks(t0, t1, (w - this.left - this.right) / 92)) {
+    let free = 0; // where there is room for the next label
+    for (const [t, label] of timeTicks(t0, t1, w - this.left - this.right)) {
       const at = x(t);
       root.append(svg("line", { class: "grid", x1: at, x2: at, y1: h - this.bottom, y2: h - this.bottom + 5 }));
-      const anchor = at < this.left + 30 ? "start" : at > w - 40 ? "end" : "middle";
-      root.append(svg("text", { x: at, y: h - 6, "text-anchor": anchor }, label));
+      const half = label.length * 3.4; // of its width
+      const middle = Math.min(at, w - half);
+      if (middle - half < free) continue;
+      free = middle + half + 6;
+      root.append(svg("text", { x: middle, y: h - 6, "text-anchor": "middle" }, label));
     }
     root.append(svg("rect", { class: "band", y: this.top, height: h - this.top - this.bottom, x: 0, width: 0 }));
     root.append(svg("rect", { class: "zoom", y: this.top, height: h - this.top - this.bottom, x: 0, width: 0 }));
@@ -96,10 +100,10 @@ const chart = {
 
   legend(shown) {
     const time = this.series.start.reduce((sum, _, i) => sum + this.seconds(i), 0);
-    byId("legend").replaceChildren(...shown.map((layer) => {
+    refill(byId("legend"), shown.map((layer) => {
       const mean = ((this.unit === "bytes" ? 8 : 1) * layer.values.reduce((a, b) => a + b, 0)) / time;
       return el("li", null, el("button", {
-        type: "button", "aria-pressed": String(!this.hidden.has(layer.id)), title: "Show or hide",
+        type: "button", "data-key": layer.id, "aria-pressed": String(!this.hidden.has(layer.id)), title: "Show or hide",
         onclick: () => {
           if (!this.hidden.delete(layer.id)) this.hidden.add(layer.id);
           this.draw();
@@ -164,8 +168,11 @@ const chart = {
       this.point(this.time(event));
       if (this.drag !== null) this.selecting(event);
     }));
-    box.addEventListener("pointerleave", drawn(() => { if (this.drag === null) this.leave(); }));
+    // A finger's values stay when it is lifted, until it touches something else.
+    box.addEventListener("pointerleave", drawn((event) => { if (this.drag === null && event.pointerType !== "touch") this.leave(); }));
+    addEventListener("pointerdown", drawn((event) => { if (this.at !== null && !box.contains(event.target)) this.leave(); }));
     box.addEventListener("pointerdown", drawn((event) => {
+      if (event.pointerType === "touch") this.point(this.time(event));
       if (event.button !== 0 || event.pointerType === "touch") return;
       this.drag = this.time(event);
       box.setPointerCapture(event.pointerId);
@@ -224,9 +231,10 @@ function ticks(max, n) {
 
 const timeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 108e5, 216e5, 432e5, 864e5];
 
-// timeTicks are round times with their labels, at most about n.
-function timeTicks(t0, t1, n) {
-  const step = timeSteps.find((v) => (t1 - t0) / v <= n) || 864e5 * Math.ceil((t1 - t0) / 864e5 / n);
+// timeTicks are round times with their labels, as many as have room in width pixels.
+function timeTicks(t0, t1, width) {
+  const room = (step) => width / (step < 1000 || (t1 - t0 > 864e5 && step < 864e5) ? 92 : 68);
+  const step = timeSteps.find((v) => (t1 - t0) / v <= room(v)) || 864e5 * Math.ceil((t1 - t0) / 864e5 / room(864e5));
   const all = [];
   for (let t = Math.ceil(t0 / step) * step; t <= t1; t += step) {
     if (step >= 864e5) all.push([t, date(t).slice(5)]);

@@ -46,6 +46,16 @@ function fill(node, props, children) {
 
 const byId = (id) => document.getElementById(id);
 
+// refill replaces a node's children. The focus stays on what has the same
+// data-key, or goes to fallback: keys must not end up elsewhere on the page.
+function refill(node, children, fallback) {
+  const had = node.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  node.replaceChildren(...children);
+  if (had === undefined) return;
+  const again = [...node.querySelectorAll("[data-key]")].find((n) => n.dataset.key === had) || fallback;
+  if (again) again.focus({ preventScroll: true });
+}
+
 const grouping = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const count = (n) => grouping.format(n);
 

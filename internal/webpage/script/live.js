@@ -2,6 +2,7 @@
 
 const live = {
   source: null, span: "interval", range: "recent", paused: false, over: false, last: null,
+  pressed: false, late: false, // a report came meanwhile
 
   async start() {
     byId("span").hidden = byId("pause").hidden = byId("chart-range-label").hidden = false;
@@ -15,11 +16,12 @@ const live = {
     byId("pause").addEventListener("click", () => {
       this.paused = !this.paused;
       byId("pause").textContent = this.paused ? "Go on" : "Pause";
-      if (!this.paused && this.last) show(this.last);
+      this.show();
       this.status();
     });
     byId("chart-range").addEventListener("change", (event) => { this.range = event.target.value; this.connect(); });
     chart.onBy = () => this.connect();
+    this.presses();
     byId("login").addEventListener("submit", (event) => {
       event.preventDefault();
       this.login(byId("token").value.trim());
@@ -33,6 +35,22 @@ const live = {
       return;
     }
     await this.connect();
+  },
+
+  // A press becomes a click only if what it is on is still there when it ends.
+  presses() {
+    addEventListener("pointerdown", (event) => { this.pressed = event.button === 0; }, true);
+    const end = (event) => {
+      if (!this.pressed || (event.type === "pointermove" && event.buttons !== 0)) return;
+      this.pressed = false;
+      setTimeout(() => { if (this.late) this.show(); }); // the click comes first
+    };
+    for (const type of ["pointerup", "pointercancel", "pointermove"]) addEventListener(type, end, true);
+  },
+
+  show() {
+    this.late = this.pressed;
+    if (!this.paused && !this.pressed && this.last) show(this.last);
   },
 
   async login(token) {
@@ -75,7 +93,7 @@ const live = {
       this.paused = false;
     }
     this.status("live");
-    if (!this.paused) show(doc);
+    this.show();
   },
 
   status(state) {

@@ -47,9 +47,11 @@ function process(flow) {
 function flowName(flow) {
   const ends = [endpoint(flow, "src"), endpoint(flow, "dst")].filter(Boolean).join(" → ");
   const text = [ends, flow.proto, info(flow)].filter(Boolean).join("  ");
-  if (text) return text;
-  return Object.keys(flow).filter((k) => !numeric.has(k) && k !== "first" && k !== "last").map((k) => k + " " + plain(flow[k])).join("  ");
+  return text || identity(flow);
 }
+
+// identity is what makes a row the same in the next report.
+const identity = (flow) => Object.keys(flow).filter((k) => !numeric.has(k) && k !== "first" && k !== "last").map((k) => k + " " + plain(flow[k])).join("  ");
 
 const numeric = new Set(["packets", "bytes", "frame_bytes", "bps", "pps", "retransmits"]);
 

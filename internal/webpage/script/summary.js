@@ -22,6 +22,12 @@ function notes(report) {
   byId("notes").replaceChildren(...all.map((n) => el("li", null, n)));
 }
 
+// notTaken says which backends there were besides, and why not.
+function notTaken(report) {
+  const all = (report.runners_up || []).map((r) => clip(visible(`${r.backend} (${r.reason})`), 300));
+  return all.length ? ` Not taken: ${all.join(", ")}.` : "";
+}
+
 function tile(name, value, ...more) {
   return el("div", { class: "tile" }, el("div", { class: "name" }, name), el("div", { class: "value" }, value), ...more.map((m) => el("div", { class: "more" }, m)));
 }
@@ -90,6 +96,7 @@ function accounting(report) {
 }
 
 const listed = 10; // rows of a breakdown
+const colors = 8; // of the style sheet
 const tallest = new Map(); // rows that each has had, so that a live page does not jump
 
 function breakdowns(report, search) {
@@ -100,7 +107,7 @@ function breakdowns(report, search) {
     if (sums.length === 0 || (kind.several && sums.length < 2)) continue;
     cards.push(breakdown(report, kind, sums, search));
   }
-  byId("breakdowns").replaceChildren(...cards);
+  refill(byId("breakdowns"), cards);
 }
 
 function breakdown(report, kind, sums, search) {
@@ -110,6 +117,7 @@ function breakdown(report, kind, sums, search) {
   const seconds = report.duration_s;
   const speed = (v) => (!(seconds > 0) ? "" : inBytes ? bitRate((8 * v) / seconds) : packetRate(v / seconds));
   const most = Math.max(size(sums[0]), 1);
+  const color = (s) => (sums.indexOf(s) < colors ? "c" + sums.indexOf(s) : "crest");
   const list = el("ol");
   for (const s of sums.slice(0, listed)) list.append(el("li", null, item(visible(s.label), size(s), s)));
   const more = sums.slice(listed);
@@ -123,11 +131,13 @@ function breakdown(report, kind, sums, search) {
   list.style.minHeight = 27 * tallest.get(kind.id) + "px";
   const bar = el("div", { class: "share", "aria-hidden": "true" });
   if (kind.share) {
-    sums.slice(0, 8).forEach((s, i) => {
-      const part = el("i", { class: "c" + i, title: clip(visible(s.label)) });
-      part.style.flexGrow = size(s) / whole;
-      bar.append(part);
-    });
+    const part = (color, title, v) => {
+      const i = el("i", { class: color, title });
+      i.style.flexGrow = v / whole;
+      bar.append(i);
+    };
+    for (const s of sums.slice(0, colors)) part(color(s), clip(visible(s.label)), size(s));
+    if (sums.length > colors) part("crest", `${count(sums.length - colors)} more`, sums.slice(colors).reduce((t, s) => t + size(s), 0));
   }
   return el("section", { class: "card breakdown", "data-kind": kind.id }, el("div", { class: "card-head" }, el("h2", null, kind.title), kind.note ? el("span", { class: "sub" }, kind.note) : ""),
     kind.share ? bar : "", list);
@@ -137,9 +147,9 @@ function breakdown(report, kind, sums, search) {
     fillBar.style.width = Math.min(100, (100 * v) / most) + "%";
     const detail = s ? `${clip(label, 1000)}\n${count(s.packets)} packets, ${bytes(s.size)} (${layers[report.rate_layer] || ""}), ${count(s.flows)} ${report.by ? "rows" : "flows"}` : label;
     const children = [fillBar];
-    if (kind.share && s) children.push(el("span", { class: "swatch c" + Math.min(sums.indexOf(s), 7) }));
+    if (kind.share && s) children.push(el("span", { class: "swatch " + color(s) }));
     children.push(el("span", { class: "label" }, clip(label)), el("span", { class: "v" }, speed(v)), el("span", { class: "pct" }, percent(v, whole)));
     if (!s) return el("span", { class: "item" }, ...children);
-    return el("button", { type: "button", class: "item", title: detail, onclick: () => search(s.query) }, ...children);
+    return el("button", { type: "button", class: "item", "data-key": kind.id + " " + s.label, title: detail, onclick: () => search(s.query) }, ...children);
   }
 }

@@ -38,7 +38,7 @@ const counterColumns = [
 const timeColumns = ["first", "last"].map((id) => ({ id, title: id === "first" ? "First seen" : "Last seen", fields: [id], number: (f) => Date.parse(f[id]), format: (ms) => clock(ms, 3), time: true }));
 
 const table = {
-  report: null, columns: [], rows: [], sort: { id: "bps", down: true }, query: "", all: false, haystacks: new WeakMap(), onSearch: () => {},
+  report: null, columns: [], rows: [], sort: { id: "bps", down: true }, query: "", all: false, haystacks: new WeakMap(), widest: new Map(),
 
   set(report) {
     this.report = report;
@@ -51,6 +51,7 @@ const table = {
     this.columns = [...fieldColumns.filter((c) => used(c) && several(c)), ...extra, ...counters, ...timeColumns.filter(used)];
     if (!this.columns.some((c) => c.id === this.sort.id)) this.sort = { id: "bps", down: true };
     byId("table-title").textContent = report.by ? "Rows" : "Flows";
+    this.measure();
     this.head();
     this.select();
   },
@@ -64,13 +65,14 @@ const table = {
     return flow[column.id] === undefined ? "" : visible(plain(flow[column.id]));
   },
 
-  // head also gives the columns their widths: those of the longest text, so that
-  // nothing moves while one scrolls.
-  head() {
+  // measure gives the columns the widths of the longest text that they have had, so
+  // that nothing moves while one scrolls, nor when a live page's numbers do.
+  measure() {
     const widths = this.columns.map((c) => {
-      let most = c.title.length + 2;
+      let most = Math.max(this.widest.get(c.id) || 0, c.title.length + 2);
       if (counterColumns.includes(c)) most = Math.max(most, this.text(c, this.summed("total")).length + 1);
       for (const f of this.report.flows) most = Math.max(most, Math.min(40, this.text(c, f).length));
+      this.widest.set(c.id, most);
       return Math.round(most * (c.code ? 7.6 : 7.1) + 22);
     });
     byId("flows").querySelector("colgroup").replaceChildren(...widths.map((w) => {
@@ -79,14 +81,12 @@ const table = {
       return col;
     }));
     byId("flows").style.width = widths.reduce((a, b) => a + b, 0) + "px";
-    const focused = document.activeElement && document.activeElement.dataset.sort;
-    byId("flows").querySelector("thead").replaceChildren(el("tr", null, ...this.columns.map((c) => el("th", {
+  },
+
+  head() {
+    refill(byId("flows").querySelector("thead"), [el("tr", null, ...this.columns.map((c) => el("th", {
       class: c.number ? "num" : null, scope: "col", "aria-sort": c.id === this.sort.id ? (this.sort.down ? "descending" : "ascending") : null,
-    }, el("button", { type: "button", "data-sort": c.id, title: c.title, onclick: () => this.order(c) }, c.title)))));
-    if (focused) {
-      const again = byId("flows").querySelector(`[data-sort="${CSS.escape(focused)}"]`);
-      if (again) again.focus({ preventScroll: true });
-    }
+    }, el("button", { type: "button", "data-sort": c.id, "data-key": c.id, title: c.title, onclick: () => this.order(c) }, c.title))))]);
   },
 
   order(column) {
@@ -177,13 +177,13 @@ const table = {
     if (to < this.rows.length && !this.all) body.push(pad(this.rows.length - to));
     if (to < this.rows.length && this.all) body.push(el("tr", null, el("td", { colspan: this.columns.length }, `${count(this.rows.length - to)} more are not printed`)));
     if (this.rows.length === 0) body.push(el("tr", null, el("td", { colspan: this.columns.length, class: "empty" }, this.query ? "Nothing matches." : "No traffic was seen.")));
-    byId("flows").querySelector("tbody").replaceChildren(...body);
+    refill(byId("flows").querySelector("tbody"), body, box);
   },
 
   row(flow) {
     const open = () => details(flow);
     return el("tr", {
-      class: "row", tabindex: "0", onclick: () => { if (String(getSelection()) === "") open(); },
+      class: "row", tabindex: "0", "data-key": identity(flow), onclick: () => { if (String(getSelection()) === "") open(); },
       onkeydown: (event) => { if (event.key === "Enter") open(); },
     }, ...this.columns.map((c) => {
       const text = this.text(c, flow);
