@@ -5,6 +5,7 @@ const chart = {
   series: null, // as internal/rateseries writes it
   by: "", unit: "bytes", hidden: new Set(), view: null, at: null, drag: null,
   left: 66, right: 10, top: 10, bottom: 26,
+  paper: false, // drawn for a printed page, whose width is not known
   onBy: () => {}, // called when another breakdown is chosen
 
   set(series) {
@@ -58,7 +59,7 @@ const chart = {
       if (from < 0 || to <= from) { this.view = null; from = 0; to = n; }
     }
     byId("chart-reset").hidden = !this.view;
-    const w = Math.max(box.clientWidth, 200), h = Math.max(box.clientHeight, 120);
+    const [w, h] = this.paper ? [720, 260] : [Math.max(box.clientWidth, 200), Math.max(box.clientHeight, 120)];
     const t0 = s.start[from], t1 = Math.max(s.end[to - 1], t0 + 1);
     const x = (t) => this.left + ((t - t0) / (t1 - t0)) * (w - this.left - this.right);
     const shown = this.layers();
@@ -75,7 +76,8 @@ const chart = {
     const y = (v) => h - this.bottom - (v / max) * (h - this.top - this.bottom);
     this.frame = { from, to, x, t0, t1, w, h, shown };
 
-    const root = svg("svg", { viewBox: `0 0 ${w} ${h}`, "aria-hidden": "true" });
+    const dense = w / (to - from) < 8; // lines between areas would cover them
+    const root = svg("svg", { viewBox: `0 0 ${w} ${h}`, class: dense ? "dense" : null, "aria-hidden": "true" });
     for (const v of steps) {
       root.append(svg("line", { class: "grid", x1: this.left, x2: w - this.right, y1: y(v), y2: y(v) }));
       root.append(svg("text", { x: this.left - 8, y: y(v) + 4, "text-anchor": "end" }, v === 0 ? "0" : this.format(v)));
@@ -199,9 +201,15 @@ const chart = {
     byId("chart-by").addEventListener("change", (event) => { this.by = event.target.value; this.hidden.clear(); this.onBy(); this.draw(); });
     byId("chart-unit").addEventListener("change", (event) => { this.unit = event.target.value; this.draw(); });
     byId("chart-reset").addEventListener("click", () => { this.view = null; this.draw(); });
+    for (const type of ["beforeprint", "afterprint"]) {
+      addEventListener(type, () => {
+        this.paper = type === "beforeprint";
+        if (this.series) this.draw();
+      });
+    }
     let width = 0;
     new ResizeObserver(() => {
-      if (this.series && box.clientWidth !== width) this.draw();
+      if (this.series && box.clientWidth !== width && !this.paper) this.draw();
       width = box.clientWidth;
     }).observe(box);
   },
@@ -229,7 +237,7 @@ function ticks(max, n) {
   }
 }
 
-const timeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 108e5, 216e5, 432e5, 864e5];
+const timeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 3e3, 5e3, 1e4, 15e3, 2e4, 3e4, 6e4, 12e4, 18e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 108e5, 216e5, 432e5, 864e5];
 
 // timeTicks are round times with their labels, as many as have room in width pixels.
 function timeTicks(t0, t1, width) {

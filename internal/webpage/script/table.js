@@ -70,7 +70,7 @@ const table = {
   measure() {
     const widths = this.columns.map((c) => {
       let most = Math.max(this.widest.get(c.id) || 0, c.title.length + 2);
-      if (counterColumns.includes(c)) most = Math.max(most, this.text(c, this.summed("total")).length + 1);
+      if (counterColumns.includes(c)) most = Math.max(most, this.text(c, this.summed("total")).length + 2); // bold
       for (const f of this.report.flows) most = Math.max(most, Math.min(40, this.text(c, f).length));
       this.widest.set(c.id, most);
       return Math.round(most * (c.code ? 7.6 : 7.1) + 22);
@@ -84,8 +84,9 @@ const table = {
   },
 
   head() {
+    byId("flows").classList.toggle("roomy", this.columns.length <= 13); // on paper
     refill(byId("flows").querySelector("thead"), [el("tr", null, ...this.columns.map((c) => el("th", {
-      class: c.number ? "num" : null, scope: "col", "aria-sort": c.id === this.sort.id ? (this.sort.down ? "descending" : "ascending") : null,
+      class: c.number ? "num" : null, scope: "col", "data-title": c.title, "aria-sort": c.id === this.sort.id ? (this.sort.down ? "descending" : "ascending") : null,
     }, el("button", { type: "button", "data-sort": c.id, "data-key": c.id, title: c.title, onclick: () => this.order(c) }, c.title))))]);
   },
 
@@ -187,7 +188,7 @@ const table = {
       onkeydown: (event) => { if (event.key === "Enter") open(); },
     }, ...this.columns.map((c) => {
       const text = this.text(c, flow);
-      const td = el("td", { class: c.number ? "num" : c.code ? "code" : null }, clip(text));
+      const td = el("td", { class: c.number ? "num" : (c.code ? "code" : "") + (text.length > 24 ? " long" : "") }, clip(text));
       if (text.length > 24) td.title = clip(text, 1000);
       return td;
     }));
