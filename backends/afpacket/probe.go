@@ -2,11 +2,12 @@ package afpacket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pktstat/pktstat/internal/bpfprobe"
+	"github.com/pktstat/pktstat/internal/caps"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -21,14 +22,8 @@ func (c *config) Probe(context.Context) registry.ProbeResult {
 		{"TPACKET_V3 ring with PACKET_VNET_HDR", "4.6", tryRing},
 	} {
 		err := explain(try.do())
-		check := registry.Check{Name: try.name, Since: try.since}
-		if err != nil {
-			check.Verdict, check.Reason = registry.Inconclusive, err.Error()
-			if errors.Is(err, registry.ErrUnsupported) || errors.Is(err, registry.ErrPermission) {
-				check.Verdict = registry.No
-			}
-			r.Verdict, r.Err = check.Verdict, err
-		}
+		check := bpfprobe.Check(try.name, try.since, err, caps.NetRaw)
+		r.Verdict, r.Err = check.Verdict, err
 		r.Checks = append(r.Checks, check)
 		if err != nil {
 			break // what follows needs it
