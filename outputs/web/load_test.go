@@ -157,6 +157,32 @@ func TestRunSoFarAddsUp(t *testing.T) {
 	}
 }
 
+// The run lists the flows of all intervals, also when each has few of them, but
+// no more than --top, as soon as that has cut an interval.
+func TestRunSoFarRows(t *testing.T) {
+	p := open(t, "127.0.0.1:0")
+	id := uint32(0)
+	write := func(rows, flows int) {
+		r := interval(uint64(id))
+		r.Packed, r.FlowCount = r.Packed[:rows], flows
+		for _, row := range r.Packed {
+			id++
+			row.Key = flow.Pack(flow.Key{Proto: flow.ESP, Sub: id})
+		}
+		p.write(r)
+	}
+	for range 3 {
+		write(7, 7)
+	}
+	if n := len(p.report("?run").Flows); n != 21 {
+		t.Errorf("%d flows of three intervals with 7 each", n)
+	}
+	write(5, 9)
+	if n := len(p.report("?run").Flows); n != 5 {
+		t.Errorf("%d flows although --top is 5", n)
+	}
+}
+
 // However many flows there are, only so many are remembered.
 func TestRunSoFarIsBounded(t *testing.T) {
 	var run soFar

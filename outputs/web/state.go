@@ -23,7 +23,7 @@ type state struct {
 	mu       sync.Mutex
 	begun    time.Time
 	last     *flow.Report // the latest one without its rows; nil before the first
-	rows     int          // of the latest interval report: what a page lists
+	rows     int          // what a page lists of the run: --top, as reports show it
 	latest   []byte       // the latest report as JSON
 	run      soFar
 	whole    *rateseries.Series
@@ -46,7 +46,7 @@ type watcher struct{ news chan struct{} }
 
 func newState(version string) *state {
 	return &state{
-		version: version, whole: rateseries.New(rateseries.Whole), recent: rateseries.New(rateseries.Recent),
+		version: version, rows: listedFlows, whole: rateseries.New(rateseries.Whole), recent: rateseries.New(rateseries.Recent),
 		rendered: map[view][]byte{}, watchers: map[*watcher]struct{}{},
 	}
 }
@@ -64,7 +64,10 @@ func (s *state) publish(r *flow.Report) error {
 	}
 	last := *r
 	last.Interfaces, last.Notes, last.RunnersUp, last.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.RunnersUp), nil
-	s.last, s.rows, s.latest = &last, max(s.rows, len(r.Packed)), latest
+	s.last, s.latest = &last, latest
+	if n := len(r.Packed); n > s.rows || n < r.FlowCount {
+		s.rows = n
+	}
 	for _, series := range []*rateseries.Series{s.whole, s.recent} {
 		if r.Final {
 			series.Finish(r)

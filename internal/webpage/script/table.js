@@ -18,15 +18,18 @@ const fieldColumns = [
   { id: "l7", title: "Application", fields: ["l7"] },
   { id: "direction", title: "Direction", fields: ["direction"] },
   { id: "iface", title: "Interface", fields: ["iface"] },
-  { id: "vlan", title: "VLAN", fields: ["vlan"], number: (f) => f.vlan, format: String },
   { id: "comm", title: "Process", fields: ["comm"] },
   { id: "pid", title: "PID", fields: ["pid"], number: (f) => f.pid, format: String },
-  { id: "uid", title: "UID", fields: ["uid"], number: (f) => f.uid, format: String },
   { id: "container", title: "Container", fields: ["container"] },
+];
+// lateColumns stand behind the counters, unless rows are grouped by some fields only.
+const lateColumns = [
+  { id: "match", title: "Match", fields: ["match"] },
+  { id: "uid", title: "UID", fields: ["uid"], number: (f) => f.uid, format: String },
   { id: "cgroup", title: "Control group", fields: ["cgroup"] },
   { id: "cgroup_id", title: "Cgroup id", fields: ["cgroup_id"], number: (f) => f.cgroup_id, format: String },
   { id: "netns", title: "Namespace", fields: ["netns"], number: (f) => f.netns, format: String },
-  { id: "match", title: "Match", fields: ["match"] },
+  { id: "vlan", title: "VLAN", fields: ["vlan"], number: (f) => f.vlan, format: String },
 ];
 const counterColumns = [
   { id: "packets", title: "Packets", fields: ["packets"], number: (f) => f.packets, format: count },
@@ -43,12 +46,13 @@ const table = {
   set(report) {
     this.report = report;
     this.fields = new Set(report.flows.flatMap((f) => Object.keys(f)));
-    const known = new Set([...fieldColumns, ...counterColumns, ...timeColumns].flatMap((c) => c.fields));
+    const known = new Set([...fieldColumns, ...lateColumns, ...counterColumns, ...timeColumns].flatMap((c) => c.fields));
     const extra = [...this.fields].filter((k) => !known.has(k)).map((k) => ({ id: k, title: k, fields: [k] }));
     const used = (c) => c.fields.some((k) => this.fields.has(k));
     const counters = counterColumns.filter((c) => c.id !== "frame_bytes" || report.total.frame_bytes > 0);
     const several = (c) => c.id !== "iface" || report.flows.some((f) => f.iface !== report.flows[0].iface);
-    this.columns = [...fieldColumns.filter((c) => used(c) && several(c)), ...extra, ...counters, ...timeColumns.filter(used)];
+    const late = [...lateColumns.filter(used), ...extra];
+    this.columns = [...fieldColumns.filter((c) => used(c) && several(c)), ...(report.by ? late : []), ...counters, ...(report.by ? [] : late), ...timeColumns.filter(used)];
     if (!this.columns.some((c) => c.id === this.sort.id)) this.sort = { id: "bps", down: true };
     byId("table-title").textContent = report.by ? "Rows" : "Flows";
     this.measure();
