@@ -41,25 +41,25 @@ func Run(ctx context.Context, c Config) error {
 	var result *multierror.Error
 	outlets := openOutlets(ctx, c.Outputs)
 	r := newRun(&c, outlets)
-	src, cand, err := r.open(ctx)
+	o, err := r.open(ctx)
 	if err != nil {
 		result = multierror.Append(result, err)
 		result = multierror.Append(result, outlets.close(c.Env.Notify)...)
 		return result.ErrorOrNil()
 	}
 
-	r.begin(src, cand)
+	r.begin(o)
 	r.describe()
 	if c.Attached != nil {
-		c.Attached(cand, r.attachment)
+		c.Attached(o.cand, o.runnersUp, r.attachment)
 	}
 	if err := r.loop(ctx); err != nil {
-		result = multierror.Append(result, fmt.Errorf("backend %s: %w", cand.Name, err))
+		result = multierror.Append(result, fmt.Errorf("backend %s: %w", o.cand.Name, err))
 	}
 	// Detach before the last reports are written: a slow output must not keep
 	// programs in the packet path.
-	if err := src.Close(); err != nil {
-		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", cand.Name, err))
+	if err := o.src.Close(); err != nil {
+		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", o.cand.Name, err))
 	}
 	result = multierror.Append(result, r.stages.close()...)
 	r.final()
@@ -69,9 +69,8 @@ func Run(ctx context.Context, c Config) error {
 
 // run is the state of one count; the loop's goroutine owns it.
 type run struct {
-	c       *Config
-	src     registry.Source
-	cand    Candidate
+	c *Config
+	opened
 	ledger  *ledger.Ledger
 	batch   *flow.Batch
 	stages  stages
@@ -95,11 +94,11 @@ func newRun(c *Config, o outlets) *run {
 }
 
 // begin is called when the source counts.
-func (r *run) begin(src registry.Source, cand Candidate) {
+func (r *run) begin(from opened) {
 	c, now := r.c, r.c.Env.Now()
-	r.src, r.cand, r.rate = src, cand, rateLayer(c.Count, cand.Backend.Layers)
+	r.opened, r.rate = from, rateLayer(c.Count, from.cand.Backend.Layers)
 	r.progress = pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now}
-	if cand.Backend.Clock == registry.ClockWall {
+	if from.cand.Backend.Clock == registry.ClockWall {
 		r.start, r.end, r.intervalStart = now, now, now
 	}
 	r.batch = flow.NewBatch(func(recs []flow.Record) error {

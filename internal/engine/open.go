@@ -5,24 +5,37 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/registry"
 )
 
+// opened is the source that was taken.
+type opened struct {
+	src       registry.Source
+	cand      Candidate
+	runnersUp []flow.RunnerUp
+}
+
 // open tries the candidates in order. An explicitly named backend is the only
 // one and its error is the answer; of several the most useful error is.
-func (r *run) open(ctx context.Context) (registry.Source, Candidate, error) {
+func (r *run) open(ctx context.Context) (opened, error) {
 	c := r.c
 	var failed []error
-	for _, cand := range c.Candidates {
+	var runnersUp []flow.RunnerUp
+	for i, cand := range c.Candidates {
 		err := r.openStages(ctx, cand)
 		if err == nil {
 			var src registry.Source
 			if src, err = openOne(ctx, c, cand); err == nil {
-				return src, cand, nil
+				for _, later := range c.Candidates[i+1:] {
+					runnersUp = append(runnersUp, flow.RunnerUp{Backend: later.Name, Why: later.WhyNot})
+				}
+				return opened{src, cand, append(runnersUp, c.RunnersUp...)}, nil
 			}
 		}
 		err = errors.Join(append([]error{err}, r.stages.close()...)...)
 		r.stages = stages{}
+		runnersUp = append(runnersUp, flow.RunnerUp{Backend: cand.Name, Why: "could not be opened: " + err.Error()})
 		err = fmt.Errorf("backend %s: %w", cand.Name, err)
 		c.Env.Debugf("%v", err)
 		failed = append(failed, err)
@@ -31,14 +44,14 @@ func (r *run) open(ctx context.Context) (registry.Source, Candidate, error) {
 		}
 	}
 	if len(failed) == 0 {
-		return nil, Candidate{}, fmt.Errorf("%w: no backend can do what was asked", registry.ErrUnsupported)
+		return opened{}, fmt.Errorf("%w: no backend can do what was asked", registry.ErrUnsupported)
 	}
 	for _, err := range failed {
 		if errors.Is(err, registry.ErrPermission) {
-			return nil, Candidate{}, err // the one thing the user can change at once
+			return opened{}, err // the one thing the user can change at once
 		}
 	}
-	return nil, Candidate{}, failed[0]
+	return opened{}, failed[0]
 }
 
 func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, error) {
