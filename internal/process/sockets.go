@@ -31,6 +31,7 @@ type claim struct {
 type sock struct {
 	tuple
 	cookie   uint64
+	inode    uint64 // of the file; 0: the iterator has not seen it
 	state    uint8
 	shared   bool // several processes have used it
 	claims   []claim
@@ -135,10 +136,17 @@ func (s *sockets) find(t *tuple, e *event) *sock {
 		if k.tuple != *t || k.released != 0 && e.Kind != eventReleased {
 			continue
 		}
+		// Two that share a port (SO_REUSEPORT) may both be without a cookie yet.
+		if k.inode != 0 && e.Inode != 0 && k.inode != e.Inode {
+			continue
+		}
 		// An iterator of 5.10 does not know most cookies.
 		if k.cookie == e.Cookie || k.cookie == 0 || e.Cookie == 0 {
 			if k.cookie == 0 {
 				s.setCookie(k, e)
+			}
+			if k.inode == 0 {
+				k.inode = e.Inode
 			}
 			return k
 		}
@@ -147,7 +155,7 @@ func (s *sockets) find(t *tuple, e *event) *sock {
 		s.refused++
 		return nil
 	}
-	k := &sock{tuple: *t, state: e.State, touched: s.now}
+	k := &sock{tuple: *t, inode: e.Inode, state: e.State, touched: s.now}
 	s.n++
 	if hasPorts(t) && t.connected() {
 		s.byTuple[*t] = append(s.byTuple[*t], k)
