@@ -75,7 +75,7 @@ func (n names) docker(id string) (string, error) {
 // storage reads the list of containers/storage, which Podman and CRI-O use, of
 // whichever storage driver (overlay, vfs, btrfs).
 func (n names) storage(id string) (string, error) {
-	lists, err := filepath.Glob(filepath.Join(n.root, "var/lib/containers/storage/*-containers/containers.json"))
+	lists, err := filepath.Glob(filepath.Join(n.root, "var", "lib", "containers", "storage", "*-containers", "containers.json"))
 	if err != nil {
 		return "", err
 	}
@@ -113,7 +113,7 @@ func kubeName(s string) string {
 // containerd reads the OCI configuration of the task, of containerd or that of k3s.
 func (n names) containerd(id string) (string, error) {
 	for _, state := range []string{"run/containerd", "run/k3s/containerd"} {
-		tasks, err := filepath.Glob(filepath.Join(n.root, state, "io.containerd.runtime.v2.task/*", id, "config.json"))
+		tasks, err := filepath.Glob(filepath.Join(n.root, state, "io.containerd.runtime.v2.task", "*", id, "config.json"))
 		if err != nil {
 			return "", err
 		}

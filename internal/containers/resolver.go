@@ -109,7 +109,7 @@ func (r *Resolver) remember(id uint64, path string) *entry {
 	return e
 }
 
-// fileIDKernfs is FILEID_KERNFS (include/linux/exportfs.h): a handle that is the id.
+// fileIDKernfs is FILEID_KERNFS: a handle that is the id.
 const fileIDKernfs = 0xfe
 
 func (r *Resolver) byHandle(id uint64) (string, error) {

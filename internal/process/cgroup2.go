@@ -16,7 +16,7 @@ import (
 // that it is at no path: then it is mounted anew, at no path either (Linux 5.2), or
 // taken from the first process' mounts.
 func openCgroup2(procfs string) (*os.File, error) {
-	path, tableErr := mountedAt(filepath.Join(procfs, "self/mountinfo"))
+	path, tableErr := mountedAt(filepath.Join(procfs, "self", "mountinfo"))
 	if tableErr == nil {
 		f, err := openIfCgroup2(path)
 		if err == nil {
@@ -28,8 +28,8 @@ func openCgroup2(procfs string) (*os.File, error) {
 	if mountErr == nil {
 		return f, nil
 	}
-	if path, err := mountedAt(filepath.Join(procfs, "1/mountinfo")); err == nil {
-		if f, err := openIfCgroup2(filepath.Join(procfs, "1/root", path)); err == nil {
+	if path, err := mountedAt(filepath.Join(procfs, "1", "mountinfo")); err == nil {
+		if f, err := openIfCgroup2(filepath.Join(procfs, "1", "root", path)); err == nil {
 			return f, nil
 		}
 	}

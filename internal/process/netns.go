@@ -24,7 +24,7 @@ type namespaces struct {
 
 func newNamespaces(procfs string) (*namespaces, error) {
 	n := &namespaces{procfs: procfs, pids: map[uint32]string{}}
-	f, err := os.Open(filepath.Join(procfs, "thread-self/ns/net"))
+	f, err := os.Open(filepath.Join(procfs, "thread-self", "ns", "net"))
 	if err != nil {
 		return nil, fmt.Errorf("own network namespace: %w", err)
 	}
@@ -47,7 +47,7 @@ func inodeOf(f *os.File) (uint32, error) {
 
 // namespaceOf returns the network namespace of a process, 0 if it cannot be read.
 func namespaceOf(procfs, pid string) uint32 {
-	link, err := os.Readlink(filepath.Join(procfs, pid, "ns/net")) // net:[4026531833]
+	link, err := os.Readlink(filepath.Join(procfs, pid, "ns", "net")) // net:[4026531833]
 	if err != nil {
 		return 0
 	}
@@ -113,7 +113,7 @@ func (n *namespaces) inside(files []string) (map[string][]byte, error) {
 			done <- result{err: fmt.Errorf("enter network namespace %d: %w", n.own, err)}
 			return
 		}
-		got, err := readFiles(filepath.Join(n.procfs, "thread-self/net"), files)
+		got, err := readFiles(filepath.Join(n.procfs, "thread-self", "net"), files)
 		done <- result{got, err}
 	}()
 	r := <-done

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -13,7 +12,7 @@ import (
 // Sysctl sets a kernel parameter of the host's namespace: "net/ipv4/ip_forward".
 func Sysctl(tb testing.TB, h *Host, name, value string) {
 	tb.Helper()
-	err := h.Do(func() error { return os.WriteFile(filepath.Join("/proc/sys", name), []byte(value), 0) })
+	err := h.Do(func() error { return os.WriteFile("/proc/sys/"+name, []byte(value), 0) })
 	if err != nil {
 		tb.Fatalf("testnet: %s: %v", h.name, err)
 	}
