@@ -73,7 +73,7 @@ func sendfile(r role, o *orders) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	if err := f.Truncate(int64(r.Size)); err != nil {
 		return err

@@ -65,7 +65,7 @@ func udpServer(r role, o *orders) error {
 		if err != nil {
 			return err
 		}
-		defer conn.Close()
+		defer conn.Close() //nolint:gocritic // they serve until the role ends
 		r.Local = netip.AddrPortFrom(r.Local.Addr(), r.Local.Port()+1)
 		go func() {
 			buf := make([]byte, 65536)
@@ -90,7 +90,7 @@ func tcpServer(r role, o *orders) error {
 		if err != nil {
 			return err
 		}
-		defer l.Close()
+		defer l.Close() //nolint:gocritic // they serve until the role ends
 		r.Local = netip.AddrPortFrom(r.Local.Addr(), r.Local.Port()+1)
 		go serve(l)
 	}
@@ -348,7 +348,7 @@ func prefork(r role, o *orders) error {
 		if err != nil {
 			return err
 		}
-		defer func() {
+		defer func() { //nolint:gocritic // they live until the role ends
 			_ = in.Close()
 			_ = cmd.Wait()
 		}()
