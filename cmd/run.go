@@ -65,7 +65,7 @@ func (s *session) run(ctx context.Context, c engine.Config) error {
 
 // timeout is that of the run: the default one is for live traffic, which has no end.
 func timeout(cl *commandLine, candidates []engine.Candidate) time.Duration {
-	live := func(c engine.Candidate) bool { return c.Backend.Clock == registry.ClockWall }
+	live := func(c engine.Candidate) bool { return c.Backend.ClockOf(c.Config) == registry.ClockWall }
 	if !cl.timeoutSet && !slices.ContainsFunc(candidates, live) {
 		return 0
 	}

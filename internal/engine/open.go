@@ -13,6 +13,7 @@ import (
 type opened struct {
 	src       registry.Source
 	cand      Candidate
+	clock     registry.Clock
 	runnersUp []flow.RunnerUp
 }
 
@@ -27,7 +28,7 @@ func open(ctx context.Context, c *Config) (opened, error) {
 			for _, later := range c.Candidates[i+1:] {
 				runnersUp = append(runnersUp, flow.RunnerUp{Backend: later.Name, Why: later.WhyNot})
 			}
-			return opened{src, cand, append(runnersUp, c.RunnersUp...)}, nil
+			return opened{src, cand, cand.Backend.ClockOf(cand.Config), append(runnersUp, c.RunnersUp...)}, nil
 		}
 		runnersUp = append(runnersUp, flow.RunnerUp{Backend: cand.Name, Why: "could not be opened: " + err.Error()})
 		err = fmt.Errorf("backend %s: %w", cand.Name, err)
@@ -54,7 +55,7 @@ func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, e
 	}
 	env := c.Env
 	env.MaxFlows = c.MaxFlows
-	if cand.Backend.Clock == registry.ClockSource && wantsIntervals(c.Outputs) {
+	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource && wantsIntervals(c.Outputs) {
 		env.Interval = c.Refresh
 	}
 	if !cand.Backend.Caps.Has(registry.CapInterfaces) {
