@@ -23,9 +23,9 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 # Whether libpcap's headers are there, for the build tag of that name; it takes cgo.
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
-# The compiler and headers of the BPF programs, and the tools that tests compare with.
-PACKAGES   := bpftool busybox-static clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tshark xz-utils
-TEST_TOOLS := busybox ethtool ip nft tcpdump tcpreplay tshark xz
+# The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
+PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tshark xz-utils
+TEST_TOOLS := busybox chromium ethtool ip nft tcpdump tcpreplay tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
@@ -119,6 +119,13 @@ $(GOLANGCI):
 .PHONY: generate
 generate: ## rebuild the committed BPF objects, test captures and other generated files
 	$(GO) generate ./...
+
+# Made of a real run. Not part of generate: the pictures depend on the machine's fonts.
+.PHONY: screenshots
+screenshots: build ## remake the pictures of the HTML report in docs (needs chromium)
+	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	bin/pktstat --pcap-file testdata/mix.pcap -r 100ms --output html=$$tmp/report.html; \
+	$(GO) run ./internal/browser/cmd/screenshots $$tmp/report.html docs
 
 # Generates in a copy of the tree, so that a difference is shown and not made.
 .PHONY: check-generate
