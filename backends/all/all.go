@@ -2,6 +2,7 @@
 package all
 
 import (
+	_ "github.com/pktstat/pktstat/backends/cgroup"
 	_ "github.com/pktstat/pktstat/backends/pcap"
 	_ "github.com/pktstat/pktstat/backends/tc"
 	_ "github.com/pktstat/pktstat/backends/xdp"

@@ -36,6 +36,7 @@ var Packages = []Package{
 	{Dir: "internal/testnet"},
 	{Dir: "internal/bpfflow", Files: []string{"backends/tc/tc_bpfel.o"}},
 	{Dir: "backends/tc", Files: []string{"testdata/packets"}},
+	{Dir: "backends/cgroup", Files: []string{"testdata/packets"}},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
 }
 
