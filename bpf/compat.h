@@ -21,7 +21,8 @@
 #error "keys are packed for little-endian machines; see struct key4 in flow.h"
 #endif
 
-/* Fields that are not here are not read. A type has its name from the kernel's BTF. */
+/* Fields that are not here are not read. A type has its name from the kernel's BTF; what
+ * follows ___ in it is only for us. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct ns_common {
@@ -37,8 +38,6 @@ typedef struct {
 } possible_net_t;
 
 struct sock_common {
-	unsigned short skc_family;
-	volatile unsigned char skc_state;
 	possible_net_t skc_net;
 };
 
@@ -46,8 +45,44 @@ struct sock {
 	struct sock_common __sk_common;
 };
 
+struct net_device {
+	unsigned int flags;
+	unsigned int priv_flags; /* a bit field since 6.12 */
+	possible_net_t nd_net;
+};
+
 struct sk_buff {
 	struct sock *sk;
+	struct net_device *dev;
+	unsigned int len, data_len;
+	__be16 protocol;
+	__u16 network_header;
+	__u32 vlan_all; /* since 6.2 */
+	unsigned int end;
+	unsigned char *head, *data;
+};
+
+struct sk_buff___5_10 {
+	__u8 vlan_present : 1;
+};
+
+struct skb_shared_info {
+	unsigned short gso_size, gso_segs;
+};
+
+/* What a kprobe gets, on amd64 and on arm64. */
+struct pt_regs___amd64 {
+	unsigned long di, dx;
+};
+
+struct pt_regs___arm64 {
+	__u64 regs[31];
 };
 
 #pragma clang attribute pop
+
+enum netdev_priv_flags {
+	IFF_BRIDGE_PORT = 1, /* the kernel's numbers are others */
+	IFF_OVS_DATAPATH,
+	IFF_TEAM_PORT,
+};
