@@ -86,3 +86,5 @@ enum netdev_priv_flags {
 	IFF_OVS_DATAPATH,
 	IFF_TEAM_PORT,
 };
+
+#define IFF_SLAVE (1 << 11) /* linux/if.h is not for this target: it includes the C library */
