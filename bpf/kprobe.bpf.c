@@ -34,15 +34,17 @@
 static __always_inline __u64 first(void *ctx)
 {
 	struct pt_regs___amd64 *amd64 = ctx;
+	struct pt_regs___arm64 *arm64 = ctx;
 
-	return bpf_core_field_exists(amd64->di) ? amd64->di : ((struct pt_regs___arm64 *)ctx)->regs[0];
+	return bpf_core_field_exists(amd64->di) ? BPF_CORE_READ(amd64, di) : BPF_CORE_READ(arm64, regs[0]);
 }
 
 static __always_inline __u64 third(void *ctx)
 {
 	struct pt_regs___amd64 *amd64 = ctx;
+	struct pt_regs___arm64 *arm64 = ctx;
 
-	return bpf_core_field_exists(amd64->dx) ? amd64->dx : ((struct pt_regs___arm64 *)ctx)->regs[2];
+	return bpf_core_field_exists(amd64->dx) ? BPF_CORE_READ(amd64, dx) : BPF_CORE_READ(arm64, regs[2]);
 }
 
 LEAVES(ip_finish_output2)

@@ -38,6 +38,7 @@ var Packages = []Package{
 	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/xdp", Args: []string{"-xdp.packets=20000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/cgroup", Files: []string{"testdata/packets"}},
+	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}},
 	{Dir: "internal/ifsource"},
 	{Dir: "internal/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
