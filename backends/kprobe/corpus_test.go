@@ -18,13 +18,12 @@ func TestCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachHook(t, func(t *testing.T, name string) {
+	eachHook(t, func(t *testing.T, s *source) {
 		a, b := testnet.Pair(t, testnet.Link{})
-		s := openHook(t, name)
 		want, frames := map[flow.Key]flow.Counters{}, [][]byte{}
 		for i := range cases {
 			c := &cases[i]
-			if !onEthernet(c, a.MTU) || name != "tracepoint" && tagged(c.Data) {
+			if !onEthernet(c, a.MTU) || s.hook.name != "tracepoint" && tagged(c.Data) {
 				continue // nobody gets it, or the IP layer does not
 			}
 			k := c.Want.Key.Key()

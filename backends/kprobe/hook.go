@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -37,7 +38,7 @@ var hooks = []hook{
 	},
 	{
 		name: "kprobe", since: "4.17", inexact: true,
-		attach: func(function string, p *ebpf.Program) (link.Link, error) { return link.Kprobe(function, p, nil) },
+		attach: attachKprobe,
 		notes:  []string{"a packet that interrupts the counting of another one can be missed, of which not every kernel tells"},
 	},
 	{
@@ -110,6 +111,19 @@ func (h *hook) open(o bpfflow.Options) (_ *source, err error) {
 		s.probes = append(s.probes, &attached{program: p, link: l})
 	}
 	return s, nil
+}
+
+// attachKprobe attaches by the kernel's perf PMU. Where there is none, package link would go
+// by tracefs, whose probes outlive a process that is killed.
+func attachKprobe(function string, p *ebpf.Program) (link.Link, error) {
+	const sources = "/sys/bus/event_source/devices"
+	if _, err := os.Stat(sources); err != nil {
+		return nil, fmt.Errorf("not tried, as sysfs is not mounted on /sys: %w", err)
+	}
+	if _, err := os.Stat(sources + "/kprobe"); err != nil {
+		return nil, fmt.Errorf("%w: the kernel has no kprobes (CONFIG_KPROBE_EVENTS)", registry.ErrUnsupported)
+	}
+	return link.Kprobe(function, p, nil)
 }
 
 // refused says what is known where capabilities are not what is missing: what package ebpf

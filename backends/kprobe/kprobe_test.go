@@ -5,51 +5,49 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/sourcetest"
+	"github.com/pktstat/pktstat/internal/testenv"
 	"github.com/pktstat/pktstat/internal/testnet"
 	"github.com/pktstat/pktstat/registry"
 )
 
+// TestConformance is at the hook that auto takes.
 func TestConformance(t *testing.T) {
-	eachHook(t, func(t *testing.T, name string) {
-		a, b := testnet.Pair(t, testnet.Link{})
-		mine := map[uint32]bool{inode(t, a.Host): true, inode(t, b.Host): true}
-		var sent flow.Counters
-		traffic := func(tb testing.TB) {
-			sent = flow.Counters{}
-			for _, v6 := range []bool{false, true} {
-				for _, f := range []testnet.Flow{
-					testnet.SendUDP(tb, a, b, testnet.UDP{V6: v6, Payload: 100, Count: 500}),
-					testnet.SendUDP(tb, b, a, testnet.UDP{V6: v6, Payload: 1, Count: 100, SrcPort: 5}),
-				} {
-					f.FrameBytes = 0
-					sent.Add(f.Counters) // where it leaves
-					sent.Add(f.Counters) // where it arrives
-				}
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	mine := map[uint32]bool{inode(t, a.Host): true, inode(t, b.Host): true}
+	var sent flow.Counters
+	traffic := func(tb testing.TB) {
+		sent = flow.Counters{}
+		for _, v6 := range []bool{false, true} {
+			for _, f := range []testnet.Flow{
+				testnet.SendUDP(tb, a, b, testnet.UDP{V6: v6, Payload: 100, Count: 500}),
+				testnet.SendUDP(tb, b, a, testnet.UDP{V6: v6, Payload: 1, Count: 100, SrcPort: 5}),
+			} {
+				f.FrameBytes = 0
+				sent.Add(f.Counters) // where it leaves
+				sent.Add(f.Counters) // where it arrives
 			}
 		}
-		traffic(t) // what it comes to
-		setup := func(maxFlows int) sourcetest.Setup {
-			return sourcetest.Setup{Args: []string{"-hook=" + name}, Env: registry.BackendEnv{MaxFlows: maxFlows}}
-		}
-		sourcetest.Run(t, sourcetest.Options{
-			Backend: "kprobe",
-			Setup:   func(testing.TB) sourcetest.Setup { return setup(maxFlows) },
-			Traffic: traffic,
-			Want:    sent,
-			Match:   func(k flow.Key) bool { return mine[k.NetNS] },
-			Failures: []sourcetest.Failure{
-				{Name: "no room for flows", Setup: setup(-1)},
-			},
-		})
+	}
+	traffic(t) // what it comes to
+	setup := func(maxFlows int) sourcetest.Setup {
+		return sourcetest.Setup{Env: registry.BackendEnv{MaxFlows: maxFlows}}
+	}
+	sourcetest.Run(t, sourcetest.Options{
+		Backend:  "kprobe",
+		Setup:    func(testing.TB) sourcetest.Setup { return setup(maxFlows) },
+		Traffic:  traffic,
+		Want:     sent,
+		Match:    func(k flow.Key) bool { return mine[k.NetNS] },
+		Failures: []sourcetest.Failure{{Name: "no room for flows", Setup: setup(-1)}},
 	})
 }
 
 // TestNamespaces: the two ends of a link are rows of their own, and the same addresses
 // in another namespace are others.
 func TestNamespaces(t *testing.T) {
-	eachHook(t, func(t *testing.T, name string) {
+	eachHook(t, func(t *testing.T, s *source) {
 		a, b := testnet.Pair(t, testnet.Link{})
-		s := openHook(t, name)
 		sent := testnet.SendUDP(t, a, b, testnet.UDP{Payload: 30, Count: 20})
 		want := flow.Counters{Packets: sent.Packets, Bytes: sent.Bytes}
 		got := map[flow.Key]flow.Counters{}

@@ -20,40 +20,27 @@ import (
 const maxFlows = 1 << 17
 
 // eachHook runs a test at every hook that the kernel has. Kernels that have the others
-// as well are in the matrix of internal/vmtest.
-func eachHook(t *testing.T, f func(t *testing.T, name string)) {
+// as well are in the matrix of internal/vmtest, where to open takes ten seconds.
+func eachHook(t *testing.T, f func(t *testing.T, s *source)) {
 	testenv.Privileged(t)
 	for i := range hooks {
 		h := &hooks[i]
 		t.Run(h.name, func(t *testing.T) {
-			s, err := h.open(bpfflow.Options{MaxFlows: 1})
+			s, err := open(context.Background(), h.name, bpfflow.Options{MaxFlows: maxFlows, Now: time.Now, Debugf: t.Logf})
 			if err != nil && h.name == "tracepoint" {
 				t.Fatal(err) // every kernel has it
 			}
 			if err != nil {
 				t.Skipf("not here: %v", err)
 			}
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			f(t, h.name)
+			defer func() {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			f(t, s)
 		})
 	}
-}
-
-// openHook opens the backend, and closes it when the test ends.
-func openHook(tb testing.TB, name string) *source {
-	tb.Helper()
-	s, err := open(context.Background(), name, bpfflow.Options{MaxFlows: maxFlows, Now: time.Now, Debugf: tb.Logf})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return s
 }
 
 // collect calls f with what was counted in one of the network namespaces.

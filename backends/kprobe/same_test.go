@@ -21,25 +21,33 @@ import (
 // interfaces of a router: TCP, UDP, UDP_SEGMENT, fragments and ICMP, from it, to it and
 // through it.
 func TestSameAsTC(t *testing.T) {
-	eachHook(t, func(t *testing.T, hook string) {
+	eachHook(t, func(t *testing.T, s *source) {
 		for _, offloads := range []bool{false, true} {
 			for _, v6 := range []bool{false, true} {
 				t.Run(fmt.Sprintf("offloads=%t/v6=%t", offloads, v6), func(t *testing.T) {
-					compare(t, hook, offloads, v6)
+					const attempts = 5
+					for n := 1; !compare(t, s, offloads, v6, n == attempts); n++ {
+						if n == attempts {
+							t.Fatalf("in each of %d attempts a packet has interrupted another one", attempts)
+						}
+					}
 				})
 			}
 		}
 	})
 }
 
-func compare(t *testing.T, hook string, offloads, v6 bool) {
+// compare returns false if packets have interrupted others and were counted to no flow: there
+// is not much to compare then. A hook that is not exact may miss some in its last attempt.
+func compare(t *testing.T, s *source, offloads, v6, last bool) bool {
 	router := testnet.NewHost(t)
 	link := testnet.Link{Offloads: offloads}
 	a, left := testnet.Connect(t, testnet.NewHost(t), router, link)
 	b, right := testnet.Connect(t, testnet.NewHost(t), router, link)
 	through(t, a, left, b, right)
 	tc := livetest.Open(t, "tc", nil, left, right)
-	s := openHook(t, hook)
+	defer tc.Close()
+	s.collect(t, func(flow.Key, flow.Counters) {}, router) // what was before
 
 	for _, ends := range [][2]*testnet.Iface{{a, left}, {left, a}, {a, b}} {
 		from, to := ends[0], ends[1]
@@ -63,7 +71,7 @@ func compare(t *testing.T, hook string, offloads, v6 bool) {
 		m[k] = c
 	}
 	var interrupted flow.Counters
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		tc.Collect(func(rs []flow.Record) {
 			for i := range rs {
 				if k := rs[i].Key.Key(); k.Src.IsValid() && k.EtherType == 0 {
@@ -74,35 +82,50 @@ func compare(t *testing.T, hook string, offloads, v6 bool) {
 		other, lost := s.collect(t, func(k flow.Key, c flow.Counters) { add(sum, k, c) }, router)
 		interrupted.Add(other)
 		interrupted.Add(lost)
-		different := ""
-		for k, c := range tcSum {
-			if sum[k] != c {
-				different += fmt.Sprintf("%+v: tc %+v, kprobe %+v\n", k, c, sum[k])
+		total, all := totalOf(sum), totalOf(tcSum)
+		different := difference(tcSum, sum)
+		switch waited := time.Since(begin); {
+		case different == "" && len(sum) > 0:
+			if total.Packets < 8000 || total.Bytes < 12<<20 {
+				t.Errorf("only %+v: the segments are not counted", total)
 			}
-		}
-		for k, c := range sum {
-			if _, ok := tcSum[k]; !ok {
-				different += fmt.Sprintf("%+v: not at tc, kprobe %+v\n", k, c)
-			}
-		}
-		if different == "" && len(sum) > 0 {
-			break
-		}
-		if time.Now().After(end) {
-			if !interrupted.IsZero() || hook == "kprobe" {
-				t.Skipf("counted to no flow: %+v; there is nothing to compare then\n%s", interrupted, different)
-			}
+			t.Logf("equal in %d rows: %+v", len(sum), total)
+			return true
+		case waited < 3*time.Second:
+		case !interrupted.IsZero() && !s.hook.inexact:
+			t.Logf("counted to no flow: %+v", interrupted)
+			return false
+		case s.hook.inexact && last && total.Packets <= all.Packets && total.Packets > all.Packets/100*99:
+			t.Logf("counted %d of %d packets, and %d to no flow", total.Packets, all.Packets, interrupted.Packets)
+			return true
+		case s.hook.inexact && !last:
+			return false
+		case waited > 20*time.Second:
 			t.Fatal(different)
 		}
 	}
-	var total flow.Counters
-	for _, c := range sum {
-		total.Add(c)
+}
+
+// difference tells in which rows kprobe has not what tc has.
+func difference(tc, kprobe map[flow.Key]flow.Counters) (text string) {
+	for k, c := range tc {
+		if kprobe[k] != c {
+			text += fmt.Sprintf("%+v: tc %+v, kprobe %+v\n", k, c, kprobe[k])
+		}
 	}
-	if total.Packets < 8000 || total.Bytes < 12<<20 {
-		t.Errorf("only %+v: the segments are not counted", total)
+	for k, c := range kprobe {
+		if _, ok := tc[k]; !ok {
+			text += fmt.Sprintf("%+v: not at tc, kprobe %+v\n", k, c)
+		}
 	}
-	t.Logf("equal in %d rows: %+v", len(sum), total)
+	return text
+}
+
+func totalOf(m map[flow.Key]flow.Counters) (sum flow.Counters) {
+	for _, c := range m {
+		sum.Add(c)
+	}
+	return sum
 }
 
 // through makes of the host between two links a router.
