@@ -53,6 +53,9 @@ var hooks = []hook{
 // open opens a source at the hook of that name. For auto, whatever keeps it from one of
 // them is a reason to try the next one, but for missing capabilities.
 func open(ctx context.Context, name string, o bpfflow.Options) (*source, error) {
+	if err := bpfprobe.NeedBTF(); err != nil {
+		return nil, err
+	}
 	var last error
 	for i := range hooks {
 		h := &hooks[i]
@@ -86,9 +89,6 @@ func (h *hook) open(o bpfflow.Options) (_ *source, err error) {
 			err = fmt.Errorf("%s: %w", h.name, errors.Join(err, s.Close()))
 		}
 	}()
-	if err := bpfprobe.NeedBTF(); err != nil {
-		return nil, err
-	}
 	spec, err := loadKprobe()
 	if err != nil {
 		return nil, err
