@@ -157,9 +157,13 @@ func (cl *commandLine) refuseForeignOptions(chosen *mountedBackend, by string) e
 // subject is what the backend was asked to count, in the words of the option
 // that asked; "" if none did.
 func (m *mountedBackend) subject() string {
+	given := func(o *option) bool {
+		short := func(sh *option) bool { return sh.given != "" && sh.value == o.value }
+		return o.given != "" || slices.ContainsFunc(m.shorthands, short)
+	}
 	for _, o := range m.wants {
 		switch v := o.value.String(); {
-		case o.given == "":
+		case !given(o):
 		case v == "-":
 			return "standard input"
 		default:

@@ -38,6 +38,8 @@ var Packages = []Package{
 	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/xdp", Args: []string{"-xdp.packets=20000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/afpacket", Args: []string{"-afpacket.packets=5000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/cgroup", Files: []string{"testdata/packets"}, Timeout: 10 * time.Minute},
+	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}, Timeout: 20 * time.Minute},
 	{Dir: "internal/ifsource"},
 	{Dir: "internal/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
