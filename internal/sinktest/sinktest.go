@@ -4,7 +4,8 @@
 //
 //	func TestConformance(t *testing.T) { sinktest.Run(t, sinktest.Options{Name: "json"}) }
 //
-// The suite is for outputs that write text to the target which env.Create opens.
+// The suite is for outputs that write text to the target which env.Create opens,
+// and, with fewer checks and no golden files, for those that take over a terminal.
 package sinktest
 
 import (
@@ -43,6 +44,10 @@ func Run(t *testing.T, o Options) {
 			name = "default"
 		}
 		t.Run(name, func(t *testing.T) {
+			if s.tty() {
+				s.onTerminals(t)
+				return
+			}
 			for _, c := range checks {
 				t.Run(c.name, func(t *testing.T) {
 					if err := s.try(c.run); err != nil {
@@ -70,6 +75,12 @@ func suites(o Options) []*suite {
 type suite struct {
 	Options
 	variant Variant
+}
+
+// tty reports whether the output takes over a terminal.
+func (s *suite) tty() bool {
+	out, err := s.output()
+	return err == nil && out.TTY
 }
 
 // check is a promise. Its function returns how it is broken.

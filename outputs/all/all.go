@@ -8,4 +8,5 @@ import (
 	_ "github.com/pktstat/pktstat/outputs/ndjson"
 	_ "github.com/pktstat/pktstat/outputs/plain"
 	_ "github.com/pktstat/pktstat/outputs/table"
+	_ "github.com/pktstat/pktstat/outputs/tui"
 )

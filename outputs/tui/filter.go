@@ -1,0 +1,70 @@
+package tui
+
+import (
+	"bytes"
+	"strings"
+)
+
+// filter passes rows whose text has all of its words, in upper or lower case, and
+// none of those after an exclamation mark.
+type filter struct {
+	text  string
+	words []word
+}
+
+type word struct {
+	text []byte // lower case
+	not  bool
+}
+
+func parseFilter(s string) filter {
+	f := filter{text: s}
+	for _, w := range strings.Fields(s) {
+		text, not := strings.CutPrefix(w, "!")
+		if text != "" {
+			f.words = append(f.words, word{[]byte(strings.ToLower(text)), not})
+		}
+	}
+	return f
+}
+
+func (f *filter) empty() bool { return len(f.words) == 0 }
+
+// passes takes text in lower case.
+func (f *filter) passes(text []byte) bool {
+	for i := range f.words {
+		if bytes.Contains(text, f.words[i].text) == f.words[i].not {
+			return false
+		}
+	}
+	return true
+}
+
+// texts makes the text of rows that filters and searches look at.
+type texts struct {
+	buf  []byte
+	cell cell
+}
+
+// of returns the text of all columns of words, in lower case, with a space
+// between and around them: " 192.0.2.1:443 " finds a port and no other. It is
+// valid until the next call.
+func (t *texts) of(l *list, r *row) []byte {
+	t.cell.set(l, r)
+	b := append(t.buf[:0], ' ')
+	for _, c := range l.view.columns {
+		if c.text != nil {
+			n := len(b)
+			if b = c.text(b, &t.cell); len(b) > n {
+				b = append(b, ' ')
+			}
+		}
+	}
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	t.buf = b
+	return b
+}
