@@ -3,13 +3,17 @@
 GO       ?= go
 # How long `make test` runs each fuzz test.
 FUZZTIME ?= 10s
-# Which benchmarks `make bench` runs, and how often.
+# Which benchmarks `make bench-go` runs, and how often.
 BENCH    ?= .
 COUNT    ?= 1
+# What `make bench` is to measure: see `make bench ARGS=-h`.
+ARGS     ?=
 
 CACHE            := $(CURDIR)/.cache
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+
+VMTEST := $(GO) run ./internal/vmtest/cmd/vmtest
 
 SHELL := /bin/bash
 
@@ -17,8 +21,8 @@ SHELL := /bin/bash
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 # The compiler and headers of the BPF programs, and the tools that tests compare with.
-PACKAGES   := busybox-static clang-19 ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 tcpdump tshark xz-utils
-TEST_TOOLS := busybox ethtool ip tcpdump tshark xz
+PACKAGES   := bpftool busybox-static clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 qemu-system-x86 tcpdump tcpreplay tshark xz-utils
+TEST_TOOLS := busybox ethtool ip tcpdump tcpreplay tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
@@ -54,12 +58,28 @@ test-examples:
 test-unit: ## the tests that need neither root nor much time
 	$(GO) test $(RACE) -short ./...
 
+# Downloads what Debian's archive has newer than .cache/vmtest, as an ordinary user.
+.PHONY: test-vm
+test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNEL, RUN and PKG select
+	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./internal/vmtest)
+	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
+
+.PHONY: kernels
+kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too
+	$(VMTEST) -env PKTSTAT_RECORD=1 internal/kernels
+	$(GO) run ./internal/kernels/cmd/kernels
+
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## run the Go benchmarks; BENCH selects, COUNT repeats
+bench: ## measure what counting costs, against an empty program and a floor; as root. ARGS="-h" lists its options
+	@mkdir -p $(CACHE)
+	$(GO) run ./internal/bench/cmd/bench -json $(CACHE)/bench.json $(ARGS)
+
+.PHONY: bench-go
+bench-go: ## run the Go benchmarks; BENCH selects, COUNT repeats
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
 
 .PHONY: cover

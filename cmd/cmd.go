@@ -2,9 +2,11 @@
 // main package that imports them and calls [Main]:
 //
 //   - options.go, option.go, mount.go: the options, pktstat's own and the plugins'
-//   - backend.go: which backends may serve a run; output.go: which outputs it has
+//   - backend.go: which backends may serve a run; rank.go: in which order they are
+//     tried; output.go: which outputs it has
 //   - run.go: a count, from the options to the engine; signals.go: what ends it
-//   - list.go: the sub-commands backends and outputs; help.go: the help text
+//   - probe.go, probetext.go: the sub-command probe; list.go: the sub-commands
+//     backends and outputs; help.go: the help text
 //   - console.go, progress.go: what people see on standard error
 //   - takeover.go: an output that has the terminal for itself
 //   - exit.go: errors and exit codes
@@ -97,6 +99,7 @@ func (s *session) dispatch(ctx context.Context) error {
 		Metadata:                  map[string]any{"help": s.help(cl)},
 		CustomAppHelpTemplate:     `{{.Metadata.help}}`,
 		Commands: []*cli.Command{
+			s.probeCommand(stdout, cl),
 			s.listCommand("backends", s.listBackends, stdout, cl),
 			s.listCommand("outputs", s.listOutputs, stdout, cl),
 			{Name: "help", HideHelp: true, Action: cli.ShowAppHelp},

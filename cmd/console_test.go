@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/engine"
 	"github.com/pktstat/pktstat/internal/testtty"

@@ -244,6 +244,6 @@ func usageError(options []*option) cli.OnUsageErrorFunc {
 // strayArgument says that arguments without an option mean nothing. The library
 // would stop reading options at the first one.
 func strayArgument(c *cli.Context) error {
-	return fmt.Errorf("%w: unexpected argument %q: interfaces are named with --iface, and the sub-commands are backends and outputs",
+	return fmt.Errorf("%w: unexpected argument %q: interfaces are named with --iface, and the sub-commands are probe, backends and outputs",
 		registry.ErrUsage, c.Args().First())
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/engine"
 	"github.com/pktstat/pktstat/internal/iface"
 	"github.com/pktstat/pktstat/registry"
@@ -54,18 +55,20 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	candidates, err := s.candidates(ctx, cl, chosen)
+	pl, err := s.plan(ctx, cl, chosen, env.Interfaces)
 	if err != nil {
 		return multierror.Append(err, open.close()...).ErrorOrNil()
 	}
 	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
-		Candidates: candidates, Env: env, Outputs: open,
+		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open,
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
-		Timeout: timeout(cl, candidates, planned), Refresh: cl.refresh,
+		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,
-		Attached:  func(c engine.Candidate, a registry.Attachment) { s.attached(cl, c, a) },
-		Progress:  s.progressOf(planned),
+		Attached: func(c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {
+			s.attached(cl, c, others, a)
+		},
+		Progress: s.progressOf(planned),
 	})
 }
 
@@ -113,7 +116,7 @@ func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEn
 }
 
 // attached says that counting has begun; scripts wait for the line.
-func (s *session) attached(cl *commandLine, c engine.Candidate, a registry.Attachment) {
+func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {
 	s.signalled.counting.Store(true)
 	subject := ""
 	for _, m := range cl.backends {
@@ -121,11 +124,11 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, a registry.Attac
 			subject = m.subject()
 		}
 	}
-	s.announce("%s", attachedText(subject, c, a))
+	s.announce("%s", attachedText(subject, c, others, a))
 }
 
 // attachedText names what is counted on: interfaces, else the subject.
-func attachedText(subject string, c engine.Candidate, a registry.Attachment) string {
+func attachedText(subject string, c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) string {
 	var names []string
 	for _, i := range a.Interfaces {
 		names = append(names, i.Name)
@@ -141,12 +144,24 @@ func attachedText(subject string, c engine.Candidate, a registry.Attachment) str
 		how += ", " + a.Method
 	}
 	text := fmt.Sprintf("counting on %s (%s)", subject, how)
-	for _, note := range append([]string{c.Reason}, a.Notes...) {
+	for _, note := range append([]string{c.Reason, notTaken(others)}, a.Notes...) {
 		if note != "" {
 			text += "; " + note
 		}
 	}
 	return text
+}
+
+// notTaken names the runners-up; "" if there are none.
+func notTaken(others []flow.RunnerUp) string {
+	if len(others) == 0 {
+		return ""
+	}
+	why := make([]string, len(others))
+	for i, o := range others {
+		why[i] = fmt.Sprintf("%s (%s)", o.Backend, o.Why)
+	}
+	return "not taken: " + strings.Join(why, ", ")
 }
 
 // progressOf returns the engine's progress callback: none if an output writes to

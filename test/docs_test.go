@@ -70,7 +70,7 @@ func (s step) check(t *testing.T, doc string, line int) {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	// The exit code is the transcript's business: it may show a failure.
 	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !(errors.As(err, &exit) && exit.Exited()) {
+	if err := cmd.Run(); err != nil && (!errors.As(err, &exit) || !exit.Exited()) {
 		t.Fatalf("%s:%d: %s: %v", doc, line, s.command, err)
 	}
 	if !matches(s.output, out.String()) {

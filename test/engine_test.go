@@ -226,7 +226,7 @@ func count(t *testing.T, on *testnet.Iface, backend string) *counting {
 		Dims:     flow.DimsFlow,
 		MaxFlows: 1 << 14,
 		Refresh:  50 * time.Millisecond,
-		Attached: func(engine.Candidate, registry.Attachment) { close(attached) },
+		Attached: func(engine.Candidate, []flow.RunnerUp, registry.Attachment) { close(attached) },
 	}
 	go func() {
 		defer close(c.done)

@@ -2,6 +2,8 @@
 package all
 
 import (
+	// Each registers itself.
+	_ "github.com/pktstat/pktstat/backends/afpacket"
 	_ "github.com/pktstat/pktstat/backends/pcap"
 	_ "github.com/pktstat/pktstat/backends/tc"
 	_ "github.com/pktstat/pktstat/backends/xdp"

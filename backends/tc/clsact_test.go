@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/livetest"
 	"github.com/pktstat/pktstat/internal/testenv"
 	"github.com/pktstat/pktstat/internal/testnet"
 )
@@ -25,14 +26,14 @@ func TestClsactLeavesNothing(t *testing.T) {
 	testenv.Privileged(t)
 	_, b := testnet.Pair(t, testnet.Link{})
 	want(t, b, nil)
-	first := openOn(t, b, methodClsact)
+	first := livetest.Open(t, "tc", args(methodClsact), b)
 	want(t, b, []string{"clsact", "ingress 1 pktstat", "egress 1 pktstat"})
-	second := openOn(t, b, methodClsact)
-	openOn(t, b, methodAuto).close(t)
+	second := livetest.Open(t, "tc", args(methodClsact), b)
+	livetest.Open(t, "tc", args(methodAuto), b).Close()
 	want(t, b, []string{"clsact", "ingress 1 pktstat", "ingress 1 pktstat", "egress 1 pktstat", "egress 1 pktstat"})
-	first.close(t)
+	first.Close()
 	want(t, b, []string{"clsact", "ingress 1 pktstat", "egress 1 pktstat"})
-	second.close(t)
+	second.Close()
 	want(t, b, nil)
 }
 
@@ -47,21 +48,21 @@ func TestClsactLeavesOthers(t *testing.T) {
 	})
 	before := []string{"clsact", "ingress 1 foreign", "egress 7 foreign"}
 	want(t, b, before)
-	s := openOn(t, b, methodClsact)
+	s := livetest.Open(t, "tc", args(methodClsact), b)
 	want(t, b, append(before, "ingress 1 pktstat", "egress 1 pktstat"))
 	// The foreign filters take what they get: nothing behind them sees it.
 	sent := testnet.SendUDP(t, a, b, testnet.UDP{Count: 20, Payload: 50})
 	replied := testnet.SendUDP(t, b, a, testnet.UDP{Count: 10, Payload: 50})
-	got := s.records(t)
+	got := s.Records()
 	for _, f := range []testnet.Flow{sent, replied} {
-		if c := sum(got, f.Key); c != f.Counters {
+		if c := livetest.Sum(got, f.Key); c != f.Counters {
 			t.Errorf("%v: counted %+v, sent %+v", f.Key, c, f.Counters)
 		}
 	}
-	if n := s.attachment().Notes; len(n) != 0 {
+	if n := s.Attachment().Notes; len(n) != 0 {
 		t.Errorf("notes %q", n)
 	}
-	s.close(t)
+	s.Close()
 	want(t, b, before)
 }
 
@@ -89,12 +90,12 @@ func TestClsactAfterOthers(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := openOn(t, b, methodClsact)
-	if n := s.attachment().Notes; len(n) != 1 || !strings.Contains(n[0], b.Name+" ingress") {
+	s := livetest.Open(t, "tc", args(methodClsact), b)
+	if n := s.Attachment().Notes; len(n) != 1 || !strings.Contains(n[0], b.Name+" ingress") {
 		t.Errorf("notes %q: want one about ingress", n)
 	}
 	sent := testnet.SendUDP(t, a, b, testnet.UDP{Count: 20, Payload: 50})
-	if c := sum(s.records(t), sent.Key); c != sent.Counters {
+	if c := livetest.Sum(s.Records(), sent.Key); c != sent.Counters {
 		t.Errorf("counted %+v, sent %+v", c, sent.Counters)
 	}
 }
@@ -110,17 +111,17 @@ func TestClsactAfterKill(t *testing.T) {
 			kill := hold(t, b, methodClsact)
 			alive := []string{"clsact", "ingress 1 pktstat", "egress 1 pktstat"}
 			want(t, b, alive)
-			openOn(t, b, next).close(t)
+			livetest.Open(t, "tc", args(next), b).Close()
 			want(t, b, alive)
 			kill()
 			want(t, b, alive) // that is what a kill leaves
-			s := openOn(t, b, next)
+			s := livetest.Open(t, "tc", args(next), b)
 			if next == methodTCX {
 				want(t, b, []string{"tcx ingress", "tcx egress"})
 			} else {
 				want(t, b, alive)
 			}
-			s.close(t)
+			s.Close()
 			want(t, b, nil)
 		})
 	}
@@ -178,7 +179,7 @@ func held(arg string) any {
 	if _, err := fmt.Sscan(arg, &method, &index, &name); err != nil {
 		return err
 	}
-	env := setup(method, &testnet.Iface{Name: name, Index: index}).Env
+	env := livetest.Setup(nil, &testnet.Iface{Name: name, Index: index}).Env
 	if _, err := (&config{method: method}).Open(context.Background(), env); err != nil {
 		return err
 	}

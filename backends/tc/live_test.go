@@ -1,18 +1,16 @@
 package tc
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/corpus"
+	"github.com/pktstat/pktstat/internal/livetest"
 	"github.com/pktstat/pktstat/internal/packet"
 	"github.com/pktstat/pktstat/internal/sourcetest"
 	"github.com/pktstat/pktstat/internal/testenv"
@@ -36,11 +34,7 @@ func TestConformance(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			needsMethod(t, method)
 			a, b := testnet.Pair(t, testnet.Link{})
-			onB := func(testing.TB) sourcetest.Setup { return setup(method, b) }
-			missing := setup(method, b)
-			missing.Env.Interfaces = []flow.Interface{{Index: 1 << 20, Name: "none"}}
-			half := setup(method, b)
-			half.Env.Interfaces = append(half.Env.Interfaces, missing.Env.Interfaces...)
+			missing := &testnet.Iface{Name: "none", Index: 1 << 20}
 			var sent flow.Counters
 			traffic := func(tb testing.TB) {
 				sent = flow.Counters{}
@@ -52,14 +46,14 @@ func TestConformance(t *testing.T) {
 			traffic(t) // what it comes to
 			sourcetest.Run(t, sourcetest.Options{
 				Backend: "tc",
-				Setup:   onB,
+				Setup:   func(testing.TB) sourcetest.Setup { return livetest.Setup(args(method), b) },
 				Traffic: traffic,
 				Want:    sent,
 				Enter:   func(tb testing.TB, f func()) { inside(tb, b.Host, f) },
 				Failures: []sourcetest.Failure{
 					{Name: "no interface", Setup: sourcetest.Setup{}, Is: registry.ErrUsage},
-					{Name: "missing interface", Setup: missing},
-					{Name: "the second interface is missing", Setup: half},
+					{Name: "missing interface", Setup: livetest.Setup(args(method), missing)},
+					{Name: "the second interface is missing", Setup: livetest.Setup(args(method), b, missing)},
 				},
 			})
 		})
@@ -86,9 +80,9 @@ func TestLargeIndex(t *testing.T) {
 		}
 	}
 	on := &testnet.Iface{Host: h, Name: "large", Index: large}
-	s := openOn(t, on, methodAuto)
+	s := livetest.Open(t, "tc", args(methodAuto), on)
 	on.SendFrames(3, udp4(60), udp6(80))
-	records := s.records(t)
+	records := s.Records()
 	for _, c := range []struct {
 		family flow.Family
 		want   flow.Counters
@@ -121,7 +115,7 @@ func TestReplay(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			needsMethod(t, method)
 			a, b := testnet.Pair(t, testnet.Link{MTU: 9100})
-			in, out := openOn(t, b, method), openOn(t, a, method)
+			in, out := livetest.Open(t, "tc", args(method), b), livetest.Open(t, "tc", args(method), a)
 			sender, err := a.OpenSender()
 			if err != nil {
 				t.Fatal(err)
@@ -148,7 +142,7 @@ func TestReplay(t *testing.T) {
 				t.Errorf("only %d packets were sent", ran)
 			}
 			b.Settle()
-			for _, r := range append(in.records(t), out.records(t)...) {
+			for _, r := range append(in.Records(), out.Records()...) {
 				w := want[r.Key]
 				if w == nil {
 					t.Errorf("counted, but not sent: %+v %+v", r.Key.Key(), r.Counters)
@@ -194,7 +188,7 @@ func TestLoopback(t *testing.T) {
 	testenv.Privileged(t)
 	h := testnet.NewHost(t)
 	lo := &testnet.Iface{Host: h, Name: "lo", Index: 1}
-	s := openOn(t, lo, methodAuto)
+	s := livetest.Open(t, "tc", args(methodAuto), lo)
 	const n = 7
 	err := h.Do(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -213,7 +207,7 @@ func TestLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	var udp flow.Counters
-	for _, r := range s.records(t) {
+	for _, r := range s.Records() {
 		if r.Key.Dir != flow.Ingress {
 			t.Errorf("%s on lo: %+v", r.Key.Dir, r.Key.Key())
 		}
@@ -251,7 +245,7 @@ func TestTun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := openOn(t, &testnet.Iface{Host: h, Name: "tun0", Index: link.Attrs().Index}, methodAuto)
+	s := livetest.Open(t, "tc", args(methodAuto), &testnet.Iface{Host: h, Name: "tun0", Index: link.Attrs().Index})
 
 	v4, v6 := udp4(60)[ethernetLen:], udp6(90)[ethernetLen:]
 	for _, p := range [][]byte{v4, v4, v6} {
@@ -278,7 +272,7 @@ func TestTun(t *testing.T) {
 		"ingress 6": {Packets: 1, Bytes: 76, FrameBytes: 76},
 		"egress 4":  {Packets: 1, Bytes: 60, FrameBytes: 60},
 	}
-	for _, r := range s.records(t) {
+	for _, r := range s.Records() {
 		k := fmt.Sprint(r.Key.Dir, " ", r.Key.Family)
 		if r.Key.Proto != flow.UDP {
 			continue // the host's own multicast
@@ -293,85 +287,7 @@ func TestTun(t *testing.T) {
 	}
 }
 
-// opened is a source and where it is attached.
-type opened struct {
-	registry.Source
-	on *testnet.Iface
-}
-
-// openOn opens the backend on an interface, and closes it when the test ends.
-func openOn(t *testing.T, on *testnet.Iface, method string) *opened {
-	t.Helper()
-	o := &opened{on: on}
-	err := on.Do(func() (err error) {
-		o.Source, err = (&config{method: method}).Open(context.Background(), setup(method, on).Env)
-		return err
-	})
-	if err != nil {
-		t.Fatalf("open on %s: %v", on, err)
-	}
-	t.Cleanup(func() { o.close(t) })
-	return o
-}
-
-func (o *opened) close(t *testing.T) {
-	t.Helper()
-	if err := o.on.Do(o.Source.Close); err != nil {
-		t.Errorf("close on %s: %v", o.on, err)
-	}
-}
-
-func (o *opened) attachment() registry.Attachment { return o.Source.(registry.Attached).Attachment() }
-
-// records collects, and adds up what several CPUs have seen of a flow.
-func (o *opened) records(t *testing.T) []flow.Record {
-	t.Helper()
-	var all []flow.Record
-	b := flow.NewBatch(func(rs []flow.Record) error {
-		for _, r := range rs {
-			i := slices.IndexFunc(all, func(a flow.Record) bool { return a.Key == r.Key })
-			if i < 0 {
-				all = append(all, r)
-			} else {
-				all[i].Counters.Add(r.Counters)
-			}
-		}
-		return nil
-	})
-	if err := o.Collect(context.Background(), b); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if !b.Other.IsZero() || !b.Lost.IsZero() {
-		t.Errorf("other %+v, lost %+v", b.Other, b.Lost)
-	}
-	return all
-}
-
-// sum adds up the flows with the addresses, ports and protocol of k; of all flows if
-// k is zero.
-func sum(records []flow.Record, k flow.Key) (c flow.Counters) {
-	for i := range records {
-		r := records[i].Key.Key()
-		if k == (flow.Key{}) || r.Src == k.Src && r.Dst == k.Dst && r.Proto == k.Proto {
-			c.Add(records[i].Counters)
-		}
-	}
-	return c
-}
-
-func setup(method string, on *testnet.Iface) sourcetest.Setup {
-	return sourcetest.Setup{
-		Args: []string{"-attach=" + method},
-		Env: registry.BackendEnv{
-			Interfaces: []flow.Interface{{Index: uint32(on.Index), Name: on.Name}},
-			MaxFlows:   1000, Now: time.Now,
-			Notify: func(string, ...any) {}, Debugf: func(string, ...any) {},
-		},
-	}
-}
+func args(method string) []string { return []string{"-attach=" + method} }
 
 func inside(tb testing.TB, h *testnet.Host, f func()) {
 	tb.Helper()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/livetest"
 	"github.com/pktstat/pktstat/internal/testenv"
 	"github.com/pktstat/pktstat/internal/testnet"
 )
@@ -25,23 +26,23 @@ func TestSegments(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("v6=%v", v6), func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{})
-			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
 			ethtool(t, a, "gso", "on")
 			before := b.Settle()
 			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 20 << 20, Reply: 100_000})
 			stats := b.Settle().Minus(before)
-			sent, got := out.records(t), in.records(t)
+			sent, got := out.Records(), in.Records()
 			for _, k := range []flow.Key{there, back} {
-				if s, g := sum(sent, k), sum(got, k); s != g || s.IsZero() {
+				if s, g := livetest.Sum(sent, k), livetest.Sum(got, k); s != g || s.IsZero() {
 					t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
 				}
 			}
-			all := sum(got, flow.Key{})
+			all := livetest.Sum(got, flow.Key{})
 			if all.Packets != stats.RxPackets+stats.TxPackets || all.FrameBytes != stats.RxBytes+stats.TxBytes {
 				t.Errorf("counted %+v, the interface %+v", all, stats)
 			}
 			// Were there super-frames? The sender's interface counts before they are cut.
-			if n := sum(sent, there).Packets; n < 10_000 {
+			if n := livetest.Sum(sent, there).Packets; n < 10_000 {
 				t.Errorf("only %d packets were sent", n)
 			}
 		})
@@ -55,13 +56,13 @@ func TestSuperFrames(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("v6=%v", v6), func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{Offloads: true})
-			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
 			before := b.Settle()
 			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 20 << 20, Reply: 1 << 20})
 			crossed := b.Settle().Minus(before)
-			sent, got := out.records(t), in.records(t)
+			sent, got := out.Records(), in.Records()
 			for _, k := range []flow.Key{there, back} {
-				s, g := sum(sent, k), sum(got, k)
+				s, g := livetest.Sum(sent, k), livetest.Sum(got, k)
 				if s != g || s.IsZero() {
 					t.Errorf("%v: counted %+v at one end, %+v at the other", k, s, g)
 				}
@@ -69,7 +70,7 @@ func TestSuperFrames(t *testing.T) {
 					t.Errorf("%v: %d packets cannot have %d bytes", k, s.Packets, s.FrameBytes)
 				}
 			}
-			if n := sum(got, there).Packets; n < 2*crossed.RxPackets {
+			if n := livetest.Sum(got, there).Packets; n < 2*crossed.RxPackets {
 				t.Errorf("%d packets in %d frames: there were no super-frames", n, crossed.RxPackets)
 			}
 		})
@@ -91,21 +92,31 @@ func TestBigTCP(t *testing.T) {
 			if v6 {
 				testenv.Feature(t, "BIG TCP over IPv6", "5.19", func() error { return a.Netlink().LinkSetGSOMaxSize(link, size) })
 			} else {
-				testenv.Feature(t, "BIG TCP over IPv4", "6.3", func() error { return a.Netlink().LinkSetGSOIPv4MaxSize(link, size) })
+				testenv.Feature(t, "BIG TCP over IPv4", "6.3", func() error {
+					err := a.Netlink().LinkSetGSOIPv4MaxSize(link, size)
+					if err != nil {
+						return err
+					}
+					// A kernel before ignores what it does not know.
+					if link, err = a.Netlink().LinkByIndex(a.Index); err == nil && link.Attrs().GSOIPv4MaxSize != size {
+						err = errors.New("the largest size does not change")
+					}
+					return err
+				})
 			}
 			largest := watchLargest(t, a)
-			out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+			out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
 			ethtool(t, a, "gso", "on")
 			there, back := testnet.SendTCP(t, a, b, testnet.TCP{V6: v6, Request: 100 << 20})
 			b.Settle()
-			sent, got := out.records(t), in.records(t)
+			sent, got := out.Records(), in.Records()
 			for _, k := range []flow.Key{there, back} {
-				if s, g := sum(sent, k), sum(got, k); s != g || s.IsZero() {
+				if s, g := livetest.Sum(sent, k), livetest.Sum(got, k); s != g || s.IsZero() {
 					t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
 				}
 			}
-			if n := largest(); n <= 1<<16 {
-				t.Skipf("the largest super-frame has %d bytes", n)
+			if n := largest().len; n <= 1<<16 {
+				t.Errorf("the largest super-frame has %d bytes", n)
 			}
 		})
 	}
@@ -117,12 +128,23 @@ func TestTunnel(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
 	va, vb := addVXLAN(t, a, b, 1), addVXLAN(t, b, a, 2)
-	out, in := openOn(t, a, methodAuto), openOn(t, b, methodAuto)
+	out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
 	largest := watchLargest(t, a)
 	ethtool(t, a, "gso", "on")
 	testnet.SendTCP(t, va, vb, testnet.TCP{Request: 20 << 20})
 	b.Settle()
-	sent, got := out.records(t), in.records(t)
+	testenv.Feature(t, "wire_len with the headers inside of tunnels", "6.17", func() error {
+		s := largest()
+		if s.segments < 2 {
+			t.Fatalf("the largest frame that was sent is %+v: there were no super-frames", s)
+		}
+		const least = 14 + 20 + 8 + 8 + 14 + 20 + 20 // VXLAN over IPv4 and TCP in it
+		if n := (s.wire - s.len) / (s.segments - 1); n < least {
+			return fmt.Errorf("the kernel adds %d bytes for a segment", n)
+		}
+		return nil
+	})
+	sent, got := out.Records(), in.Records()
 	compared := 0
 	for _, r := range got {
 		k := r.Key.Key()
@@ -133,15 +155,12 @@ func TestTunnel(t *testing.T) {
 			continue // the hosts' own
 		}
 		compared++
-		if s, g := sum(sent, k), sum(got, k); s != g {
+		if s, g := livetest.Sum(sent, k), livetest.Sum(got, k); s != g {
 			t.Errorf("%v: counted %+v, in segments %+v", k, s, g)
 		}
 	}
 	if compared < 2 {
 		t.Errorf("%d flows were compared", compared)
-	}
-	if n := largest(); n < 2*1500 {
-		t.Errorf("the largest frame that was sent has %d bytes: there were no super-frames", n)
 	}
 }
 
@@ -166,21 +185,30 @@ func addVXLAN(t *testing.T, on, remote *testnet.Iface, host byte) *testnet.Iface
 	return v
 }
 
-// watchLargest returns how long the longest skb is that an interface sends.
-func watchLargest(t *testing.T, on *testnet.Iface) func() uint32 {
+// superFrame is what struct __sk_buff says of one.
+type superFrame struct{ len, wire, segments uint32 }
+
+// watchLargest returns the longest skb that an interface sends.
+func watchLargest(t *testing.T, on *testnet.Iface) func() superFrame {
 	t.Helper()
-	lengths, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
+	const wireLen, gsoSegs = 160, 164 // struct __sk_buff
+	found, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 12, MaxEntries: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.SchedCLS, License: "MIT",
 		Instructions: asm.Instructions{
-			asm.LoadMem(asm.R6, asm.R1, 0, asm.Word), // len of struct __sk_buff
-			asm.LoadMapValue(asm.R7, lengths.FD(), 0),
+			asm.Mov.Reg(asm.R8, asm.R1),
+			asm.LoadMem(asm.R6, asm.R8, 0, asm.Word), // len
+			asm.LoadMapValue(asm.R7, found.FD(), 0),
 			asm.LoadMem(asm.R1, asm.R7, 0, asm.Word),
 			asm.JGE.Reg(asm.R1, asm.R6, "next"),
 			asm.StoreMem(asm.R7, 0, asm.R6, asm.Word),
+			asm.LoadMem(asm.R1, asm.R8, wireLen, asm.Word),
+			asm.StoreMem(asm.R7, 4, asm.R1, asm.Word),
+			asm.LoadMem(asm.R1, asm.R8, gsoSegs, asm.Word),
+			asm.StoreMem(asm.R7, 8, asm.R1, asm.Word),
 			asm.Mov.Imm(asm.R0, -1).WithSymbol("next"),
 			asm.Return(),
 		},
@@ -202,19 +230,20 @@ func watchLargest(t *testing.T, on *testnet.Iface) func() uint32 {
 	t.Cleanup(func() {
 		_ = a.close() // its filter goes with the interface
 		_ = prog.Close()
-		_ = lengths.Close()
+		_ = found.Close()
 	})
-	return func() (n uint32) {
-		if err := lengths.Lookup(uint32(0), &n); err != nil {
+	return func() superFrame {
+		var v [3]uint32
+		if err := found.Lookup(uint32(0), &v); err != nil {
 			t.Error(err)
 		}
-		return n
+		return superFrame{len: v[0], wire: v[1], segments: v[2]}
 	}
 }
 
 func ethtool(t *testing.T, on *testnet.Iface, features ...string) {
 	t.Helper()
-	cmd := on.Command("ethtool", append([]string{"-K", on.Name}, features...)...)
+	cmd := on.Command(testenv.Tool(t, "ethtool", "ethtool"), append([]string{"-K", on.Name}, features...)...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := on.Run(cmd); err != nil {

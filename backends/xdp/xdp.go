@@ -5,12 +5,14 @@ package xdp
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/bpfflow"
@@ -55,7 +57,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 
 // Open loads the programs and attaches one to every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	return ifsource.Open(ctx, ifsource.Options{
+	return ifsource.Open(ctx, ifsource.Options[*bpfflow.Table]{
 		Env: env,
 		Load: func() (*bpfflow.Table, error) {
 			return load(c.mode, env.Interfaces, bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
@@ -120,6 +122,9 @@ func haveFrags() error {
 		Type: ebpf.XDP, Flags: hasFrags, License: "MIT",
 		Instructions: asm.Instructions{asm.FnXdpGetBuffLen.Call(), asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
 	})
+	if errors.Is(err, unix.EINVAL) { // what any kernel says of a flag that it does not know
+		err = fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
+	}
 	if err != nil {
 		return fmt.Errorf("load a program for packets in several parts: %w", err)
 	}

@@ -129,7 +129,11 @@ func TestDriver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer th.unpin()
+	defer func() {
+		if err := th.unpin(); err != nil {
+			t.Error(err)
+		}
+	}()
 	const flows = 1 << 10
 	seq, err := newSequence(4 * flows)
 	if err != nil {
@@ -143,7 +147,7 @@ func TestDriver(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer p.close()
+			t.Cleanup(func() { p.close() })
 			if err := p.drive(traffic{sequence: seq}); err != nil {
 				t.Fatal(err)
 			}

@@ -90,7 +90,11 @@ func TestPeerRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer th.unpin()
+	defer func() {
+		if err := th.unpin(); err != nil {
+			t.Error(err)
+		}
+	}()
 	for range 2 {
 		if _, err := th.drive(t.Context(), prog, udp4.frame(64), 0, 2*flows); err != nil {
 			t.Fatal(err)

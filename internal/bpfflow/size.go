@@ -43,7 +43,12 @@ func sizeFor(maxFlows int) (size, error) {
 	if err := unix.Sysinfo(&info); err != nil {
 		return size{}, fmt.Errorf("find out how much memory there is: %w", err)
 	}
-	for s.bytes() > uint64(info.Totalram)*uint64(info.Unit)/memoryShare && s.halve() {
+	// Both fields are narrower on some architectures.
+	memory := uint64(info.Totalram) * uint64(info.Unit) //nolint:unconvert // see above
+	for s.bytes() > memory/memoryShare {
+		if !s.halve() {
+			break
+		}
 	}
 	return s, nil
 }

@@ -11,7 +11,7 @@ func TestSize(t *testing.T) {
 	if err := unix.Sysinfo(&info); err != nil {
 		t.Fatal(err)
 	}
-	memory := uint64(info.Totalram) * uint64(info.Unit)
+	memory := info.Totalram * uint64(info.Unit)
 	for _, tc := range []struct{ maxFlows, slots int }{
 		{1, 512}, // a word of the touched map stands for 64 buckets
 		{256, 512},

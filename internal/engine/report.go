@@ -31,7 +31,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	a := &r.attachment
 	sel := r.ledger.Select(span, top, r.c.Sort.order(span == ledger.Run, r.rate))
 	rep := &flow.Report{
-		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason,
+		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, RunnersUp: r.runnersUp,
 		Interfaces: a.Interfaces, Notes: a.Notes, PacketsInexact: a.PacketsInexact,
 		Start: r.intervalStart, End: r.end,
 		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate,

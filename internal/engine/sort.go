@@ -57,7 +57,7 @@ func (f SortField) order(final bool, rate flow.Layer) ledger.Order {
 	}
 	type row = *flow.PackedRow
 	var o ledger.Order
-	compare := func(a, b row) int { return 0 }
+	compare := func(_, _ row) int { return 0 }
 	switch f {
 	case SortRate:
 		o.Key = func(r row) uint64 { return of(r).At(rate) }

@@ -180,7 +180,7 @@ func (c *cPacket) record() flow.Record {
 	l4 := binary.BigEndian.Uint32(c.L4[:])
 	kind := c.Meta >> 22 & 3
 	r := flow.Record{Counters: flow.Counters{Packets: uint64(c.Packets), FrameBytes: c.Bytes + uint64(c.Overhead)}}
-	p := flow.Packed{}
+	var p flow.Packed
 	switch kind {
 	case 0:
 		k.EtherType = flow.EtherType(l4)

@@ -93,7 +93,7 @@ func (o Options) withDefaults(tb testing.TB) *Options {
 		o.lookup = registry.Backends.Lookup
 	}
 	if o.Patience == 0 {
-		o.Patience = 10 * time.Second
+		o.Patience = 2 * time.Minute // the verifier takes 10 s in a busy emulated machine
 	}
 	if o.Enter == nil {
 		o.Enter = func(_ testing.TB, f func()) { f() }

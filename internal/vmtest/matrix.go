@@ -35,8 +35,12 @@ var Packages = []Package{
 	{Dir: "internal/vmtest/selftest", Run: "^TestMachine"},
 	{Dir: "internal/testnet"},
 	{Dir: "internal/bpfflow", Files: []string{"backends/tc/tc_bpfel.o"}},
-	{Dir: "backends/tc", Files: []string{"testdata/packets"}},
+	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/xdp", Args: []string{"-xdp.packets=20000"}, Files: []string{"testdata/packets"}},
+	{Dir: "internal/ifsource"},
+	{Dir: "internal/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
+	{Dir: "test", Run: "OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed", Program: true},
 }
 
 // modules are loaded before the tests, with their parameters: where a module would

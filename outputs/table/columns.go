@@ -42,7 +42,7 @@ const (
 )
 
 var allColumns = []*column{
-	{name: "proto", title: "Proto", dims: flow.DimProto, cell: func(row *flow.Row, has rowfields.Set, dims flow.Dims) string {
+	{name: "proto", title: "Proto", dims: flow.DimProto, cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
 		if !has.Has(rowfields.Proto) {
 			return ""
 		}

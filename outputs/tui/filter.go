@@ -6,7 +6,8 @@ import (
 )
 
 // filter passes rows whose text has all of its words, in upper or lower case, and
-// none of those after an exclamation mark.
+// none of those after an exclamation mark. ":22" is a port and no part of a longer
+// number.
 type filter struct {
 	text  string
 	words []word
@@ -21,6 +22,9 @@ func parseFilter(s string) filter {
 	f := filter{text: s}
 	for _, w := range strings.Fields(s) {
 		text, not := strings.CutPrefix(w, "!")
+		if port, ok := strings.CutPrefix(text, ":"); ok && port != "" && strings.Trim(port, "0123456789") == "" {
+			text += " " // that ends a column
+		}
 		if text != "" {
 			f.words = append(f.words, word{[]byte(strings.ToLower(text)), not})
 		}
@@ -47,8 +51,7 @@ type texts struct {
 }
 
 // of returns the text of all columns of words, in lower case, with a space
-// between and around them: " 192.0.2.1:443 " finds a port and no other. It is
-// valid until the next call.
+// between and around them. It is valid until the next call.
 func (t *texts) of(l *list, r *row) []byte {
 	t.cell.set(l, r)
 	b := append(t.buf[:0], ' ')

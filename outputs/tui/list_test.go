@@ -125,7 +125,7 @@ func TestFilter(t *testing.T) {
 		filter string
 		want   int
 	}{
-		{"", 11}, {"   ", 11}, {"tcp", 6}, {"TCP 198.51", 2}, {"!tcp", 5}, {":22", 2}, {":53", 2}, {"echo", 1},
+		{"", 11}, {"   ", 11}, {"tcp", 6}, {"TCP 198.51", 2}, {"!tcp", 5}, {":22", 2}, {":2", 0}, {"!:22 tcp", 4}, {":53", 2}, {"echo", 1},
 		{"who-has", 1}, {"wg0", 1}, {"2001:db8:2::80", 2}, {"!", 11}, {"no such thing", 0}, {"out", 4}, {"eth0 !out !icmp !arp", 5},
 	} {
 		m.list.cumulative = true

@@ -20,10 +20,10 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
 		os.Exit(1)
 	}
 }
@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		Hooks: []bench.Hook{bench.HookTC, bench.HookXDP},
 		Scale: bench.Full(),
 		Progress: func(format string, args ...any) {
-			fmt.Fprintf(stderr, format+"\n", args...)
+			_, _ = fmt.Fprintf(stderr, format+"\n", args...)
 		},
 	}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
