@@ -54,12 +54,19 @@ type texts struct {
 // between and around them. It is valid until the next call.
 func (t *texts) of(l *list, r *row) []byte {
 	t.cell.set(l, r)
-	b := append(t.buf[:0], ' ')
+	b := t.buf[:0]
+	b = append(b, ' ')
 	for _, c := range l.view.columns {
 		if c.text != nil {
 			n := len(b)
-			if b = c.text(b, &t.cell); len(b) > n {
+			if c.name == "port" {
+				b = append(b, ':') // as it is behind an address
+			}
+			colon := len(b)
+			if b = c.text(b, &t.cell); len(b) > colon {
 				b = append(b, ' ')
+			} else {
+				b = b[:n]
 			}
 		}
 	}

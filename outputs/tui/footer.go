@@ -2,12 +2,22 @@ package tui
 
 import (
 	"charm.land/bubbles/v2/textinput"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/pktstat/pktstat/internal/termsafe"
 )
 
 // hints are the keys that are told of, as far as there is room.
-var hints = []string{"? help", "q quit", "/ search", "f filter", "p pause", "c whole run", "Enter details", "Tab view", "s reverse", "u units"}
+func (m *model) hints() []string {
+	pause, mode := "p pause", "c whole run"
+	if m.frozen != nil {
+		pause = "p go on"
+	}
+	if m.list.cumulative {
+		mode = "c current"
+	}
+	return []string{"? help", "q quit", "/ search", "f filter", pause, mode, "Enter details", "Tab view", "s reverse", "u units"}
+}
 
 // footer is the last line: what is being typed, else a message, else hints.
 func (m *model) footer() string {
@@ -27,7 +37,7 @@ func (m *model) footer() string {
 	if line != "" {
 		line = m.theme.strong.Render(line) + "  "
 	}
-	return " " + line + m.theme.faint.Render(fitting(hints, "  ", left))
+	return " " + line + m.theme.faint.Render(fitting(m.hints(), "  ", left))
 }
 
 func (m *model) overlayHints() []string {
@@ -61,8 +71,8 @@ func newPrompt(label, text string) *prompt {
 // line is what is typed, the end of it if it is long.
 func (p *prompt) line(width int) string {
 	text := termsafe.String(p.input.Value())
-	for textWidth(text) > max(width-len(p.label)-3, 1) {
-		text = text[1:]
+	if room := max(width-len(p.label)-3, 1); textWidth(text) > room {
+		text = ansi.TruncateLeft(text, textWidth(text)-room, "")
 	}
 	line := " " + p.label + text
 	if p.failed {

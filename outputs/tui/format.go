@@ -56,7 +56,7 @@ func grouped(n uint64) string {
 // about writes the length of an interval, which is never quite what was asked for.
 func about(d time.Duration) string {
 	for _, unit := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond} {
-		if r := d.Round(unit); r >= 2*unit || unit == time.Second && r == unit {
+		if r := d.Round(unit); (r - d).Abs() <= d/20 {
 			return r.String()
 		}
 	}

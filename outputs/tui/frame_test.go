@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
@@ -29,8 +30,8 @@ func press(m *model, keys string) (ended bool) {
 		"ctrl+c": {Code: 'c', Mod: tea.ModCtrl}, "backspace": {Code: tea.KeyBackspace}, "space": {Code: tea.KeySpace, Text: " "},
 	}
 	for keys != "" {
-		k := tea.Key{Code: []rune(keys)[0], Text: string([]rune(keys)[:1])}
-		n := len(k.Text)
+		r, n := utf8.DecodeRuneInString(keys)
+		k := tea.Key{Code: r, Text: keys[:n]}
 		if keys[0] == '[' {
 			n = strings.IndexByte(keys, ']') + 1
 			var ok bool
@@ -66,7 +67,7 @@ var scenes = []struct {
 	{"help", func(m *model, _ *network) { press(m, "?") }},
 	{"sorted", func(m *model, _ *network) { press(m, "3sj") }},
 	{"octets", func(m *model, _ *network) { press(m, "uu ") }},
-	{"searching", func(m *model, _ *network) { press(m, "/:22") }},
+	{"searching", func(m *model, _ *network) { press(m, "/:53") }},
 	{"filtering", func(m *model, _ *network) { press(m, "f198 !udp") }},
 	{"filtered", func(m *model, _ *network) { press(m, "f198[enter]") }},
 	{"nothing-matches", func(m *model, _ *network) { press(m, "fnothing[enter]") }},

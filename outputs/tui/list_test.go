@@ -137,6 +137,15 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// A port is found in the same way where it has a column of its own.
+func TestFilterPorts(t *testing.T) {
+	m, _ := screenOf(80, 24, office(), 40)
+	press(m, "Pf:443")
+	if len(m.list.order) != 1 || m.list.place(0).key.L4 != 443 {
+		t.Errorf("%d rows", len(m.list.order))
+	}
+}
+
 // Every column sorts, both ways, and the order is the same each time.
 func TestSortColumns(t *testing.T) {
 	m, _ := screenOf(200, 50, office(), 40)
@@ -267,6 +276,33 @@ func TestBuckets(t *testing.T) {
 			if full == 0 {
 				t.Errorf("%v, ended %t: nothing in the graph", interval, ended)
 			}
+		}
+	}
+}
+
+// Only visible rows are made into text: each of a crowd would allocate.
+func TestOnlyVisibleRowsAreFormatted(t *testing.T) {
+	refresh := func(flows int) float64 {
+		m, w := screenOf(200, 50, crowd(flows), 2)
+		r := w.next()
+		return testing.AllocsPerRun(3, func() {
+			report(m, r)
+			_ = m.frame()
+		})
+	}
+	if few, many := refresh(100), refresh(100_000); many > 2*few {
+		t.Errorf("a refresh with 100,000 flows makes %v allocations, with 100 %v", many, few)
+	}
+}
+
+// The length of an interval as it was meant.
+func TestAbout(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1003 * time.Millisecond: "1s", 996 * time.Millisecond: "1s", 501 * time.Millisecond: "500ms", 203 * time.Millisecond: "200ms",
+		1502 * time.Millisecond: "1.5s", 52 * time.Millisecond: "50ms", 60 * time.Second: "1m0s", 4746 * time.Millisecond: "4.7s",
+	} {
+		if got := about(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}
 }
