@@ -20,9 +20,9 @@ SHELL := /bin/bash
 # The race detector needs cgo and a C compiler.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-# The compiler and headers of the BPF programs, and the tools that tests compare with.
-PACKAGES   := bpftool busybox-static clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 qemu-system-x86 tcpdump tcpreplay tmux tshark xz-utils
-TEST_TOOLS := busybox ethtool ip tcpdump tcpreplay tcprewrite tmux tshark xz
+# The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
+PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 qemu-system-x86 tcpdump tcpreplay tmux tshark xz-utils
+TEST_TOOLS := busybox chromium ethtool ip tcpdump tcpreplay tcprewrite tmux tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
@@ -104,6 +104,13 @@ $(GOLANGCI):
 .PHONY: generate
 generate: ## rebuild the committed BPF objects, test captures and other generated files
 	$(GO) generate ./...
+
+# Made of a real run. Not part of generate: the pictures depend on the machine's fonts.
+.PHONY: screenshots
+screenshots: build ## remake the pictures of the HTML report in docs (needs chromium)
+	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	bin/pktstat --pcap-file testdata/mix.pcap -r 100ms --output html=$$tmp/report.html; \
+	$(GO) run ./internal/browser/cmd/screenshots $$tmp/report.html docs
 
 # Generates in a copy of the tree, so that a difference is shown and not made.
 .PHONY: check-generate

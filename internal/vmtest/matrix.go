@@ -37,6 +37,7 @@ var Packages = []Package{
 	{Dir: "internal/bpfflow", Files: []string{"backends/tc/tc_bpfel.o"}},
 	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/xdp", Args: []string{"-xdp.packets=20000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/afpacket", Files: []string{"testdata/packets"}},
 	{Dir: "internal/ifsource"},
 	{Dir: "internal/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
