@@ -24,8 +24,8 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
-PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tshark xz-utils
-TEST_TOOLS := busybox chromium ethtool ip nft tcpdump tcpreplay tshark xz
+PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tmux tshark xz-utils
+TEST_TOOLS := busybox chromium ethtool ip nft tcpdump tcpreplay tcprewrite tmux tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
@@ -81,6 +81,10 @@ test-unit: ## the tests that need neither root nor much time
 test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNEL, RUN and PKG select
 	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./internal/vmtest)
 	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
+
+.PHONY: demo
+demo: ## draw docs/tui.svg, the picture of the README, from a real run
+	$(SUDO) env PKTSTAT_DEMO=docs/tui.svg $(GO) test -count=1 -run=TestDemo ./test
 
 .PHONY: kernels
 kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too

@@ -21,6 +21,16 @@ func (c choice) has(x registry.Caps) bool {
 	return slices.ContainsFunc(c.backends, func(m *mountedBackend) bool { return m.backend.Caps.Has(x) })
 }
 
+// clock is whose time the reports will be in.
+func (c choice) clock() registry.Clock {
+	for _, m := range c.backends {
+		if m.backend.Clock == registry.ClockWall {
+			return registry.ClockWall
+		}
+	}
+	return registry.ClockSource
+}
+
 // chooseBackends finds the backends that can do what the command line asks for.
 // Its errors are about usage.
 func (s *session) chooseBackends(cl *commandLine) (choice, error) {
