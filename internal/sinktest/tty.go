@@ -3,11 +3,14 @@ package sinktest
 import (
 	"context"
 	"errors"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/testtty"
@@ -115,7 +118,14 @@ func isHostile(s string) bool {
 // Close has to give up: the test's time limit sees to it.
 func (s *suite) stalled(t *testing.T) {
 	_, tty := testtty.Open(t, 250, 100)
-	o, err := s.openOn(t, &registry.TTY{In: tty, Out: tty, Environ: []string{"TERM=xterm-256color"}})
+	// The output may go on waiting for it after the test: what it has is left to the
+	// garbage collector.
+	fd, err := unix.FcntlInt(tty.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	its := os.NewFile(uintptr(fd), tty.Name())
+	o, err := s.openOn(t, &registry.TTY{In: its, Out: its, Environ: []string{"TERM=xterm-256color"}})
 	if err != nil {
 		t.Fatal(err)
 	}
