@@ -62,24 +62,9 @@ func TestLayout(t *testing.T) {
 				f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
 				f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
 			})
-			t.Run("slot_owned", func(t *testing.T) {
-				if _, ok := spec.Maps["flows_owned"]; !ok {
-					t.Skip("the object does not include bpf/owned.h")
-				}
-				var s slotOwned
-				f := fields(t, spec, "flows_owned", "slot", "slot_owned", bucketSlots, unsafe.Sizeof(s))
-				f.at(t, "key.flow", unsafe.Offsetof(s.keyWide), unsafe.Sizeof(s.keyWide))
-				f.at(t, "key.flow.netns", unsafe.Offsetof(s.NetNS), unsafe.Sizeof(s.NetNS))
-				f.at(t, "key.cgroup", unsafe.Offsetof(s.Cgroup), unsafe.Sizeof(s.Cgroup))
-				f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
-				f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
-				if got := spec.Maps["touched_owned"].ValueSize; got != 8 {
-					t.Errorf("touched_owned has values of %d bytes", got)
-				}
-				if v := spec.Variables["hash_owner"]; v == nil || v.Size() != 16 {
-					t.Errorf("hash_owner is %v", v)
-				}
-			})
+			if _, ok := spec.Maps["flows_owned"]; ok { // includes bpf/owned.h
+				t.Run("slot_owned", func(t *testing.T) { testOwned(t, spec) })
+			}
 			t.Run("side", func(t *testing.T) {
 				var s side
 				f := fields(t, spec, "sides", "", "side", 1, unsafe.Sizeof(s))
@@ -99,6 +84,22 @@ func TestLayout(t *testing.T) {
 				t.Errorf("hash_key is %v", v)
 			}
 		})
+	}
+}
+
+func testOwned(t *testing.T, spec *ebpf.CollectionSpec) {
+	var s slotOwned
+	f := fields(t, spec, "flows_owned", "slot", "slot_owned", bucketSlots, unsafe.Sizeof(s))
+	f.at(t, "key.flow", unsafe.Offsetof(s.keyWide), unsafe.Sizeof(s.keyWide))
+	f.at(t, "key.flow.netns", unsafe.Offsetof(s.NetNS), unsafe.Sizeof(s.NetNS))
+	f.at(t, "key.cgroup", unsafe.Offsetof(s.Cgroup), unsafe.Sizeof(s.Cgroup))
+	f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
+	f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
+	if got := spec.Maps["touched_owned"].ValueSize; got != 8 {
+		t.Errorf("touched_owned has values of %d bytes", got)
+	}
+	if v := spec.Variables["hash_owner"]; v == nil || v.Size() != 16 {
+		t.Errorf("hash_owner is %v", v)
 	}
 }
 
