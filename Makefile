@@ -20,9 +20,12 @@ SHELL := /bin/bash
 # The race detector needs cgo and a C compiler.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
+# Whether libpcap's headers are there, for the build tag of that name; it takes cgo.
+LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
+
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
-PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 qemu-system-x86 tcpdump tcpreplay tshark xz-utils
-TEST_TOOLS := busybox chromium ethtool ip tcpdump tcpreplay tshark xz
+PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tmux tshark xz-utils
+TEST_TOOLS := busybox chromium ethtool ip nft tcpdump tcpreplay tcprewrite tmux tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
@@ -33,9 +36,13 @@ help: ## this list
 build: ## build bin/pktstat, statically linked
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/pktstat ./cmd/pktstat
 
+.PHONY: build-libpcap
+build-libpcap: ## build bin/pktstat-libpcap, which can --pcap-live; linked with the system's libpcap
+	CGO_ENABLED=1 $(GO) build -tags libpcap -trimpath -o bin/pktstat-libpcap ./cmd/pktstat
+
 # What needs root or a tool that is missing is skipped and says why; with CI=true it fails.
 .PHONY: test
-test: vet test-go test-examples fuzz ## everything but benchmarks; as root, also all that needs the kernel
+test: vet test-go test-libpcap test-examples fuzz ## everything but benchmarks; as root, also all that needs the kernel
 	@[ "$$(id -u)" = 0 ] || echo "skipped, because this is not root: what loads BPF programs or makes network namespaces"
 	@for tool in $(TEST_TOOLS); do command -v $$tool >/dev/null || echo "skipped, because there is no $$tool: what compares with it"; done
 
@@ -47,6 +54,17 @@ vet:
 .PHONY: test-go
 test-go:
 	$(GO) test $(RACE) ./...
+
+# What only the tag libpcap builds.
+.PHONY: test-libpcap
+test-libpcap:
+ifeq ($(LIBPCAP),yes)
+	CGO_ENABLED=1 $(GO) vet -tags libpcap ./backends/pcap ./test
+	CGO_ENABLED=1 $(GO) test $(RACE) -tags libpcap -run=Live ./backends/pcap
+	CGO_ENABLED=1 $(GO) test -tags libpcap -run=Libpcap ./test
+else
+	@echo "skipped, because there are no headers of libpcap (libpcap-dev): what --pcap-live does"; [ "$$CI" != true ]
+endif
 
 # Modules of their own: what others build with pktstat's packages.
 .PHONY: test-examples
@@ -63,6 +81,10 @@ test-unit: ## the tests that need neither root nor much time
 test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNEL, RUN and PKG select
 	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./internal/vmtest)
 	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
+
+.PHONY: demo
+demo: ## draw docs/tui.svg, the picture of the README, from a real run
+	$(SUDO) env PKTSTAT_DEMO=docs/tui.svg $(GO) test -count=1 -run=TestDemo ./test
 
 .PHONY: kernels
 kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too
@@ -92,6 +114,7 @@ cover: ## write .cache/cover.html and print the total
 .PHONY: lint
 lint: $(GOLANGCI) ## run golangci-lint at the pinned version
 	$(GOLANGCI) run ./...
+	$(if $(LIBPCAP),$(GOLANGCI) run --build-tags=libpcap ./backends/pcap ./test)
 	cd examples/custom-output && $(GOLANGCI) run --config=$(CURDIR)/.golangci.yml ./...
 
 $(GOLANGCI):

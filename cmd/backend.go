@@ -21,6 +21,16 @@ func (c choice) has(x registry.Caps) bool {
 	return slices.ContainsFunc(c.backends, func(m *mountedBackend) bool { return m.backend.Caps.Has(x) })
 }
 
+// clock is whose time the reports will be in.
+func (c choice) clock() registry.Clock {
+	for _, m := range c.backends {
+		if m.backend.Clock == registry.ClockWall {
+			return registry.ClockWall
+		}
+	}
+	return registry.ClockSource
+}
+
 // chooseBackends finds the backends that can do what the command line asks for.
 // Its errors are about usage.
 func (s *session) chooseBackends(cl *commandLine) (choice, error) {
@@ -157,9 +167,13 @@ func (cl *commandLine) refuseForeignOptions(chosen *mountedBackend, by string) e
 // subject is what the backend was asked to count, in the words of the option
 // that asked; "" if none did.
 func (m *mountedBackend) subject() string {
+	given := func(o *option) bool {
+		short := func(sh *option) bool { return sh.given != "" && sh.value == o.value }
+		return o.given != "" || slices.ContainsFunc(m.shorthands, short)
+	}
 	for _, o := range m.wants {
 		switch v := o.value.String(); {
-		case o.given == "":
+		case !given(o):
 		case v == "-":
 			return "standard input"
 		default:

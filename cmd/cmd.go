@@ -8,6 +8,7 @@
 //   - probe.go, probetext.go: the sub-command probe; list.go: the sub-commands
 //     backends and outputs; help.go: the help text
 //   - console.go, progress.go: what people see on standard error
+//   - takeover.go: an output that has the terminal for itself
 //   - exit.go: errors and exit codes
 package cmd
 
@@ -17,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +34,7 @@ type App struct {
 	Stdout, Stderr io.Writer // a terminal is recognised if it is an *os.File
 
 	Getenv     func(string) string
+	Environ    []string // for what a terminal can do
 	Now        func() time.Time
 	Signals    <-chan os.Signal // may be nil
 	Executable string           // path of the program, for messages
@@ -58,7 +61,7 @@ func Main() int {
 	}
 	app := App{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Now: time.Now, Signals: signals,
+		Getenv: os.Getenv, Environ: os.Environ(), Now: time.Now, Signals: signals,
 		Executable: exe, Root: os.Geteuid() == 0,
 		Backends: registry.Backends, Outputs: registry.Outputs,
 	}
@@ -78,6 +81,9 @@ type session struct {
 	*App
 	*console
 	signalled signalled
+	stop      func()      // ends a count as a signal does
+	stopped   atomic.Bool // by an output
+	terminal  *taken      // nil unless an output has it for itself
 }
 
 // dispatch parses the command line and runs what it asks for.

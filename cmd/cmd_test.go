@@ -206,18 +206,23 @@ func TestNoLiveBackend(t *testing.T) {
 	}
 }
 
-// TestTimeout: the default is for live traffic only.
+// TestTimeout: the default is for live traffic that nobody watches.
 func TestTimeout(t *testing.T) {
 	live := []engine.Candidate{{Backend: registry.Backend{Clock: registry.ClockWall}}}
 	capture := []engine.Candidate{{Backend: registry.Backend{Clock: registry.ClockSource}}}
 	given := &commandLine{timeout: time.Minute, timeoutSet: true}
 	initial := &commandLine{timeout: defaultTimeout}
+	screen := []*plannedOutput{{output: registry.Output{TTY: true}}}
 	for _, tc := range []struct {
 		cl   *commandLine
 		c    []engine.Candidate
+		p    []*plannedOutput
 		want time.Duration
-	}{{initial, live, defaultTimeout}, {initial, capture, 0}, {given, live, time.Minute}, {given, capture, time.Minute}} {
-		if got := timeout(tc.cl, tc.c); got != tc.want {
+	}{
+		{initial, live, nil, defaultTimeout}, {initial, capture, nil, 0}, {initial, live, screen, 0},
+		{given, live, nil, time.Minute}, {given, capture, nil, time.Minute}, {given, live, screen, time.Minute},
+	} {
+		if got := timeout(tc.cl, tc.c, tc.p); got != tc.want {
 			t.Errorf("timeout %v, want %v", got, tc.want)
 		}
 	}
@@ -369,7 +374,7 @@ func TestTopOfOutputs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		open, err := s.openOutputs(t.Context(), &tc.cl, planned)
+		open, err := s.openOutputs(t.Context(), &tc.cl, planned, registry.ClockWall)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func newCommandLine(a *App) *commandLine {
 		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: setter(cl.setIface),
 			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match; '!NAME': not this one`},
 		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout),
-			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given"},
+			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given, and interactive outputs run until they are quit"},
 		{name: "backend", short: "b", arg: "NAME", initial: auto, value: setter(cl.setBackend),
 			usage: "how packets are seen: see `pktstat backends`"},
 		{name: "process", usage: "tell whose traffic a flow is: process, user, cgroup and container", value: &cl.process},

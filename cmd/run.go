@@ -19,6 +19,20 @@ import (
 // count is `pktstat` without a sub-command: everything that can be checked
 // without side effects comes first, then what is cheap to undo.
 func (s *session) count(ctx context.Context, cl *commandLine) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.stop = func() {
+		s.stopped.Store(true)
+		cancel()
+	}
+	err := s.countUntil(ctx, cl)
+	if s.stopped.Load() && !s.signalled.counting.Load() && errors.Is(err, context.Canceled) {
+		return nil // the user saw no packets, and wanted no more
+	}
+	return err
+}
+
+func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	chosen, err := s.chooseBackends(cl)
 	if err != nil {
 		return err
@@ -30,14 +44,17 @@ func (s *session) count(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	abandon := targets.Abandon
+	abandon := func() {
+		targets.Abandon()
+		s.terminal.restore()
+	}
 	s.signalled.abandon.Store(&abandon)
 
 	env, err := s.backendEnv(cl, chosen)
 	if err != nil {
 		return err
 	}
-	open, err := s.openOutputs(ctx, cl, planned)
+	open, err := s.openOutputs(ctx, cl, planned, chosen.clock())
 	if err != nil {
 		return err
 	}
@@ -45,10 +62,11 @@ func (s *session) count(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return multierror.Append(err, open.close()...).ErrorOrNil()
 	}
+	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
 		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open, Stages: s.stages(cl),
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
-		Timeout: timeout(cl, pl.candidates), Refresh: cl.refresh,
+		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,
 		Attached: func(c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {
 			s.attached(cl, c, others, a)
@@ -66,10 +84,12 @@ func (s *session) run(ctx context.Context, c engine.Config) error {
 	return err
 }
 
-// timeout is that of the run: the default one is for live traffic, which has no end.
-func timeout(cl *commandLine, candidates []engine.Candidate) time.Duration {
-	live := func(c engine.Candidate) bool { return c.Backend.Clock == registry.ClockWall }
-	if !cl.timeoutSet && !slices.ContainsFunc(candidates, live) {
+// timeout is that of the run: the default one is for live traffic, which has no
+// end, and for outputs that nobody is watching.
+func timeout(cl *commandLine, candidates []engine.Candidate, planned []*plannedOutput) time.Duration {
+	live := func(c engine.Candidate) bool { return c.Backend.ClockOf(c.Config) == registry.ClockWall }
+	watched := func(p *plannedOutput) bool { return p.output.TTY }
+	if !cl.timeoutSet && (!slices.ContainsFunc(candidates, live) || slices.ContainsFunc(planned, watched)) {
 		return 0
 	}
 	return cl.timeout
@@ -107,7 +127,7 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Ru
 			subject = m.subject()
 		}
 	}
-	s.say("%s", attachedText(subject, c, others, a))
+	s.announce("%s", attachedText(subject, c, others, a))
 }
 
 // attachedText names what is counted on: interfaces, else the subject.

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/flowtable"
 	"github.com/pktstat/pktstat/internal/ifsource"
 )
 
 // counter is all that is counted, on all interfaces.
 type counter struct {
-	room *room
+	room *flowtable.Room
 	now  func() time.Time
 
 	mu      sync.Mutex
@@ -23,7 +24,7 @@ type counter struct {
 var _ ifsource.Table = (*counter)(nil)
 
 func newCounter(maxFlows int, now func() time.Time) *counter {
-	return &counter{room: newRoom(maxFlows), now: now}
+	return &counter{room: flowtable.NewRoom(maxFlows), now: now}
 }
 
 // Collect implements [ifsource.Table]. All that the kernel has put into the rings before
@@ -58,7 +59,7 @@ func (c *counter) Collect(b *flow.Batch) error {
 }
 
 // Wake implements [ifsource.Table].
-func (c *counter) Wake() <-chan struct{} { return c.room.wake }
+func (c *counter) Wake() <-chan struct{} { return c.room.Wake() }
 
 // Close implements [ifsource.Table]. There is nothing to free: the rings were when they
 // were detached.

@@ -1,6 +1,7 @@
 package afpacket
 
 import (
+	"flag"
 	"runtime"
 	"sync"
 	"testing"
@@ -86,6 +87,8 @@ func TestOverload(t *testing.T) {
 	}
 }
 
+var floodPackets = flag.Int("afpacket.packets", 30_000, "that TestConservation sends from a CPU, three times")
+
 // TestConservation floods rings from every CPU while it is collected from: whatever is
 // sent is counted or lost, once.
 func TestConservation(t *testing.T) {
@@ -93,10 +96,9 @@ func TestConservation(t *testing.T) {
 	for _, rings := range []int{1, 2, 4} {
 		a, b := testnet.Pair(t, testnet.Link{})
 		c, attached := attach(t, b, layout{rings: rings, blocks: 2, blockSize: minBlock})
-		const each = 30_000
 		var senders sync.WaitGroup
 		for cpu := range runtime.NumCPU() {
-			senders.Go(func() { flood(t, a, cpu, each) })
+			senders.Go(func() { flood(t, a, cpu, *floodPackets) })
 		}
 		over := make(chan struct{})
 		go func() { senders.Wait(); close(over) }()
@@ -121,7 +123,7 @@ func TestConservation(t *testing.T) {
 			t.Fatal(err)
 		}
 		take()
-		want := uint64(runtime.NumCPU()*each + 100)
+		want := uint64(runtime.NumCPU()**floodPackets + 100)
 		if counted.Packets+lost != want || counted.Packets == 0 {
 			t.Errorf("%d rings: %d counted and %d lost of %d", rings, counted.Packets, lost, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/flowtable"
 	"github.com/pktstat/pktstat/internal/ifsource"
 	"github.com/pktstat/pktstat/internal/packet"
 )
@@ -27,8 +28,8 @@ type reader struct {
 	err   error         // why, if nobody wanted it to; to be read then
 
 	mu    sync.Mutex
-	flows *flows // what was counted since the previous Collect
-	spare *flows // empty
+	flows *flowtable.Table // what was counted since the previous Collect
+	spare *flowtable.Table // empty
 
 	read  atomic.Uint64 // packets counted, ever
 	waits atomic.Uint64 // how often it has waited for more, ever
@@ -38,14 +39,14 @@ type reader struct {
 	dropped uint64 // since the previous Collect
 }
 
-func startReader(r *ring, p *ifsource.Port, space *room) (*reader, error) {
+func startReader(r *ring, p *ifsource.Port, space *flowtable.Room) (*reader, error) {
 	quit, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	rd := &reader{
 		ring: r, ifindex: p.Index, raw: p.Raw, lo: p.Loopback, quit: quit, ended: make(chan struct{}),
-		flows: newFlows(space), spare: newFlows(space),
+		flows: flowtable.New(space), spare: flowtable.New(space),
 	}
 	go func() {
 		defer close(rd.ended)
@@ -106,7 +107,7 @@ func (r *reader) count(block []byte) (n uint64) {
 		c.frame(&f, r.raw)
 		packet.Parse(&f, &rec)
 		rec.Key.Dir, rec.Key.Ifindex = dir, r.ifindex
-		r.flows.add(&rec)
+		r.flows.Add(&rec)
 	}
 	return n
 }
@@ -147,7 +148,7 @@ func (r *reader) give(b *flow.Batch, first, last int64) {
 	full := r.flows
 	r.flows, r.spare = r.spare, full
 	r.mu.Unlock()
-	full.give(b, first, last)
+	full.Give(b, first, last)
 
 	r.statsMu.Lock()
 	defer r.statsMu.Unlock()

@@ -110,10 +110,13 @@ func TestUDPSegments(t *testing.T) {
 func tryUDPSegments(t *testing.T) error {
 	a, b := testnet.Pair(t, testnet.Link{Offloads: true})
 	s := livetest.Open(t, "afpacket", nil, b)
+	before := b.Settle()
 	if _, err := sendUDPSegments(a, b, false, 1, 700, 7000); err != nil {
 		return err
 	}
-	b.Settle()
+	if n := b.Settle().Minus(before).RxPackets; n > 1 { // on older kernels
+		return fmt.Errorf("the link does not carry them: %d frames", n)
+	}
 	_, lost := s.Collect(func([]flow.Record) {})
 	if lost.Packets > 0 {
 		return errors.New("packet sockets drop them")

@@ -9,9 +9,12 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probe opens the capture as Open does, unless that would wait for somebody or
-// take away what is in a pipe.
+// Probe opens the capture, or the device, as Open does, unless that would wait for
+// somebody or take away what is in a pipe.
 func (c *config) Probe(ctx context.Context) registry.ProbeResult {
+	if c.live != "" {
+		return c.probeLive()
+	}
 	works := registry.ProbeResult{Checks: []registry.Check{{Name: "capture file"}}}
 	switch c.file {
 	case "":
@@ -27,6 +30,26 @@ func (c *config) Probe(ctx context.Context) registry.ProbeResult {
 		}
 	}
 	return works
+}
+
+// probeLive opens the device and closes it, which changes nothing there.
+func (c *config) probeLive() registry.ProbeResult {
+	check := registry.Check{Name: "libpcap device"}
+	err := tryLive(c.live)
+	if err == nil {
+		return registry.ProbeResult{Checks: []registry.Check{check}}
+	}
+	check.Reason = err.Error()
+	var missing *registry.CapsError
+	switch {
+	case errors.As(err, &missing):
+		check.Verdict, check.Caps = registry.Inconclusive, missing.Caps
+	case errors.Is(err, registry.ErrUnsupported):
+		check.Verdict = registry.No
+	default:
+		check.Verdict, err = registry.No, fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
+	}
+	return registry.ProbeResult{Verdict: check.Verdict, Err: err, Checks: []registry.Check{check}}
 }
 
 // no is the result for a capture that Open refuses. Who may not read it does not know

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/internal/caps"
@@ -33,6 +34,16 @@ func Explain(err error, needs ...caps.Capability) error {
 		return registry.NeedCaps(nil, caps.Names(needs...)...)
 	}
 	return caps.Explain(err, needs...)
+}
+
+// NeedBTF returns an [registry.ErrUnsupported] unless the kernel describes its types,
+// without which programs cannot find the fields that they read.
+func NeedBTF() error {
+	if _, err := btf.LoadKernelSpec(); err != nil {
+		return fmt.Errorf("%w: the kernel has no BTF, which describes its types (CONFIG_DEBUG_INFO_BTF): %w",
+			registry.ErrUnsupported, err)
+	}
+	return nil
 }
 
 func allHeld(cs []caps.Capability) bool {

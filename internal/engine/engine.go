@@ -98,7 +98,7 @@ func (r *run) begin(from opened) {
 	c, now := r.c, r.c.Env.Now()
 	r.opened, r.rate = from, rateLayer(c.Count, from.cand.Backend.Layers)
 	r.progress = pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now}
-	if from.cand.Backend.Clock == registry.ClockWall {
+	if from.clock == registry.ClockWall {
 		r.start, r.end, r.intervalStart = now, now, now
 	}
 	r.batch = flow.NewBatch(func(recs []flow.Record) error {
@@ -129,7 +129,7 @@ func (r *run) loop(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, r.c.Timeout)
 		defer cancel()
 	}
-	if r.cand.Backend.Clock == registry.ClockSource {
+	if r.clock == registry.ClockSource {
 		return r.loopSource(ctx)
 	}
 	return r.loopWall(ctx)
@@ -238,10 +238,10 @@ func (r *run) collect(ctx context.Context) error {
 	r.ledger.AddOther(b.Other)
 	r.ledger.AddLost(b.Lost)
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
-	if b.End.IsZero() && r.cand.Backend.Clock == registry.ClockWall {
+	if b.End.IsZero() && r.clock == registry.ClockWall {
 		b.End = r.c.Env.Now()
 	}
-	if r.cand.Backend.Clock == registry.ClockSource {
+	if r.clock == registry.ClockSource {
 		// A pause between two windows of a capture belongs to neither.
 		r.intervalStart = b.Start
 		if r.start.IsZero() {

@@ -13,6 +13,7 @@ import (
 type opened struct {
 	src       registry.Source
 	cand      Candidate
+	clock     registry.Clock
 	runnersUp []flow.RunnerUp
 }
 
@@ -30,7 +31,7 @@ func (r *run) open(ctx context.Context) (opened, error) {
 				for _, later := range c.Candidates[i+1:] {
 					runnersUp = append(runnersUp, flow.RunnerUp{Backend: later.Name, Why: later.WhyNot})
 				}
-				return opened{src, cand, append(runnersUp, c.RunnersUp...)}, nil
+				return opened{src, cand, cand.Backend.ClockOf(cand.Config), append(runnersUp, c.RunnersUp...)}, nil
 			}
 		}
 		err = errors.Join(append([]error{err}, r.stages.close()...)...)
@@ -60,7 +61,7 @@ func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, e
 	}
 	env := c.Env
 	env.MaxFlows = c.MaxFlows
-	if cand.Backend.Clock == registry.ClockSource && wantsIntervals(c.Outputs) {
+	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource && wantsIntervals(c.Outputs) {
 		env.Interval = c.Refresh
 	}
 	if !cand.Backend.Caps.Has(registry.CapInterfaces) {

@@ -12,7 +12,7 @@ func (r *run) interval() {
 	empty := !r.end.After(r.intervalStart) && r.ledger.Sums(ledger.Interval).Total.IsZero()
 	if wantsIntervals(r.c.Outputs) && !empty {
 		rep := r.report(ledger.Interval, r.outlets.top(registry.WhenInterval))
-		r.outlets.interval(rep, r.cand.Backend.Clock == registry.ClockSource)
+		r.outlets.interval(rep, r.clock == registry.ClockSource)
 		r.intervalStart = r.end
 		r.ledger.EndInterval()
 	}

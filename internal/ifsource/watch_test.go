@@ -275,9 +275,15 @@ func moveTo(t *testing.T, name string, h *testnet.Host) {
 	}
 }
 
-// send sends n frames out of an interface.
+// send sends n frames out of an interface. One that has just got its carrier has no
+// queue until the kernel's link watch has run, and drops them without a word.
 func send(t *testing.T, name string, n int) {
 	t.Helper()
+	for end := time.Now().Add(10 * time.Second); byName(t, name).Attrs().OperState != netlink.OperUp; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("interface %s is not up", name)
+		}
+	}
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

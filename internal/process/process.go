@@ -188,7 +188,8 @@ func (a *Attributor) pass(ctx context.Context, held func(context.Context, func(*
 	})
 }
 
-// Attribute sets Key.OwnerID and Match of every record.
+// Attribute sets Key.OwnerID and Match of every record. The cgroup is that of the record,
+// if it has one: also where no process is found.
 func (a *Attributor) Attribute(recs []flow.Record) {
 	if g := a.opts.Owners.Generation(); g != a.gen {
 		a.gen = g
@@ -197,8 +198,17 @@ func (a *Attributor) Attribute(recs []flow.Record) {
 		r := &recs[i]
 		p, m := a.matcher.match(&r.Key, a.opts.NetNS)
 		r.Match, r.Key.OwnerID = m, 0
-		if p != nil {
+		switch {
+		case p != nil && (r.CgroupID == 0 || r.CgroupID == p.owner.Cgroup):
 			r.Key.OwnerID = a.number(p)
+		case p != nil:
+			o := a.owner(p)
+			a.inCgroup(&o, r.CgroupID)
+			r.Key.OwnerID = a.opts.Owners.ID(&o)
+		case r.CgroupID != 0:
+			var o flow.Owner
+			a.inCgroup(&o, r.CgroupID)
+			r.Key.OwnerID = a.opts.Owners.ID(&o)
 		}
 	}
 }
@@ -208,12 +218,22 @@ func (a *Attributor) number(p *proc) uint32 {
 	if p.id != 0 && p.gen == a.gen && !p.fresh {
 		return p.id
 	}
-	o := flow.Owner{
-		PID: p.tgid, Start: p.start, Comm: commString(p.owner.Comm[:]), UID: p.owner.UID, CgroupID: p.owner.Cgroup,
-	}
-	o.Cgroup, o.Container = a.cgroups.Lookup(o.CgroupID)
+	o := a.owner(p)
 	p.id, p.gen, p.fresh = a.opts.Owners.ID(&o), a.gen, false
 	return p.id
+}
+
+func (a *Attributor) owner(p *proc) flow.Owner {
+	o := flow.Owner{PID: p.tgid, Start: p.start, Comm: commString(p.owner.Comm[:]), UID: p.owner.UID}
+	a.inCgroup(&o, p.owner.Cgroup)
+	return o
+}
+
+// inCgroup sets the cgroup. That of a socket stays the one in which it was made, when
+// its process moves to another one.
+func (a *Attributor) inCgroup(o *flow.Owner, id uint64) {
+	o.CgroupID = id
+	o.Cgroup, o.Container = a.cgroups.Lookup(id)
 }
 
 // isLocal reports whether a namespace takes packets for an address.

@@ -5,7 +5,8 @@
 //	func TestConformance(t *testing.T) { sinktest.Run(t, sinktest.Options{Name: "json"}) }
 //
 // Most of the suite is for outputs that write text to the target which env.Create
-// opens; those that do something else with their target set Options.Target.
+// opens; those that do something else with their target set Options.Target. Those
+// that take over a terminal have checks of their own.
 package sinktest
 
 import (
@@ -52,6 +53,10 @@ func Run(t *testing.T, o Options) {
 			name = "default"
 		}
 		t.Run(name, func(t *testing.T) {
+			if s.tty() {
+				s.onTerminals(t)
+				return
+			}
 			for _, c := range s.checks() {
 				t.Run(c.name, func(t *testing.T) {
 					if err := s.try(c.run); err != nil {
@@ -81,6 +86,12 @@ func suites(o Options) []*suite {
 type suite struct {
 	Options
 	variant Variant
+}
+
+// tty reports whether the output takes over a terminal.
+func (s *suite) tty() bool {
+	out, err := s.output()
+	return err == nil && out.TTY
 }
 
 func (s *suite) checks() []check {

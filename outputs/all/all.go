@@ -9,5 +9,6 @@ import (
 	_ "github.com/pktstat/pktstat/outputs/ndjson"
 	_ "github.com/pktstat/pktstat/outputs/plain"
 	_ "github.com/pktstat/pktstat/outputs/table"
+	_ "github.com/pktstat/pktstat/outputs/tui"
 	_ "github.com/pktstat/pktstat/outputs/web"
 )

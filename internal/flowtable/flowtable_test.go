@@ -1,4 +1,4 @@
-package afpacket
+package flowtable
 
 import (
 	"math/rand/v2"
@@ -7,11 +7,11 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// TestFlows counts many flows in little room. None may be lost, wherever it is counted.
-func TestFlows(t *testing.T) {
+// TestTable counts many flows in little room. None may be lost, wherever it is counted.
+func TestTable(t *testing.T) {
 	const maxFlows, packets, elephants = 8000, 300_000, 10
-	room := newRoom(maxFlows)
-	rings := []*flows{newFlows(room), newFlows(room), newFlows(room)}
+	room := NewRoom(maxFlows)
+	rings := []*Table{New(room), New(room), New(room)}
 	random := rand.New(rand.NewPCG(1, 2))
 	want, sum := map[flow.Packed]flow.Counters{}, flow.Counters{}
 	large := map[flow.Packed]uint64{}
@@ -28,14 +28,14 @@ func TestFlows(t *testing.T) {
 			}
 			bytes := uint64(20 + random.IntN(1000))
 			r.Counters = flow.Counters{Packets: 1 + uint64(random.IntN(3)), Bytes: bytes, FrameBytes: bytes + 14}
-			rings[int(r.Key.L4)%len(rings)].add(&r)
+			rings[int(r.Key.L4)%len(rings)].Add(&r)
 			c := want[r.Key]
 			c.Add(r.Counters)
 			want[r.Key] = c
 			sum.Add(r.Counters)
 		}
 		select {
-		case <-room.wake:
+		case <-room.Wake():
 		default:
 			t.Error("there is no room left, and nobody is woken")
 		}
@@ -55,7 +55,7 @@ func TestFlows(t *testing.T) {
 			return nil
 		})
 		for _, f := range rings {
-			f.give(b, 5, 7)
+			f.Give(b, 5, 7)
 		}
 		if err := b.Flush(); err != nil {
 			t.Fatal(err)
@@ -81,14 +81,14 @@ func TestFlows(t *testing.T) {
 	}
 }
 
-// TestFlowsExact counts flows that have all the room that they need.
-func TestFlowsExact(t *testing.T) {
+// TestExact counts flows that have all the room that they need.
+func TestExact(t *testing.T) {
 	const n = 50_000
-	f := newFlows(newRoom(n))
+	f := New(NewRoom(n))
 	var r flow.Record
 	for i := range 3 * n {
 		r.Key.L4, r.Counters = uint32(i%n), flow.Counters{Packets: 1, Bytes: uint64(i % n), FrameBytes: 60}
-		f.add(&r)
+		f.Add(&r)
 	}
 	for range 2 {
 		seen := 0
@@ -101,7 +101,7 @@ func TestFlowsExact(t *testing.T) {
 			}
 			return nil
 		})
-		f.give(b, 0, 0)
+		f.Give(b, 0, 0)
 		if err := b.Flush(); err != nil {
 			t.Fatal(err)
 		}
@@ -111,24 +111,24 @@ func TestFlowsExact(t *testing.T) {
 	}
 }
 
-func BenchmarkFlows(b *testing.B) {
+func BenchmarkAdd(b *testing.B) {
 	for _, n := range []int{1, 1 << 16} {
 		name := "1"
 		if n > 1 {
 			name = "64k"
 		}
 		b.Run(name, func(b *testing.B) {
-			f := newFlows(newRoom(1 << 17))
+			f := New(NewRoom(1 << 17))
 			r := flow.Record{Counters: flow.Counters{Packets: 1, Bytes: 46, FrameBytes: 60}}
 			for i := range uint32(n) {
 				r.Key.L4 = i
-				f.add(&r)
+				f.Add(&r)
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
 				r.Key.L4 = uint32(i*7919) & uint32(n-1)
-				f.add(&r)
+				f.Add(&r)
 			}
 		})
 	}

@@ -1,4 +1,5 @@
-package afpacket
+// Package flowtable adds up packets by flow for backends that count in user space.
+package flowtable
 
 import (
 	"math/rand/v2"
@@ -7,12 +8,12 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// flows adds up packets by flow. Rows lie densely; an open-addressing index of 64-bit
+// Table adds up packets by flow. It is one goroutine's at a time. Rows lie densely; an open-addressing index of 64-bit
 // words (upper half of the hash, row number) finds them. A flow for which there is no
 // room takes the place of a small one, which is summed up in other: nothing is lost, and
 // a large flow that begins late is found.
-type flows struct {
-	room  *room
+type Table struct {
+	room  *Room
 	seed  flow.Seed
 	index []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
 	rows  []row
@@ -28,12 +29,13 @@ type row struct {
 
 const minIndex = 1 << 10
 
-func newFlows(r *room) *flows {
-	return &flows{room: r, seed: flow.Seed{rand.Uint64(), rand.Uint64()}, index: make([]uint64, minIndex)}
+// New returns an empty table.
+func New(r *Room) *Table {
+	return &Table{room: r, seed: flow.Seed{rand.Uint64(), rand.Uint64()}, index: make([]uint64, minIndex)}
 }
 
-// add counts a packet, or several.
-func (f *flows) add(r *flow.Record) {
+// Add counts a packet, or several.
+func (f *Table) Add(r *flow.Record) {
 	h := r.Key.Hash(f.seed)
 	mask := uint64(len(f.index) - 1)
 	tag := h &^ 0xffffffff
@@ -53,7 +55,7 @@ func (f *flows) add(r *flow.Record) {
 	}
 }
 
-func (f *flows) insert(r *flow.Record, h, free uint64) {
+func (f *Table) insert(r *flow.Record, h, free uint64) {
 	n := len(f.rows)
 	switch {
 	case f.room.take():
@@ -74,7 +76,7 @@ func (f *flows) insert(r *flow.Record, h, free uint64) {
 }
 
 // find returns the place in the index of what is there for a hash.
-func (f *flows) find(h, word uint64) uint64 {
+func (f *Table) find(h, word uint64) uint64 {
 	mask := uint64(len(f.index) - 1)
 	j := h & mask
 	for f.index[j] != word {
@@ -83,7 +85,7 @@ func (f *flows) find(h, word uint64) uint64 {
 	return j
 }
 
-func (f *flows) grow() {
+func (f *Table) grow() {
 	f.index = make([]uint64, 2*len(f.index))
 	for i := range f.rows[:len(f.rows)-1] {
 		h := f.rows[i].hash
@@ -92,7 +94,7 @@ func (f *flows) grow() {
 }
 
 // evict moves the smallest of a few flows into other, and returns its row.
-func (f *flows) evict() int {
+func (f *Table) evict() int {
 	const sample = 8
 	small := f.hand % len(f.rows)
 	for range sample {
@@ -108,7 +110,7 @@ func (f *flows) evict() int {
 }
 
 // remove frees a place of the index, and moves up what could not be found any more.
-func (f *flows) remove(hole uint64) {
+func (f *Table) remove(hole uint64) {
 	mask := uint64(len(f.index) - 1)
 	for j := (hole + 1) & mask; f.index[j] != 0; j = (j + 1) & mask {
 		home := f.rows[uint32(f.index[j])-1].hash & mask
@@ -120,8 +122,9 @@ func (f *flows) remove(hole uint64) {
 	f.index[hole] = 0
 }
 
-// give hands everything to the batch, and forgets it.
-func (f *flows) give(b *flow.Batch, first, last int64) {
+// Give hands everything to the batch, with these for First and Last of the records (Unix
+// nanoseconds), and forgets it.
+func (f *Table) Give(b *flow.Batch, first, last int64) {
 	f.room.free(len(f.rows))
 	for i := range f.rows {
 		r := b.Next()
@@ -140,20 +143,24 @@ func (f *flows) give(b *flow.Batch, first, last int64) {
 	f.hand = 0
 }
 
-// room is how many flows there may be over all rings between two Collects.
-type room struct {
+// Room is how many flows there may be, over several tables that may be used concurrently.
+type Room struct {
 	left atomic.Int64
 	half int64
 	wake chan struct{} // gets a value when half of it is taken
 }
 
-func newRoom(n int) *room {
-	r := &room{half: int64(n / 2), wake: make(chan struct{}, 1)}
+// NewRoom returns room for n flows.
+func NewRoom(n int) *Room {
+	r := &Room{half: int64(n / 2), wake: make(chan struct{}, 1)}
 	r.left.Store(int64(max(n, 1)))
 	return r
 }
 
-func (r *room) take() bool {
+// Wake has a value when half of the room is taken.
+func (r *Room) Wake() <-chan struct{} { return r.wake }
+
+func (r *Room) take() bool {
 	left := r.left.Add(-1)
 	if left < 0 {
 		r.left.Add(1)
@@ -167,4 +174,4 @@ func (r *room) take() bool {
 	return left >= 0
 }
 
-func (r *room) free(n int) { r.left.Add(int64(n)) }
+func (r *Room) free(n int) { r.left.Add(int64(n)) }
