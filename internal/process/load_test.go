@@ -135,18 +135,20 @@ func TestOverflow(t *testing.T) {
 		start(t, b.Host, role{Name: "udpserver.all", Local: at(b.IPv4, udpPort), N: 2})
 		w := observe(t, backend, a, func(o *process.Options) { process.SetRing(o, uint32(os.Getpagesize())) })
 		owners := map[uint16]uint32{}
+		resume := process.Stall(w.att)
 		for i := range uint16(2) {
 			h := start(t, a.Host, role{Name: "udpmany", Remote: at(b.IPv4, udpPort+i), N: 2000, Size: 20})
 			h.end()
 			owners[udpPort+i] = h.pid()
 		}
+		resume()
 		w.collect()
 		s := w.shares(func(_ flow.Proto, _, remote uint16) uint32 { return owners[remote] })
 		said := strings.Join(w.att.Notes(), "\n")
-		if !strings.Contains(said, "socket events were lost") && s.unknown != 0 {
+		if !strings.Contains(said, "socket events were lost") || s.unknown == 0 {
 			t.Errorf("%+v, and notes %q", s, said)
 		}
-		if s.wrong != 0 || s.unknown == 0 && s.right == 0 {
+		if s.wrong != 0 {
 			t.Errorf("%+v", s)
 		}
 	})
