@@ -70,7 +70,7 @@ func group(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = root.Close() })
-	dir := filepath.Join("/proc/self/fd", strconv.Itoa(int(root.Fd())), name)
+	dir := filepath.Join("/proc", "self", "fd", strconv.Itoa(int(root.Fd())), name)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
