@@ -59,7 +59,6 @@ var modules = []Module{
 	{"bridge", ""},
 	{"bonding", "max_bonds=0"},
 	{"vxlan", ""},
-	{"sctp", ""},
 	{"ip_gre", ""},
 	{"ipip", ""},
 	{"sit", ""},
