@@ -37,6 +37,9 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
+	if err := cl.refuseNoProcess(chosen); err != nil {
+		return err
+	}
 	planned, targets, err := s.planOutputs(cl)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	}
 	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
-		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open,
+		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open, Stages: s.stages(cl),
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
 		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,

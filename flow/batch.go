@@ -7,6 +7,10 @@ type Record struct {
 	Key Packed
 	Counters
 	First, Last int64 // wall-clock Unix nanoseconds between which the packets were seen
+	Match       Match // how Key.OwnerID was found; a source leaves it alone
+	// CgroupID is the cgroup v2 id that the hook knows of the socket; 0: none. A source
+	// that never knows one leaves it alone. Records that differ in it are several flows.
+	CgroupID uint64
 }
 
 // Batch receives what a source counted. Records stream through it in chunks, so

@@ -47,7 +47,7 @@ func TestCorpus(t *testing.T) {
 			for _, dir := range []flow.Direction{flow.Ingress, flow.Egress} {
 				r := flow.Record{Key: c.Want.Key}
 				r.Key.Dir, r.Key.VLAN = dir, 0
-				r.Key.NetNS, r.Key.CgroupID = inode(t, "/proc/thread-self/ns/net"), uint64(inode(t, testGroup))
+				r.Key.NetNS, r.CgroupID = inode(t, "/proc/thread-self/ns/net"), uint64(inode(t, testGroup))
 				for _, ctx := range contexts {
 					run(t, table.Programs["cgroup_"+dir.String()], data, ctx)
 					n := c.Want.Counters

@@ -102,7 +102,7 @@ func (s *slotWide) decode(r *flow.Record) {
 // decode sets every field of r but First and Last.
 func (s *slotOwned) decode(r *flow.Record) {
 	s.keyWide.decode(&r.Key)
-	r.Key.CgroupID = s.Cgroup
+	r.CgroupID = s.Cgroup
 	r.Counters = s.Counts.decode(s.isIP())
 }
 

@@ -43,5 +43,6 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	if span == ledger.Run {
 		rep.Start = r.start
 	}
+	r.stages.report(rep)
 	return rep
 }
