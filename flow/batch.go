@@ -8,9 +8,9 @@ type Record struct {
 	Counters
 	First, Last int64 // wall-clock Unix nanoseconds between which the packets were seen
 	Match       Match // how Key.OwnerID was found; a source leaves it alone
-	// CgroupID is the cgroup v2 id that the hook knows of the socket; 0: none. A source
-	// that never knows one leaves it alone. Records that differ in it are several flows.
-	CgroupID uint64
+	// What the hook knows of the packets' socket: its cookie (SO_COOKIE) and the id of
+	// its cgroup v2; 0: nothing. A source that never knows them leaves them alone.
+	Socket, CgroupID uint64
 }
 
 // Batch receives what a source counted. Records stream through it in chunks, so

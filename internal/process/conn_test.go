@@ -31,6 +31,21 @@ func newConn(t *testing.T, from *testnet.Iface, to netip.AddrPort, mptcp bool) *
 	return c
 }
 
+// newDatagrams is newConn for UDP.
+func newDatagrams(t *testing.T, from *testnet.Iface, to netip.AddrPort) *conn {
+	t.Helper()
+	c := &conn{t: t}
+	if err := from.Do(func() (err error) {
+		c.Conn, err = dial(role{Remote: to}, "udp")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Conn.Close() })
+	c.local = netip.MustParseAddrPort(c.LocalAddr().String())
+	return c
+}
+
 // whoAnswers asks a worker for its PID.
 func (c *conn) whoAnswers() uint32 {
 	c.t.Helper()

@@ -135,18 +135,20 @@ func TestOverflow(t *testing.T) {
 		start(t, b.Host, role{Name: "udpserver.all", Local: at(b.IPv4, udpPort), N: 2})
 		w := observe(t, backend, a, func(o *process.Options) { process.SetRing(o, uint32(os.Getpagesize())) })
 		owners := map[uint16]uint32{}
+		resume := process.Stall(w.att)
 		for i := range uint16(2) {
 			h := start(t, a.Host, role{Name: "udpmany", Remote: at(b.IPv4, udpPort+i), N: 2000, Size: 20})
 			h.end()
 			owners[udpPort+i] = h.pid()
 		}
+		resume()
 		w.collect()
 		s := w.shares(func(_ flow.Proto, _, remote uint16) uint32 { return owners[remote] })
 		said := strings.Join(w.att.Notes(), "\n")
-		if !strings.Contains(said, "socket events were lost") && s.unknown != 0 {
+		if !strings.Contains(said, "socket events were lost") || s.unknown == 0 {
 			t.Errorf("%+v, and notes %q", s, said)
 		}
-		if s.wrong != 0 || s.unknown == 0 && s.right == 0 {
+		if s.wrong != 0 {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -178,7 +180,7 @@ func TestKernelSockets(t *testing.T) {
 			}
 		}
 		inner := netip.MustParseAddr("10.77.0.2")
-		start(t, b.Host, role{Name: "udpserver.inner", Local: at(inner, udpPort)})
+		srv := start(t, b.Host, role{Name: "udpserver.inner", Local: at(inner, udpPort)})
 		w := observe(t, backend, b)
 		q := start(t, a.Host, role{Name: "udpquery.inner", Remote: at(inner, udpPort), Size: 10})
 		q.end()
@@ -186,6 +188,12 @@ func TestKernelSockets(t *testing.T) {
 		seen := 0
 		for _, r := range w.records {
 			k := r.Key.Key()
+			if w.wide && (k.Src.Addr() == inner || k.Dst.Addr() == inner) {
+				if o := w.owners.Get(r.Key.OwnerID); o.PID != srv.pid() || r.Match != flow.MatchExact {
+					t.Errorf("inside the tunnel: %v: %+v %v", k, o, r.Match)
+				}
+				continue
+			}
 			if k.Dir != flow.Ingress || k.Proto != flow.UDP || k.Dst.Port() != 4789 {
 				if r.Key.OwnerID != 0 {
 					t.Errorf("%v: %+v %v", k, w.owners.Get(r.Key.OwnerID), r.Match)
@@ -197,7 +205,7 @@ func TestKernelSockets(t *testing.T) {
 				t.Errorf("%v: %+v %v", k, w.owners.Get(r.Key.OwnerID), r.Match)
 			}
 		}
-		if seen == 0 {
+		if seen == 0 && !w.sockets {
 			t.Errorf("no vxlan packet in %d records", len(w.records))
 		}
 	})

@@ -18,8 +18,9 @@ type matcher struct {
 	complete bool
 }
 
-// match returns the owner of a flow, nil if there is none, and how it was found.
-func (m *matcher) match(k *flow.Packed, netns uint32) (*proc, flow.Match) {
+// match returns the owner of a flow, nil if there is none, and how it was found. The
+// cookie is 0 where the hook does not know the socket.
+func (m *matcher) match(k *flow.Packed, cookie uint64, netns uint32) (*proc, flow.Match) {
 	if k.EtherType != 0 || k.Family == flow.FamilyNone {
 		return nil, etherMatch(k)
 	}
@@ -27,33 +28,48 @@ func (m *matcher) match(k *flow.Packed, netns uint32) (*proc, flow.Match) {
 	if !ok {
 		return nil, flow.MatchNone // no direction: nobody can tell which end is local
 	}
-	p, match := m.matchEnd(&t, k)
+	p, match := m.matchEnd(&t, k, cookie)
 	if match == flow.MatchNone && k.Dir == flow.Ingress && m.local(t.netns, t.family, t.remote) {
 		// lo shows packets only as they arrive: nobody took it, but it was sent here.
 		t.local, t.remote, t.lport, t.rport = t.remote, t.local, t.rport, t.lport
-		return m.matchEnd(&t, k)
+		return m.matchEnd(&t, k, 0)
 	}
 	return p, match
 }
 
 // matchEnd matches the local end of a flow.
-func (m *matcher) matchEnd(t *tuple, k *flow.Packed) (*proc, flow.Match) {
+func (m *matcher) matchEnd(t *tuple, k *flow.Packed, cookie uint64) (*proc, flow.Match) {
 	if !hasPorts(t) {
-		return m.matchProto(t, k)
+		return m.matchProto(t, k, cookie)
 	}
 	if t.lport == 0 {
 		return nil, flow.MatchNone // a later fragment
 	}
 	if list := m.sockets.byTuple[*t]; len(list) > 0 {
-		if p, match := m.resolve(m.current(list)); p != nil {
+		// Of the one in the packets there may be nothing known, as of MPTCP's subflows.
+		p, match := m.known(list, cookie, t)
+		if p == nil {
+			p, match = m.resolve(m.current(list))
+		}
+		if p != nil {
 			return p, match
 		}
 	}
-	if p, match := m.matchPort(t); p != nil {
+	if p, match := m.matchPort(t, cookie); p != nil {
 		return p, match
 	}
 	if m.complete && m.kernel(t) && m.local(t.netns, t.family, t.local) {
 		return nil, flow.MatchKernel
+	}
+	return nil, flow.MatchNone
+}
+
+// known returns the owner of the socket with the cookie, if that is in the list.
+func (m *matcher) known(list []*sock, cookie uint64, t *tuple) (*proc, flow.Match) {
+	for _, k := range list {
+		if cookie != 0 && k.cookie == cookie && (k.connected() || k.takes(t) != 0) {
+			return m.resolve([]*sock{k})
+		}
 	}
 	return nil, flow.MatchNone
 }
@@ -114,10 +130,17 @@ func (k *sock) alive(epoch uint64) bool { return k.released == 0 || k.released+1
 
 // matchPort looks for a socket that takes what comes to the port. Of those of a more
 // precise address the others get nothing.
-func (m *matcher) matchPort(t *tuple) (*proc, flow.Match) {
+func (m *matcher) matchPort(t *tuple, cookie uint64) (*proc, flow.Match) {
+	all := m.sockets.byPort[portOf(t)]
+	if p, match := m.known(all, cookie, t); p != nil {
+		if match == flow.MatchExact && t.proto == flow.TCP {
+			match = flow.MatchPort // it listens: who has accepted the connection was not seen
+		}
+		return p, match
+	}
 	var best []*sock
 	rank := 0
-	for _, k := range m.sockets.byPort[portOf(t)] {
+	for _, k := range all {
 		r := k.takes(t)
 		if r == 0 || t.proto == flow.TCP && k.state != tcpListen {
 			continue
@@ -216,13 +239,17 @@ func (k *sock) strongest(epoch uint64) evidence {
 }
 
 // matchProto is for protocols without ports: raw sockets, and those of ping.
-func (m *matcher) matchProto(t *tuple, k *flow.Packed) (*proc, flow.Match) {
+func (m *matcher) matchProto(t *tuple, k *flow.Packed, cookie uint64) (*proc, flow.Match) {
+	all := m.sockets.byPort[portOf(t)]
+	if p, match := m.known(all, cookie, t); p != nil {
+		return p, match
+	}
 	if kernelICMP(k) {
 		return nil, flow.MatchKernel
 	}
 	var fit []*sock
 	connected := true
-	for _, s := range m.sockets.byPort[portOf(t)] {
+	for _, s := range all {
 		if s.local != zero16 && s.local != t.local || s.remote != zero16 && s.remote != t.remote || s.family != t.family {
 			continue
 		}

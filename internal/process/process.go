@@ -196,7 +196,7 @@ func (a *Attributor) Attribute(recs []flow.Record) {
 	}
 	for i := range recs {
 		r := &recs[i]
-		p, m := a.matcher.match(&r.Key, a.opts.NetNS)
+		p, m := a.matcher.match(&r.Key, r.Socket, a.opts.NetNS)
 		r.Match, r.Key.OwnerID = m, 0
 		switch {
 		case p != nil && (r.CgroupID == 0 || r.CgroupID == p.owner.Cgroup):

@@ -12,7 +12,7 @@ type proc struct {
 	id    uint32   // in the table of owners
 	gen   uint64   // of id
 	fresh bool     // owner has changed since id was asked for
-	epoch uint64   // last event
+	seen  uint64   // epoch in which owner was read from the process itself; 0: never
 }
 
 type procKey struct {
@@ -99,7 +99,7 @@ func (s *sockets) add(e *event) {
 	}
 	var p *proc
 	if e.Evidence != byNothing {
-		p = s.proc(&e.Owner)
+		p = s.proc(e)
 	}
 	for _, k := range found {
 		k.touched = s.now
@@ -191,18 +191,23 @@ func portOf(t *tuple) portKey {
 	return k
 }
 
-// proc returns the process, and takes note of what it is now.
-func (s *sockets) proc(o *bpfOwner) *proc {
+// proc returns the process of an event, and takes note of what it is now.
+func (s *sockets) proc(e *event) *proc {
+	o := &e.Owner
 	key := procKey{o.TGID, o.Start}
 	p := s.procs[key]
 	if p == nil {
 		p = &proc{procKey: key}
 		s.procs[key] = p
 	}
-	if p.owner != *o {
+	// Others tell what the process was when it began to use the socket.
+	now := e.Kind == eventHeld || e.Kind == eventOpened
+	if now {
+		p.seen = s.epoch
+	}
+	if p.owner != *o && (now || p.seen == 0 || p.seen+1 < s.epoch) {
 		p.owner, p.fresh = *o, true
 	}
-	p.epoch = s.epoch
 	return p
 }
 
