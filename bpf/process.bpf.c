@@ -5,6 +5,10 @@
 
 #define ALLOW 1
 
+/* Who reads the iterator. It holds each file for a moment, and is the one that releases
+ * the socket if that is the moment in which its process closes it. */
+__u32 reader;
+
 // All sockets that processes have, in every network namespace.
 SEC("iter/task_file")
 int sockets(struct bpf_iter__task_file *ctx)
@@ -22,6 +26,7 @@ int sockets(struct bpf_iter__task_file *ctx)
 	sk = BPF_CORE_READ(socket, sk);
 	if (!sk || !read_sock(&e, sk))
 		return 0;
+	reader = bpf_get_current_pid_tgid() >> 32;
 	e.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	e.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	read_task(&e.owner, task);
@@ -52,7 +57,7 @@ int sock_release(struct bpf_sock *ctx)
 	e.cookie = bpf_get_socket_cookie(ctx);
 	if (!read_sock(&e, (struct sock *)ctx))
 		return ALLOW;
-	if (!read_user(&e) && read_current(&e.owner))
+	if (!read_user(&e) && bpf_get_current_pid_tgid() >> 32 != reader && read_current(&e.owner))
 		e.evidence = BY_RELEASE;
 	emit(&e);
 	bpf_map_delete_elem(&users, &e.cookie);

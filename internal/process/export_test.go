@@ -2,6 +2,9 @@ package process
 
 import "os"
 
+// PassEvery is the shortest time between two passes over all processes.
+const PassEvery = passEvery
+
 // Cgroup2Root opens the root of the cgroup v2 hierarchy.
 func Cgroup2Root() (*os.File, error) { return openCgroup2(procfs) }
 

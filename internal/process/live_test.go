@@ -47,6 +47,7 @@ type watch struct {
 	wide    bool // every network namespace is seen
 	netns   uint32
 	records []flow.Record
+	last    time.Time // of collect
 }
 
 // observe opens a backend on an interface.
@@ -99,6 +100,8 @@ func netnsOf(t *testing.T, h *testnet.Host) uint32 {
 // collect ends an epoch.
 func (w *watch) collect() {
 	w.t.Helper()
+	time.Sleep(time.Until(w.last.Add(process.PassEvery))) // or the sockets of processes are not looked at
+	defer func() { w.last = time.Now() }()
 	synced := false
 	w.src.Collect(func(recs []flow.Record) {
 		if !synced {

@@ -32,6 +32,7 @@ const (
 	processVarBtfEvidence   = "btf_evidence"
 	processVarBtfSockEvent  = "btf_sock_event"
 	processVarEventsDropped = "events_dropped"
+	processVarReader        = "reader"
 	processVarUsersDropped  = "users_dropped"
 	processVarWakeAt        = "wake_at"
 )
@@ -106,6 +107,7 @@ type processVariableSpecs struct {
 	BtfEvidence   *ebpf.VariableSpec `ebpf:"btf_evidence"`
 	BtfSockEvent  *ebpf.VariableSpec `ebpf:"btf_sock_event"`
 	EventsDropped *ebpf.VariableSpec `ebpf:"events_dropped"`
+	Reader        *ebpf.VariableSpec `ebpf:"reader"`
 	UsersDropped  *ebpf.VariableSpec `ebpf:"users_dropped"`
 	WakeAt        *ebpf.VariableSpec `ebpf:"wake_at"`
 }
@@ -149,6 +151,7 @@ type processVariables struct {
 	BtfEvidence   *ebpf.Variable `ebpf:"btf_evidence"`
 	BtfSockEvent  *ebpf.Variable `ebpf:"btf_sock_event"`
 	EventsDropped *ebpf.Variable `ebpf:"events_dropped"`
+	Reader        *ebpf.Variable `ebpf:"reader"`
 	UsersDropped  *ebpf.Variable `ebpf:"users_dropped"`
 	WakeAt        *ebpf.Variable `ebpf:"wake_at"`
 }
