@@ -51,7 +51,11 @@ func (c *counter) Collect(b *flow.Batch) error {
 	if b.Start.IsZero() {
 		b.Start = b.End
 	}
-	for _, r := range append(readers, gone...) {
+	readers = append(readers, gone...)
+	for _, r := range readers { // all of them before the first record is given: who had a packet's socket is asked then
+		r.swap()
+	}
+	for _, r := range readers {
 		r.give(b, b.Start.UnixNano(), b.End.UnixNano())
 		errs = append(errs, r.failed())
 	}

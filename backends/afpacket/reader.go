@@ -142,13 +142,16 @@ func (r *reader) settle(target uint64) {
 	}
 }
 
-// give hands what was counted and lost since the previous call to the batch.
-func (r *reader) give(b *flow.Batch, first, last int64) {
+// swap ends the window: what comes from now on is not given.
+func (r *reader) swap() {
 	r.mu.Lock()
-	full := r.flows
-	r.flows, r.spare = r.spare, full
-	r.mu.Unlock()
-	full.Give(b, first, last)
+	defer r.mu.Unlock()
+	r.flows, r.spare = r.spare, r.flows
+}
+
+// give hands what was counted until swap, and lost since the previous call, to the batch.
+func (r *reader) give(b *flow.Batch, first, last int64) {
+	r.spare.Give(b, first, last)
 
 	r.statsMu.Lock()
 	defer r.statsMu.Unlock()
