@@ -50,7 +50,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 
 // Open loads the programs and attaches them to every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	return ifsource.Open(ctx, ifsource.Options{
+	return ifsource.Open(ctx, ifsource.Options[*bpfflow.Table]{
 		Env: env,
 		Load: func() (*bpfflow.Table, error) {
 			return load(bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})

@@ -55,7 +55,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 
 // Open loads the programs and attaches one to every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	return ifsource.Open(ctx, ifsource.Options{
+	return ifsource.Open(ctx, ifsource.Options[*bpfflow.Table]{
 		Env: env,
 		Load: func() (*bpfflow.Table, error) {
 			return load(c.mode, env.Interfaces, bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})

@@ -1,6 +1,6 @@
-// Package ifsource is the source of backends whose programs are attached to network
-// interfaces. It attaches to each, follows what becomes of them, and collects from the
-// flow table of the programs.
+// Package ifsource is the source of backends that attach something to network
+// interfaces, programs or sockets. It attaches to each, follows what becomes of them, and
+// collects from the table that all of them count into.
 //
 // All of it happens in the network namespace of the process.
 package ifsource
@@ -14,11 +14,20 @@ import (
 	"sync"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfflow"
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Hook is where a backend attaches its programs. Its methods are not called at the
+// Table is where a backend counts what it sees on all ports.
+type Table interface {
+	// Collect is that of registry.Source.
+	Collect(b *flow.Batch) error
+	// Wake is that of registry.Waker.
+	Wake() <-chan struct{}
+	// Close frees the table, after all is detached. It may be called twice.
+	Close() error
+}
+
+// Hook is where a backend attaches its programs, or sockets. Its methods are not called at the
 // same time.
 type Hook interface {
 	// Attach attaches to p, or fails and leaves nothing attached.
@@ -27,7 +36,7 @@ type Hook interface {
 	Close() error
 }
 
-// Attached is how programs are attached to one port.
+// Attached is how a backend is attached to one port.
 type Attached struct {
 	Method         string // of registry.Attachment, as what follows
 	PacketsInexact bool
@@ -37,13 +46,13 @@ type Attached struct {
 }
 
 // Options are what a backend's Open gives to [Open].
-type Options struct {
+type Options[T Table] struct {
 	Env registry.BackendEnv
-	// Load loads the programs and their flow table. They are for any port: an interface
-	// that has vanished may return as another kind.
-	Load func() (*bpfflow.Table, error)
+	// Load makes the table, and loads the programs if there are any. They are for any
+	// port: an interface that has vanished may return as another kind.
+	Load func() (T, error)
 	// NewHook is called after Load.
-	NewHook func(*bpfflow.Table) (Hook, error)
+	NewHook func(T) (Hook, error)
 	// Notes are for the report, whatever is attached.
 	Notes []string
 	// Explain adds what a user needs to know of an error's kind.
@@ -52,8 +61,12 @@ type Options struct {
 
 // source counts on its ports.
 type source struct {
-	Options
-	table   *bpfflow.Table
+	Env     registry.BackendEnv // of Options, as what follows
+	Notes   []string
+	Explain func(error) error
+
+	load    func() error // sets table and hook
+	table   Table
 	hook    Hook
 	watcher *watcher
 
@@ -67,13 +80,22 @@ var (
 	_ registry.Waker    = (*source)(nil)
 )
 
-// Open loads the programs and attaches them to every interface of the environment, or
-// leaves nothing attached.
-func Open(ctx context.Context, o Options) (registry.Source, error) {
+// Open makes the table and attaches to every interface of the environment, or leaves
+// nothing attached.
+func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 	if len(o.Env.Interfaces) == 0 {
 		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
 	}
-	s := &source{Options: o}
+	s := &source{Env: o.Env, Notes: o.Notes, Explain: o.Explain}
+	s.load = func() error {
+		t, err := o.Load()
+		if err != nil {
+			return err
+		}
+		s.table = t
+		s.hook, err = o.NewHook(t)
+		return err
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, o.Explain(errors.Join(err, s.Close()))
 	}
@@ -93,10 +115,7 @@ func (s *source) open(ctx context.Context) (err error) {
 		}
 		s.ports = append(s.ports, p)
 	}
-	if s.table, err = s.Load(); err != nil {
-		return err
-	}
-	if s.hook, err = s.NewHook(s.table); err != nil {
+	if err := s.load(); err != nil {
 		return err
 	}
 	for _, p := range s.ports {
