@@ -57,7 +57,7 @@ func newCommandLine(a *App) *commandLine {
 	}
 	cl.general = []*option{
 		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: setter(cl.setIface),
-			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match; '!NAME': not this one`},
+			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match, now or later; '!NAME': not this one`},
 		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout),
 			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given"},
 		{name: "backend", short: "b", arg: "NAME", initial: auto, value: setter(cl.setBackend),

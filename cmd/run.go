@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -88,8 +89,18 @@ func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEn
 	default:
 		s.say("interfaces %s are down: nothing is counted there until they are up", strings.Join(found.Down, ", "))
 	}
-	env.Interfaces = found.Interfaces
+	for _, spec := range found.Waiting {
+		s.say("no interface %s: waiting for one", waitedFor(spec))
+	}
+	env.Interfaces, env.Follow = found.Interfaces, found.Follow
 	return env, nil
+}
+
+func waitedFor(spec string) string {
+	if spec == iface.Any {
+		return "is up"
+	}
+	return "matches " + strconv.Quote(spec)
 }
 
 // attached says that counting has begun; scripts wait for the line.
@@ -99,6 +110,9 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, a registry.Attac
 	for _, m := range cl.backends {
 		if m.name == c.Name {
 			subject = m.subject()
+			if subject == "" && c.Backend.Caps.Has(registry.CapInterfaces) {
+				subject = "no interface yet"
+			}
 		}
 	}
 	s.say("%s", attachedText(subject, c, a))

@@ -269,16 +269,27 @@ func moveTo(t *testing.T, name string, h *testnet.Host) {
 // send sends n frames out of an interface.
 func send(t *testing.T, name string, n int) {
 	t.Helper()
+	if err := sendFrames(name, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sendFrames(name string, n int) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer unix.Close(fd)
 	frame := make([]byte, 60)
 	frame[12], frame[13] = testType>>8, testType&0xff
 	for range n {
-		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: byName(t, name).Attrs().Index}); err != nil {
-			t.Fatal(err)
+		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index}); err != nil {
+			return err
 		}
 	}
+	return nil
 }
