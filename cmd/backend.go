@@ -49,11 +49,22 @@ func (s *session) chooseBackends(cl *commandLine) (choice, error) {
 			return choice{}, err
 		}
 	}
-	if len(cl.ifaces) > 0 && !c.has(registry.CapInterfaces) {
-		return choice{}, fmt.Errorf("%w: backend %s (%s) does not count on interfaces: --iface makes no sense",
-			registry.ErrUsage, c.backends[0].name, by)
+	if about := cl.aboutInterfaces(); about != "" && !c.has(registry.CapInterfaces) {
+		return choice{}, fmt.Errorf("%w: backend %s (%s) does not count on interfaces: %s makes no sense",
+			registry.ErrUsage, c.backends[0].name, by, about)
 	}
 	return c, nil
+}
+
+// aboutInterfaces is an option that was given and that only makes sense with interfaces.
+func (cl *commandLine) aboutInterfaces() string {
+	switch {
+	case len(cl.ifaces) > 0:
+		return "--iface"
+	case cl.netns != "":
+		return "--netns"
+	}
+	return ""
 }
 
 // namedBackend is the backend of --backend or of a shorthand for it, and the
@@ -104,7 +115,7 @@ func (cl *commandLine) wantedBackend() (wanted *mountedBackend, by *option, err 
 // in both directions, as nothing less was asked for.
 func (cl *commandLine) liveBackends() (choice, error) {
 	need := registry.CapLive | registry.CapIngress | registry.CapEgress
-	if len(cl.ifaces) > 0 {
+	if cl.aboutInterfaces() != "" {
 		need |= registry.CapInterfaces
 	}
 	c := choice{auto: true}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pktstat/pktstat/internal/engine"
 	"github.com/pktstat/pktstat/internal/iface"
+	"github.com/pktstat/pktstat/internal/netns"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -78,7 +79,18 @@ func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEn
 	if !chosen.has(registry.CapInterfaces) {
 		return env, nil
 	}
-	found, err := iface.Resolve(cl.ifaces)
+	if cl.netns != "" {
+		ns, err := netns.Open(cl.netns) // for the rest of the process
+		if err != nil {
+			return env, err
+		}
+		env.NetNS = &registry.NetNS{Name: ns.String(), Do: ns.Do}
+	}
+	var found iface.Selection
+	err := env.NetNS.Inside(func() (err error) {
+		found, err = iface.Resolve(cl.ifaces)
+		return err
+	})
 	if err != nil {
 		return env, err
 	}
