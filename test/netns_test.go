@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,7 +40,7 @@ func TestNetNS(t *testing.T) {
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "report.json")
-			args := append(c.args, "--netns", c.netns, "-t", "0", "--output", "json="+file)
+			args := append(slices.Clone(c.args), "--netns", c.netns, "-t", "0", "--output", "json="+file)
 			testenv.Feature(t, c.args[0], c.since, func() error {
 				if p := start(t, nil, append(args, "-t", "1ms")...); p.wait() != 0 {
 					return fmt.Errorf("%s", p.errors())

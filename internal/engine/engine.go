@@ -72,6 +72,7 @@ type run struct {
 	cand    Candidate
 	ledger  *ledger.Ledger
 	batch   *flow.Batch
+	links   links
 	outlets outlets
 	rate    flow.Layer
 
@@ -95,6 +96,7 @@ func newRun(c *Config, src registry.Source, cand Candidate, o outlets) *run {
 		r.start, r.end, r.intervalStart = now, now, now
 	}
 	r.batch = flow.NewBatch(func(recs []flow.Record) error {
+		r.links.add(recs) // before keys are projected
 		r.ledger.Merge(recs)
 		r.showProgress(now) // a capture may be one long Collect
 		return nil

@@ -65,4 +65,5 @@ func (r *run) describe() {
 	if a, ok := r.src.(registry.Attached); ok {
 		r.attachment = a.Attachment()
 	}
+	r.links.forget(r.attachment.Interfaces)
 }
