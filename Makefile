@@ -13,14 +13,19 @@ CACHE            := $(CURDIR)/.cache
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
+VMTEST := $(GO) run ./internal/vmtest/cmd/vmtest
+
 SHELL := /bin/bash
 
 # The race detector needs cgo and a C compiler.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-# The compiler and headers of the BPF programs, and the tools that tests compare with.
-PACKAGES   := busybox-static clang-19 ethtool iproute2 libbpf-dev linux-libc-dev llvm-19 tcpdump tcpreplay tshark xz-utils
-TEST_TOOLS := busybox ethtool ip tcpdump tcpreplay tshark xz
+# Whether libpcap's headers are there, for the build tag of that name; it takes cgo.
+LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
+
+# The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
+PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tmux tshark xz-utils
+TEST_TOOLS := busybox chromium ethtool ip nft tcpdump tcpreplay tcprewrite tmux tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
@@ -31,9 +36,13 @@ help: ## this list
 build: ## build bin/pktstat, statically linked
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/pktstat ./cmd/pktstat
 
+.PHONY: build-libpcap
+build-libpcap: ## build bin/pktstat-libpcap, which can --pcap-live; linked with the system's libpcap
+	CGO_ENABLED=1 $(GO) build -tags libpcap -trimpath -o bin/pktstat-libpcap ./cmd/pktstat
+
 # What needs root or a tool that is missing is skipped and says why; with CI=true it fails.
 .PHONY: test
-test: vet test-go test-examples fuzz ## everything but benchmarks; as root, also all that needs the kernel
+test: vet test-go test-libpcap test-examples fuzz ## everything but benchmarks; as root, also all that needs the kernel
 	@[ "$$(id -u)" = 0 ] || echo "skipped, because this is not root: what loads BPF programs or makes network namespaces"
 	@for tool in $(TEST_TOOLS); do command -v $$tool >/dev/null || echo "skipped, because there is no $$tool: what compares with it"; done
 
@@ -46,6 +55,17 @@ vet:
 test-go:
 	$(GO) test $(RACE) ./...
 
+# What only the tag libpcap builds.
+.PHONY: test-libpcap
+test-libpcap:
+ifeq ($(LIBPCAP),yes)
+	CGO_ENABLED=1 $(GO) vet -tags libpcap ./backends/pcap ./test
+	CGO_ENABLED=1 $(GO) test $(RACE) -tags libpcap -run=Live ./backends/pcap
+	CGO_ENABLED=1 $(GO) test -tags libpcap -run=Libpcap ./test
+else
+	@echo "skipped, because there are no headers of libpcap (libpcap-dev): what --pcap-live does"; [ "$$CI" != true ]
+endif
+
 # Modules of their own: what others build with pktstat's packages.
 .PHONY: test-examples
 test-examples:
@@ -55,6 +75,21 @@ test-examples:
 .PHONY: test-unit
 test-unit: ## the tests that need neither root nor much time
 	$(GO) test $(RACE) -short ./...
+
+# Downloads what Debian's archive has newer than .cache/vmtest, as an ordinary user.
+.PHONY: test-vm
+test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNEL, RUN and PKG select
+	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./internal/vmtest)
+	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
+
+.PHONY: demo
+demo: ## draw docs/tui.svg, the picture of the README, from a real run
+	$(SUDO) env PKTSTAT_DEMO=docs/tui.svg $(GO) test -count=1 -run=TestDemo ./test
+
+.PHONY: kernels
+kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too
+	$(VMTEST) -env PKTSTAT_RECORD=1 internal/kernels
+	$(GO) run ./internal/kernels/cmd/kernels
 
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME
@@ -79,6 +114,7 @@ cover: ## write .cache/cover.html and print the total
 .PHONY: lint
 lint: $(GOLANGCI) ## run golangci-lint at the pinned version
 	$(GOLANGCI) run ./...
+	$(if $(LIBPCAP),$(GOLANGCI) run --build-tags=libpcap ./backends/pcap ./test)
 	cd examples/custom-output && $(GOLANGCI) run --config=$(CURDIR)/.golangci.yml ./...
 
 $(GOLANGCI):
@@ -87,6 +123,13 @@ $(GOLANGCI):
 .PHONY: generate
 generate: ## rebuild the committed BPF objects, test captures and other generated files
 	$(GO) generate ./...
+
+# Made of a real run. Not part of generate: the pictures depend on the machine's fonts.
+.PHONY: screenshots
+screenshots: build ## remake the pictures of the HTML report in docs (needs chromium)
+	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	bin/pktstat --pcap-file testdata/mix.pcap -r 100ms --output html=$$tmp/report.html; \
+	$(GO) run ./internal/browser/cmd/screenshots $$tmp/report.html docs
 
 # Generates in a copy of the tree, so that a difference is shown and not made.
 .PHONY: check-generate

@@ -57,6 +57,16 @@ union key_wide {
 	__u64 word[6];
 };
 
+/* A flow of hooks that see every network namespace and know whose a packet is. It takes
+ * a slot of its own kind, so that others do not pay for what they cannot know. */
+union key_owned {
+	struct {
+		union key_wide flow; /* with netns, without ifindex */
+		__u64 cgroup;        /* id in the v2 hierarchy; 0: not known */
+	};
+	__u64 word[7];
+};
+
 /* What a slot counts in one epoch. A reader takes it apart; the programs add to
  * it as two words:
  *   packets | overhead << 32    overhead is FrameBytes - Bytes
@@ -83,6 +93,11 @@ struct slot_wide {
 	struct counts counts;
 };
 
+struct slot_owned {
+	union key_owned key;
+	struct counts counts;
+};
+
 #define BUCKET_SLOTS 8
 
 struct bucket4 {
@@ -91,6 +106,10 @@ struct bucket4 {
 
 struct bucket_wide {
 	struct slot_wide slot[BUCKET_SLOTS];
+};
+
+struct bucket_owned {
+	struct slot_owned slot[BUCKET_SLOTS];
 };
 
 /* As flow.Counters in Go. */
@@ -108,13 +127,19 @@ struct side {
 	__u64 folds;       /* slots emptied before a counter could overflow */
 	__u64 pad[2];
 	/* Added to atomically by whoever has no shard: a CPU that came online after
-	 * the load. On a cache line of its own. */
+	 * the load, a program that has interrupted another one (bpf/owned.h). On a
+	 * cache line of its own. */
 	struct sums shared;
-	__u64 pad_shared[5];
+	/* Of packets that could not be parsed, for all places for that were taken: their
+	 * bytes are a lower bound. Atomic, too. */
+	struct sums lost;
+	__u64 pad_shared[2];
 };
 
 _Static_assert(sizeof(union key4) == 16, "key4");
 _Static_assert(sizeof(union key_wide) == 48, "key_wide");
+_Static_assert(sizeof(union key_owned) == 56, "key_owned");
 _Static_assert(sizeof(struct slot4) == 32, "slot4: two to a cache line");
 _Static_assert(sizeof(struct slot_wide) == 64, "slot_wide: one to a cache line");
+_Static_assert(sizeof(struct slot_owned) == 72, "slot_owned");
 _Static_assert(sizeof(struct side) == 128, "side: two cache lines");

@@ -335,7 +335,6 @@ static __always_inline void parse_l4(void *ctx, struct parser *s)
 	__u8 h[2];
 
 	s->sub = 0;
-	s->sub = 0;
 	if (proto == IPPROTO_AH) {
 		if (there >= 8 && s->kind == KIND_IPV4) /* in IPv6 it is the ninth extension header */
 			load(ctx, s->l4 + 4, &s->sub, 4);

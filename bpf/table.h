@@ -5,7 +5,7 @@
  * eight slots, and a flow may be in either of two buckets. Nothing is atomic: only
  * its CPU writes to a shard, and user space reads the epoch that no program works on.
  * So a count() must not be interrupted by another one on the same CPU: its callers
- * run with softirqs disabled, as tc and XDP do.
+ * run with softirqs disabled, as tc and XDP do. Other hooks use owned.h.
  *
  * When both buckets are full, the smallest of their sixteen flows makes room, and its
  * counters go to side.other. Nothing is dropped: slots + other + shared is what was
@@ -58,9 +58,16 @@ static __always_inline struct counts *counts_of(__u64 *slot, int words)
 	return (struct counts *)(slot + words);
 }
 
+#ifndef COUNT_DELAY
+#define COUNT_DELAY(value) /* tests make time for an interruption here */
+#endif
+
 static __always_inline void add(struct counts *c, const struct packet *p)
 {
-	c->packets_overhead += p->packets | (__u64)p->overhead << 32;
+	__u64 packets_overhead = c->packets_overhead + (p->packets | (__u64)p->overhead << 32);
+
+	COUNT_DELAY(packets_overhead);
+	c->packets_overhead = packets_overhead;
 	c->bytes_flags = (c->bytes_flags + p->bytes) | (__u64)p->flags << COUNTS_FLAGS_SHIFT;
 }
 
@@ -138,7 +145,7 @@ static __always_inline void touch(void *touched, __u32 bucket)
 		*word |= 1ULL << bucket % 64;
 }
 
-/* For CPUs without a shard. */
+/* For whoever has no shard. */
 static __always_inline void count_shared(__u32 row, const struct packet *p, int ip)
 {
 	struct side *side = bpf_map_lookup_elem(&sides, &row);

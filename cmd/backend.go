@@ -1,26 +1,34 @@
 package cmd
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/registry"
 )
 
 // choice is which backends may serve a run, before any of them is tried.
 type choice struct {
 	backends []*mountedBackend
-	auto     bool   // the best of them is to be found by probing
-	reason   string // why there is one, if nobody named it
+	unfit    []flow.RunnerUp // what auto leaves out, and why
+	auto     bool            // the best of them is to be found by probing
+	reason   string          // why there is one, if nobody named it
 }
 
 // has reports whether any of the backends has an ability.
 func (c choice) has(x registry.Caps) bool {
 	return slices.ContainsFunc(c.backends, func(m *mountedBackend) bool { return m.backend.Caps.Has(x) })
+}
+
+// clock is whose time the reports will be in.
+func (c choice) clock() registry.Clock {
+	for _, m := range c.backends {
+		if m.backend.Clock == registry.ClockWall {
+			return registry.ClockWall
+		}
+	}
+	return registry.ClockSource
 }
 
 // chooseBackends finds the backends that can do what the command line asks for.
@@ -114,13 +122,14 @@ func (cl *commandLine) wantedBackend() (wanted *mountedBackend, by *option, err 
 // liveBackends are those that auto chooses from: they see traffic as it happens,
 // in both directions, as nothing less was asked for.
 func (cl *commandLine) liveBackends() (choice, error) {
-	need := registry.CapLive | registry.CapIngress | registry.CapEgress
-	if cl.aboutInterfaces() != "" {
-		need |= registry.CapInterfaces
-	}
 	c := choice{auto: true}
 	for _, m := range cl.backends {
-		if m.backend.Caps.Has(need) && (cl.count == 0 || m.backend.Layers&cl.count != 0) {
+		if !m.backend.Caps.Has(registry.CapLive) {
+			continue
+		}
+		if why := cl.unfit(m); why != "" {
+			c.unfit = append(c.unfit, flow.RunnerUp{Backend: m.name, Why: why})
+		} else {
 			c.backends = append(c.backends, m)
 		}
 	}
@@ -128,6 +137,21 @@ func (cl *commandLine) liveBackends() (choice, error) {
 		return c, fmt.Errorf("%w: no backend of this build counts live traffic in both directions: name one with --backend", registry.ErrUsage)
 	}
 	return c, nil
+}
+
+// unfit says what was asked that a live backend cannot do; "" if it can do all.
+func (cl *commandLine) unfit(m *mountedBackend) string {
+	switch has := m.backend.Caps; {
+	case !has.Has(registry.CapEgress):
+		return "egress is not seen"
+	case !has.Has(registry.CapIngress):
+		return "ingress is not seen"
+	case cl.aboutInterfaces() != "" && !has.Has(registry.CapInterfaces):
+		return "does not count on interfaces (" + cl.aboutInterfaces() + ")"
+	case cl.count != 0 && m.backend.Layers&cl.count == 0:
+		return fmt.Sprintf("does not see that layer (--count %s)", cl.count)
+	}
+	return ""
 }
 
 // refuseForeignOptions reports options of other backends than the chosen one.
@@ -151,112 +175,16 @@ func (cl *commandLine) refuseForeignOptions(chosen *mountedBackend, by string) e
 	return nil
 }
 
-// candidates turns a choice into what the engine tries, in that order. For auto
-// that takes probing: supported backends come before those whose probe was
-// inconclusive, then the cheaper ones.
-func (s *session) candidates(ctx context.Context, cl *commandLine, c choice) ([]engine.Candidate, error) {
-	if !c.auto {
-		m := c.backends[0]
-		return []engine.Candidate{{Name: m.name, Backend: m.backend, Config: m.config, Reason: c.reason}}, nil
-	}
-	probed, err := s.probe(ctx, c.backends)
-	if err != nil {
-		return nil, err
-	}
-	if err := cl.refuseForeignOptions(probed[0].mountedBackend, "by --backend "+auto); err != nil {
-		return nil, err
-	}
-	if given := probed[0].anyGiven(); given != "" {
-		probed = probed[:1] // another one would not heed the option
-	}
-	candidates := make([]engine.Candidate, len(probed))
-	for i, p := range probed {
-		candidates[i] = engine.Candidate{Name: p.name, Backend: p.backend, Config: p.config, Reason: p.reason(i == 0)}
-	}
-	return candidates, nil
-}
-
-// probedBackend is a backend and what its probe found.
-type probedBackend struct {
-	*mountedBackend
-	result registry.ProbeResult
-}
-
-// probe returns the backends that may work here, the best first, or an error
-// that says what would help most.
-func (s *session) probe(ctx context.Context, backends []*mountedBackend) ([]probedBackend, error) {
-	var usable, rejected []probedBackend
-	for _, m := range backends {
-		p := probedBackend{m, m.config.Probe(ctx)}
-		if p.result.Verdict == registry.No {
-			s.debugf("%v", p.err())
-			rejected = append(rejected, p)
-		} else {
-			usable = append(usable, p)
-		}
-	}
-	better := func(a, b probedBackend) int {
-		return cmp.Or(
-			cmp.Compare(a.result.Verdict, b.result.Verdict),
-			cmp.Compare(a.backend.Cost, b.backend.Cost),
-			cmp.Compare(a.name, b.name))
-	}
-	slices.SortFunc(usable, better)
-	if len(usable) > 0 {
-		return usable, nil
-	}
-	slices.SortFunc(rejected, better)
-	for _, p := range rejected {
-		// A missing permission is what the user can change at once.
-		if err := p.err(); errors.Is(err, registry.ErrPermission) {
-			return nil, err
-		}
-	}
-	return nil, rejected[0].err()
-}
-
-// err is why the backend is not usable.
-func (p probedBackend) err() error {
-	err := p.result.Err
-	remedy := ""
-	for _, c := range p.result.Checks {
-		if c.Verdict != registry.No {
-			continue
-		}
-		if err == nil {
-			err = fmt.Errorf("%s: %w: %s", c.Name, registry.ErrUnsupported, c.Reason)
-		}
-		if remedy == "" {
-			remedy = c.Remedy
-		}
-	}
-	if err == nil {
-		err = registry.ErrUnsupported
-	}
-	if remedy != "" && !errors.Is(err, registry.ErrPermission) {
-		return fmt.Errorf("backend %s: %w: %s", p.name, err, remedy)
-	}
-	return fmt.Errorf("backend %s: %w", p.name, err)
-}
-
-// reason says why auto takes the backend.
-func (p probedBackend) reason(first bool) string {
-	r := "chosen by " + auto + ": the cheapest that works here"
-	if !first {
-		r = "chosen by " + auto + ": the cheapest that could be opened here"
-	}
-	if p.result.Verdict == registry.Inconclusive {
-		r += ", its probe was inconclusive"
-	}
-	return fmt.Sprintf("%s (cost: %s)", r, p.backend.Cost)
-}
-
 // subject is what the backend was asked to count, in the words of the option
 // that asked; "" if none did.
 func (m *mountedBackend) subject() string {
+	given := func(o *option) bool {
+		short := func(sh *option) bool { return sh.given != "" && sh.value == o.value }
+		return o.given != "" || slices.ContainsFunc(m.shorthands, short)
+	}
 	for _, o := range m.wants {
 		switch v := o.value.String(); {
-		case o.given == "":
+		case !given(o):
 		case v == "-":
 			return "standard input"
 		default:

@@ -2,10 +2,13 @@
 // main package that imports them and calls [Main]:
 //
 //   - options.go, option.go, mount.go: the options, pktstat's own and the plugins'
-//   - backend.go: which backends may serve a run; output.go: which outputs it has
+//   - backend.go: which backends may serve a run; rank.go: in which order they are
+//     tried; output.go: which outputs it has
 //   - run.go: a count, from the options to the engine; signals.go: what ends it
-//   - list.go: the sub-commands backends and outputs; help.go: the help text
+//   - probe.go, probetext.go: the sub-command probe; list.go: the sub-commands
+//     backends and outputs; help.go: the help text
 //   - console.go, progress.go: what people see on standard error
+//   - takeover.go: an output that has the terminal for itself
 //   - exit.go: errors and exit codes
 package cmd
 
@@ -15,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +34,7 @@ type App struct {
 	Stdout, Stderr io.Writer // a terminal is recognised if it is an *os.File
 
 	Getenv     func(string) string
+	Environ    []string // for what a terminal can do
 	Now        func() time.Time
 	Signals    <-chan os.Signal // may be nil
 	Executable string           // path of the program, for messages
@@ -56,7 +61,7 @@ func Main() int {
 	}
 	app := App{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Now: time.Now, Signals: signals,
+		Getenv: os.Getenv, Environ: os.Environ(), Now: time.Now, Signals: signals,
 		Executable: exe, Root: os.Geteuid() == 0,
 		Backends: registry.Backends, Outputs: registry.Outputs,
 	}
@@ -76,6 +81,9 @@ type session struct {
 	*App
 	*console
 	signalled signalled
+	stop      func()      // ends a count as a signal does
+	stopped   atomic.Bool // by an output
+	terminal  *taken      // nil unless an output has it for itself
 }
 
 // dispatch parses the command line and runs what it asks for.
@@ -91,6 +99,7 @@ func (s *session) dispatch(ctx context.Context) error {
 		Metadata:                  map[string]any{"help": s.help(cl)},
 		CustomAppHelpTemplate:     `{{.Metadata.help}}`,
 		Commands: []*cli.Command{
+			s.probeCommand(stdout, cl),
 			s.listCommand("backends", s.listBackends, stdout, cl),
 			s.listCommand("outputs", s.listOutputs, stdout, cl),
 			{Name: "help", HideHelp: true, Action: cli.ShowAppHelp},

@@ -70,6 +70,8 @@ func TestErrors(t *testing.T) {
 		{"two outputs on a file", "-b live --output table=" + file + " --output final=" + dir + "/./out", 2, "both write to " + fmt.Sprintf("%q", file)},
 
 		{"sub-command with an argument", "backends tc", 2, `backends takes no argument: "tc"`},
+		{"probe with an argument", "probe eth0", 2, `probe takes no argument: "eth0"`},
+		{"options before probe", "-i lo probe", 2, "-i makes no sense before probe"},
 		{"sub-command with an option", "outputs --xml", 2, "unknown option --xml"},
 		{"options before a sub-command", "-t 1s outputs", 2, "-t makes no sense before outputs"},
 
@@ -157,11 +159,11 @@ func TestAuto(t *testing.T) {
 		code        int
 		want        string // in stderr
 	}{
-		{name: "cheapest", want: "counting on lo (live, fake); chosen by auto: the cheapest that works here (cost: qdisc)\n"},
-		{name: "inconclusive comes later", live: registry.ProbeResult{Verdict: registry.Inconclusive}, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy)\n"},
-		{name: "inconclusive is better than nothing", live: registry.ProbeResult{Verdict: registry.Inconclusive}, spare: no(lacking), want: "(live, fake); chosen by auto: the cheapest that works here, its probe was inconclusive (cost: qdisc)\n"},
-		{name: "unsupported is dropped", live: no(lacking), want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy)\n"},
-		{name: "next if it cannot be opened", open: lacking, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that could be opened here (cost: copy)\n"},
+		{name: "cheapest", want: "counting on lo (live, fake); chosen by auto: the cheapest that works here (cost: qdisc); not taken: spare (works here too, cost: copy)\n"},
+		{name: "inconclusive comes later", live: registry.ProbeResult{Verdict: registry.Inconclusive}, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy); not taken: live (may not work: its probe was inconclusive, cost: qdisc)\n"},
+		{name: "inconclusive is better than nothing", live: registry.ProbeResult{Verdict: registry.Inconclusive}, spare: no(lacking), want: "(live, fake); chosen by auto: the cheapest that may work here, as its probe was inconclusive (cost: qdisc); not taken: spare (hook: not supported)\n"},
+		{name: "unsupported is dropped", live: no(lacking), want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy); not taken: live (hook: not supported)\n"},
+		{name: "next if it cannot be opened", open: lacking, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that could be opened here (cost: copy); not taken: live (could not be opened: hook: not supported)\n"},
 		{name: "none", live: no(lacking), spare: no(errors.New("broken")), code: 3, want: "pktstat: backend live: hook: not supported\n"},
 		{name: "none, and the checks tell", spare: no(lacking), code: 3,
 			live: registry.ProbeResult{Verdict: registry.No, Checks: []registry.Check{
@@ -204,18 +206,23 @@ func TestNoLiveBackend(t *testing.T) {
 	}
 }
 
-// TestTimeout: the default is for live traffic only.
+// TestTimeout: the default is for live traffic that nobody watches.
 func TestTimeout(t *testing.T) {
 	live := []engine.Candidate{{Backend: registry.Backend{Clock: registry.ClockWall}}}
 	capture := []engine.Candidate{{Backend: registry.Backend{Clock: registry.ClockSource}}}
 	given := &commandLine{timeout: time.Minute, timeoutSet: true}
 	initial := &commandLine{timeout: defaultTimeout}
+	screen := []*plannedOutput{{output: registry.Output{TTY: true}}}
 	for _, tc := range []struct {
 		cl   *commandLine
 		c    []engine.Candidate
+		p    []*plannedOutput
 		want time.Duration
-	}{{initial, live, defaultTimeout}, {initial, capture, 0}, {given, live, time.Minute}, {given, capture, time.Minute}} {
-		if got := timeout(tc.cl, tc.c); got != tc.want {
+	}{
+		{initial, live, nil, defaultTimeout}, {initial, capture, nil, 0}, {initial, live, screen, 0},
+		{given, live, nil, time.Minute}, {given, capture, nil, time.Minute}, {given, live, screen, time.Minute},
+	} {
+		if got := timeout(tc.cl, tc.c, tc.p); got != tc.want {
 			t.Errorf("timeout %v, want %v", got, tc.want)
 		}
 	}
@@ -334,6 +341,8 @@ func TestListings(t *testing.T) {
 		{"help", []string{"Usage:\n"}},
 		{"-t 1s --help", []string{"Usage:\n"}},
 		{"backends --help", []string{"pktstat backends lists", "--json"}},
+		{"probe --help", []string{"pktstat probe tries out", "-i, --iface NAME", "--json"}},
+		{"probe", []string{"Backends:\n", "reader: supported\n", "\nMachine: Linux "}},
 		{"--version", []string{"pktstat "}},
 	} {
 		b := newBench(t)
@@ -365,7 +374,7 @@ func TestTopOfOutputs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		open, err := s.openOutputs(t.Context(), &tc.cl, planned)
+		open, err := s.openOutputs(t.Context(), &tc.cl, planned, registry.ClockWall)
 		if err != nil {
 			t.Fatal(err)
 		}

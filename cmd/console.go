@@ -18,6 +18,11 @@ type console struct {
 	meter meter
 	shown bool // a progress line is there
 	ended bool // no more progress
+
+	holding bool         // an output has the terminal
+	held    []string     // what is said when it gives it back
+	unsaid  int          // lines that were too many to be held
+	notice  func(string) // gets what is held; may be nil
 }
 
 func newConsole(a *App) *console {
@@ -29,7 +34,70 @@ func (c *console) say(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.erase()
-	_, _ = fmt.Fprintln(c.w, oneLine(fmt.Sprintf(format, args...)))
+	c.print(oneLine(fmt.Sprintf(format, args...)))
+}
+
+// announce prints a line that an output which has the terminal shows in a way of
+// its own: what is counted on.
+func (c *console) announce(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	notice := c.notice
+	c.notice = nil
+	defer func() { c.notice = notice }()
+	c.erase()
+	c.print(oneLine(fmt.Sprintf(format, args...)))
+}
+
+// print writes a line, or keeps it while an output has the terminal.
+func (c *console) print(line string) {
+	switch {
+	case !c.holding:
+		_, _ = fmt.Fprintln(c.w, line)
+	case len(c.held) < maxHeld:
+		c.held = append(c.held, line)
+	default:
+		c.unsaid++
+	}
+	if c.holding && c.notice != nil {
+		c.notice(line)
+	}
+}
+
+// maxHeld bounds the memory of lines that wait; an interface that comes and goes
+// for days is told of often.
+const maxHeld = 1000
+
+// hold keeps back what is said, if it would go to a terminal, until release.
+func (c *console) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.erase()
+	c.holding = c.width > 0
+}
+
+// noticeTo passes on what is held back.
+func (c *console) noticeTo(f func(string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.notice = f
+	for _, line := range c.held {
+		f(line)
+	}
+}
+
+// release says what was held back.
+func (c *console) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holding, c.notice = false, nil
+	for _, line := range c.held {
+		c.print(line)
+	}
+	if c.unsaid > 0 {
+		c.print(fmt.Sprintf("and %d more messages", c.unsaid))
+	}
+	c.held, c.unsaid = nil, 0
 }
 
 // debugf prints a line if --debug was given.

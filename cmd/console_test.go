@@ -2,17 +2,16 @@ package cmd
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/testtty"
 )
 
 // testConsole is a console on a terminal of 60 columns, with a clock of its own.
@@ -102,35 +101,8 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// openTerminal returns the two ends of a pseudo-terminal of 91 columns.
-func openTerminal(t *testing.T) (controller, terminal *os.File) {
-	t.Helper()
-	controller, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = controller.Close() })
-	fd := int(controller.Fd())
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-	}
-	if err == nil {
-		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 91})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = terminal.Close() })
-	return controller, terminal
-}
-
 func TestTerminal(t *testing.T) {
-	_, tty := openTerminal(t)
+	_, tty := testtty.Open(t, 91, 24)
 	env := map[string]string{}
 	getenv := func(k string) string { return env[k] }
 	if got := terminalOf(tty, getenv); !got.IsTTY || got.Width != 91 || !got.Color {
@@ -150,7 +122,7 @@ func TestTerminal(t *testing.T) {
 
 // TestOnTerminal: what depends on there being a terminal.
 func TestOnTerminal(t *testing.T) {
-	_, tty := openTerminal(t)
+	_, tty := testtty.Open(t, 91, 24)
 	for _, tc := range []struct {
 		args     string
 		code     int
@@ -167,7 +139,7 @@ func TestOnTerminal(t *testing.T) {
 		{args: "--output each=/dev/null", progress: true},
 	} {
 		b := newBench(t)
-		b.Stdout = tty
+		b.Stdin, b.Stdout = tty, tty
 		args := append([]string{"-b", "live", "-i", "lo", "-t", "10ms"}, strings.Fields(tc.args)...)
 		if code := b.run(t.Context(), args...); code != tc.code || !strings.HasSuffix(b.stderr.String(), tc.stderr) {
 			t.Errorf("%s: exit code %d, stderr %q", tc.args, code, b.stderr.String())
@@ -199,4 +171,49 @@ func TestOnTerminal(t *testing.T) {
 			t.Errorf("%s: progress although stderr is no terminal", tc.args)
 		}
 	}
+}
+
+// TestHeldBack: while an output has the terminal, what is said reaches it and
+// waits; afterwards it is said.
+func TestHeldBack(t *testing.T) {
+	c := newTestConsole()
+	c.hold()
+	c.say("before it listens")
+	var notices []string
+	c.noticeTo(func(s string) { notices = append(notices, s) })
+	c.say("eth%d is gone", 0)
+	c.announce("counting on eth0")
+	c.say("eth0 is back")
+	c.want(t, "")
+	if want := []string{"before it listens", "eth0 is gone", "eth0 is back"}; !slices.Equal(notices, want) {
+		t.Errorf("notices %q, want %q", notices, want)
+	}
+	c.release()
+	c.say("later")
+	c.want(t, "before it listens\neth0 is gone\ncounting on eth0\neth0 is back\nlater\n")
+	if len(notices) != 3 {
+		t.Errorf("notices after the end: %q", notices[3:])
+	}
+}
+
+// TestHeldBackBound: lines that nobody can read do not fill the memory.
+func TestHeldBackBound(t *testing.T) {
+	c := newTestConsole()
+	c.hold()
+	for i := range maxHeld + 7 {
+		c.say("line %d", i)
+	}
+	c.release()
+	if lines := strings.Split(c.String(), "\n"); len(lines) != maxHeld+2 || lines[maxHeld] != "and 7 more messages" {
+		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-2])
+	}
+}
+
+// TestNotHeldBack: standard error that goes to a file may be read by others.
+func TestNotHeldBack(t *testing.T) {
+	c := newTestConsole()
+	c.width = 0
+	c.hold()
+	c.say("counting on eth0")
+	c.want(t, "counting on eth0\n")
 }

@@ -95,13 +95,18 @@ func (s *session) message(err error) string {
 
 func (s *session) permissionRemedy(err error) string {
 	var need *registry.CapsError
-	switch {
-	case !errors.As(err, &need):
+	if !errors.As(err, &need) {
 		return "; run it as root"
-	case s.Root:
-		return "; root lacks them here: in a container, add them"
 	}
-	return fmt.Sprintf("; run it as root, or once: sudo setcap %s=+ep %s", strings.Join(need.Caps, ","), s.Executable)
+	return "; " + s.capsRemedy(need.Caps)
+}
+
+// capsRemedy is how to get capabilities, as setcap spells them.
+func (s *session) capsRemedy(needs []string) string {
+	if s.Root {
+		return "root lacks them here: in a container, add them"
+	}
+	return fmt.Sprintf("run it as root, or once: sudo setcap %s=+ep %s", strings.Join(needs, ","), s.Executable)
 }
 
 func oneLine(s string) string {

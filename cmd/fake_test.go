@@ -86,6 +86,7 @@ type fakeOutput struct {
 	wide  bool
 	title string
 	open  error
+	stops bool // it ends the run at its first report
 }
 
 func (o *fakeOutput) Flags(fs *flag.FlagSet) {
@@ -101,16 +102,21 @@ func (o *fakeOutput) Open(_ context.Context, env registry.OutputEnv) (registry.S
 	if err != nil {
 		return nil, err
 	}
-	return &fakeSink{fakeOutput: o, w: w}, nil
+	return &fakeSink{fakeOutput: o, w: w, stop: env.Stop}, nil
 }
 
 type fakeSink struct {
 	*fakeOutput
 	w     registry.Writer
+	stop  func()
 	final bool
 }
 
 func (s *fakeSink) Write(_ context.Context, r *flow.Report) error {
+	if s.stops && !r.Final {
+		s.stop()
+		s.stop() // a second time is once too often, and harmless
+	}
 	s.final = r.Final
 	_, err := fmt.Fprintf(s.w, "final=%t packets=%d backend=%s title=%q wide=%t\n",
 		r.Final, r.Run.Total.Packets, r.Backend, s.title, s.wide)

@@ -15,15 +15,12 @@ const (
 
 // help is the text of --help, for the terminal it is printed on.
 func (s *session) help(cl *commandLine) string {
-	width := helpWidth
-	if t := terminalOf(s.Stdout, s.Getenv); t.IsTTY {
-		width = min(width, max(t.Width, 2*helpColumn))
-	}
-	h := helpText{width: width}
+	h := helpText{width: s.textWidth()}
 	h.line("pktstat counts network traffic by flow: packets and bytes of every conversation,")
 	h.line("on live interfaces or from captures.")
 	h.heading("Usage")
 	h.entry("pktstat [options]", "count until --timeout, a signal or the end of the capture, then report")
+	h.entry("pktstat probe [--json] [-i NAME]", "what works here, what does not and why, and what to do about it")
 	h.entry("pktstat backends [--json]", "ways to see packets, and their options")
 	h.entry("pktstat outputs [--json]", "ways to report, and their options")
 	h.heading("Examples")
@@ -38,6 +35,14 @@ func (s *session) help(cl *commandLine) string {
 	h.line("  0 done; 1 failed at run time; 2 wrong usage; 3 not supported by the kernel or the NIC;")
 	h.line("  4 permission missing; 5 counted, but an output failed")
 	return h.String()
+}
+
+// textWidth is how wide text may be.
+func (s *session) textWidth() int {
+	if t := terminalOf(s.Stdout, s.Getenv); t.IsTTY {
+		return min(helpWidth, max(t.Width, 2*helpColumn))
+	}
+	return helpWidth
 }
 
 // examples shows the common uses; those of plugins only where they are built in.

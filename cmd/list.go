@@ -28,13 +28,8 @@ func (s *session) listCommand(name string, list func(*commandLine) listing, w io
 		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
 		OnUsageError: usageError(own),
 		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
-			}
-			for _, o := range cl.all() {
-				if o.given != "" && o.value != &cl.debug {
-					return fmt.Errorf("%w: %s makes no sense before %s", registry.ErrUsage, o.given, name)
-				}
+			if err := alone(c, name, cl); err != nil {
+				return err
 			}
 			l := list(cl)
 			if asJSON.on {
@@ -46,6 +41,19 @@ func (s *session) listCommand(name string, list func(*commandLine) listing, w io
 			return ignoreReported(err)
 		},
 	}
+}
+
+// alone refuses what makes no sense with a sub-command.
+func alone(c *cli.Context, name string, cl *commandLine) error {
+	if c.Args().Present() {
+		return fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
+	}
+	for _, o := range cl.all() {
+		if o.given != "" && o.value != &cl.debug {
+			return fmt.Errorf("%w: %s makes no sense before %s", registry.ErrUsage, o.given, name)
+		}
+	}
+	return nil
 }
 
 // ignoreReported drops a write error: dispatch gets it from the writer.

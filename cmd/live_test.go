@@ -17,6 +17,7 @@ import (
 
 	"github.com/pktstat/pktstat/internal/testenv"
 	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/testtty"
 )
 
 // The tests in this file count live traffic in network namespaces with the real
@@ -124,7 +125,7 @@ func TestRemedy(t *testing.T) {
 func TestLiveProgress(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
-	controller, terminal := openTerminal(t)
+	controller, terminal := testtty.Open(t, 91, 24)
 	file := filepath.Join(t.TempDir(), "run.json")
 	cmd := pktstat(t, "-i", a.Name, "-t", "3s", "-r", "500ms", "--output", "json="+file)
 	cmd.Stderr = terminal

@@ -62,7 +62,7 @@ func newCommandLine(a *App) *commandLine {
 		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS),
 			usage: "count in this network namespace: its name, a process in it, or its file. Everything else stays in pktstat's own"},
 		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout),
-			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given"},
+			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given, and interactive outputs run until they are quit"},
 		{name: "backend", short: "b", arg: "NAME", initial: auto, value: setter(cl.setBackend),
 			usage: "how packets are seen: see `pktstat backends`"},
 		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),
@@ -255,6 +255,6 @@ func usageError(options []*option) cli.OnUsageErrorFunc {
 // strayArgument says that arguments without an option mean nothing. The library
 // would stop reading options at the first one.
 func strayArgument(c *cli.Context) error {
-	return fmt.Errorf("%w: unexpected argument %q: interfaces are named with --iface, and the sub-commands are backends and outputs",
+	return fmt.Errorf("%w: unexpected argument %q: interfaces are named with --iface, and the sub-commands are probe, backends and outputs",
 		registry.ErrUsage, c.Args().First())
 }

@@ -157,7 +157,7 @@ func optionNames(fs *flag.FlagSet) string {
 }
 
 // openOutputs opens the sinks. If one fails, none is left open.
-func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*plannedOutput) (sinks, error) {
+func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*plannedOutput, clock registry.Clock) (sinks, error) {
 	// One that takes over the terminal comes last: the others may still fail.
 	planned = slices.Clone(planned)
 	slices.SortStableFunc(planned, func(a, b *plannedOutput) int {
@@ -173,12 +173,16 @@ func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*p
 	for _, p := range planned {
 		env := registry.OutputEnv{
 			Target: p.spec.target, Create: p.target.Create,
-			Version: versionOf(), Now: s.Now, Notify: s.say,
+			Version: versionOf(), Now: s.Now, Notify: s.say, Clock: clock, Stop: s.stop,
 		}
 		if p.target.Stdout() {
 			env.Terminal = terminalOf(s.Stdout, s.Getenv)
 		}
-		sink, err := p.config.Open(ctx, env)
+		openSink := p.config.Open
+		if p.output.TTY {
+			openSink = s.takeover(openSink)
+		}
+		sink, err := openSink(ctx, env)
 		if err != nil {
 			err = fmt.Errorf("output %s: %w", p.spec.name, err)
 			return nil, multierror.Append(err, open.close()...).ErrorOrNil()
@@ -188,6 +192,11 @@ func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*p
 			top = cl.top
 		}
 		open = append(open, engine.Output{Name: p.spec.text, Sink: sink, When: p.when, Top: top})
+	}
+	if s.terminal != nil {
+		for i := range open {
+			open[i].Sink = &guardedSink{open[i].Sink, s.terminal}
+		}
 	}
 	return open, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/engine"
 	"github.com/pktstat/pktstat/internal/iface"
 	"github.com/pktstat/pktstat/internal/netns"
@@ -20,6 +21,20 @@ import (
 // count is `pktstat` without a sub-command: everything that can be checked
 // without side effects comes first, then what is cheap to undo.
 func (s *session) count(ctx context.Context, cl *commandLine) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.stop = func() {
+		s.stopped.Store(true)
+		cancel()
+	}
+	err := s.countUntil(ctx, cl)
+	if s.stopped.Load() && !s.signalled.counting.Load() && errors.Is(err, context.Canceled) {
+		return nil // the user saw no packets, and wanted no more
+	}
+	return err
+}
+
+func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	chosen, err := s.chooseBackends(cl)
 	if err != nil {
 		return err
@@ -28,28 +43,34 @@ func (s *session) count(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	abandon := targets.Abandon
+	abandon := func() {
+		targets.Abandon()
+		s.terminal.restore()
+	}
 	s.signalled.abandon.Store(&abandon)
 
 	env, err := s.backendEnv(cl, chosen)
 	if err != nil {
 		return err
 	}
-	open, err := s.openOutputs(ctx, cl, planned)
+	open, err := s.openOutputs(ctx, cl, planned, chosen.clock())
 	if err != nil {
 		return err
 	}
-	candidates, err := s.candidates(ctx, cl, chosen)
+	pl, err := s.plan(ctx, cl, chosen, &env)
 	if err != nil {
 		return multierror.Append(err, open.close()...).ErrorOrNil()
 	}
+	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
-		Candidates: candidates, Env: env, Outputs: open,
+		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open,
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
-		Timeout: timeout(cl, candidates), Refresh: cl.refresh,
+		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,
-		Attached:  func(c engine.Candidate, a registry.Attachment) { s.attached(cl, c, a) },
-		Progress:  s.progressOf(planned),
+		Attached: func(c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {
+			s.attached(cl, c, others, a)
+		},
+		Progress: s.progressOf(planned),
 	})
 }
 
@@ -62,10 +83,12 @@ func (s *session) run(ctx context.Context, c engine.Config) error {
 	return err
 }
 
-// timeout is that of the run: the default one is for live traffic, which has no end.
-func timeout(cl *commandLine, candidates []engine.Candidate) time.Duration {
-	live := func(c engine.Candidate) bool { return c.Backend.Clock == registry.ClockWall }
-	if !cl.timeoutSet && !slices.ContainsFunc(candidates, live) {
+// timeout is that of the run: the default one is for live traffic, which has no
+// end, and for outputs that nobody is watching.
+func timeout(cl *commandLine, candidates []engine.Candidate, planned []*plannedOutput) time.Duration {
+	live := func(c engine.Candidate) bool { return c.Backend.ClockOf(c.Config) == registry.ClockWall }
+	watched := func(p *plannedOutput) bool { return p.output.TTY }
+	if !cl.timeoutSet && (!slices.ContainsFunc(candidates, live) || slices.ContainsFunc(planned, watched)) {
 		return 0
 	}
 	return cl.timeout
@@ -116,7 +139,7 @@ func waitedFor(spec string) string {
 }
 
 // attached says that counting has begun; scripts wait for the line.
-func (s *session) attached(cl *commandLine, c engine.Candidate, a registry.Attachment) {
+func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {
 	s.signalled.counting.Store(true)
 	subject := ""
 	for _, m := range cl.backends {
@@ -127,11 +150,11 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, a registry.Attac
 			}
 		}
 	}
-	s.say("%s", attachedText(subject, c, a))
+	s.announce("%s", attachedText(subject, c, others, a))
 }
 
 // attachedText names what is counted on: interfaces, else the subject.
-func attachedText(subject string, c engine.Candidate, a registry.Attachment) string {
+func attachedText(subject string, c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) string {
 	var names []string
 	for _, i := range a.Interfaces {
 		names = append(names, i.Name)
@@ -147,12 +170,24 @@ func attachedText(subject string, c engine.Candidate, a registry.Attachment) str
 		how += ", " + a.Method
 	}
 	text := fmt.Sprintf("counting on %s (%s)", subject, how)
-	for _, note := range append([]string{c.Reason}, a.Notes...) {
+	for _, note := range append([]string{c.Reason, notTaken(others)}, a.Notes...) {
 		if note != "" {
 			text += "; " + note
 		}
 	}
 	return text
+}
+
+// notTaken names the runners-up; "" if there are none.
+func notTaken(others []flow.RunnerUp) string {
+	if len(others) == 0 {
+		return ""
+	}
+	why := make([]string, len(others))
+	for i, o := range others {
+		why[i] = fmt.Sprintf("%s (%s)", o.Backend, o.Why)
+	}
+	return "not taken: " + strings.Join(why, ", ")
 }
 
 // progressOf returns the engine's progress callback: none if an output writes to

@@ -28,9 +28,10 @@ type Report struct {
 	Seq   uint64 // 1, 2, ...; the final report has the highest
 	Final bool
 
-	Backend    string // registered name
-	Attach     string // how it is attached: "tcx", "file", ...
-	Reason     string // why this backend, when it was chosen automatically
+	Backend    string     // registered name
+	Attach     string     // how it is attached: "tcx", "file", ...
+	Reason     string     // why this backend, when it was chosen automatically
+	RunnersUp  []RunnerUp // what else was considered then, the best first
 	Interfaces []Interface
 
 	Start, End time.Time // of the interval, or of the run
@@ -50,6 +51,12 @@ type Report struct {
 
 	FlowCount int          // flows before --top
 	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
+}
+
+// RunnerUp is a backend that could have been chosen automatically and was not.
+type RunnerUp struct {
+	Backend string // registered name
+	Why     string // why not, or what it lost by
 }
 
 // PackedRow is one row in its compact form.

@@ -15,7 +15,7 @@ type Backend struct {
 	Caps    Caps       // what it can do
 	Cost    Cost       // orders candidates of --backend=auto
 	Layers  flow.Layer // which byte counters it fills (a set)
-	Clock   Clock      // whose time a report is in
+	Clock   Clock      // whose time a report is in; see Clocked
 
 	// Shorthands are flags that select this backend. The CLI mounts them.
 	Shorthands []Shorthand
@@ -78,15 +78,6 @@ const (
 func (c Cost) String() string {
 	return [...]string{"driver", "qdisc", "socket", "copy", "probe"}[c]
 }
-
-// Clock tells whose time a backend's batches are in.
-type Clock uint8
-
-// Clocks.
-const (
-	ClockWall   Clock = iota // the engine ticks
-	ClockSource              // the packets' own time: Collect returns at the end of each interval of it
-)
 
 // BackendConfig is a backend with its options, before it is opened.
 type BackendConfig interface {

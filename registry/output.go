@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"io"
+	"os"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
@@ -52,6 +53,14 @@ type OutputEnv struct {
 	Create func() (Writer, error)
 	// Terminal describes what Create's writer is connected to.
 	Terminal Terminal
+	// TTY is the terminal itself, for an output registered with TTY; nil for others.
+	TTY *TTY
+	// Clock tells whose time the reports are in. A capture (ClockSource) may be
+	// over before anybody has looked at it.
+	Clock Clock
+	// Stop ends the run as a signal does: with the final report to every output.
+	// It returns at once and may be called by any goroutine, more than once.
+	Stop func()
 
 	Version string           // of pktstat
 	Now     func() time.Time // the run's clock
@@ -63,6 +72,14 @@ type Terminal struct {
 	IsTTY bool
 	Width int  // columns; 0 if not a terminal
 	Color bool // a terminal, and NO_COLOR is not set
+}
+
+// TTY is a terminal that an output has for itself from Open to Close. It leaves
+// the terminal as it found it. Meanwhile other messages for the user are held
+// back, if they would go to a terminal; see [Noticer].
+type TTY struct {
+	In, Out *os.File // where keys come from, and what frames are written to
+	Environ []string // of the process, for TERM and COLORTERM
 }
 
 // Writer is an opened target.
@@ -83,3 +100,8 @@ type Sink interface {
 	// commits the target; otherwise it leaves nothing under the final name.
 	Close() error
 }
+
+// Noticer is implemented by sinks that have the terminal for themselves. Notice
+// gets each message that is held back until Close, to show it meanwhile. It may
+// be called by any goroutine and must not block.
+type Noticer interface{ Notice(text string) }

@@ -50,8 +50,8 @@ func onLink(t *testing.T, name string, backend *registry.Backend, link testnet.L
 		if attached == before && a.Stats() == after {
 			c.checkReports()
 			crossed := after.Minus(before)
-			if backend.Cost == registry.CostDriver {
-				// With XDP, veth counts received packets without the Ethernet header.
+			if final.attach == "native" {
+				// With XDP in its driver, veth counts received packets without the Ethernet header.
 				crossed.RxBytes += 14 * crossed.RxPackets
 			}
 			checkFinal(t, backend.Caps, final, sent, crossed, link.Chatty)
@@ -162,8 +162,9 @@ type counting struct {
 
 // kept is what is kept of a report.
 type kept struct {
-	final bool
-	seq   uint64
+	final  bool
+	seq    uint64
+	attach string
 	flow.Sums
 	rows map[flow.Key]flow.Counters
 }
@@ -226,7 +227,7 @@ func count(t *testing.T, on *testnet.Iface, backend string) *counting {
 		Dims:     flow.DimsFlow,
 		MaxFlows: 1 << 14,
 		Refresh:  50 * time.Millisecond,
-		Attached: func(engine.Candidate, registry.Attachment) { close(attached) },
+		Attached: func(engine.Candidate, []flow.RunnerUp, registry.Attachment) { close(attached) },
 	}
 	go func() {
 		defer close(c.done)
@@ -244,7 +245,7 @@ func count(t *testing.T, on *testnet.Iface, backend string) *counting {
 
 // Write keeps a copy of the report.
 func (c *counting) Write(_ context.Context, r *flow.Report) error {
-	k := kept{final: r.Final, seq: r.Seq, Sums: r.Sums, rows: map[flow.Key]flow.Counters{}}
+	k := kept{final: r.Final, seq: r.Seq, attach: r.Attach, Sums: r.Sums, rows: map[flow.Key]flow.Counters{}}
 	for row := range r.Rows() {
 		key := row.Key
 		key.Ifindex = 0

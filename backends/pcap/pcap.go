@@ -1,5 +1,6 @@
 // Package pcap is the backend that reads capture files: pcap and pcapng, plain
-// or compressed, from a file or a pipe. The packets' own time is its clock.
+// or compressed, from a file or a pipe. The packets' own time is its clock. Built with the
+// tag libpcap it also counts live, on what libpcap can open, by the wall clock.
 package pcap
 
 import (
@@ -18,25 +19,43 @@ func init() {
 		Cost:    registry.CostCopy,
 		Layers:  flow.LayerIP | flow.LayerFrame,
 		Clock:   registry.ClockSource,
-		Wants:   []string{"file"},
+		Wants:   []string{"file", "live"},
 		New:     func() registry.BackendConfig { return &config{} },
 	})
 }
 
 type config struct {
 	file string
+	live string // a device of libpcap
 }
 
-var _ registry.BackendConfig = (*config)(nil)
+var (
+	_ registry.BackendConfig = (*config)(nil)
+	_ registry.Clocked       = (*config)(nil)
+)
 
 func (c *config) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.file, "file", "", "read the capture `FILE`; - is standard input")
+	fs.StringVar(&c.live, "live", "", "count on the `DEVICE` live, through libpcap: for what no other backend can open; takes a build with it (make build-libpcap)")
 }
 
-// Open opens the capture. A regular file is read up to its first packet, so that
+// Clock implements [registry.Clocked].
+func (c *config) Clock() registry.Clock {
+	if c.live != "" {
+		return registry.ClockWall
+	}
+	return registry.ClockSource
+}
+
+// Open opens the capture, or the device. A regular file is read up to its first packet, so that
 // a file that is no capture is an error here; a pipe is not waited for.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	if c.file == "" {
+	switch {
+	case c.live != "" && c.file != "":
+		return nil, fmt.Errorf("%w: --pcap-live and --pcap-file ask for two things: count on one of them", registry.ErrUsage)
+	case c.live != "":
+		return openLive(c.live, env)
+	case c.file == "":
 		return nil, fmt.Errorf("%w: which capture? name it with --pcap-file FILE", registry.ErrUsage)
 	}
 	in, err := openInput(c.file, env.Stdin)

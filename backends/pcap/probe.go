@@ -9,33 +9,57 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probe opens the capture as Open does, unless that would wait for somebody or
-// take away what is in a pipe.
+// Probe opens the capture, or the device, as Open does, unless that would wait for
+// somebody or take away what is in a pipe.
 func (c *config) Probe(ctx context.Context) registry.ProbeResult {
-	if c.file == "" {
-		return no(errors.New("no capture is named"), "--pcap-file FILE")
+	if c.live != "" {
+		return c.probeLive()
 	}
-	if c.file != stdinName {
+	works := registry.ProbeResult{Checks: []registry.Check{{Name: "capture file"}}}
+	switch c.file {
+	case "":
+		works.Checks[0].Detail = "any that --pcap-file names: reading takes no privileges"
+	case stdinName:
+	default:
 		if st, err := os.Stat(c.file); err != nil || st.Mode().IsRegular() || st.IsDir() {
 			src, err := c.Open(ctx, registry.BackendEnv{})
 			if err != nil {
-				return no(err, "name a readable capture with --pcap-file FILE")
+				return no(err)
 			}
 			_ = src.Close()
 		}
 	}
-	return registry.ProbeResult{Checks: []registry.Check{{Name: "capture file"}}}
+	return works
 }
 
-func no(err error, remedy string) registry.ProbeResult {
+// probeLive opens the device and closes it, which changes nothing there.
+func (c *config) probeLive() registry.ProbeResult {
+	check := registry.Check{Name: "libpcap device"}
+	err := tryLive(c.live)
+	if err == nil {
+		return registry.ProbeResult{Checks: []registry.Check{check}}
+	}
+	check.Reason = err.Error()
+	var missing *registry.CapsError
+	switch {
+	case errors.As(err, &missing):
+		check.Verdict, check.Caps = registry.Inconclusive, missing.Caps
+	case errors.Is(err, registry.ErrUnsupported):
+		check.Verdict = registry.No
+	default:
+		check.Verdict, err = registry.No, fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
+	}
+	return registry.ProbeResult{Verdict: check.Verdict, Err: err, Checks: []registry.Check{check}}
+}
+
+// no is the result for a capture that Open refuses. Who may not read it does not know
+// whether it is one.
+func no(err error) registry.ProbeResult {
+	const remedy = "name a readable capture with --pcap-file FILE"
+	r := registry.ProbeResult{Verdict: registry.Inconclusive, Err: err}
 	if !errors.Is(err, registry.ErrPermission) {
-		err = fmt.Errorf("%w: %w: %s", registry.ErrUnsupported, err, remedy)
+		r.Verdict, r.Err = registry.No, fmt.Errorf("%w: %w: %s", registry.ErrUnsupported, err, remedy)
 	}
-	return registry.ProbeResult{
-		Verdict: registry.No,
-		Err:     err,
-		Checks: []registry.Check{{
-			Name: "capture file", Verdict: registry.No, Reason: err.Error(), Remedy: remedy,
-		}},
-	}
+	r.Checks = []registry.Check{{Name: "capture file", Verdict: r.Verdict, Reason: err.Error(), Remedy: remedy}}
+	return r
 }

@@ -2,6 +2,7 @@ package tc
 
 import (
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"math/bits"
 	"runtime"
@@ -18,13 +19,15 @@ import (
 	"github.com/pktstat/pktstat/internal/testenv"
 )
 
+var conservePackets = flag.Int("tc.packets", 1_500_000, "of each of TestConservation's four floods on a CPU")
+
 // TestConservation floods a table that is far too small with new flows, from every
 // CPU, over IPv4 and IPv6, in both directions, while it is collected from every 50 ms.
 // What comes out must be what went in, to the byte, and the few large flows that start
 // in the middle of it must be found.
 func TestConservation(t *testing.T) {
 	testenv.Privileged(t)
-	packets := 1_500_000 // of each of four floods a CPU
+	packets := *conservePackets
 	if testing.Short() {
 		packets = 100_000
 	}

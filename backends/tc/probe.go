@@ -75,3 +75,22 @@ func tryAttach(a attacher, table *bpfflow.Table) error {
 		return attached.Detach()
 	})
 }
+
+var _ registry.InterfaceProber = (*config)(nil)
+
+// ProbeInterface implements [registry.InterfaceProber]: it looks for what keeps the
+// clsact qdisc out.
+func (c *config) ProbeInterface(_ context.Context, i flow.Interface) registry.ProbeResult {
+	err := onlyClsact(i.Index)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
+	}
+	r := registry.ProbeResult{Checks: []registry.Check{bpfprobe.Check("room for clsact", "", err, needs...)}}
+	if c.method == methodTCX || c.method == methodAuto && haveTCX() == nil {
+		return r // it does not matter
+	}
+	if err != nil {
+		r.Verdict, r.Err = r.Checks[0].Verdict, fmt.Errorf("%s: %w", i.Name, err)
+	}
+	return r
+}

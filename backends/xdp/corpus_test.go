@@ -41,6 +41,9 @@ func TestCorpus(t *testing.T) {
 				if len(data) < ethernetLen {
 					continue // a test run does not take it
 				}
+				if kernel == "old" && len(data) > linearMTU() {
+					continue // nobody would give it that
+				}
 				t.Run(c.Name, func(t *testing.T) { runCase(t, c, table, data) })
 				ran++
 			}
@@ -67,7 +70,7 @@ func runCase(t *testing.T, c *corpus.Case, table *bpfflow.Table, data []byte) {
 		ran++
 	}
 	if ran == 0 {
-		t.Skip("too large for this kernel")
+		t.Fatal("no program is for it")
 	}
 	want := c.Want
 	want.Key.Dir, want.Key.Ifindex = flow.Ingress, 1
@@ -116,7 +119,14 @@ func run(t *testing.T, prog *ebpf.Program, data []byte) {
 func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other flow.Counters) {
 	t.Helper()
 	b := flow.NewBatch(func(rs []flow.Record) error {
-		records = append(records, rs...)
+		for i := range rs { // each CPU that the packets ran on has a record of its own
+			same := func(r flow.Record) bool { return r.Key == rs[i].Key }
+			if at := slices.IndexFunc(records, same); at >= 0 {
+				records[at].Counters.Add(rs[i].Counters)
+			} else {
+				records = append(records, rs[i])
+			}
+		}
 		return nil
 	})
 	if err := table.Collect(b); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/livetest"
 	"github.com/pktstat/pktstat/internal/testenv"
 	"github.com/pktstat/pktstat/internal/testnet"
@@ -154,7 +155,7 @@ func TestHold(t *testing.T) {
 	var mode string
 	on := &testnet.Iface{}
 	if _, err := fmt.Sscan(os.Getenv(holdEnv), &mode, &on.Index, &on.Name); err != nil {
-		t.Skip("only for other tests, which kill it")
+		return // only for other tests, which kill it
 	}
 	livetest.Open(t, "xdp", args(mode), on)
 	fmt.Println("open")
@@ -196,4 +197,36 @@ func attachForeign(t *testing.T, on *testnet.Iface, mode string) uint32 {
 		t.Fatal(err)
 	}
 	return attached(t, on)
+}
+
+// TestProbeInterface: what is said of an interface is what Open then finds.
+func TestProbeInterface(t *testing.T) {
+	testenv.Privileged(t)
+	_, small := testnet.Pair(t, testnet.Link{})
+	a, large := testnet.Pair(t, testnet.Link{MTU: 9000})
+	_, taken := testnet.Pair(t, testnet.Link{})
+	other := livetest.Open(t, "xdp", args(modeGeneric), taken)
+	defer other.Close()
+	for _, on := range []*testnet.Iface{small, large, loopback(a.Host), taken} {
+		for _, mode := range []string{modeAuto, modeNative, modeGeneric, modeOffload} {
+			var r registry.ProbeResult
+			err := on.Do(func() error {
+				r = (&config{mode: mode}).ProbeInterface(t.Context(), flow.Interface{Index: uint32(on.Index), Name: on.Name})
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Checks[1].Reason == errNotTold.Error() {
+				continue
+			}
+			s, err := livetest.TryOpen(t, "xdp", args(mode), on)
+			if err == nil {
+				s.Close()
+			}
+			if (r.Verdict == registry.Supported) != (err == nil) || r.Verdict == registry.Inconclusive {
+				t.Errorf("%s, %s: ProbeInterface says %v (%v), Open %v", on.Name, mode, r.Verdict, r.Err, err)
+			}
+		}
+	}
 }

@@ -5,12 +5,14 @@ package xdp
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/bpfflow"
@@ -120,6 +122,9 @@ func haveFrags() error {
 		Type: ebpf.XDP, Flags: hasFrags, License: "MIT",
 		Instructions: asm.Instructions{asm.FnXdpGetBuffLen.Call(), asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
 	})
+	if errors.Is(err, unix.EINVAL) { // what any kernel says of a flag that it does not know
+		err = fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
+	}
 	if err != nil {
 		return fmt.Errorf("load a program for packets in several parts: %w", err)
 	}

@@ -20,15 +20,25 @@ func (t *Table) Collect(b *flow.Batch) error {
 	if b.Start.IsZero() {
 		b.Start = b.End
 	}
-	w := window{first: b.Start.UnixNano(), last: b.End.UnixNano()}
+	w := window{first: b.Start.UnixNano(), last: b.End.UnixNano(), noFrames: t.opts.NoFrames}
 	for shard := range t.size.shards {
 		row := 2*shard + epoch
-		w.read4(b, part(t.maps.touched4, row, t.size.rows()), part(t.maps.flows4, row, t.size.rows()))
-		w.readWide(b, part(t.maps.touchedWide, row, t.size.rows()), part(t.maps.flowsWide, row, t.size.rows()))
+		if t.size.owned {
+			w.readOwned(b, part(t.maps.touchedOwned, row, t.size.rows()), part(t.maps.flowsOwned, row, t.size.rows()))
+		} else {
+			w.read4(b, part(t.maps.touched4, row, t.size.rows()), part(t.maps.flows4, row, t.size.rows()))
+			w.readWide(b, part(t.maps.touchedWide, row, t.size.rows()), part(t.maps.flowsWide, row, t.size.rows()))
+		}
 
 		s := &t.maps.sides[row]
-		b.Other.Add(s.Other)
-		b.Other.Add(s.Shared)
+		other, lost := s.Other, s.Lost
+		other.Add(s.Shared)
+		if t.opts.NoFrames {
+			other.FrameBytes, lost.FrameBytes = 0, 0
+		}
+		b.Other.Add(other)
+		b.Lost.Add(lost)
+		b.LostBytesUnknown = b.LostBytesUnknown || !lost.IsZero()
 		t.evictions += s.Evictions
 		t.folds += s.Folds
 		*s = side{}
@@ -42,8 +52,11 @@ func part[T any](all []T, i, n int) []T {
 	return all[i*size : (i+1)*size]
 }
 
-// window is when packets were seen.
-type window struct{ first, last int64 }
+// window is when packets were seen, and how.
+type window struct {
+	first, last int64
+	noFrames    bool
+}
 
 // read4 adds the flows of a shard to b and frees their slots.
 func (w window) read4(b *flow.Batch, touched []uint64, slots []slot4) {
@@ -86,6 +99,32 @@ func (w window) readWide(b *flow.Batch, touched []uint64, slots []slotWide) {
 				s.decode(r)
 				r.First, r.Last = w.first, w.last
 				*s = slotWide{}
+			}
+		}
+	}
+}
+
+// readOwned is read4 for owned slots.
+func (w window) readOwned(b *flow.Batch, touched []uint64, slots []slotOwned) {
+	for i, word := range touched {
+		if word == 0 {
+			continue
+		}
+		touched[i] = 0
+		for ; word != 0; word &= word - 1 {
+			bucket := 64*i + bits.TrailingZeros64(word)
+			for j := range slots[bucket*bucketSlots:][:bucketSlots] {
+				s := &slots[bucket*bucketSlots+j]
+				if s.Meta == 0 {
+					continue
+				}
+				r := b.Next()
+				s.decode(r)
+				r.First, r.Last = w.first, w.last
+				if w.noFrames {
+					r.FrameBytes = 0
+				}
+				*s = slotOwned{}
 			}
 		}
 	}

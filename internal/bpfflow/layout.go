@@ -40,12 +40,22 @@ type slot4 struct {
 }
 
 type slotWide struct {
+	keyWide
+	Counts counts
+}
+
+type slotOwned struct {
+	keyWide
+	Cgroup uint64
+	Counts counts
+}
+
+type keyWide struct {
 	Meta    uint32
 	L4      [4]byte
 	Addrs   [32]byte
 	Ifindex uint32
 	NetNS   uint32
-	Counts  counts
 }
 
 type counts struct {
@@ -60,7 +70,8 @@ type side struct {
 	Folds     uint64
 	_         [2]uint64
 	Shared    flow.Counters
-	_         [5]uint64
+	Lost      flow.Counters
+	_         [2]uint64
 }
 
 // decode sets every field of r but First and Last.
@@ -84,7 +95,24 @@ func (s *slot4) decode(r *flow.Record) {
 
 // decode sets every field of r but First and Last.
 func (s *slotWide) decode(r *flow.Record) {
-	k := &r.Key
+	s.keyWide.decode(&r.Key)
+	r.Counters = s.Counts.decode(s.isIP())
+}
+
+// decode sets every field of r but First and Last.
+func (s *slotOwned) decode(r *flow.Record) {
+	s.keyWide.decode(&r.Key)
+	r.Key.CgroupID = s.Cgroup
+	r.Counters = s.Counts.decode(s.isIP())
+}
+
+func (s *keyWide) isIP() bool {
+	kind := s.Meta >> metaKindShift & 3
+	return kind == kindIPv4 || kind == kindIPv6
+}
+
+// decode sets every field of k.
+func (s *keyWide) decode(k *flow.Packed) {
 	kind := s.Meta >> metaKindShift & 3
 	*k = flow.Packed{
 		Dir:     flow.Direction(s.Meta >> metaDirShift & 3),
@@ -116,7 +144,6 @@ func (s *slotWide) decode(r *flow.Record) {
 			k.L4Kind = flow.L4Sub
 		}
 	}
-	r.Counters = s.Counts.decode(kind == kindIPv4 || kind == kindIPv6)
 }
 
 // decode returns the counters. Frames that are not IP have no layer-3 bytes, and

@@ -62,11 +62,15 @@ func TestLayout(t *testing.T) {
 				f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
 				f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
 			})
+			if _, ok := spec.Maps["flows_owned"]; ok { // includes bpf/owned.h
+				t.Run("slot_owned", func(t *testing.T) { testOwned(t, spec) })
+			}
 			t.Run("side", func(t *testing.T) {
 				var s side
 				f := fields(t, spec, "sides", "", "side", 1, unsafe.Sizeof(s))
 				f.sums(t, "other", unsafe.Offsetof(s.Other))
 				f.sums(t, "shared", unsafe.Offsetof(s.Shared))
+				f.sums(t, "lost", unsafe.Offsetof(s.Lost))
 				f.at(t, "inserts", unsafe.Offsetof(s.Inserts), 8)
 				f.at(t, "evictions", unsafe.Offsetof(s.Evictions), 8)
 				f.at(t, "folds", unsafe.Offsetof(s.Folds), 8)
@@ -76,10 +80,26 @@ func TestLayout(t *testing.T) {
 					t.Errorf("%s has values of %d bytes", m, got)
 				}
 			}
-			if v := spec.Variables["hash_key"]; v == nil || uintptr(v.Size()) != unsafe.Sizeof(hashKey()) {
+			if v := spec.Variables["hash_key"]; v == nil || uintptr(v.Size()) != 8*13 {
 				t.Errorf("hash_key is %v", v)
 			}
 		})
+	}
+}
+
+func testOwned(t *testing.T, spec *ebpf.CollectionSpec) {
+	var s slotOwned
+	f := fields(t, spec, "flows_owned", "slot", "slot_owned", bucketSlots, unsafe.Sizeof(s))
+	f.at(t, "key.flow", unsafe.Offsetof(s.keyWide), unsafe.Sizeof(s.keyWide))
+	f.at(t, "key.flow.netns", unsafe.Offsetof(s.NetNS), unsafe.Sizeof(s.NetNS))
+	f.at(t, "key.cgroup", unsafe.Offsetof(s.Cgroup), unsafe.Sizeof(s.Cgroup))
+	f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
+	f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
+	if got := spec.Maps["touched_owned"].ValueSize; got != 8 {
+		t.Errorf("touched_owned has values of %d bytes", got)
+	}
+	if v := spec.Variables["hash_owner"]; v == nil || v.Size() != 16 {
+		t.Errorf("hash_owner is %v", v)
 	}
 }
 

@@ -25,11 +25,12 @@ const (
 
 // size of a table.
 type size struct {
-	shards  int // CPUs that have one
-	buckets int // of each kind, per shard and epoch: a power of two
+	shards  int  // CPUs that have one
+	buckets int  // of each kind that is used, per shard and epoch: a power of two
+	owned   bool // all flows take slots of bpf/owned.h
 }
 
-func sizeFor(maxFlows int) (size, error) {
+func sizeFor(maxFlows int, owned bool) (size, error) {
 	if maxFlows <= 0 {
 		return size{}, fmt.Errorf("a flow table for %d flows", maxFlows)
 	}
@@ -38,7 +39,7 @@ func sizeFor(maxFlows int) (size, error) {
 		return size{}, err
 	}
 	buckets := (2*maxFlows + bucketSlots - 1) / bucketSlots
-	s := size{shards: shards, buckets: 1 << bits.Len(uint(min(max(buckets, minBuckets), maxBuckets)-1))}
+	s := size{shards: shards, owned: owned, buckets: 1 << bits.Len(uint(min(max(buckets, minBuckets), maxBuckets)-1))}
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		return size{}, fmt.Errorf("find out how much memory there is: %w", err)
@@ -89,23 +90,51 @@ func (s size) rows() int { return 2 * s.shards }
 func (s size) slots() int { return s.buckets * bucketSlots }
 
 func (s size) bytes() uint64 {
-	const slots = uint64(unsafe.Sizeof(slot4{}) + unsafe.Sizeof(slotWide{}))
+	slots := uint64(unsafe.Sizeof(slot4{}) + unsafe.Sizeof(slotWide{}))
+	if s.owned {
+		slots = uint64(unsafe.Sizeof(slotOwned{}))
+	}
 	return uint64(s.rows()) * uint64(s.slots()) * slots
 }
 
 func (s size) String() string {
+	if s.owned {
+		return fmt.Sprintf("%d shards of two times %d slots, %.1f MB", s.shards, s.slots(), float64(s.bytes())/1e6)
+	}
 	return fmt.Sprintf("%d shards of two times %d slots for IPv4 and as many for the rest, %.1f MB",
 		s.shards, s.slots(), float64(s.bytes())/1e6)
 }
 
 // apply sets the sizes of the maps and the constants of the programs.
 func (s size) apply(spec *ebpf.CollectionSpec) error {
+	buckets := s.buckets // for IPv4, and for the rest
+	if s.owned {
+		buckets = minBuckets
+	}
 	entries := map[string]int{
-		"flows4":       s.rows() * s.buckets,
-		"flows_wide":   s.rows() * s.buckets,
-		"touched4":     s.rows() * s.buckets / minBuckets,
-		"touched_wide": s.rows() * s.buckets / minBuckets,
+		"flows4":       s.rows() * buckets,
+		"flows_wide":   s.rows() * buckets,
+		"touched4":     s.rows() * buckets / minBuckets,
+		"touched_wide": s.rows() * buckets / minBuckets,
 		"sides":        s.rows(),
+	}
+	key := hashKey()
+	constants := map[string]any{
+		"shards":       uint32(s.shards),
+		"buckets4":     uint32(buckets),
+		"buckets_wide": uint32(buckets),
+		"hash_key":     [13]uint64(key[:13]),
+	}
+	if s.owned {
+		entries["flows_owned"] = s.rows() * s.buckets
+		entries["touched_owned"] = s.rows() * s.buckets / minBuckets
+		possible, err := ebpf.PossibleCPU()
+		if err != nil {
+			return fmt.Errorf("count the CPUs: %w", err)
+		}
+		entries["insides"] = possible
+		constants["buckets_owned"] = uint32(s.buckets)
+		constants["hash_owner"] = [2]uint64(key[13:])
 	}
 	for name, n := range entries {
 		m, ok := spec.Maps[name]
@@ -113,12 +142,6 @@ func (s size) apply(spec *ebpf.CollectionSpec) error {
 			return fmt.Errorf("the object has no map %s: it does not include bpf/table.h", name)
 		}
 		m.MaxEntries = uint32(n)
-	}
-	constants := map[string]any{
-		"shards":       uint32(s.shards),
-		"buckets4":     uint32(s.buckets),
-		"buckets_wide": uint32(s.buckets),
-		"hash_key":     hashKey(),
 	}
 	for name, v := range constants {
 		if err := setConstant(spec, name, v); err != nil {

@@ -20,7 +20,7 @@ func TestSize(t *testing.T) {
 		{1024, 2048},
 		{131072, 262144},
 	} {
-		s, err := sizeFor(tc.maxFlows)
+		s, err := sizeFor(tc.maxFlows, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,14 +28,14 @@ func TestSize(t *testing.T) {
 			t.Errorf("for %d flows: %d slots, want %d", tc.maxFlows, s.slots(), tc.slots)
 		}
 	}
-	s, err := sizeFor(1 << 40)
+	s, err := sizeFor(1<<40, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if share := memory / memoryShare; s.bytes() > share || s.bytes() < share/4 {
 		t.Errorf("for far too many flows: %d bytes, where %d are allowed", s.bytes(), share)
 	}
-	if _, err := sizeFor(0); err == nil {
+	if _, err := sizeFor(0, false); err == nil {
 		t.Error("no error for a table of no flows")
 	}
 	for s.halve() {

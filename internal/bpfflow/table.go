@@ -24,6 +24,8 @@ type Options struct {
 	// MaxFlows is how many flows each CPU's shard holds, for IPv4 and for
 	// everything else, when it is half full.
 	MaxFlows int
+	// NoFrames: the hook sees no frames, and FrameBytes are 0.
+	NoFrames bool
 	// Constants are set in the programs, besides those of the table.
 	Constants map[string]any
 
@@ -37,6 +39,8 @@ type Options struct {
 type Table struct {
 	// Programs of the collection by name. Close closes them.
 	Programs map[string]*ebpf.Program
+	// Variables of the collection by name, until Close.
+	Variables map[string]*ebpf.Variable
 
 	opts   Options
 	coll   *ebpf.Collection
@@ -52,9 +56,12 @@ type Table struct {
 type mappings struct {
 	flows4      []slot4
 	flowsWide   []slotWide
+	flowsOwned  []slotOwned // empty unless the object includes bpf/owned.h; so is touchedOwned
 	touched4    []uint64
 	touchedWide []uint64
 	sides       []side
+
+	touchedOwned []uint64
 
 	unmap []func() error
 }
@@ -69,7 +76,8 @@ func Load(spec *ebpf.CollectionSpec, opts Options) (*Table, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		opts.Debugf("memlock limit not raised: %v", err)
 	}
-	sz, err := sizeFor(opts.MaxFlows)
+	_, owned := spec.Maps["flows_owned"]
+	sz, err := sizeFor(opts.MaxFlows, owned)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +112,7 @@ func load(spec *ebpf.CollectionSpec, sz size, opts Options) (_ *Table, err error
 	if t.coll, err = ebpf.NewCollection(spec); err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
 	}
-	t.Programs = t.coll.Programs
+	t.Programs, t.Variables = t.coll.Programs, t.coll.Variables
 	if err := t.mmap(spec); err != nil {
 		return nil, err
 	}
@@ -125,6 +133,14 @@ func (t *Table) mmap(spec *ebpf.CollectionSpec) (err error) {
 	}
 	if m.touchedWide, err = mapped[uint64](m, t.coll, "touched_wide"); err != nil {
 		return err
+	}
+	if t.size.owned {
+		if m.flowsOwned, err = mapped[slotOwned](m, t.coll, "flows_owned"); err != nil {
+			return err
+		}
+		if m.touchedOwned, err = mapped[uint64](m, t.coll, "touched_owned"); err != nil {
+			return err
+		}
 	}
 	if m.sides, err = mapped[side](m, t.coll, "sides"); err != nil {
 		return err
@@ -198,7 +214,7 @@ func setConstant(spec *ebpf.CollectionSpec, name string, v any) error {
 }
 
 // hashKey returns the random numbers that choose buckets.
-func hashKey() (key [13]uint64) {
+func hashKey() (key [15]uint64) {
 	var b [8 * len(key)]byte
 	rand.Read(b[:]) // never fails
 	for i := range key {

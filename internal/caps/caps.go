@@ -14,13 +14,14 @@ import (
 // Capability is a bit of a capability set.
 type Capability uint
 
-// The capabilities that backends need.
+// The capabilities that backends need, and those that make them find out more.
 const (
-	NetAdmin Capability = unix.CAP_NET_ADMIN
-	NetRaw   Capability = unix.CAP_NET_RAW
-	SysAdmin Capability = unix.CAP_SYS_ADMIN
-	PerfMon  Capability = unix.CAP_PERFMON
-	BPF      Capability = unix.CAP_BPF
+	NetAdmin  Capability = unix.CAP_NET_ADMIN
+	NetRaw    Capability = unix.CAP_NET_RAW
+	SysPtrace Capability = unix.CAP_SYS_PTRACE
+	SysAdmin  Capability = unix.CAP_SYS_ADMIN
+	PerfMon   Capability = unix.CAP_PERFMON
+	BPF       Capability = unix.CAP_BPF
 )
 
 // String returns the name as setcap spells it.
@@ -30,6 +31,8 @@ func (c Capability) String() string {
 		return "cap_net_admin"
 	case NetRaw:
 		return "cap_net_raw"
+	case SysPtrace:
+		return "cap_sys_ptrace"
 	case SysAdmin:
 		return "cap_sys_admin"
 	case PerfMon:
@@ -38,6 +41,22 @@ func (c Capability) String() string {
 		return "cap_bpf"
 	}
 	return fmt.Sprintf("cap_%d", uint(c))
+}
+
+// Names returns the names as setcap spells them.
+func Names(cs ...Capability) []string {
+	names := make([]string, len(cs))
+	for i, c := range cs {
+		names[i] = c.String()
+	}
+	return names
+}
+
+// Held reports whether the calling thread has a capability, or a wider one that stands
+// for it. In doubt it has not.
+func Held(c Capability) bool {
+	missing, err := Missing(c)
+	return err == nil && len(missing) == 0
 }
 
 // Missing returns which of want the calling thread lacks.
@@ -70,10 +89,6 @@ func Explain(err error, want ...Capability) error {
 		// Refused for another reason: a user namespace, a security module, lockdown.
 		return err
 	}
-	names := make([]string, len(want))
-	for i, c := range want {
-		names[i] = c.String()
-	}
 	// What was being done when it was refused tells a user nothing.
-	return registry.NeedCaps(refusal, names...)
+	return registry.NeedCaps(refusal, Names(want...)...)
 }

@@ -14,6 +14,7 @@ type Config struct {
 	// Candidates in the order in which Open is tried. With one, its error ends
 	// the run; with several (--backend=auto), the next one is tried.
 	Candidates []Candidate
+	RunnersUp  []flow.RunnerUp     // what was considered and is not tried, for the report
 	Env        registry.BackendEnv // handed to Open; Interval is set by the engine
 	Outputs    []Output
 
@@ -27,8 +28,9 @@ type Config struct {
 
 	// ReportNow asks for an interval report before its time (SIGUSR1). May be nil.
 	ReportNow <-chan struct{}
-	// Attached is called once counting has started. May be nil.
-	Attached func(Candidate, registry.Attachment)
+	// Attached is called once counting has started, with what was chosen and what was
+	// not. May be nil.
+	Attached func(Candidate, []flow.RunnerUp, registry.Attachment)
 	// Progress is called now and then, from the engine's goroutine. May be nil.
 	Progress func(Progress)
 }
@@ -39,6 +41,7 @@ type Candidate struct {
 	Backend registry.Backend
 	Config  registry.BackendConfig
 	Reason  string // why auto proposes it; "" when named by the user
+	WhyNot  string // what it loses by if one before it is taken
 }
 
 // Output is an open sink and which reports it gets.

@@ -40,25 +40,25 @@ const collectWithin = 5 * time.Second
 func Run(ctx context.Context, c Config) error {
 	var result *multierror.Error
 	outlets := openOutlets(ctx, c.Outputs)
-	src, cand, err := open(ctx, &c)
+	o, err := open(ctx, &c)
 	if err != nil {
 		result = multierror.Append(result, err)
 		result = multierror.Append(result, outlets.close(c.Env.Notify)...)
 		return result.ErrorOrNil()
 	}
 
-	r := newRun(&c, src, cand, outlets)
+	r := newRun(&c, o, outlets)
 	r.describe()
 	if c.Attached != nil {
-		c.Attached(cand, r.attachment)
+		c.Attached(o.cand, o.runnersUp, r.attachment)
 	}
 	if err := r.loop(ctx); err != nil {
-		result = multierror.Append(result, fmt.Errorf("backend %s: %w", cand.Name, err))
+		result = multierror.Append(result, fmt.Errorf("backend %s: %w", o.cand.Name, err))
 	}
 	// Detach before the last reports are written: a slow output must not keep
 	// programs in the packet path.
-	if err := src.Close(); err != nil {
-		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", cand.Name, err))
+	if err := o.src.Close(); err != nil {
+		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", o.cand.Name, err))
 	}
 	r.final()
 	result = multierror.Append(result, outlets.close(c.Env.Notify)...)
@@ -67,9 +67,8 @@ func Run(ctx context.Context, c Config) error {
 
 // run is the state of one count; the loop's goroutine owns it.
 type run struct {
-	c       *Config
-	src     registry.Source
-	cand    Candidate
+	c *Config
+	opened
 	ledger  *ledger.Ledger
 	batch   *flow.Batch
 	links   links
@@ -85,14 +84,14 @@ type run struct {
 	progress      pacer
 }
 
-func newRun(c *Config, src registry.Source, cand Candidate, o outlets) *run {
+func newRun(c *Config, from opened, o outlets) *run {
 	now := c.Env.Now()
 	r := &run{
-		c: c, src: src, cand: cand, outlets: o, rate: rateLayer(c.Count, cand.Backend.Layers),
+		c: c, opened: from, outlets: o, rate: rateLayer(c.Count, from.cand.Backend.Layers),
 		ledger:   ledger.New(c.Dims, c.MaxFlows, flow.Seed{rand.Uint64(), rand.Uint64()}),
 		progress: pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now},
 	}
-	if cand.Backend.Clock == registry.ClockWall {
+	if from.clock == registry.ClockWall {
 		r.start, r.end, r.intervalStart = now, now, now
 	}
 	r.batch = flow.NewBatch(func(recs []flow.Record) error {
@@ -123,7 +122,7 @@ func (r *run) loop(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, r.c.Timeout)
 		defer cancel()
 	}
-	if r.cand.Backend.Clock == registry.ClockSource {
+	if r.clock == registry.ClockSource {
 		return r.loopSource(ctx)
 	}
 	return r.loopWall(ctx)
@@ -230,10 +229,10 @@ func (r *run) collect(ctx context.Context) error {
 	r.ledger.AddOther(b.Other)
 	r.ledger.AddLost(b.Lost)
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
-	if b.End.IsZero() && r.cand.Backend.Clock == registry.ClockWall {
+	if b.End.IsZero() && r.clock == registry.ClockWall {
 		b.End = r.c.Env.Now()
 	}
-	if r.cand.Backend.Clock == registry.ClockSource {
+	if r.clock == registry.ClockSource {
 		// A pause between two windows of a capture belongs to neither.
 		r.intervalStart = b.Start
 		if r.start.IsZero() {

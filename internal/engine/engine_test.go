@@ -335,18 +335,30 @@ func TestCandidates(t *testing.T) {
 		src, sink := &counter{end: 1, endErr: io.EOF}, &recorder{}
 		c := config(src, sink)
 		b := backend(registry.ClockWall)
-		c.Candidates = []Candidate{{"x", b, missing, ""}, {"y", b, denied, ""}, {"z", b, src, "it is left"}}
+		c.Candidates = []Candidate{
+			{Name: "x", Backend: b, Config: missing, WhyNot: "not said: it was tried"},
+			{Name: "y", Backend: b, Config: denied},
+			{Name: "z", Backend: b, Config: src, Reason: "it is left"},
+			{Name: "later", Backend: b, Config: src, WhyNot: "costs more"},
+		}
+		c.RunnersUp = []flow.RunnerUp{{Backend: "unfit", Why: "egress is not seen"}}
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		if f := sink.final(t); f.Backend != "z" || f.Reason != "it is left" {
-			t.Errorf("backend %q, reason %q", f.Backend, f.Reason)
+		want := []flow.RunnerUp{
+			{Backend: "x", Why: "could not be opened: not supported: no tcx"},
+			{Backend: "y", Why: "could not be opened: needs root or cap_bpf"},
+			{Backend: "later", Why: "costs more"},
+			{Backend: "unfit", Why: "egress is not seen"},
+		}
+		if f := sink.final(t); f.Backend != "z" || f.Reason != "it is left" || !slices.Equal(f.RunnersUp, want) {
+			t.Errorf("backend %q, reason %q, runners-up %q", f.Backend, f.Reason, f.RunnersUp)
 		}
 
 		// None opens: the remedy that the user can act on is the answer.
 		sink = &recorder{}
 		c = config(src, sink)
-		c.Candidates = []Candidate{{"x", b, missing, ""}, {"y", b, denied, ""}}
+		c.Candidates = []Candidate{{Name: "x", Backend: b, Config: missing}, {Name: "y", Backend: b, Config: denied}}
 		err := Run(t.Context(), c)
 		if !errors.Is(err, registry.ErrPermission) || errors.Is(err, registry.ErrUnsupported) {
 			t.Errorf("error %v", err)

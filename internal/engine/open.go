@@ -5,18 +5,32 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/registry"
 )
 
+// opened is the source that was taken.
+type opened struct {
+	src       registry.Source
+	cand      Candidate
+	clock     registry.Clock
+	runnersUp []flow.RunnerUp
+}
+
 // open tries the candidates in order. An explicitly named backend is the only
 // one and its error is the answer; of several the most useful error is.
-func open(ctx context.Context, c *Config) (registry.Source, Candidate, error) {
+func open(ctx context.Context, c *Config) (opened, error) {
 	var failed []error
-	for _, cand := range c.Candidates {
+	var runnersUp []flow.RunnerUp
+	for i, cand := range c.Candidates {
 		src, err := openOne(ctx, c, cand)
 		if err == nil {
-			return src, cand, nil
+			for _, later := range c.Candidates[i+1:] {
+				runnersUp = append(runnersUp, flow.RunnerUp{Backend: later.Name, Why: later.WhyNot})
+			}
+			return opened{src, cand, cand.Backend.ClockOf(cand.Config), append(runnersUp, c.RunnersUp...)}, nil
 		}
+		runnersUp = append(runnersUp, flow.RunnerUp{Backend: cand.Name, Why: "could not be opened: " + err.Error()})
 		err = fmt.Errorf("backend %s: %w", cand.Name, err)
 		c.Env.Debugf("%v", err)
 		failed = append(failed, err)
@@ -25,14 +39,14 @@ func open(ctx context.Context, c *Config) (registry.Source, Candidate, error) {
 		}
 	}
 	if len(failed) == 0 {
-		return nil, Candidate{}, fmt.Errorf("%w: no backend can do what was asked", registry.ErrUnsupported)
+		return opened{}, fmt.Errorf("%w: no backend can do what was asked", registry.ErrUnsupported)
 	}
 	for _, err := range failed {
 		if errors.Is(err, registry.ErrPermission) {
-			return nil, Candidate{}, err // the one thing the user can change at once
+			return opened{}, err // the one thing the user can change at once
 		}
 	}
-	return nil, Candidate{}, failed[0]
+	return opened{}, failed[0]
 }
 
 func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, error) {
@@ -41,7 +55,7 @@ func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, e
 	}
 	env := c.Env
 	env.MaxFlows = c.MaxFlows
-	if cand.Backend.Clock == registry.ClockSource && wantsIntervals(c.Outputs) {
+	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource && wantsIntervals(c.Outputs) {
 		env.Interval = c.Refresh
 	}
 	if !cand.Backend.Caps.Has(registry.CapInterfaces) {

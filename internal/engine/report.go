@@ -12,7 +12,7 @@ func (r *run) interval() {
 	empty := !r.end.After(r.intervalStart) && r.ledger.Sums(ledger.Interval).Total.IsZero()
 	if wantsIntervals(r.c.Outputs) && !empty {
 		rep := r.report(ledger.Interval, r.outlets.top(registry.WhenInterval))
-		r.outlets.interval(rep, r.cand.Backend.Clock == registry.ClockSource)
+		r.outlets.interval(rep, r.clock == registry.ClockSource)
 		r.intervalStart = r.end
 		r.ledger.EndInterval()
 		r.links.endInterval()
@@ -33,7 +33,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	a := &r.attachment
 	sel := r.ledger.Select(span, top, r.c.Sort.order(span == ledger.Run, r.rate))
 	rep := &flow.Report{
-		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason,
+		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, RunnersUp: r.runnersUp,
 		Interfaces: a.Interfaces, Notes: a.Notes, PacketsInexact: a.PacketsInexact,
 		Start: r.intervalStart, End: r.end,
 		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate,

@@ -1,8 +1,7 @@
 package engine
 
 import (
-	"bytes"
-	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,76 +48,84 @@ func (f SortField) String() string { return sortNames[f] }
 
 // order returns the order of the rows of a report.
 func (f SortField) order(final bool, rate flow.Layer) ledger.Order {
-	of := func(r *flow.PackedRow) *flow.Counters {
+	of := func(r row) *flow.Counters {
 		if final {
 			return &r.Total
 		}
 		return &r.Delta
 	}
-	type row = *flow.PackedRow
+	packets := func(r row) uint64 { return of(r).Packets }
 	var o ledger.Order
-	compare := func(_, _ row) int { return 0 }
 	switch f {
 	case SortRate:
-		o.Key = func(r row) uint64 { return of(r).At(rate) }
-	case SortPackets:
-		o.Key = func(r row) uint64 { return of(r).Packets }
+		o = ledger.Order{func(r row) uint64 { return of(r).At(rate) }}
+	case SortPackets: // as all do in the end
 	case SortBytes:
-		o.Key = func(r row) uint64 { return of(r).Bytes }
+		o = ledger.Order{func(r row) uint64 { return of(r).Bytes }}
 	case SortFrameBytes:
-		o.Key = func(r row) uint64 { return of(r).FrameBytes }
-	case SortLast:
-		o.Key = func(r row) uint64 { return uint64(r.Last) }
-	case SortFirst: // the earliest first
-		o.Key = func(r row) uint64 { return ^uint64(r.First) }
-	case SortSrcPort:
-		o.Key = func(r row) uint64 { return uint64(^ports(r) >> 16) }
-	case SortDstPort:
-		o.Key = func(r row) uint64 { return uint64(^ports(r) & 0xffff) }
+		o = ledger.Order{func(r row) uint64 { return of(r).FrameBytes }}
 	case SortSrc:
-		compare = func(a, b row) int { return bytes.Compare(a.Key.Src[:], b.Key.Src[:]) }
+		o = bySrc
 	case SortDst:
-		compare = func(a, b row) int { return bytes.Compare(a.Key.Dst[:], b.Key.Dst[:]) }
+		o = byDst
+	case SortSrcPort:
+		o = ledger.Order{func(r row) uint64 { return uint64(^ports(r) >> 16) }}
+	case SortDstPort:
+		o = ledger.Order{func(r row) uint64 { return uint64(^ports(r) & 0xffff) }}
 	case SortProto:
-		compare = func(a, b row) int {
-			ka, kb := a.Key.Key(), b.Key.Key()
-			return cmp.Compare(ka.Protocol(), kb.Protocol())
-		}
+		o = byName
+	case SortFirst: // the earliest first
+		o = ledger.Order{func(r row) uint64 { return ^uint64(r.First) }}
+	case SortLast:
+		o = ledger.Order{func(r row) uint64 { return uint64(r.Last) }}
 	}
-	o.Compare = func(a, b row) int {
-		if c := compare(a, b); c != 0 {
-			return c
-		}
-		if c := cmp.Compare(of(b).Packets, of(a).Packets); c != 0 {
-			return c
-		}
-		return compareKeys(&a.Key, &b.Key)
-	}
-	return o
+	return slices.Concat(o, ledger.Order{packets}, byKey)
 }
 
-func ports(r *flow.PackedRow) uint32 {
+type row = *flow.PackedRow
+
+func ports(r row) uint32 {
 	if r.Key.L4Kind != flow.L4Ports {
 		return 0
 	}
 	return r.Key.L4
 }
 
-// compareKeys is a total order over keys, so that equal traffic prints equally.
-func compareKeys(a, b *flow.Packed) int {
-	return cmp.Or(
-		cmp.Compare(a.Family, b.Family),
-		cmp.Compare(a.EtherType, b.EtherType),
-		cmp.Compare(a.Proto, b.Proto),
-		bytes.Compare(a.Src[:], b.Src[:]),
-		bytes.Compare(a.Dst[:], b.Dst[:]),
-		cmp.Compare(a.L4, b.L4),
-		cmp.Compare(a.Dir, b.Dir),
-		cmp.Compare(a.VLAN, b.VLAN),
-		cmp.Compare(a.Ifindex, b.Ifindex),
-		cmp.Compare(a.NetNS, b.NetNS),
-		cmp.Compare(a.PID, b.PID),
-		cmp.Compare(a.CgroupID, b.CgroupID),
-		cmp.Compare(a.L4Kind, b.L4Kind),
+// The orders of what a key is made of, the smallest first.
+var (
+	bySrc = ledger.Order{
+		func(r row) uint64 { return ^binary.BigEndian.Uint64(r.Key.Src[:8]) },
+		func(r row) uint64 { return ^binary.BigEndian.Uint64(r.Key.Src[8:]) },
+	}
+	byDst = ledger.Order{
+		func(r row) uint64 { return ^binary.BigEndian.Uint64(r.Key.Dst[:8]) },
+		func(r row) uint64 { return ^binary.BigEndian.Uint64(r.Key.Dst[8:]) },
+	}
+	byName = ledger.Order{
+		func(r row) uint64 { return ^protocol(r, 0) },
+		func(r row) uint64 { return ^protocol(r, 8) },
+	}
+	// byKey is a total order, so that equal traffic prints equally.
+	byKey = slices.Concat(
+		ledger.Order{func(r row) uint64 {
+			return ^(uint64(r.Key.Family)<<24 | uint64(r.Key.EtherType)<<8 | uint64(r.Key.Proto))
+		}},
+		bySrc, byDst,
+		ledger.Order{
+			func(r row) uint64 {
+				return ^(uint64(r.Key.L4)<<32 | uint64(r.Key.Dir)<<24 | uint64(r.Key.VLAN)<<8 | uint64(r.Key.L4Kind))
+			},
+			func(r row) uint64 { return ^(uint64(r.Key.Ifindex)<<32 | uint64(r.Key.NetNS)) },
+			func(r row) uint64 { return ^uint64(r.Key.PID) },
+			func(r row) uint64 { return ^r.Key.CgroupID },
+		},
 	)
+)
+
+// protocol is eight bytes of the protocol's name.
+func protocol(r row, from int) uint64 {
+	k := r.Key.Key()
+	var b [16]byte
+	copy(b[:], k.Protocol())
+	return binary.BigEndian.Uint64(b[from:])
 }

@@ -1,6 +1,7 @@
 package ifsource_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	_ "github.com/pktstat/pktstat/backends/afpacket"
 	_ "github.com/pktstat/pktstat/backends/tc"
 	_ "github.com/pktstat/pktstat/backends/xdp"
 	"github.com/pktstat/pktstat/flow"
@@ -24,6 +26,8 @@ var backends = []struct{ name, option, since string }{
 	{"tc", "-attach=clsact", "4.5"},
 	{"xdp", "-mode=native", "5.9"},
 	{"xdp", "-mode=generic", "5.9"},
+	{"afpacket", "-rings=1", "4.6"},
+	{"afpacket", "-rings=2", "4.12"},
 }
 
 type opener func(t *testing.T, on *testnet.Iface) *livetest.Source
@@ -242,7 +246,12 @@ func setUp(t *testing.T, name string) {
 
 func rename(t *testing.T, from, to string) {
 	t.Helper()
-	if err := netlink.LinkSetName(byName(t, from), to); err != nil {
+	l := byName(t, from)
+	err := netlink.LinkSetName(l, to)
+	if errors.Is(err, unix.EBUSY) { // before 6.2 only while it is down (bd039b5ea2a9)
+		err = errors.Join(netlink.LinkSetDown(l), netlink.LinkSetName(l, to), netlink.LinkSetUp(l))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -266,7 +275,8 @@ func moveTo(t *testing.T, name string, h *testnet.Host) {
 	}
 }
 
-// send sends n frames out of an interface.
+// send sends n frames out of an interface. One that has just got its carrier has no
+// queue until the kernel's link watch has run, and drops them without a word.
 func send(t *testing.T, name string, n int) {
 	t.Helper()
 	if err := sendFrames(name, n); err != nil {
@@ -276,6 +286,12 @@ func send(t *testing.T, name string, n int) {
 
 func sendFrames(name string, n int) error {
 	l, err := netlink.LinkByName(name)
+	for end := time.Now().Add(10 * time.Second); err == nil && l.Attrs().OperState != netlink.OperUp; l, err = netlink.LinkByName(name) {
+		if time.Now().After(end) {
+			return fmt.Errorf("interface %s is not up", name)
+		}
+		time.Sleep(time.Millisecond)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,25 +1,12 @@
 package ledger
 
-import (
-	"cmp"
-	"slices"
-
-	"github.com/pktstat/pktstat/flow"
-)
+import "github.com/pktstat/pktstat/flow"
 
 // Selection is the ordered rows of a span and what they leave out.
 type Selection struct {
 	Rows  []*flow.PackedRow
 	Count int           // rows with traffic in the span, before the cut
 	Rest  flow.Counters // of the rows that were cut off
-}
-
-// Order is an order of rows: by Key, the largest first, then by Compare. Keys are
-// read once a row, so that sorting a million rows does not visit each of them
-// twenty times.
-type Order struct {
-	Key     func(*flow.PackedRow) uint64 // nil: all equal
-	Compare func(a, b *flow.PackedRow) int
 }
 
 // Select returns the first top rows (0: all) of a span in order. Rows of an
@@ -30,7 +17,7 @@ func (l *Ledger) Select(s Span, top int, order Order) Selection {
 	if top <= 0 {
 		top = l.rows.n
 	}
-	h := heap{compare: order.Compare, rows: make([]keyed, 0, min(top, l.rows.n)), cuts: top < l.rows.n}
+	h := heap{order: order, rows: make([]keyed, 0, min(top, l.rows.n)), cuts: top < l.rows.n}
 	for row := range l.rows.all() {
 		c := &row.Delta
 		if s == Run {
@@ -40,15 +27,11 @@ func (l *Ledger) Select(s Span, top int, order Order) Selection {
 			continue
 		}
 		sel.Count++
-		k := keyed{row: row}
-		if order.Key != nil {
-			k.key = order.Key(row)
-		}
-		if cut := h.offer(k, top); cut != nil {
+		if cut := h.offer(keyed{order[0](row), row}, top); cut != nil {
 			sel.Rest.Add(counters(cut, s))
 		}
 	}
-	slices.SortFunc(h.rows, h.order)
+	order.sort(h.rows)
 	sel.Rows = make([]*flow.PackedRow, len(h.rows))
 	if s == Run {
 		for i := range h.rows {
@@ -73,24 +56,11 @@ func counters(r *flow.PackedRow, s Span) flow.Counters {
 	return r.Delta
 }
 
-// keyed is a row with what it is ordered by.
-type keyed struct {
-	key uint64
-	row *flow.PackedRow
-}
-
 // heap keeps the first rows of an order, the last of them at the root.
 type heap struct {
-	compare func(a, b *flow.PackedRow) int
-	rows    []keyed
-	cuts    bool // there may be more rows than fit
-}
-
-func (h *heap) order(a, b keyed) int {
-	if c := cmp.Compare(b.key, a.key); c != 0 {
-		return c
-	}
-	return h.compare(a.row, b.row)
+	order Order
+	rows  []keyed
+	cuts  bool // there may be more rows than fit
 }
 
 // offer adds a row if it is among the first top so far, and returns the row that
@@ -106,7 +76,7 @@ func (h *heap) offer(k keyed, top int) *flow.PackedRow {
 		return nil
 	}
 	root := h.rows[0]
-	if h.order(k, root) >= 0 {
+	if h.order.compare(k, root) >= 0 {
 		return k.row
 	}
 	h.rows[0] = k
@@ -120,10 +90,10 @@ func (h *heap) down(i int) {
 		if c >= len(h.rows) {
 			return
 		}
-		if c+1 < len(h.rows) && h.order(h.rows[c+1], h.rows[c]) > 0 {
+		if c+1 < len(h.rows) && h.order.compare(h.rows[c+1], h.rows[c]) > 0 {
 			c++
 		}
-		if h.order(h.rows[c], h.rows[i]) <= 0 {
+		if h.order.compare(h.rows[c], h.rows[i]) <= 0 {
 			return
 		}
 		h.rows[i], h.rows[c] = h.rows[c], h.rows[i]

@@ -23,8 +23,15 @@ type Frame struct {
 	Tagged bool
 	TCI    uint16 // of that tag
 
-	// Segments of a GSO or GRO super-frame; 0 and 1 mean that it is none.
+	// Segments of a GSO or GRO super-frame; 0 and 1 mean that it is none, unless there
+	// is a SegmentSize.
 	Segments int
+	// SegmentSize is the payload of each segment of a super-frame but the last, whose
+	// Segments are not known. 0: it is none.
+	SegmentSize int
+	// HeaderLen is what is in Data before the payload that is segmented, the headers
+	// inside of a tunnel included. 0: it ends with the transport header.
+	HeaderLen int
 }
 
 // Parse sets the key and the counters of r to those of f: every field of both,
@@ -67,7 +74,7 @@ func Parse(f *Frame, r *flow.Record) {
 	r.Packets = 1
 	r.Bytes = uint64(bytes)
 	r.FrameBytes = uint64(frameBytes)
-	if f.Segments > 1 {
+	if f.Segments > 1 || f.SegmentSize > 0 {
 		addSegments(&r.Counters, f, l3, header, payload, k)
 	}
 }

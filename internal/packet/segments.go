@@ -10,18 +10,33 @@ import (
 // the wire: each after the first repeats what is before layer 3, the IP header
 // and the transport header.
 func addSegments(c *flow.Counters, f *Frame, l3, ipHeader int, payload []byte, k *flow.Packed) {
+	end := l3 + ipHeader + transportLen(payload, k.Proto)
+	if f.HeaderLen > end {
+		end = f.HeaderLen
+	}
+	n := f.Segments
+	if n == 0 && f.Len > end {
+		n = (f.Len - end + f.SegmentSize - 1) / f.SegmentSize
+	}
+	if n <= 1 {
+		return
+	}
+	more := uint64(n - 1)
+	c.Packets += more
 	before := l3 + f.LinkLen
 	if f.Tagged {
 		before += tagLen
 	}
-	headers := ipHeader + transportLen(payload, k.Proto)
+	headers := end - l3
+	if ipHeader == 0 { // not IP
+		c.FrameBytes += more * uint64(before+headers)
+		return
+	}
 	if k.Family == flow.FamilyIPv6 && isJumbo(f.Data[l3:]) {
 		headers -= jumboHeaderLen
 		c.Bytes -= jumboHeaderLen
 		c.FrameBytes -= jumboHeaderLen
 	}
-	more := uint64(f.Segments - 1)
-	c.Packets += more
 	c.Bytes += more * uint64(headers)
 	c.FrameBytes += more * uint64(before+headers)
 }

@@ -111,7 +111,11 @@ func (p *xdpParser) parse(in *input, linear int) (*outcome, error) {
 	if in.raw {
 		prog, out = p.raw.objs.Raw, p.raw.out
 	}
-	ret, err := prog.Run(&ebpf.RunOptions{Data: in.data, Context: &xdpMD{DataEnd: uint32(linear)}})
+	o := ebpf.RunOptions{Data: in.data}
+	if linear != len(in.data) { // kernels before 5.15 take no context, not even one that changes nothing
+		o.Context = &xdpMD{DataEnd: uint32(linear)}
+	}
+	ret, err := prog.Run(&o)
 	if err == nil && ret != xdpPass {
 		err = fmt.Errorf("the program returned %d", ret)
 	}

@@ -49,6 +49,9 @@ func (e *encoder) head(r *flow.Report) {
 	if r.Reason != "" {
 		e.key("reason").string(r.Reason)
 	}
+	if len(r.RunnersUp) > 0 {
+		e.runnersUp(r.RunnersUp)
+	}
 	e.key("interfaces").open('[')
 	for i := range r.Interfaces {
 		e.element().string(r.Interfaces[i].Name)
@@ -78,6 +81,17 @@ func (e *encoder) head(r *flow.Report) {
 	e.sum("lost", r.Lost, r.LostBytesUnknown)
 	e.sum("rest", r.Rest, false)
 	e.key("flow_count").uint(uint64(r.FlowCount))
+}
+
+func (e *encoder) runnersUp(all []flow.RunnerUp) {
+	e.key("runners_up").open('[')
+	for _, u := range all {
+		e.element().open('{')
+		e.key("backend").string(u.Backend)
+		e.key("reason").string(u.Why)
+		e.close('}')
+	}
+	e.close(']')
 }
 
 func (e *encoder) sum(name string, c flow.Counters, bytesUnknown bool) {

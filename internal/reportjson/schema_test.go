@@ -18,7 +18,7 @@ import (
 
 // The fields in the order of the schema.
 var (
-	reportFields = strings.Fields(`schema final seq backend attach reason interfaces start end duration_s by rate_layer
+	reportFields = strings.Fields(`schema final seq backend attach reason runners_up interfaces start end duration_s by rate_layer
 		packets_exact notes total other lost rest flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op sub ethertype vlan
 		direction iface packets bytes frame_bytes bps pps first last pid cgroup_id netns`)
@@ -31,11 +31,14 @@ type jsonCounters struct {
 	BytesUnknown bool    `json:"bytes_unknown"`
 }
 
+type jsonRunnerUp struct{ Backend, Reason string }
+
 type jsonReport struct {
 	Schema                   string
 	Final                    *bool
 	Seq                      uint64
 	Backend, Attach, Reason  string
+	RunnersUp                []jsonRunnerUp `json:"runners_up"`
 	Interfaces               []string
 	Start, End               time.Time
 	DurationS                *float64 `json:"duration_s"`
@@ -111,6 +114,9 @@ func TestReadsBack(t *testing.T) {
 			}
 			switch {
 			case got.Schema != "pktstat.report/v1", *got.Final != r.Final, got.Seq != r.Seq,
+				!slices.EqualFunc(got.RunnersUp, r.RunnersUp, func(g jsonRunnerUp, w flow.RunnerUp) bool {
+					return g.Backend == w.Backend && g.Reason == w.Why
+				}),
 				got.Backend != r.Backend, got.Attach != r.Attach, got.Reason != r.Reason,
 				!got.Start.Equal(r.Start), !got.End.Equal(r.End), *got.DurationS != r.Duration().Seconds(),
 				!slices.Equal(got.Interfaces, names), !slices.Equal(got.Notes, r.Notes),

@@ -95,6 +95,9 @@ func checkFlushed(s *suite) error {
 		if err := o.Write(context.Background(), r); err != nil {
 			return fmt.Errorf("report %d: %w", r.Seq, err)
 		}
+		if s.Gathers && !r.Final {
+			continue
+		}
 		if o.target.Len() <= before {
 			return fmt.Errorf("report %d had not reached the target when write returned", r.Seq)
 		}

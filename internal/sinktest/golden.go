@@ -22,6 +22,9 @@ func (s *suite) golden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if s.Compared != nil {
+				got = s.Compared(got)
+			}
 			name := g.Name + ".golden"
 			if s.variant.Name != "" {
 				name = g.Name + "." + s.variant.Name + ".golden"

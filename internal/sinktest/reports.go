@@ -85,6 +85,9 @@ func key(proto flow.Proto, src, dst string) flow.Key {
 func mixed() *flow.Report {
 	r := final("tc", "tcx")
 	r.Reason = "cheapest backend that sees both directions"
+	r.RunnersUp = []flow.RunnerUp{
+		{Backend: "afpacket", Why: "works here too, cost: copy"}, {Backend: "xdp", Why: "egress is not seen"},
+	}
 	r.Interfaces = append(r.Interfaces, flow.Interface{Index: 5, Name: "wg0"})
 
 	add(r, key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), 1200, 1_600_000, 1_616_800)
@@ -253,6 +256,7 @@ var (
 func named(names []string) *flow.Report {
 	r := final(names[0], names[1])
 	r.Reason, r.Notes, r.Interfaces = names[2], []string{names[0], names[2], names[3]}, nil
+	r.RunnersUp = []flow.RunnerUp{{Backend: names[0], Why: names[2]}, {Backend: names[3], Why: names[3]}}
 	for i, name := range names {
 		k := key(flow.UDP, "192.0.2.1:1000", "192.0.2.2:2000")
 		k.Ifindex = uint32(i + 1)
@@ -296,6 +300,7 @@ func clone(reports []*flow.Report) []*flow.Report {
 	for _, r := range reports {
 		c := *r
 		c.Interfaces, c.Notes, c.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
+		c.RunnersUp = slices.Clone(r.RunnersUp)
 		for _, p := range r.Packed {
 			row := *p
 			c.Packed = append(c.Packed, &row)
@@ -315,6 +320,9 @@ func overwrite(r *flow.Report) {
 	}
 	for i := range r.Notes {
 		r.Notes[i] = "overwritten"
+	}
+	for i := range r.RunnersUp {
+		r.RunnersUp[i] = flow.RunnerUp{Backend: "overwritten"}
 	}
 	*r = flow.Report{Backend: "overwritten"}
 }

@@ -4,7 +4,9 @@
 //
 //	func TestConformance(t *testing.T) { sinktest.Run(t, sinktest.Options{Name: "json"}) }
 //
-// The suite is for outputs that write text to the target which env.Create opens.
+// Most of the suite is for outputs that write text to the target which env.Create
+// opens; those that do something else with their target set Options.Target. Those
+// that take over a terminal have checks of their own.
 package sinktest
 
 import (
@@ -21,6 +23,14 @@ type Options struct {
 	// Variants are further ways of opening the output. Each is checked and has
 	// golden files of its own; the one without options is always there.
 	Variants []Variant
+
+	// Target is for outputs that do not write to a file: what to open them with,
+	// "127.0.0.1:0". Then only the promises are checked that all sinks make.
+	Target string
+	// Gathers: interval reports are collected, and written with the final one.
+	Gathers bool
+	// Compared is the part of what is written that the golden files have; nil: all.
+	Compared func([]byte) []byte
 
 	outputs *registry.Registry[registry.Output] // registry.Outputs, but in the suite's own test
 }
@@ -43,14 +53,20 @@ func Run(t *testing.T, o Options) {
 			name = "default"
 		}
 		t.Run(name, func(t *testing.T) {
-			for _, c := range checks {
+			if s.tty() {
+				s.onTerminals(t)
+				return
+			}
+			for _, c := range s.checks() {
 				t.Run(c.name, func(t *testing.T) {
 					if err := s.try(c.run); err != nil {
 						t.Error(err)
 					}
 				})
 			}
-			t.Run("golden", func(t *testing.T) { s.golden(t) })
+			if s.Target == "" {
+				t.Run("golden", func(t *testing.T) { s.golden(t) })
+			}
 		})
 	}
 }
@@ -70,6 +86,19 @@ func suites(o Options) []*suite {
 type suite struct {
 	Options
 	variant Variant
+}
+
+// tty reports whether the output takes over a terminal.
+func (s *suite) tty() bool {
+	out, err := s.output()
+	return err == nil && out.TTY
+}
+
+func (s *suite) checks() []check {
+	if s.Target != "" {
+		return checksWithoutFile
+	}
+	return checks
 }
 
 // check is a promise. Its function returns how it is broken.

@@ -81,6 +81,76 @@ func TestFindsDefects(t *testing.T) {
 	}
 }
 
+// So does what is left of it for outputs whose target is no file.
+func TestFindsDefectsWithoutFile(t *testing.T) {
+	for _, c := range []struct {
+		defect
+		check string
+		want  string
+	}{
+		{"", "", ""},
+		{"creates a file", "no file is created", "called 1 times"},
+		{"panics on empty reports", "every run is taken", "panic: "},
+		{"second close fails", "ends without a final report", "close, call 2"},
+		{"changes the report", "reports are left alone", "was changed"},
+	} {
+		t.Run(string(c.defect), func(t *testing.T) {
+			outputs := registry.New[registry.Output]("output")
+			outputs.Register("test", registry.Output{
+				Summary: "shows reports", When: registry.WhenInterval | registry.WhenFinal,
+				New: func() registry.OutputConfig { return &fileless{defect: c.defect} },
+			})
+			s := suites(Options{Name: "test", Target: "127.0.0.1:0", outputs: outputs})[0]
+			for _, check := range s.checks() {
+				err := s.try(check.run)
+				switch {
+				case c.check == "" && err != nil:
+					t.Errorf("%s says of a sound output: %v", check.name, err)
+				case c.check != check.name:
+				case err == nil || !strings.Contains(err.Error(), c.want):
+					t.Errorf("%s says %v, want %q in it", check.name, err, c.want)
+				}
+			}
+		})
+	}
+}
+
+// fileless is an output that writes nowhere.
+type fileless struct {
+	defect
+	closed bool
+}
+
+func (*fileless) Flags(*flag.FlagSet) {}
+
+func (f *fileless) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
+	if env.Target != "127.0.0.1:0" {
+		return nil, fmt.Errorf("the target is %q", env.Target)
+	}
+	if f.defect == "creates a file" {
+		_, _ = env.Create()
+	}
+	return f, nil
+}
+
+func (f *fileless) Write(_ context.Context, r *flow.Report) error {
+	switch f.defect {
+	case "panics on empty reports":
+		_ = r.Packed[0]
+	case "changes the report":
+		r.Seq++
+	}
+	return nil
+}
+
+func (f *fileless) Close() error {
+	if f.closed && f.defect == "second close fails" {
+		return errors.New("closed twice")
+	}
+	f.closed = true
+	return nil
+}
+
 func register(outputs *registry.Registry[registry.Output], d defect) {
 	opened := 0
 	out := registry.Output{

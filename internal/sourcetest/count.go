@@ -28,7 +28,8 @@ const checkEvery = 20 * time.Millisecond
 // With during, it collects while the traffic runs, else after it.
 func (s *subject) count(o *Options, set Setup, during bool) tally {
 	t := tally{end: time.Now()}
-	if s.b.Clock == registry.ClockSource {
+	s.clock = s.clockOf(set)
+	if s.clock == registry.ClockSource {
 		t.end = time.Time{}
 	}
 	src := s.mustOpen(set)
@@ -43,7 +44,7 @@ func (s *subject) count(o *Options, set Setup, during bool) tally {
 	if !during {
 		<-traffic
 	}
-	if s.b.Clock == registry.ClockSource {
+	if s.clock == registry.ClockSource {
 		s.toEOF(o, src, &t)
 	} else {
 		s.untilQuiet(o, src, &t, traffic)
@@ -135,7 +136,7 @@ func (s *subject) take(o *Options, src registry.Source, t *tally) error {
 	err := s.collect(context.Background(), src, b)
 	t.other.Add(b.Other)
 	t.lost.Add(b.Lost)
-	if b.End.IsZero() && s.b.Clock == registry.ClockWall {
+	if b.End.IsZero() && s.clock == registry.ClockWall {
 		b.End = time.Now()
 	}
 	if records == 0 {

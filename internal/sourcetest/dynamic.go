@@ -82,11 +82,11 @@ func checkCounts(tb testing.TB, o *Options) {
 // source is collected from while the traffic runs.
 func checkIntervals(tb testing.TB, o *Options) {
 	o.use(tb, func(s *subject) {
-		if s.b.Clock == registry.ClockWall {
-			s.count(o, o.Setup(tb), true)
+		set := o.Setup(tb)
+		if s.clockOf(set) == registry.ClockWall {
+			s.count(o, set, true)
 			return
 		}
-		set := o.Setup(tb)
 		whole := s.count(o, set, false)
 		set = o.Setup(tb)
 		set.Env.Interval = whole.end.Sub(whole.start)/7 + 1

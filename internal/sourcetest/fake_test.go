@@ -128,6 +128,8 @@ func (c *fakeConfig) Probe(context.Context) registry.ProbeResult {
 		r.Verdict, r.Err = registry.No, registry.ErrUnsupported
 	case "probe kind":
 		r.Verdict, r.Err = registry.No, io.ErrUnexpectedEOF
+	case "probe denied":
+		r.Verdict, r.Err = registry.No, registry.ErrPermission
 	case "no checks":
 		r.Checks = nil
 	case "check reason":

@@ -93,7 +93,7 @@ func (o Options) withDefaults(tb testing.TB) *Options {
 		o.lookup = registry.Backends.Lookup
 	}
 	if o.Patience == 0 {
-		o.Patience = 10 * time.Second
+		o.Patience = 2 * time.Minute // the verifier takes 10 s in a busy emulated machine
 	}
 	if o.Enter == nil {
 		o.Enter = func(_ testing.TB, f func()) { f() }
@@ -117,6 +117,7 @@ func (o *Options) backend(tb testing.TB) registry.Backend {
 type subject struct {
 	tb       testing.TB
 	b        registry.Backend
+	clock    registry.Clock // of what is counted
 	patience time.Duration
 	call     atomic.Value // string
 }
@@ -169,6 +170,8 @@ func (s *subject) config(args []string) registry.BackendConfig {
 	}
 	return c
 }
+
+func (s *subject) clockOf(set Setup) registry.Clock { return s.b.ClockOf(s.config(set.Args)) }
 
 // env completes what Setup gave.
 func (s *subject) env(e registry.BackendEnv) registry.BackendEnv {

@@ -107,6 +107,7 @@ func checkProbe(tb testing.TB, o *Options) {
 		if r := probe(configured); r.Verdict == registry.No {
 			tb.Errorf("Probe says no where Setup says that Open works: %v", r.Err)
 		}
+		s.checkProbeInterface(configured, set)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		end := s.during("Probe with a context that has ended")
@@ -114,6 +115,25 @@ func checkProbe(tb testing.TB, o *Options) {
 		end()
 		s.close(s.mustOpen(set))
 	})
+}
+
+// checkProbeInterface checks the same of what can be known of each interface.
+func (s *subject) checkProbeInterface(c registry.BackendConfig, set Setup) {
+	p, ok := c.(registry.InterfaceProber)
+	if !ok {
+		return
+	}
+	probe := func(set Setup) {
+		defer s.during("ProbeInterface")()
+		for _, i := range set.Env.Interfaces {
+			r := p.ProbeInterface(context.Background(), i)
+			s.checkResult(r)
+			if r.Verdict == registry.No {
+				s.tb.Errorf("ProbeInterface says no of %s, where Setup says that Open works: %v", i.Name, r.Err)
+			}
+		}
+	}
+	s.leavesNothing("ProbeInterface", func(testing.TB) Setup { return set }, probe)
 }
 
 func (s *subject) checkResult(r registry.ProbeResult) {
@@ -126,8 +146,10 @@ func (s *subject) checkResult(r registry.ProbeResult) {
 		tb.Errorf("Probe: supported, and yet there is an error: %v", r.Err)
 	case r.Verdict != registry.Supported && r.Err == nil:
 		tb.Errorf("Probe: %v without an error", r.Verdict)
-	case r.Verdict == registry.No && !errors.Is(r.Err, registry.ErrPermission) && !errors.Is(r.Err, registry.ErrUnsupported):
-		tb.Errorf("Probe: the error is neither ErrPermission nor ErrUnsupported: %v", r.Err)
+	case r.Verdict == registry.No && errors.Is(r.Err, registry.ErrPermission):
+		tb.Errorf("Probe: no, but without permission it is not known: %v", r.Err)
+	case r.Verdict == registry.No && !errors.Is(r.Err, registry.ErrUnsupported):
+		tb.Errorf("Probe: no, but the error is not ErrUnsupported: %v", r.Err)
 	}
 	if len(r.Checks) == 0 {
 		tb.Error("Probe: no checks")

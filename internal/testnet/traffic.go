@@ -29,9 +29,9 @@ const (
 	icmpLen     = 8
 )
 
-// ioTimeout bounds every wait for a packet: on a link of two namespaces it
-// arrives at once or never.
-const ioTimeout = 10 * time.Second
+// ioTimeout bounds every wait for packets: on a link of two namespaces they
+// arrive at once or never, but an emulated machine takes 20 s for 100 MB.
+const ioTimeout = 2 * time.Minute
 
 // newFlow returns a flow of packets with the given layer-4 length each.
 func newFlow(key flow.Key, packets, layer4 int) Flow {

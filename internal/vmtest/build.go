@@ -162,18 +162,18 @@ func (m *Matrix) goBuild(ctx context.Context, verb string, args ...string) error
 }
 
 // environment is what every run has. CI=true turns a skip for something that is
-// missing into a failure.
-func environment(kernel string) []string {
+// missing into a failure. name is the kernel's in the matrix.
+func environment(name, version string) []string {
 	return []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + busyboxDir,
 		"HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb", "CI=true",
-		"PKTSTAT_KERNEL=" + kernel, "PKTSTAT_OUT=" + protocol.OutDir, "PKTSTAT_BIN=" + programFile,
+		"PKTSTAT_KERNEL=" + version, "PKTSTAT_KERNEL_NAME=" + name, "PKTSTAT_OUT=" + protocol.OutDir, "PKTSTAT_BIN=" + programFile,
 	}
 }
 
 // plan says what a machine is to run.
-func (m *Matrix) plan(kernel string) protocol.Plan {
-	env := append(environment(kernel), m.Env...)
+func (m *Matrix) plan(name, version string) protocol.Plan {
+	env := append(environment(name, version), m.Env...)
 	if m.Command != "" {
 		return protocol.Plan{Runs: []protocol.Run{{
 			Name: m.Command, Dir: protocol.Root, Args: []string{"/bin/sh", "-c", m.Command},

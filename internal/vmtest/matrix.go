@@ -35,8 +35,15 @@ var Packages = []Package{
 	{Dir: "internal/vmtest/selftest", Run: "^TestMachine"},
 	{Dir: "internal/testnet"},
 	{Dir: "internal/bpfflow", Files: []string{"backends/tc/tc_bpfel.o"}},
-	{Dir: "backends/tc", Files: []string{"testdata/packets"}},
+	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/xdp", Args: []string{"-xdp.packets=20000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/afpacket", Args: []string{"-afpacket.packets=5000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/cgroup", Files: []string{"testdata/packets"}, Timeout: 10 * time.Minute},
+	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}, Timeout: 20 * time.Minute},
+	{Dir: "internal/ifsource"},
+	{Dir: "internal/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
+	{Dir: "test", Run: "OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed", Program: true},
 }
 
 // modules are loaded before the tests, with their parameters: where a module would

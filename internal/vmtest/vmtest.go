@@ -136,7 +136,11 @@ func (m *Matrix) testOn(ctx context.Context, k Kernel, accel, system string) (*R
 	}
 	r := &Result{Kernel: k.Name, Version: v.String(), Release: kernel.Release}
 	start := time.Now()
-	plan := m.plan(r.Version)
+	plan := m.plan(k.Name, r.Version)
+	outDir := filepath.Join(m.CacheDir, "out", k.Name)
+	if err := os.RemoveAll(outDir); err != nil {
+		return nil, err
+	}
 	file := system + "-" + k.Name
 	defer func() { _ = os.Remove(file) }()
 	if err := writeInitramfs(file, system, kernel.Modules, plan); err != nil {
@@ -153,7 +157,7 @@ func (m *Matrix) testOn(ctx context.Context, k Kernel, accel, system string) (*R
 	dog := watchdog{cancel: cancel}
 	defer dog.stop()
 	s := session{
-		plan: plan, isTest: m.Command == "", live: m.Live, outDir: filepath.Join(m.CacheDir, "out", r.Version),
+		plan: plan, isTest: m.Command == "", live: m.Live, outDir: outDir,
 		onNext: dog.expect,
 		onEnd:  func(p *PackageResult) { m.report(v, p) },
 	}

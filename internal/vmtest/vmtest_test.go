@@ -78,7 +78,7 @@ func TestFailuresAreSeen(t *testing.T) {
 			t.Errorf("no %q among the problems:\n%s", text, kernel)
 		}
 	}
-	report := filepath.Join(cacheDir, "out", r.Version, "sub", "report")
+	report := filepath.Join(cacheDir, "out", r.Kernel, "sub", "report")
 	if content, err := os.ReadFile(report); err != nil || string(content) != "TestFailure/none" {
 		t.Errorf("the file that a test sent: %q, %v", content, err)
 	}

@@ -66,7 +66,8 @@ func (g *grid) render(w *bufio.Writer) error {
 // namedInterfaces is how many names the heading has room for.
 const namedInterfaces = 8
 
-// writeHeading says what was counted, how, when, and in which layer.
+// writeHeading says what was counted, how, why so and not otherwise, when, and in which
+// layer.
 func writeHeading(w *bufio.Writer, r *flow.Report, intervals bool) error {
 	var b strings.Builder
 	b.WriteString(termsafe.String(r.Backend))
@@ -88,6 +89,16 @@ func writeHeading(w *bufio.Writer, r *flow.Report, intervals bool) error {
 		b.WriteString(": " + termsafe.String(r.Reason))
 	}
 	b.WriteByte('\n')
+	for i, other := range r.RunnersUp {
+		lead := "not taken: "
+		if i > 0 {
+			lead = ", "
+		}
+		fmt.Fprintf(&b, "%s%s (%s)", lead, termsafe.String(other.Backend), termsafe.String(other.Why))
+	}
+	if len(r.RunnersUp) > 0 {
+		b.WriteByte('\n')
+	}
 	switch {
 	case !r.Final:
 		fmt.Fprintf(&b, "interval %d: ", r.Seq)

@@ -1,0 +1,123 @@
+// Package afpacket is the backend that reads copies of packets from packet sockets
+// (packet(7)), through rings in shared memory. It works on any kernel and needs
+// CAP_NET_RAW alone.
+package afpacket
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/caps"
+	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/registry"
+)
+
+func init() {
+	registry.Backends.Register("afpacket", registry.Backend{
+		Summary: "reads copies of the packets from AF_PACKET rings, both directions, on any kernel, without BPF: cap_net_raw is enough",
+		Caps:    registry.CapIngress | registry.CapEgress | registry.CapLive | registry.CapInterfaces,
+		Cost:    registry.CostCopy,
+		Layers:  flow.LayerIP | flow.LayerFrame,
+		Clock:   registry.ClockWall,
+		New:     func() registry.BackendConfig { return &config{} },
+	})
+}
+
+type config struct {
+	rings    int // of an interface; 0: as many as are useful
+	ringSize int // MiB of an interface, over all of its rings; 0: as much as is useful
+	snapLen  int // 0: as much as there are headers
+}
+
+var _ registry.BackendConfig = (*config)(nil)
+
+// Bounds of the options.
+const (
+	maxRings    = 64
+	maxRingSize = 1 << 11 // MiB: the kernel allocates no more than 4 GiB
+	minSnapLen  = 64
+	maxSnapLen  = 1 << 15 // a block holds it
+)
+
+func (c *config) Flags(fs *flag.FlagSet) {
+	number(fs, &c.rings, "rings", "read each interface through `N` rings, one for some of the CPUs each (default: one a CPU, at most 4, 1 on lo)", 1, maxRings)
+	number(fs, &c.ringSize, "ring-size", "the rings of an interface have `MIB` MiB together (default 16, less if there are more than 4 interfaces)", 1, maxRingSize)
+	number(fs, &c.snapLen, "snaplen", "copy at most `N` bytes of a packet (default 192, 1024 where IPv6 has extension headers)", minSnapLen, maxSnapLen)
+}
+
+// number declares an option that is a number in [low, high]. It has no default value to
+// show: that depends on the machine.
+func number(fs *flag.FlagSet, to *int, name, usage string, low, high int) {
+	fs.Func(name, usage, func(s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < low || n > high {
+			return fmt.Errorf("%q is not a number from %d to %d", s, low, high)
+		}
+		*to = n
+		return nil
+	})
+}
+
+// Open opens rings on every interface.
+func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
+	return ifsource.Open(ctx, ifsource.Options[*counter]{
+		Env:  env,
+		Load: func() (*counter, error) { return newCounter(env.MaxFlows, env.Now), nil },
+		NewHook: func(t *counter) (ifsource.Hook, error) {
+			return &hook{layout: c.layout, counter: t, planned: len(env.Interfaces), snapLen: c.snapLen, debugf: env.Debugf}, nil
+		},
+		Explain: explain,
+	})
+}
+
+// layout is how large the rings of an interface are.
+type layout struct {
+	rings     int
+	blocks    int // of each ring
+	blockSize int
+}
+
+// Sizes in bytes. A block is handed over when it is full or after retireAfter, so it takes
+// several for the kernel to always have one.
+const (
+	defaultSize = 16 << 20
+	allSizes    = 64 << 20 // of all interfaces, by default
+	minSize     = 1 << 20
+	minBlock    = 1 << 16
+	maxBlock    = 1 << 20
+	minBlocks   = 8
+)
+
+func (c *config) layout(interfaces int) layout {
+	size := c.ringSize << 20
+	if size == 0 {
+		size = max(minSize, min(defaultSize, allSizes/max(1, interfaces)))
+	}
+	l := layout{rings: c.rings}
+	if l.rings == 0 {
+		l.rings = max(1, min(runtime.NumCPU(), 4, size/minSize))
+	}
+	l.blockSize = maxBlock
+	for l.blockSize > minBlock && size/l.rings/l.blockSize < minBlocks {
+		l.blockSize /= 2
+	}
+	l.blocks = max(2, size/l.rings/l.blockSize)
+	return l
+}
+
+// explain adds what kind of failure an error is.
+func explain(err error) error {
+	for _, lacks := range []error{unix.ENOPROTOOPT, unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT} {
+		if errors.Is(err, lacks) {
+			return fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
+		}
+	}
+	return caps.Explain(err, caps.NetRaw)
+}

@@ -1,0 +1,85 @@
+package afpacket
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/flowtable"
+	"github.com/pktstat/pktstat/internal/ifsource"
+)
+
+// counter is all that is counted, on all interfaces.
+type counter struct {
+	room *flowtable.Room
+	now  func() time.Time
+
+	mu      sync.Mutex
+	readers []*reader
+	gone    []*reader // stopped, but not collected from yet
+}
+
+var _ ifsource.Table = (*counter)(nil)
+
+func newCounter(maxFlows int, now func() time.Time) *counter {
+	return &counter{room: flowtable.NewRoom(maxFlows), now: now}
+}
+
+// Collect implements [ifsource.Table]. All that the kernel has put into the rings before
+// it was called is in it. First and Last of the records are b's Start and End.
+func (c *counter) Collect(b *flow.Batch) error {
+	c.mu.Lock()
+	readers, gone := slices.Clone(c.readers), c.gone
+	c.gone = nil
+	c.mu.Unlock()
+
+	var errs []error
+	targets := make([]uint64, len(readers))
+	for i, r := range readers {
+		var err error
+		targets[i], err = r.target()
+		errs = append(errs, err)
+	}
+	for i, r := range readers {
+		r.settle(targets[i])
+	}
+	if b.End.IsZero() {
+		b.End = c.now()
+	}
+	if b.Start.IsZero() {
+		b.Start = b.End
+	}
+	for _, r := range append(readers, gone...) {
+		r.give(b, b.Start.UnixNano(), b.End.UnixNano())
+		errs = append(errs, r.failed())
+	}
+	return errors.Join(errs...)
+}
+
+// Wake implements [ifsource.Table].
+func (c *counter) Wake() <-chan struct{} { return c.room.Wake() }
+
+// Close implements [ifsource.Table]. There is nothing to free: the rings were when they
+// were detached.
+func (c *counter) Close() error { return nil }
+
+func (c *counter) add(readers []*reader) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readers = append(c.readers, readers...)
+}
+
+// stop stops readers, and keeps what they have counted for the next Collect.
+func (c *counter) stop(readers []*reader) error {
+	var errs []error
+	for _, r := range readers {
+		errs = append(errs, r.stop())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readers = slices.DeleteFunc(c.readers, func(r *reader) bool { return slices.Contains(readers, r) })
+	c.gone = append(c.gone, readers...)
+	return errors.Join(errs...)
+}

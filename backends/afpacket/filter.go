@@ -1,0 +1,69 @@
+package afpacket
+
+import "golang.org/x/net/bpf"
+
+// How much of a packet is copied by default.
+const (
+	// snapLen holds two tags, an IPv4 header and a TCP header at their longest, and the
+	// headers of VXLAN over IPv6 with those of IPv6 and TCP inside, as far as it matters.
+	snapLen = 192
+	// snapLenExt holds what there is of extension headers in practice. All of the packet
+	// would be too much: until Linux 6.x super-frames above 64 KiB have such a header.
+	snapLenExt = 1024
+)
+
+// takeNothing is a filter that no packet passes.
+func takeNothing() []bpf.Instruction { return []bpf.Instruction{bpf.RetConstant{Val: 0}} }
+
+// take returns the filter for all packets, of which the first limit bytes are copied; the
+// headers if limit is 0. It must not read behind the end of a packet: that is refused.
+func take(limit int, raw bool) []bpf.Instruction {
+	if limit != 0 {
+		return []bpf.Instruction{bpf.RetConstant{Val: uint32(limit)}}
+	}
+	const (
+		tags    = 2
+		typeLen = 2
+		tagLen  = 4
+		ipv6Len = 40
+	)
+	p := []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtLen},
+		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: ethernetLen + tags*tagLen + ipv6Len, SkipTrue: 1},
+		bpf.RetConstant{Val: snapLen}, // all of it
+	}
+	if raw {
+		p = append(p,
+			bpf.LoadAbsolute{Off: 0, Size: 1},
+			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xf0},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x60, SkipTrue: 1},
+			bpf.RetConstant{Val: snapLen})
+		return append(p, takeIPv6(0)...)
+	}
+	for i := range tags + 1 {
+		l3 := uint32(ethernetLen + i*tagLen)
+		ipv6 := takeIPv6(l3)
+		p = append(p,
+			bpf.LoadAbsolute{Off: l3 - typeLen, Size: typeLen},
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x86dd, SkipTrue: uint8(len(ipv6))})
+		p = append(p, ipv6...)
+		if i < tags {
+			p = append(p,
+				bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x8100, SkipTrue: 2},
+				bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x88a8, SkipTrue: 1})
+		}
+		p = append(p, bpf.RetConstant{Val: snapLen})
+	}
+	return p
+}
+
+// takeIPv6 returns the end of the filter for a packet with its IPv6 header at l3.
+func takeIPv6(l3 uint32) []bpf.Instruction {
+	const nextHeaderAt = 6
+	ext := []uint32{0, 43, 44, 51, 60, 135, 139, 140} // as docs/accounting.md has them
+	p := []bpf.Instruction{bpf.LoadAbsolute{Off: l3 + nextHeaderAt, Size: 1}}
+	for i, n := range ext {
+		p = append(p, bpf.JumpIf{Cond: bpf.JumpEqual, Val: n, SkipTrue: uint8(len(ext) - i)})
+	}
+	return append(p, bpf.RetConstant{Val: snapLen}, bpf.RetConstant{Val: snapLenExt})
+}

@@ -1,0 +1,76 @@
+package afpacket
+
+import (
+	"testing"
+
+	"golang.org/x/net/bpf"
+
+	"github.com/pktstat/pktstat/internal/corpus"
+	"github.com/pktstat/pktstat/internal/packet"
+)
+
+// TestFilter runs the filters on the corpus: all of a packet that the parser looks at
+// is copied, and no packet is refused.
+func TestFilter(t *testing.T) {
+	cases, err := corpus.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vms := map[bool]*bpf.VM{}
+	for _, raw := range []bool{false, true} {
+		if vms[raw], err = bpf.NewVM(take(0, raw)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ext := 0
+	for i := range cases {
+		c := &cases[i]
+		var f packet.Frame
+		c.Frame(&f)
+		if f.LinkLen != 0 || f.Len != len(f.Data) || len(f.Data) == 0 {
+			continue // not what a packet socket sees
+		}
+		n, err := vms[f.Raw].Run(f.Data)
+		if err != nil || n != snapLen && n != snapLenExt {
+			t.Errorf("%s: %d bytes are copied: %v", c.Name, n, err)
+		}
+		if n == snapLenExt {
+			ext++
+		}
+		f.Data = f.Data[:min(n, len(f.Data))]
+		got := c.Want
+		packet.Parse(&f, &got)
+		if got.Key != c.Want.Key || got.Counters != c.Want.Counters {
+			t.Errorf("%s: of %d bytes counted %+v %+v, want %+v %+v", c.Name, n,
+				got.Key.Key(), got.Counters, c.Want.Key.Key(), c.Want.Counters)
+		}
+	}
+	if ext == 0 {
+		t.Error("no packet has extension headers")
+	}
+}
+
+func TestLayout(t *testing.T) {
+	for _, c := range []config{{}, {rings: 1}, {rings: maxRings}, {ringSize: 1}, {rings: 64, ringSize: 1}, {ringSize: maxRingSize}} {
+		for _, interfaces := range []int{1, 4, 1000} {
+			l := c.layout(interfaces)
+			size := l.rings * l.blocks * l.blockSize
+			want := c.ringSize << 20
+			switch {
+			case want == 0 && interfaces == 1:
+				want = defaultSize
+			case want == 0 && interfaces == 1000:
+				want = minSize
+			case want == 0:
+				want = allSizes / interfaces
+			}
+			// Two blocks are the least that a ring can have.
+			if least := l.rings * 2 * minBlock; size != max(want, least) && c.rings == 0 || l.rings < 1 || l.blocks < 2 {
+				t.Errorf("%+v on %d interfaces: %+v: %d bytes, want %d", c, interfaces, l, size, want)
+			}
+			if c.rings != 0 && l.rings != c.rings {
+				t.Errorf("%+v: %d rings", c, l.rings)
+			}
+		}
+	}
+}

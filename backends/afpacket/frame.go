@@ -1,0 +1,91 @@
+package afpacket
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/packet"
+)
+
+const (
+	ethernetLen = 14
+	// Of struct sockaddr_ll behind struct tpacket3_hdr, in a ring.
+	addrProtocolAt = 48 + 2
+	addrPktTypeAt  = 48 + 10
+)
+
+// captured is a packet in a ring: its header and what follows.
+type captured []byte
+
+func (c captured) header() *unix.Tpacket3Hdr { return (*unix.Tpacket3Hdr)(unsafe.Pointer(&c[0])) }
+
+// complete reports whether the kernel has filled the place. It has not if it gave up on
+// the packet after it had made room for it, which it then counts as dropped: that of a
+// super-frame of a kind that struct virtio_net_hdr cannot say (virtio_net_hdr_from_skb
+// in include/linux/virtio_net.h; UDP before Linux 6.2).
+func (c captured) complete() bool { return c.header().Status&unix.TP_STATUS_USER != 0 }
+
+// outgoing reports whether this host sends the packet.
+func (c captured) outgoing() bool { return c[addrPktTypeAt] == unix.PACKET_OUTGOING }
+
+// frame sets every field of f. raw is for interfaces without a link header.
+func (c captured) frame(f *packet.Frame, raw bool) {
+	h := c.header()
+	start := int(h.Mac)
+	skipped := 0
+	if raw { // there may be a header after all, of a tunnel to somewhere else
+		start = int(h.Net)
+		skipped = start - int(h.Mac)
+	}
+	*f = packet.Frame{
+		Data: c[start : int(h.Mac)+max(int(h.Snaplen), skipped)],
+		Len:  int(h.Len) - skipped,
+		Raw:  raw,
+	}
+	if raw {
+		const minType = 0x0600 // numbers below are no types: what packet sockets leave there
+		if t := flow.EtherType(binary.BigEndian.Uint16(c[addrProtocolAt:])); t >= minType {
+			f.EtherType = t
+		}
+	}
+	if h.Status&unix.TP_STATUS_VLAN_VALID != 0 {
+		f.Tagged, f.TCI = true, uint16(h.Hv1.Vlan_tci)
+	}
+	c.segments(f, skipped)
+}
+
+// segments reads struct virtio_net_hdr (include/uapi/linux/virtio_net.h), which lies
+// before the frame. Its fields are in the machine's order, its offsets from the start of
+// the frame.
+func (c captured) segments(f *packet.Frame, skipped int) {
+	const (
+		length      = 10
+		needsCsum   = 1    // VIRTIO_NET_HDR_F_NEEDS_CSUM
+		ecn         = 0x80 // VIRTIO_NET_HDR_GSO_ECN
+		udpCsumAt   = 6    // in the header that the checksum is of
+		tcpCsumAt   = 16
+		udpLen      = 8
+		tcpOffsetAt = 12
+	)
+	v := c[int(c.header().Mac)-length:]
+	if v[1]&^ecn == 0 { // VIRTIO_NET_HDR_GSO_NONE
+		return
+	}
+	f.SegmentSize = int(binary.NativeEndian.Uint16(v[4:]))
+	if v[0]&needsCsum == 0 {
+		return
+	}
+	// The checksum is that of the innermost transport header.
+	transport := int(binary.NativeEndian.Uint16(v[6:])) - skipped
+	switch binary.NativeEndian.Uint16(v[8:]) {
+	case udpCsumAt:
+		f.HeaderLen = transport + udpLen
+	case tcpCsumAt:
+		if at := transport + tcpOffsetAt; at >= 0 && at < len(f.Data) {
+			f.HeaderLen = transport + int(f.Data[at]>>4)*4
+		}
+	}
+}

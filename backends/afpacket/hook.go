@@ -1,0 +1,146 @@
+package afpacket
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/internal/ifsource"
+)
+
+// method is how the backend is attached, in the report.
+const method = "tpacket_v3"
+
+// hook opens rings.
+type hook struct {
+	layout  func(interfaces int) layout
+	counter *counter
+	planned int // interfaces from the beginning
+	open    int // now
+	snapLen int
+	debugf  func(string, ...any)
+}
+
+var _ ifsource.Hook = (*hook)(nil)
+
+// Attach implements [ifsource.Hook].
+func (h *hook) Attach(p *ifsource.Port) (a ifsource.Attached, err error) {
+	a.Method = method
+	rings, err := h.openRings(p)
+	if err != nil {
+		return a, err
+	}
+	var readers []*reader
+	for _, r := range rings {
+		rd, err := startReader(r, p, h.counter.room)
+		if err != nil {
+			return a, errors.Join(err, stopAll(readers), closeAll(rings[len(readers):]))
+		}
+		readers = append(readers, rd)
+	}
+	// From here on packets come in.
+	filter := take(h.snapLen, p.Raw)
+	for _, r := range rings {
+		if err := r.setFilter(filter); err != nil {
+			return a, errors.Join(err, stopAll(readers))
+		}
+	}
+	h.debugf("%s: %d rings of %d blocks of %d KiB", p.Name, len(rings), rings[0].blocks, rings[0].blockSize>>10)
+	h.counter.add(readers)
+	h.open++
+	a.Detach = func() error {
+		h.open--
+		return h.counter.stop(readers)
+	}
+	return a, nil
+}
+
+// Close implements [ifsource.Hook].
+func (h *hook) Close() error { return nil }
+
+// openRings opens the rings of an interface, which share its packets. They take none yet.
+func (h *hook) openRings(p *ifsource.Port) ([]*ring, error) {
+	l := h.layout(max(h.planned, h.open+1))
+	if p.Loopback {
+		l = l.single() // its packets that go out can be left out for a single socket only
+	}
+	rings, err := openGroup(l, p)
+	if l.rings > 1 && errors.Is(err, unix.EINVAL) {
+		// Before Linux 6.10 no group can be made on an interface that is down.
+		h.debugf("%s: one ring instead of %d: %v", p.Name, l.rings, err)
+		rings, err = openGroup(l.single(), p)
+	}
+	return rings, err
+}
+
+// single returns one ring of the size of all.
+func (l layout) single() layout {
+	l.blocks *= l.rings
+	l.rings = 1
+	return l
+}
+
+func openGroup(l layout, p *ifsource.Port) (rings []*ring, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll(rings))
+			rings = nil
+		}
+	}()
+	group := 0
+	for range l.rings {
+		r, err := openRing(l)
+		if err != nil {
+			return rings, err
+		}
+		rings = append(rings, r)
+		if p.Loopback {
+			// Since Linux 4.20. Without it each packet is in the ring twice.
+			_ = unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+		}
+		if err := r.bind(p.Index); err != nil {
+			return rings, err
+		}
+		if l.rings > 1 {
+			if group, err = r.join(group); err != nil {
+				return rings, err
+			}
+		}
+	}
+	return rings, nil
+}
+
+// join makes the ring one of a group that share packets by the CPU that they are on, so
+// that CPUs do not wait for one another. A ring that is full leaves them to the others.
+// Group 0 is a new one. It returns the group.
+func (r *ring) join(group int) (int, error) {
+	mode := unix.PACKET_FANOUT_CPU | unix.PACKET_FANOUT_FLAG_ROLLOVER
+	if group == 0 {
+		mode |= unix.PACKET_FANOUT_FLAG_UNIQUEID // since Linux 4.12
+	}
+	if err := r.setInt("PACKET_FANOUT", unix.PACKET_FANOUT, mode<<16|group); err != nil {
+		return 0, err
+	}
+	joined, err := unix.GetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
+	if err != nil {
+		return 0, fmt.Errorf("packet socket: read PACKET_FANOUT: %w", err)
+	}
+	return joined & 0xffff, nil
+}
+
+func closeAll(rings []*ring) error {
+	var errs []error
+	for _, r := range rings {
+		errs = append(errs, r.close())
+	}
+	return errors.Join(errs...)
+}
+
+func stopAll(readers []*reader) error {
+	var errs []error
+	for _, r := range readers {
+		errs = append(errs, r.stop())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,183 @@
+package afpacket
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/flowtable"
+	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/packet"
+)
+
+// reader counts what comes through a ring, on a goroutine of its own.
+type reader struct {
+	ring    *ring
+	ifindex uint32
+	raw     bool
+	lo      bool
+
+	quit  int           // an eventfd that ends run
+	ended chan struct{} // closed when run has returned
+	err   error         // why, if nobody wanted it to; to be read then
+
+	mu    sync.Mutex
+	flows *flowtable.Table // what was counted since the previous Collect
+	spare *flowtable.Table // empty
+
+	read  atomic.Uint64 // packets counted, ever
+	waits atomic.Uint64 // how often it has waited for more, ever
+
+	statsMu sync.Mutex
+	stored  uint64 // packets that the kernel has put into the ring, ever
+	dropped uint64 // since the previous Collect
+}
+
+func startReader(r *ring, p *ifsource.Port, space *flowtable.Room) (*reader, error) {
+	quit, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	rd := &reader{
+		ring: r, ifindex: p.Index, raw: p.Raw, lo: p.Loopback, quit: quit, ended: make(chan struct{}),
+		flows: flowtable.New(space), spare: flowtable.New(space),
+	}
+	go func() {
+		defer close(rd.ended)
+		rd.err = rd.run()
+	}()
+	return rd, nil
+}
+
+// run reads until quit.
+func (r *reader) run() error {
+	fds := []unix.PollFd{{Fd: int32(r.quit), Events: unix.POLLIN}, {Fd: int32(r.ring.fd), Events: unix.POLLIN}}
+	for {
+		for b := r.ring.block(); b != nil; b = r.ring.block() {
+			n := r.count(b)
+			r.ring.release(b)
+			r.read.Add(n)
+		}
+		r.waits.Add(1)
+		switch _, err := unix.Poll(fds, -1); {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return fmt.Errorf("wait for packets: %w", err)
+		case fds[0].Revents != 0:
+			return nil
+		}
+		if fds[1].Revents&unix.POLLERR != 0 && !r.ring.clearError() {
+			// An error that stays would make this a busy loop.
+			if _, err := unix.Poll(fds[:1], retireAfter); err != nil && !errors.Is(err, unix.EINTR) {
+				return fmt.Errorf("wait for the end: %w", err)
+			}
+		}
+	}
+}
+
+// count counts the packets of a block and returns how many there are.
+func (r *reader) count(block []byte) (n uint64) {
+	var f packet.Frame
+	var rec flow.Record
+	packets := binary.NativeEndian.Uint32(block[blockPacketsAt:])
+	at := binary.NativeEndian.Uint32(block[blockFirstAt:])
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for range packets {
+		c := captured(block[at:])
+		at += c.header().Next_offset
+		if !c.complete() {
+			continue
+		}
+		n++
+		dir := flow.Ingress
+		if c.outgoing() {
+			if r.lo { // it comes again on its way in
+				continue
+			}
+			dir = flow.Egress
+		}
+		c.frame(&f, r.raw)
+		packet.Parse(&f, &rec)
+		rec.Key.Dir, rec.Key.Ifindex = dir, r.ifindex
+		r.flows.Add(&rec)
+	}
+	return n
+}
+
+// target is how many packets there were when it was called: read gets there.
+func (r *reader) target() (uint64, error) {
+	r.statsMu.Lock()
+	defer r.statsMu.Unlock()
+	if r.ring.fd < 0 { // stopped
+		return r.stored, nil
+	}
+	stored, dropped, err := r.ring.stats()
+	r.stored += stored
+	r.dropped += dropped
+	return r.stored, err
+}
+
+// A wait for what is in the ring: the kernel hands it over after retireAfter, but the
+// reader may have to wait for a CPU.
+const (
+	settleStep  = 2 * time.Millisecond
+	settleLimit = 2 * time.Second
+)
+
+// settle waits until as many packets are counted.
+func (r *reader) settle(target uint64) {
+	for range settleLimit / settleStep {
+		if r.read.Load() >= target || r.failed() != nil {
+			return
+		}
+		time.Sleep(settleStep)
+	}
+}
+
+// give hands what was counted and lost since the previous call to the batch.
+func (r *reader) give(b *flow.Batch, first, last int64) {
+	r.mu.Lock()
+	full := r.flows
+	r.flows, r.spare = r.spare, full
+	r.mu.Unlock()
+	full.Give(b, first, last)
+
+	r.statsMu.Lock()
+	defer r.statsMu.Unlock()
+	if r.dropped > 0 {
+		b.Lost.Packets += r.dropped
+		b.LostBytesUnknown = true
+		r.dropped = 0
+	}
+}
+
+// stop takes no more packets, counts those that are in the ring, and frees it. What was
+// counted is still to be given.
+func (r *reader) stop() error {
+	err := r.ring.setFilter(takeNothing())
+	target, terr := r.target()
+	r.settle(target)
+	_, werr := unix.Write(r.quit, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // any number, in either order
+	<-r.ended
+	r.statsMu.Lock()
+	defer r.statsMu.Unlock()
+	return errors.Join(err, terr, werr, r.ring.close(), unix.Close(r.quit), r.err)
+}
+
+// failed returns why the reader has ended by itself, nil if it has not.
+func (r *reader) failed() error {
+	select {
+	case <-r.ended:
+		return r.err
+	default:
+		return nil
+	}
+}

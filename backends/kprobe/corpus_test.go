@@ -1,0 +1,76 @@
+package kprobe
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/corpus"
+	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/testnet"
+)
+
+// TestCorpus puts every IP packet of the corpus on a link, and compares what is counted at
+// its other end with the truth.
+func TestCorpus(t *testing.T) {
+	cases, err := corpus.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eachHook(t, func(t *testing.T, s *source) {
+		a, b := testnet.Pair(t, testnet.Link{})
+		want, frames := map[flow.Key]flow.Counters{}, [][]byte{}
+		for i := range cases {
+			c := &cases[i]
+			if !onEthernet(c, a.MTU) || s.hook.name != "tracepoint" && tagged(c.Data) {
+				continue // nobody gets it, or the IP layer does not
+			}
+			k := c.Want.Key.Key()
+			k.Dir, k.VLAN, k.Ifindex, k.NetNS = flow.Ingress, 0, 0, inode(t, b.Host)
+			n := c.Want.Counters
+			n.FrameBytes = 0
+			n.Add(want[k])
+			want[k] = n
+			frames = append(frames, c.Data)
+		}
+		if len(frames) < 30 {
+			t.Fatalf("only %d packets: is the corpus there?", len(frames))
+		}
+		a.SendFrames(1, frames...)
+
+		got := map[flow.Key]flow.Counters{}
+		n := uint64(0)
+		for end := time.Now().Add(20 * time.Second); n < uint64(len(frames)) && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			s.collect(t, func(k flow.Key, c flow.Counters) {
+				if k.Dir == flow.Ingress {
+					n += c.Packets
+					c.Add(got[k])
+					got[k] = c
+				}
+			}, b.Host)
+		}
+		for k, c := range want {
+			if got[k] != c {
+				t.Errorf("%+v: %+v, want %+v", k, got[k], c)
+			}
+			delete(got, k)
+		}
+		for k, c := range got {
+			t.Errorf("unexpected: %+v: %+v", k, c)
+		}
+	})
+}
+
+// onEthernet reports whether a packet of the corpus can be sent as it is.
+func onEthernet(c *corpus.Case, mtu int) bool {
+	var f packet.Frame
+	c.Frame(&f)
+	return c.LinkType == packet.LinkTypeEthernet && c.OrigLen == len(c.Data) && f.Segments <= 1 &&
+		len(c.Data) <= mtu+14 && c.Want.Key.Family != flow.FamilyNone && c.Want.Key.EtherType == 0
+}
+
+func tagged(frame []byte) bool {
+	etherType := binary.BigEndian.Uint16(frame[12:])
+	return etherType == 0x8100 || etherType == 0x88a8
+}

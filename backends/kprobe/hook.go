@@ -1,0 +1,137 @@
+package kprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/internal/bpfflow"
+	"github.com/pktstat/pktstat/internal/bpfprobe"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// hookAuto takes the first of hooks that works.
+const hookAuto = "auto"
+
+// hook is a way to be called. Its programs are those whose names begin with its name.
+type hook struct {
+	name, since string
+	attach      func(function string, p *ebpf.Program) (link.Link, error)
+	inexact     bool // it can miss packets without a sign
+	notes       []string
+}
+
+// hooks, best first. The kernel counts what fentry misses; kprobes are skipped without a
+// sign on many kernels when they interrupt one another.
+var hooks = []hook{
+	{
+		name: "fentry", since: "5.5",
+		attach: func(_ string, p *ebpf.Program) (link.Link, error) {
+			return link.AttachTracing(link.TracingOptions{Program: p})
+		},
+	},
+	{
+		name: "kprobe", since: "4.17", inexact: true,
+		attach: attachKprobe,
+		notes:  []string{"a packet that interrupts the counting of another one can be missed, of which not every kernel tells"},
+	},
+	{
+		name: "tracepoint", since: "4.17",
+		attach: func(function string, p *ebpf.Program) (link.Link, error) {
+			return link.AttachRawTracepoint(link.RawTracepointOptions{Name: function, Program: p})
+		},
+		notes: []string{"counted at devices: what packet sockets send is seen, too"},
+	},
+}
+
+// open opens a source at the hook of that name. For auto, whatever keeps it from one of
+// them is a reason to try the next one, but for missing capabilities.
+func open(ctx context.Context, name string, o bpfflow.Options) (*source, error) {
+	if err := bpfprobe.NeedBTF(); err != nil {
+		return nil, err
+	}
+	var last error
+	for i := range hooks {
+		h := &hooks[i]
+		if name != hookAuto && name != h.name {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s, err := h.open(o)
+		if err == nil {
+			return s, nil
+		}
+		err = explain(err)
+		if name != hookAuto || errors.Is(err, registry.ErrPermission) {
+			return nil, err
+		}
+		if o.Debugf != nil {
+			o.Debugf("%v", err)
+		}
+		last = err
+	}
+	return nil, last
+}
+
+// open loads the programs of a hook and attaches them.
+func (h *hook) open(o bpfflow.Options) (_ *source, err error) {
+	s := &source{hook: h}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", h.name, errors.Join(err, s.Close()))
+		}
+	}()
+	spec, err := loadKprobe()
+	if err != nil {
+		return nil, err
+	}
+	for name := range spec.Programs {
+		if !strings.HasPrefix(name, h.name+"_") {
+			delete(spec.Programs, name)
+		}
+	}
+	o.NoFrames = true
+	if s.table, err = bpfflow.Load(spec, o); err != nil {
+		return nil, refused(err)
+	}
+	for name, p := range s.table.Programs {
+		function := spec.Programs[name].AttachTo
+		l, err := h.attach(function, p)
+		if err != nil {
+			return nil, fmt.Errorf("attach to %s: %w", function, err)
+		}
+		s.probes = append(s.probes, &attached{program: p, link: l})
+	}
+	return s, nil
+}
+
+// attachKprobe attaches by the kernel's perf PMU. Where there is none, package link would go
+// by tracefs, whose probes outlive a process that is killed.
+func attachKprobe(function string, p *ebpf.Program) (link.Link, error) {
+	const sources = "/sys/bus/event_source/devices"
+	if _, err := os.Stat(sources); err != nil {
+		return nil, fmt.Errorf("not tried, as sysfs is not mounted on /sys: %w", err)
+	}
+	if _, err := os.Stat(sources + "/kprobe"); err != nil {
+		return nil, fmt.Errorf("%w: the kernel has no kprobes (CONFIG_KPROBE_EVENTS)", registry.ErrUnsupported)
+	}
+	return link.Kprobe(function, p, nil)
+}
+
+// refused says what is known where capabilities are not what is missing: what package ebpf
+// guesses then, the memlock limit, is not it.
+func refused(err error) error {
+	if !errors.Is(err, unix.EPERM) || errors.Is(explain(err), registry.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("load programs: %w, although the capabilities are held: "+
+		"look for lockdown, a security module or the seccomp filter of a container", unix.EPERM)
+}

@@ -1,0 +1,85 @@
+package kprobe
+
+import (
+	"context"
+	"flag"
+	"io"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/bpfflow"
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// maxFlows is large, because all of the machine is counted, whatever else it does.
+const maxFlows = 1 << 17
+
+// eachHook runs a test at every hook that the kernel has. Kernels that have the others
+// as well are in the matrix of internal/vmtest, where to open takes ten seconds.
+func eachHook(t *testing.T, f func(t *testing.T, s *source)) {
+	testenv.Privileged(t)
+	for i := range hooks {
+		h := &hooks[i]
+		t.Run(h.name, func(t *testing.T) {
+			s, err := open(context.Background(), h.name, bpfflow.Options{MaxFlows: maxFlows, Now: time.Now, Debugf: t.Logf})
+			if err != nil && h.name == "tracepoint" {
+				t.Fatal(err) // every kernel has it
+			}
+			if err != nil {
+				t.Skipf("not here: %v", err)
+			}
+			defer func() {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			f(t, s)
+		})
+	}
+}
+
+// collect calls f with what was counted in one of the network namespaces.
+func (s *source) collect(tb testing.TB, f func(flow.Key, flow.Counters), in ...*testnet.Host) (other, lost flow.Counters) {
+	tb.Helper()
+	namespaces := map[uint32]bool{}
+	for _, h := range in {
+		namespaces[inode(tb, h)] = true
+	}
+	b := flow.NewBatch(func(rs []flow.Record) error {
+		for i := range rs {
+			if k := rs[i].Key.Key(); namespaces[k.NetNS] {
+				f(k, rs[i].Counters)
+			}
+		}
+		return nil
+	})
+	if err := s.Collect(context.Background(), b); err != nil {
+		tb.Fatal(err)
+	}
+	if err := b.Flush(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Other, b.Lost
+}
+
+// inode is the number that rows have for a network namespace.
+func inode(tb testing.TB, h *testnet.Host) uint32 {
+	tb.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat("/run/netns/"+h.NetNS(), &st); err != nil {
+		tb.Fatal(err)
+	}
+	return uint32(st.Ino)
+}
+
+func newFlagSet(b registry.Backend) *flag.FlagSet {
+	fs := flag.NewFlagSet("kprobe", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	b.New().Flags(fs)
+	return fs
+}

@@ -1,0 +1,95 @@
+package kprobe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/bpfflow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// source counts at a hook.
+type source struct {
+	hook   *hook
+	table  *bpfflow.Table
+	probes []*attached
+}
+
+var (
+	_ registry.Source   = (*source)(nil)
+	_ registry.Attached = (*source)(nil)
+	_ registry.Waker    = (*source)(nil)
+)
+
+// Collect implements [registry.Source]. Packets for which the kernel has not called a program
+// are lost: their bytes are not known.
+func (s *source) Collect(_ context.Context, b *flow.Batch) error {
+	if err := s.table.Collect(b); err != nil {
+		return err
+	}
+	for _, a := range s.probes {
+		missed, err := a.newlyMissed()
+		if err != nil {
+			return err
+		}
+		if missed > 0 {
+			b.Lost.Packets += missed
+			b.LostBytesUnknown = true
+		}
+	}
+	return nil
+}
+
+// Wake implements [registry.Waker].
+func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
+
+// Attachment implements [registry.Attached].
+func (s *source) Attachment() registry.Attachment {
+	return registry.Attachment{Method: s.hook.name, PacketsInexact: s.hook.inexact, Notes: s.hook.notes}
+}
+
+// Close implements [registry.Source].
+func (s *source) Close() error {
+	var errs []error
+	for _, a := range s.probes {
+		if err := a.link.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("detach: %w", err))
+		}
+	}
+	s.probes = nil
+	if s.table != nil {
+		errs = append(errs, s.table.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// attached is a program at its function.
+type attached struct {
+	program *ebpf.Program
+	link    link.Link
+	missed  uint64 // until the last look
+}
+
+// newlyMissed is how often the program was not called since the last time: the kernel does not
+// let a program interrupt itself (5.12), nor a kprobe another one (counted since 6.7).
+func (a *attached) newlyMissed() (uint64, error) {
+	stats, err := a.program.Stats()
+	if err != nil {
+		return 0, fmt.Errorf("missed packets: %w", err)
+	}
+	missed := stats.RecursionMisses
+	// What a kernel does not tell of a link, it does not count.
+	if info, err := a.link.Info(); err == nil {
+		if perf := info.PerfEvent(); perf != nil && perf.Kprobe() != nil {
+			missed += perf.Kprobe().Missed
+		}
+	}
+	n := missed - a.missed
+	a.missed = missed
+	return n, nil
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Packets that come as the kernel's own struct sk_buff, of which nothing is read but
+ * through bpf_probe_read_kernel(). From layer 3 on. */
+#pragma once
+
+#include "compat.h"
+
+#include <bpf/bpf_core_read.h>
+
+/* The packet, for load(). */
+struct view {
+	void *l3;
+	__u32 linear; /* bytes from l3 on that are in one piece */
+	__u32 len;    /* of the packet, from l3 on */
+};
+
+static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
+{
+	struct view *v = ctx;
+
+	if (offset + len > v->linear)
+		return -1;
+	return bpf_probe_read_kernel(to, len, v->l3 + offset);
+}
+
+#include "parse.h"
+#include "owned.h"
+
+/* One for each level of a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEVELS);
+	__type(key, __u32);
+	__type(value, struct view);
+} views SEC(".maps");
+
+/* Parses views[level] into parser(level), whose frame is set. Global, so that the verifier looks
+ * at it once. */
+__noinline int view_parse(__u32 level)
+{
+	struct view *v = bpf_map_lookup_elem(&views, &level);
+	struct parser *s = parser(level);
+
+	if (v && s)
+		parse(v, s);
+	return 0;
+}
+
+/* Where the packet starts: at data on its way in, when the offset of its network header may
+ * not be set yet; else at that. */
+static __always_inline struct view view_of(struct sk_buff *skb, __u32 direction)
+{
+	void *data = BPF_CORE_READ(skb, data), *head = BPF_CORE_READ(skb, head);
+	__u32 len = BPF_CORE_READ(skb, len), before = 0;
+	struct view v = {.l3 = data};
+
+	if (direction == DIR_EGRESS) {
+		v.l3 = head + BPF_CORE_READ(skb, network_header);
+		before = v.l3 - data;
+	}
+	v.len = len - before;
+	v.linear = v.len - BPF_CORE_READ(skb, data_len);
+	return v;
+}
+
+static __always_inline struct frame frame_of(struct sk_buff *skb, const struct view *v, __u32 direction)
+{
+	struct skb_shared_info *shared = (void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end);
+	struct frame f = {
+		.len = v->len,
+		.direction = direction,
+		.raw = 1,
+		.type = BPF_CORE_READ(skb, protocol),
+		.segment_size = BPF_CORE_READ(shared, gso_size),
+	};
+
+	if (f.segment_size)
+		f.segments = BPF_CORE_READ(shared, gso_segs);
+	return f;
+}
+
+/* What parse_fast() may read: an IPv6 header and TCP up to its flags. */
+#define START (IPV6_LEN + TCP_FLAGS_AT + 1)
+
+/* Reads the start in one go. Behind a packet that is shorter there is memory of the kernel,
+ * which parse_fast() does not look at. */
+static __always_inline int view_fast(const struct view *v, const struct frame *f, struct packet *p)
+{
+	__u8 start[START + 2] __attribute__((aligned(8)));
+
+	if (v->linear < START && v->linear != v->len)
+		return 0;
+	if (bpf_probe_read_kernel(start, START, v->l3))
+		return 0;
+	return parse_fast(start, start + START, f, p);
+}
+
+static __always_inline int kernel_count(struct sk_buff *skb, __u32 direction)
+{
+	struct view view = view_of(skb, direction);
+	struct frame f = frame_of(skb, &view, direction);
+	struct inside *in = inside();
+	struct packet p;
+	__u32 level;
+
+	if (!in)
+		return 0; /* not possible: there is one for each CPU */
+	level = enter(in);
+	if (unlikely(!view_fast(&view, &f, &p))) {
+		struct view *v = bpf_map_lookup_elem(&views, &level);
+		struct parser *s = parser(level);
+
+		if (!v || !s) {
+			count_lost(f.segments ?: 1, f.len);
+			return 0;
+		}
+		*v = view;
+		s->f = f;
+		step_done();
+		view_parse(level);
+		s = parser(level);
+		if (!s)
+			return 0; /* not possible: it was there */
+		p = s->p;
+	}
+	if (likely(is_ip(p.key.word, 6))) {
+		p.key.meta &= ~(VLAN_ID << META_VLAN_SHIFT); /* the IP layer knows none */
+		p.key.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+		count_owned(&p, 0, level);
+	} else if (f.type == bpf_htons(ETH_P_IP) || f.type == bpf_htons(ETH_P_IPV6)) {
+		count_lost(f.segments ?: 1, f.len); /* its header is in another piece */
+	}
+	leave(in, level);
+	return 0;
+}

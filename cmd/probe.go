@@ -1,0 +1,239 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/hostprobe"
+	"github.com/pktstat/pktstat/internal/iface"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// probeSchema is the value of the field "schema", described in docs/probe.md. Fields may be
+// added to it; a field never changes its meaning.
+const probeSchema = "pktstat.probe/v1"
+
+// probeCommand is the sub-command that says what works here.
+func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
+	const name = "probe"
+	var help, asJSON toggle
+	own := []*option{
+		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: setter(cl.setIface),
+			usage: "interface to ask what works on it; repeatable, as for a count"},
+		{name: "json", short: "j", usage: "as JSON (schema " + probeSchema + ")", value: &asJSON},
+	}
+	flags := helpFlags(&help)
+	for _, o := range own {
+		flags = append(flags, o)
+	}
+	h := helpText{width: helpWidth}
+	h.line("pktstat probe tries out what works on this machine, why the rest does not and what to do")
+	h.line("about it, and says which backend would be taken. It changes nothing, and without")
+	h.line("privileges tells what it could not find out.")
+	h.options("Options", append(own, &option{name: "help", short: "h", usage: "print this help"}))
+	return &cli.Command{
+		Name: name, HideHelp: true, Flags: flags,
+		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
+		OnUsageError: usageError(own),
+		Action: func(c *cli.Context) error {
+			if err := alone(c, name, cl); err != nil {
+				return err
+			}
+			r, err := s.probeReport(c.Context, cl)
+			if err != nil {
+				return err
+			}
+			if asJSON.on {
+				e := json.NewEncoder(w)
+				e.SetIndent("", "  ")
+				return ignoreReported(e.Encode(r))
+			}
+			_, err = io.WriteString(w, r.text(s.textWidth()))
+			return ignoreReported(err)
+		},
+	}
+}
+
+// probeReport is what `pktstat probe` found out.
+type probeReport struct {
+	Schema     string          `json:"schema"`
+	Version    string          `json:"version"`
+	Kernel     string          `json:"kernel"`
+	Arch       string          `json:"arch"`
+	Root       bool            `json:"root"`
+	Interfaces []string        `json:"interfaces"`
+	Unresolved string          `json:"interfaces_unknown,omitempty"`
+	Auto       autoReport      `json:"auto"`
+	Backends   []backendReport `json:"backends"`
+	Host       []groupReport   `json:"host"`
+	Remedy     string          `json:"remedy,omitempty"`
+}
+
+// autoReport is what a count without --backend would do.
+type autoReport struct {
+	Backend   string           `json:"backend,omitempty"`
+	Reason    string           `json:"reason,omitempty"`
+	Error     string           `json:"error,omitempty"`
+	ExitCode  int              `json:"exit_code"`
+	RunnersUp []runnerUpReport `json:"runners_up"`
+}
+
+type runnerUpReport struct {
+	Backend string `json:"backend"`
+	Reason  string `json:"reason"`
+}
+
+type backendReport struct {
+	Name       string            `json:"name"`
+	Summary    string            `json:"summary"`
+	Verdict    string            `json:"verdict"`
+	Reason     string            `json:"reason,omitempty"`
+	Cost       string            `json:"cost"`
+	Abilities  []string          `json:"abilities"`
+	Checks     []checkReport     `json:"checks"`
+	Interfaces []interfaceReport `json:"interfaces,omitempty"`
+}
+
+type interfaceReport struct {
+	Name    string        `json:"name"`
+	Verdict string        `json:"verdict"`
+	Checks  []checkReport `json:"checks"`
+}
+
+type groupReport struct {
+	Name   string        `json:"name"`
+	Checks []checkReport `json:"checks"`
+}
+
+type checkReport struct {
+	Name    string   `json:"name"`
+	Verdict string   `json:"verdict"`
+	Since   string   `json:"since,omitempty"`
+	Detail  string   `json:"detail,omitempty"`
+	Reason  string   `json:"reason,omitempty"`
+	Remedy  string   `json:"remedy,omitempty"`
+	Needs   []string `json:"needs,omitempty"`
+}
+
+// probeReport probes everything.
+func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeReport, error) {
+	r := &probeReport{Schema: probeSchema, Version: versionOf(), Root: s.Root, Interfaces: []string{}}
+	on, err := iface.Resolve(cl.ifaces)
+	if err != nil {
+		if len(cl.ifaces) > 0 {
+			return nil, err
+		}
+		// No default route is no reason to say nothing.
+		r.Unresolved, on = oneLine(err.Error()), iface.Selection{}
+	}
+	for _, i := range on.Interfaces {
+		r.Interfaces = append(r.Interfaces, i.Name)
+	}
+	host, err := hostprobe.Probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.Kernel, r.Arch = host.Kernel, host.Arch
+	all, err := probeAll(ctx, cl.backends, nil, on.Interfaces)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Auto = s.autoReport(cl, all)
+	for _, p := range all {
+		r.Backends = append(r.Backends, s.backendReport(p))
+	}
+	for _, g := range host.Groups {
+		r.Host = append(r.Host, groupReport{g.Name, s.checkReports(g.Checks)})
+	}
+	r.Remedy = s.overallRemedy(all)
+	return r, nil
+}
+
+// autoReport ranks what a count would rank.
+func (s *session) autoReport(cl *commandLine, all []probed) autoReport {
+	c, err := cl.liveBackends()
+	if err != nil {
+		return autoReport{Error: s.message(err), ExitCode: exitCode(err), RunnersUp: []runnerUpReport{}}
+	}
+	fit := slices.DeleteFunc(slices.Clone(all), func(p probed) bool { return !slices.Contains(c.backends, p.mountedBackend) })
+	ranked := rank(fit)
+	var a autoReport
+	if err := ranked.best(); err != nil {
+		a.Error, a.ExitCode = s.message(err), exitCode(err)
+	}
+	pl := ranked.plan("", c.unfit)
+	others := pl.runnersUp
+	for i, cand := range slices.Backward(pl.candidates) {
+		if i == 0 {
+			a.Backend, a.Reason = cand.Name, cand.Reason
+			break
+		}
+		others = append([]flow.RunnerUp{{Backend: cand.Name, Why: cand.WhyNot}}, others...)
+	}
+	a.RunnersUp = make([]runnerUpReport, len(others))
+	for i, o := range others {
+		a.RunnersUp[i] = runnerUpReport{o.Backend, oneLine(o.Why)}
+	}
+	return a
+}
+
+func (s *session) backendReport(p probed) backendReport {
+	b := backendReport{
+		Name: p.name, Summary: p.backend.Summary, Verdict: p.verdict().String(),
+		Cost: p.backend.Cost.String(), Abilities: p.backend.Caps.Strings(), Checks: s.checkReports(p.machine.Checks),
+	}
+	if err := p.why(); err != nil {
+		b.Reason = oneLine(err.Error())
+	}
+	for _, i := range p.interfaces {
+		b.Interfaces = append(b.Interfaces, interfaceReport{i.name, i.result.Verdict.String(), s.checkReports(i.result.Checks)})
+	}
+	return b
+}
+
+func (s *session) checkReports(checks []registry.Check) []checkReport {
+	all := make([]checkReport, len(checks))
+	for i, c := range checks {
+		all[i] = checkReport{
+			Name: c.Name, Verdict: c.Verdict.String(), Since: c.Since,
+			Detail: oneLine(c.Detail), Reason: oneLine(c.Reason), Remedy: oneLine(c.Remedy), Needs: c.Caps,
+		}
+		if len(c.Caps) > 0 && c.Remedy == "" {
+			all[i].Remedy = s.capsRemedy(c.Caps)
+		}
+	}
+	return all
+}
+
+// overallRemedy is what would make all backends work that lack permission: "" if none does.
+func (s *session) overallRemedy(all []probed) string {
+	var needs []string
+	for _, p := range all {
+		for _, c := range p.worst().Checks {
+			needs = append(needs, c.Caps...)
+		}
+	}
+	if len(needs) == 0 {
+		return ""
+	}
+	slices.Sort(needs)
+	return s.capsRemedy(slices.Compact(needs))
+}
+
+// since adds to a name from which version on the kernel has it.
+func (c checkReport) since() string {
+	if c.Since == "" || strings.HasPrefix(c.Name, "cap_") {
+		return c.Name
+	}
+	return fmt.Sprintf("%s (since Linux %s)", c.Name, c.Since)
+}

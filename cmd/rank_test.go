@@ -1,0 +1,160 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// candidateOf is a backend like one that there is, with what its probes found.
+func candidateOf(name string, caps registry.Caps, cost registry.Cost, machine registry.ProbeResult, on ...registry.ProbeResult) probed {
+	p := probed{
+		mountedBackend: &mountedBackend{name: name, backend: registry.Backend{Caps: caps, Cost: cost, Layers: flow.LayerIP | flow.LayerFrame}},
+		machine:        machine,
+	}
+	for i, r := range on {
+		p.interfaces = append(p.interfaces, probedInterface{fmt.Sprint("eth", i), r})
+	}
+	return p
+}
+
+const (
+	bothWays  = registry.CapLive | registry.CapInterfaces | registry.CapIngress | registry.CapEgress
+	inOnly    = bothWays &^ registry.CapEgress
+	noIfaces  = bothWays &^ registry.CapInterfaces
+	fromFiles = registry.CapFile | registry.CapIngress | registry.CapEgress
+)
+
+var (
+	works      = registry.ProbeResult{}
+	maybe      = registry.ProbeResult{Verdict: registry.Inconclusive, Err: errors.New("not tried")}
+	lacks      = registry.ProbeResult{Verdict: registry.No, Err: fmt.Errorf("%w: old kernel", registry.ErrUnsupported)}
+	deniedBPF  = deniedFor("cap_bpf", "cap_net_admin", "cap_perfmon")
+	deniedRaw  = deniedFor("cap_net_raw")
+	noNativeOn = registry.ProbeResult{Verdict: registry.No, Err: fmt.Errorf("%w: eth1: taken", registry.ErrUnsupported)}
+)
+
+func deniedFor(caps ...string) registry.ProbeResult {
+	return registry.ProbeResult{Verdict: registry.Inconclusive, Err: registry.NeedCaps(syscall.EPERM, caps...)}
+}
+
+// TestRanking: what auto tries, in that order, on machines of all kinds.
+func TestRanking(t *testing.T) {
+	for _, tc := range []struct {
+		name                      string
+		tc, xdp, afpacket, cgroup registry.ProbeResult
+		tcOn                      []registry.ProbeResult
+		ifaces                    bool
+		count                     flow.Layer
+		want                      string // names in the order of Open
+		notTaken                  string // if the first one opens, joined by "; "
+		fails                     error
+		message                   string // in the error
+	}{
+		{
+			name: "root on a new kernel", want: "tc,cgroup,afpacket",
+			notTaken: "cgroup (works here too, cost: socket); afpacket (works here too, cost: copy); xdp (egress is not seen)",
+		},
+		{
+			name: "with -i", ifaces: true, want: "tc,afpacket",
+			notTaken: "afpacket (works here too, cost: copy); cgroup (does not count on interfaces (--iface)); xdp (egress is not seen)",
+		},
+		{
+			name: "only cap_net_raw", tc: deniedBPF, xdp: deniedBPF, cgroup: deniedBPF, want: "afpacket",
+			notTaken: "tc (needs root or cap_bpf,cap_net_admin,cap_perfmon: operation not permitted); " +
+				"cgroup (needs root or cap_bpf,cap_net_admin,cap_perfmon: operation not permitted); xdp (egress is not seen)",
+		},
+		{
+			name: "nothing", tc: deniedBPF, xdp: deniedBPF, cgroup: deniedBPF, afpacket: deniedRaw,
+			fails: registry.ErrPermission, message: "backend tc: needs root or cap_bpf,cap_net_admin,cap_perfmon",
+		},
+		{
+			name: "nothing, and BPF is not built in", tc: lacks, xdp: lacks, cgroup: lacks, afpacket: deniedRaw,
+			fails: registry.ErrPermission, message: "backend afpacket: needs root or cap_net_raw",
+		},
+		{
+			name: "XDP alone is no choice", tc: lacks, cgroup: lacks, afpacket: lacks,
+			fails: registry.ErrUnsupported, message: "backend tc: not supported: old kernel",
+		},
+		{
+			name: "what works comes before what may", tc: maybe, cgroup: lacks, want: "afpacket,tc",
+			notTaken: "tc (may not work: not tried, cost: qdisc); cgroup (not supported: old kernel); xdp (egress is not seen)",
+		},
+		{
+			name: "one of the interfaces cannot", tcOn: []registry.ProbeResult{works, noNativeOn}, cgroup: lacks, want: "afpacket",
+			notTaken: "tc (not supported: eth1: taken); cgroup (not supported: old kernel); xdp (egress is not seen)",
+		},
+		{
+			name: "by IP bytes", count: flow.LayerIP, ifaces: true, want: "tc,afpacket",
+			notTaken: "afpacket (works here too, cost: copy); cgroup (does not count on interfaces (--iface)); xdp (egress is not seen)",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			all := []probed{
+				candidateOf("afpacket", bothWays, registry.CostCopy, tc.afpacket),
+				candidateOf("cgroup", noIfaces, registry.CostSocket, tc.cgroup),
+				candidateOf("pcap", fromFiles, registry.CostCopy, works),
+				candidateOf("tc", bothWays, registry.CostQdisc, tc.tc, tc.tcOn...),
+				candidateOf("xdp", inOnly, registry.CostDriver, tc.xdp),
+			}
+			cl := &commandLine{count: tc.count}
+			if tc.ifaces {
+				cl.ifaces = []string{"eth0"}
+			}
+			for _, p := range all {
+				cl.backends = append(cl.backends, p.mountedBackend)
+			}
+			c, err := cl.liveBackends()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := rank(slices.DeleteFunc(all, func(p probed) bool { return !slices.Contains(c.backends, p.mountedBackend) }))
+			if err := r.best(); !errors.Is(err, tc.fails) || err != nil && !strings.Contains(err.Error(), tc.message) {
+				t.Fatalf("error %v, want %q", err, tc.message)
+			}
+			pl := r.plan("", c.unfit)
+			if got := names(pl.candidates); got != tc.want {
+				t.Errorf("order %s, want %s", got, tc.want)
+			}
+			if len(pl.candidates) == 0 {
+				return
+			}
+			var others []string
+			for _, cand := range pl.candidates[1:] {
+				others = append(others, fmt.Sprintf("%s (%s)", cand.Name, cand.WhyNot))
+			}
+			for _, o := range pl.runnersUp {
+				others = append(others, fmt.Sprintf("%s (%s)", o.Backend, o.Why))
+			}
+			if got := strings.Join(others, "; "); got != tc.notTaken {
+				t.Errorf("not taken: %s\nwant: %s", got, tc.notTaken)
+			}
+		})
+	}
+}
+
+func names(candidates []engine.Candidate) string {
+	var all []string
+	for _, c := range candidates {
+		all = append(all, c.Name)
+	}
+	return strings.Join(all, ",")
+}
+
+// TestOptionBinds: an option that only the best backend heeds leaves no other one.
+func TestOptionBinds(t *testing.T) {
+	r := rank([]probed{
+		candidateOf("afpacket", bothWays, registry.CostCopy, works), candidateOf("tc", bothWays, registry.CostQdisc, works),
+	})
+	pl := r.plan("--tc-attach", nil)
+	if names(pl.candidates) != "tc" || !slices.Equal(pl.runnersUp, []flow.RunnerUp{{Backend: "afpacket", Why: "--tc-attach is not for it"}}) {
+		t.Errorf("%v, %v", names(pl.candidates), pl.runnersUp)
+	}
+}

@@ -1,0 +1,108 @@
+package rateseries
+
+import "slices"
+
+// Document is a series as the page's script reads it. Arrays have one element a
+// point; bytes are of the rate layer.
+type Document struct {
+	RateLayer string      `json:"rate_layer"`
+	Start     []int64     `json:"start"` // Unix milliseconds
+	End       []int64     `json:"end"`
+	Total     Volumes     `json:"total"`
+	Other     Volumes     `json:"other"`
+	Lost      Volumes     `json:"lost"`
+	By        []Breakdown `json:"by"`
+}
+
+// Volumes are packets and bytes over time.
+type Volumes struct {
+	Packets []uint64 `json:"packets"`
+	Bytes   []uint64 `json:"bytes"`
+}
+
+// Breakdown is who the largest part of the total belongs to. What is left is the
+// difference to the total.
+type Breakdown struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Top   []Top  `json:"top,omitempty"` // the largest first
+}
+
+// Top is one of the largest of a breakdown.
+type Top struct {
+	Label string `json:"label"`
+	Volumes
+}
+
+// Document returns the series; breakdowns in which no row had a key are not in it.
+// Those named in by come with their values, or the first one if there is none of
+// them; all, if none is named.
+func (s *Series) Document(by ...string) Document {
+	n := len(s.points)
+	d := Document{
+		RateLayer: s.layer.String(), Start: make([]int64, n), End: make([]int64, n),
+		Total: newVolumes(n), Other: newVolumes(n), Lost: newVolumes(n), By: []Breakdown{},
+	}
+	for i := range s.points {
+		p := &s.points[i]
+		d.Start[i], d.End[i] = p.start.UnixMilli(), p.end.UnixMilli()
+		d.Total.set(i, p.total)
+		d.Other.set(i, p.other)
+		d.Lost.set(i, p.lost)
+	}
+	there := s.there()
+	if len(by) > 0 && !slices.ContainsFunc(there, func(b int) bool { return slices.Contains(by, names[b][0]) }) && len(there) > 0 {
+		by = []string{names[there[0]][0]}
+	}
+	for _, b := range there {
+		if len(by) == 0 || slices.Contains(by, names[b][0]) {
+			d.By = append(d.By, s.breakdown(b))
+		} else {
+			d.By = append(d.By, Breakdown{Name: names[b][0], Title: names[b][1]})
+		}
+	}
+	return d
+}
+
+// there are the breakdowns that have keys.
+func (s *Series) there() []int {
+	var found []int
+	for b := range names {
+		if slices.ContainsFunc(s.points, func(p point) bool { return len(p.tops[b]) > 0 }) {
+			found = append(found, b)
+		}
+	}
+	return found
+}
+
+func (s *Series) breakdown(b int) Breakdown {
+	sums := map[key]volume{}
+	for i := range s.points {
+		for _, e := range s.points[i].tops[b] {
+			v := sums[e.key]
+			v.add(e.volume)
+			sums[e.key] = v
+		}
+	}
+	by := Breakdown{Name: names[b][0], Title: names[b][1]}
+	place := map[key]int{}
+	for _, e := range top(sums) {
+		if len(by.Top) == maxSeries {
+			break
+		}
+		place[e.key] = len(by.Top)
+		by.Top = append(by.Top, Top{Label: e.key.label(b), Volumes: newVolumes(len(s.points))})
+	}
+	for i := range s.points {
+		for _, e := range s.points[i].tops[b] {
+			if at, ok := place[e.key]; ok {
+				by.Top[at].set(i, e.volume)
+			}
+		}
+	}
+	return by
+}
+
+func newVolumes(n int) Volumes { return Volumes{make([]uint64, n), make([]uint64, n)} }
+
+func (v *Volumes) set(i int, x volume) { v.Packets[i], v.Bytes[i] = x.packets, x.bytes }

@@ -1,0 +1,203 @@
+// Package rateseries keeps what was counted over time, broken down by the top
+// talkers, for charts: a bounded number of time points with a bounded number of
+// keys each, however long a run is and whatever its traffic does.
+//
+// The sum of all points is the run's total, exactly. What a breakdown does not
+// attribute, because a point only keeps its largest keys, is the difference to it.
+package rateseries
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+const (
+	maxPoints = 512 // a chart is about a thousand pixels wide
+	maxKeys   = 24  // of each breakdown, at each point
+	maxSeries = 8   // shown of each breakdown: colours that can be told apart
+)
+
+// Keep tells what happens when there are too many points.
+type Keep uint8
+
+// Ways of keeping a series bounded.
+const (
+	Whole  Keep = iota // neighbours are merged: the whole run, ever more coarsely
+	Recent             // the oldest are dropped: the last maxPoints intervals
+)
+
+// Series is a bounded time series of interval reports. It is not safe for
+// concurrent use.
+type Series struct {
+	keep   Keep
+	layer  flow.Layer
+	points []point
+	width  int           // interval reports a point holds
+	before flow.Counters // of the run, before the first point
+	run    flow.Counters // of the run, at the last point's end
+
+	scratch [breakdowns]map[key]volume
+}
+
+// volume is what a chart shows of counters: bytes are of the report's rate layer.
+type volume struct{ packets, bytes uint64 }
+
+func (v *volume) add(o volume) {
+	v.packets += o.packets
+	v.bytes += o.bytes
+}
+
+// point is what was counted in a span of time.
+type point struct {
+	start, end         time.Time
+	intervals          int
+	total, other, lost volume
+	tops               [breakdowns][]share
+}
+
+type share struct {
+	key key
+	volume
+}
+
+// New returns an empty series.
+func New(keep Keep) *Series { return &Series{keep: keep, width: 1} }
+
+// Add adds an interval report. It does not keep r.
+func (s *Series) Add(r *flow.Report) {
+	if s.layer == 0 {
+		s.layer = r.RateLayer
+	}
+	if len(s.points) == 0 {
+		s.before = less(r.Run.Total, r.Total)
+	} else {
+		s.fillGap(r.Start, less(r.Run.Total, r.Total))
+	}
+	s.run = r.Run.Total
+	p := point{
+		start: r.Start, end: r.End, intervals: 1,
+		total: s.volume(r.Total), other: s.volume(r.Other), lost: s.volume(r.Lost),
+	}
+	for i := range s.scratch {
+		if s.scratch[i] == nil {
+			s.scratch[i] = map[key]volume{}
+		}
+		clear(s.scratch[i])
+	}
+	for row := range r.Rows() {
+		v := s.volume(row.Counters)
+		for i, of := range keysOf {
+			if k, ok := of(r.Dims, &row); ok {
+				sum := s.scratch[i][k]
+				sum.add(v)
+				s.scratch[i][k] = sum
+			}
+		}
+	}
+	for i, m := range s.scratch {
+		p.tops[i] = top(m)
+	}
+	s.append(p)
+}
+
+// Finish adds what the final report has and no interval report had: everything,
+// if there was none.
+func (s *Series) Finish(r *flow.Report) {
+	if len(s.points) == 0 {
+		whole := *r
+		whole.Run.Total = r.Total
+		s.Add(&whole)
+		return
+	}
+	if first := s.points[0].start; !s.before.IsZero() && r.Start.Before(first) {
+		s.points = slices.Insert(s.points, 0, point{start: r.Start, end: first, intervals: 1, total: s.volume(s.before)})
+		s.before = flow.Counters{}
+	}
+	s.fillGap(r.End, r.Total)
+}
+
+// fillGap adds a point for the time since the last one, in which the run's total
+// rose to run. Reports are missing when this output was too slow; a capture may
+// simply have had a pause.
+func (s *Series) fillGap(end time.Time, run flow.Counters) {
+	missed := s.volume(less(run, s.run))
+	s.run = run
+	last := &s.points[len(s.points)-1]
+	if end.After(last.end) {
+		s.append(point{start: last.end, end: end, intervals: 1, total: missed})
+		return
+	}
+	last.total.add(missed)
+}
+
+// less is a - b, and zero where that makes no sense.
+func less(a, b flow.Counters) flow.Counters {
+	if a.Packets < b.Packets || a.Bytes < b.Bytes || a.FrameBytes < b.FrameBytes {
+		return flow.Counters{}
+	}
+	return a.Minus(b)
+}
+
+func (s *Series) volume(c flow.Counters) volume { return volume{c.Packets, c.At(s.layer)} }
+
+func (s *Series) append(p point) {
+	if n := len(s.points); n > 0 && s.keep == Whole && s.points[n-1].intervals < s.width {
+		s.points[n-1].merge(&p)
+		return
+	}
+	s.points = append(s.points, p)
+	if len(s.points) <= maxPoints {
+		return
+	}
+	if s.keep == Recent {
+		s.points = slices.Delete(s.points, 0, 1)
+		return
+	}
+	s.halve()
+}
+
+// halve merges each point with its neighbour.
+func (s *Series) halve() {
+	s.width *= 2
+	half := s.points[:0]
+	for i := 0; i < len(s.points); i += 2 {
+		p := s.points[i]
+		if i+1 < len(s.points) {
+			p.merge(&s.points[i+1])
+		}
+		half = append(half, p)
+	}
+	clear(s.points[len(half):])
+	s.points = half
+}
+
+func (p *point) merge(o *point) {
+	p.end = o.end
+	p.intervals += o.intervals
+	p.total.add(o.total)
+	p.other.add(o.other)
+	p.lost.add(o.lost)
+	for i := range p.tops {
+		m := map[key]volume{}
+		for _, list := range [][]share{p.tops[i], o.tops[i]} {
+			for _, e := range list {
+				v := m[e.key]
+				v.add(e.volume)
+				m[e.key] = v
+			}
+		}
+		p.tops[i] = top(m)
+	}
+}
+
+// top returns the largest keys, in a fixed order.
+func top(m map[key]volume) []share {
+	all := make([]share, 0, len(m))
+	for k, v := range m {
+		all = append(all, share{k, v})
+	}
+	slices.SortFunc(all, func(a, b share) int { return a.compare(&b) })
+	return slices.Clone(all[:min(len(all), maxKeys)])
+}

@@ -1,0 +1,51 @@
+// Starts the page: a report that the file contains, or a live one.
+
+function show(doc) {
+  byId("waiting").hidden = true;
+  byId("report").hidden = false;
+  heading(doc.report);
+  notes(doc.report);
+  tiles(doc);
+  chart.set(doc.series);
+  accounting(doc.report);
+  breakdowns(doc.report, search);
+  table.set(doc.report);
+  byId("foot").textContent = `pktstat ${doc.version}. ` + (doc.report.final ? "Report of the whole run." : doc.span === "run" ? `The run up to interval ${doc.report.seq}.` : `Interval report ${doc.report.seq}.`) + notTaken(doc.report);
+}
+
+function search(query) {
+  table.search(query);
+  byId("table-card").scrollIntoView({ behavior: "smooth", block: "start" });
+}
+
+// themes: the system's until one is chosen; the choice is kept where the
+// browser allows it (a file opened from disk may not).
+function themes() {
+  const order = ["auto", "light", "dark"];
+  let theme = "auto";
+  try { theme = localStorage.getItem("pktstat-theme") || "auto"; } catch { /* no storage: nothing is kept */ }
+  const use = (t) => {
+    theme = order.includes(t) ? t : "auto";
+    document.documentElement.dataset.theme = theme;
+    byId("theme").textContent = "Theme: " + theme;
+  };
+  use(theme);
+  byId("theme").addEventListener("click", () => {
+    use(order[(order.indexOf(theme) + 1) % order.length]);
+    try { localStorage.setItem("pktstat-theme", theme); } catch { /* as above */ }
+  });
+}
+
+function stored(id) {
+  const node = byId(id);
+  return node ? JSON.parse(node.textContent) : null;
+}
+
+themes();
+chart.start();
+table.start();
+byId("print").addEventListener("click", () => print());
+
+const report = stored("data-report");
+if (report) show({ report, series: stored("data-series"), version: stored("data-page").version });
+else live.start();

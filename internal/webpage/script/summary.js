@@ -1,0 +1,155 @@
+// What stands around the chart and the table: heading, tiles, notes, the account
+// and the breakdowns.
+
+function heading(report) {
+  const names = report.interfaces.map((n) => clip(visible(n), 40));
+  const shown = names.slice(0, 8).join(", ") + (names.length > 8 ? ` and ${names.length - 8} more` : "");
+  byId("what").replaceChildren(
+    el("b", null, clip(visible(report.backend)) + (report.attach ? ` (${clip(visible(report.attach))})` : "")),
+    shown ? " on " : "", shown ? el("b", null, shown) : "",
+    report.reason ? " · " + clip(visible(report.reason), 300) : "",
+    report.start ? ` · ${date(Date.parse(report.start))} ${clock(Date.parse(report.start))} UTC` : "",
+    report.by ? " · by " + report.by.join(", ") : "");
+  document.title = "pktstat" + (shown ? " " + shown : "") + (report.final && report.start ? ` ${date(Date.parse(report.start))} ${clock(Date.parse(report.start))}` : "");
+}
+
+function notes(report) {
+  const all = [];
+  if (report.packets_exact === false) all.push("Packets are a lower bound: merged frames count as one.");
+  if (report.lost.bytes_unknown) all.push("The bytes of lost packets are not known: bytes and rates are a lower bound.");
+  for (const note of report.notes || []) all.push(clip(visible(note), 2000));
+  byId("notes").hidden = all.length === 0;
+  byId("notes").replaceChildren(...all.map((n) => el("li", null, n)));
+}
+
+// notTaken says which backends there were besides, and why not.
+function notTaken(report) {
+  const all = (report.runners_up || []).map((r) => clip(visible(`${r.backend} (${r.reason})`), 300));
+  return all.length ? ` Not taken: ${all.join(", ")}.` : "";
+}
+
+function tile(name, value, ...more) {
+  return el("div", { class: "tile" }, el("div", { class: "name" }, name), el("div", { class: "value" }, value), ...more.map((m) => el("div", { class: "more" }, m)));
+}
+
+function tiles({ report, series, span }) {
+  const seconds = report.duration_s;
+  const per = (v) => (seconds > 0 ? v / seconds : 0);
+  const layer = layers[report.rate_layer] || "";
+  let peak = -1, at = 0;
+  for (let i = 0; i < series.start.length; i++) {
+    const v = (8 * series.total.bytes[i] * 1000) / Math.max(series.end[i] - series.start[i], 1);
+    if (v > peak) [peak, at] = [v, series.start[i]];
+  }
+  const all = [
+    tile(report.final || span === "run" ? "Average rate" : "Rate", bitRate(per(8 * layerBytes(report, report.total))), layer),
+    peak >= 0 && series.start.length > 1 ? tile("Highest rate", bitRate(peak), "at " + clock(at) + " UTC") : null,
+    tile("Packets", count(report.total.packets), packetRate(per(report.total.packets))),
+    tile("Bytes", bytes(report.total.bytes), layers.ip),
+    report.total.frame_bytes ? tile("Frame bytes", bytes(report.total.frame_bytes), layers.frame) : null,
+    tile(report.by ? "Rows" : "Flows", count(report.flow_count), report.flow_count > report.flows.length ? `${count(report.flows.length)} listed below` : "all listed below"),
+    tile("Duration", duration(seconds), report.end ? "until " + clock(Date.parse(report.end)) + " UTC" : ""),
+  ];
+  byId("tiles").replaceChildren(...all.filter(Boolean));
+}
+
+// accounting shows that flows + rest + other + lost is the total.
+function accounting(report) {
+  const flows = { packets: 0, bytes: 0, frame_bytes: 0 };
+  for (const f of report.flows) for (const k of Object.keys(flows)) flows[k] += f[k];
+  const parts = [
+    ["Listed", `${count(report.flows.length)} ${report.by ? "rows" : "flows"}`, flows, "c0"],
+    ["rest", `${count(Math.max(0, report.flow_count - report.flows.length))} more, not listed (--top)`, report.rest, "crest"],
+    ["other", "counted, but folded together to bound memory (--max-flows)", report.other, "cother"],
+    ["lost", "seen, but not counted to a flow", report.lost, "clost"],
+  ];
+  const size = (c) => layerBytes(report, c) || 0;
+  const basis = size(report.total) ? size : (c) => c.packets;
+  const sum = (k) => parts.reduce((s, p) => s + p[2][k], 0);
+  const whole = ["packets", "bytes", "frame_bytes"];
+  const exact = whole.every((k) => Number.isSafeInteger(report.total[k]));
+  const holds = whole.every((k) => sum(k) === report.total[k]);
+  const bar = el("div", { class: "share", "aria-hidden": "true" });
+  for (const [, , c, color] of parts) {
+    if (basis(c) === 0) continue;
+    const part = el("i", { class: color });
+    part.style.flexGrow = basis(c) / Math.max(1, basis(report.total));
+    bar.append(part);
+  }
+  const cells = [["", "Packets", "Bytes, layer 3", "Frame bytes, layer 2", "Share"].map((t, i) => el("span", { class: "head" + (i === 3 ? " wide" : "") }, t))];
+  for (const [name, what, c, color] of parts) {
+    if (name !== "Listed" && c.packets === 0 && c.bytes === 0 && name === "rest") continue;
+    const unknown = c.bytes_unknown;
+    cells.push([
+      el("span", { class: "who" }, el("span", { class: "swatch " + color }), el("span", null, name + " ", el("small", null, what))),
+      el("span", null, count(c.packets)), el("span", null, unknown ? "not known" : bytes(c.bytes)),
+      el("span", { class: "wide" }, unknown ? "not known" : bytes(c.frame_bytes)), el("span", null, percent(basis(c), basis(report.total))),
+    ]);
+  }
+  const verdict = !exact ? "" : holds ? "✓ adds up, to the byte" : "does not add up: please report this";
+  cells.push([el("span", { class: "rule" })], [
+    el("span", { class: "who total" }, el("span", null, "Total ", el("small", null, verdict))),
+    el("span", { class: "total" }, count(report.total.packets)), el("span", { class: "total" }, bytes(report.total.bytes)),
+    el("span", { class: "wide total" }, bytes(report.total.frame_bytes)), el("span", null, "100 %"),
+  ]);
+  byId("accounting").replaceChildren(bar, el("div", { class: "sums" }, ...cells.flat()));
+}
+
+const listed = 10; // rows of a breakdown
+const colors = 8; // of the style sheet
+const tallest = new Map(); // rows that each has had, so that a live page does not jump
+
+function breakdowns(report, search) {
+  const cards = [];
+  for (const kind of breakdownKinds) {
+    if (kind.needs && !report.flows.some((f) => kind.needs.some((k) => f[k] !== undefined))) continue;
+    const sums = broken(report, kind);
+    if (sums.length === 0 || (kind.several && sums.length < 2)) continue;
+    cards.push(breakdown(report, kind, sums, search));
+  }
+  refill(byId("breakdowns"), cards);
+}
+
+function breakdown(report, kind, sums, search) {
+  const inBytes = layerBytes(report, report.total) > 0;
+  const size = (s) => (inBytes ? s.size : s.packets);
+  const whole = inBytes ? layerBytes(report, report.total) : report.total.packets;
+  const seconds = report.duration_s;
+  const speed = (v) => (!(seconds > 0) ? "" : inBytes ? bitRate((8 * v) / seconds) : packetRate(v / seconds));
+  const most = Math.max(size(sums[0]), 1);
+  const color = (s) => (sums.indexOf(s) < colors ? "c" + sums.indexOf(s) : "crest");
+  const list = el("ol");
+  for (const s of sums.slice(0, listed)) list.append(el("li", null, item(visible(s.label), size(s), s)));
+  const more = sums.slice(listed);
+  if (more.length > 0 && kind.id !== "hosts") list.append(el("li", { class: "rest" }, item(`${count(more.length)} more`, more.reduce((t, s) => t + size(s), 0))));
+  else if (more.length > 0) list.append(el("li", { class: "rest" }, el("span", { class: "item" }, el("span", { class: "label" }, `${count(more.length)} more`))));
+  for (const name of ["rest", "other", "lost"]) {
+    const v = inBytes ? layerBytes(report, report[name]) : report[name].packets;
+    if (v > 0) list.append(el("li", { class: "rest" }, item(`${name}: in no listed ${report.by ? "row" : "flow"}`, v)));
+  }
+  tallest.set(kind.id, Math.max(tallest.get(kind.id) || 0, list.children.length));
+  list.style.minHeight = 27 * tallest.get(kind.id) + "px";
+  const bar = el("div", { class: "share", "aria-hidden": "true" });
+  if (kind.share) {
+    const part = (color, title, v) => {
+      const i = el("i", { class: color, title });
+      i.style.flexGrow = v / whole;
+      bar.append(i);
+    };
+    for (const s of sums.slice(0, colors)) part(color(s), clip(visible(s.label)), size(s));
+    if (sums.length > colors) part("crest", `${count(sums.length - colors)} more`, sums.slice(colors).reduce((t, s) => t + size(s), 0));
+  }
+  return el("section", { class: "card breakdown", "data-kind": kind.id }, el("div", { class: "card-head" }, el("h2", null, kind.title), kind.note ? el("span", { class: "sub" }, kind.note) : ""),
+    kind.share ? bar : "", list);
+
+  function item(label, v, s) {
+    const fillBar = el("span", { class: "bar", "aria-hidden": "true" });
+    fillBar.style.width = Math.min(100, (100 * v) / most) + "%";
+    const detail = s ? `${clip(label, 1000)}\n${count(s.packets)} packets, ${bytes(s.size)} (${layers[report.rate_layer] || ""}), ${count(s.flows)} ${report.by ? "rows" : "flows"}` : label;
+    const children = [fillBar];
+    if (kind.share && s) children.push(el("span", { class: "swatch " + color(s) }));
+    children.push(el("span", { class: "label" }, clip(label)), el("span", { class: "v" }, speed(v)), el("span", { class: "pct" }, percent(v, whole)));
+    if (!s) return el("span", { class: "item" }, ...children);
+    return el("button", { type: "button", class: "item", "data-key": kind.id + " " + s.label, title: detail, onclick: () => search(s.query) }, ...children);
+  }
+}

@@ -1,0 +1,45 @@
+// Package html writes the report of the whole run as one HTML file that needs
+// nothing else: no server, no network, no other file.
+package html
+
+import (
+	"bufio"
+	"context"
+	"flag"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/filesink"
+	"github.com/pktstat/pktstat/internal/rateseries"
+	"github.com/pktstat/pktstat/internal/webpage"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// listedFlows is what a browser handles with ease: a file of about 4 MB.
+const listedFlows = 10_000
+
+func init() {
+	registry.Outputs.Register("html", registry.Output{
+		Summary: "the final report as one HTML file with charts, for any browser, without network",
+		When:    registry.WhenInterval | registry.WhenFinal,
+		Top:     listedFlows,
+		New:     func() registry.OutputConfig { return &config{} },
+	})
+}
+
+type config struct{}
+
+var _ registry.OutputConfig = (*config)(nil)
+
+func (*config) Flags(*flag.FlagSet) {}
+
+func (*config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
+	series := rateseries.New(rateseries.Whole)
+	return filesink.Open(env, func(w *bufio.Writer, r *flow.Report) error {
+		if !r.Final {
+			series.Add(r)
+			return nil
+		}
+		series.Finish(r)
+		return webpage.WriteFile(w, r, series, env.Version)
+	})
+}

@@ -1,0 +1,24 @@
+package html
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/pktstat/pktstat/internal/sinktest"
+)
+
+func TestConformance(t *testing.T) {
+	sinktest.Run(t, sinktest.Options{Name: "html", Gathers: true, Compared: data})
+}
+
+// data is what a report's own in the file: the page around it is the same for all.
+func data(page []byte) []byte {
+	start := bytes.Index(page, []byte(`<script type="application/json"`))
+	end := bytes.LastIndex(page, []byte("<script>"))
+	if start < 0 || end < start {
+		return page
+	}
+	return page[start:end]
+}
+
+func BenchmarkHTML(b *testing.B) { sinktest.Benchmark(b, "html", listedFlows) }

@@ -1,0 +1,113 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// field is a line of the details.
+type field struct{ name, value string }
+
+// details is everything about the selected row, with its own graph.
+func (m *model) details(height int) []string {
+	var lines []string
+	r := m.detailed
+	if r == nil {
+		return []string{"", "  The row is gone. Esc goes back."}
+	}
+	fields := m.fieldsOf(r)
+	columns := 1
+	if m.width >= 76 {
+		columns = 2
+	}
+	per := (len(fields) + columns - 1) / columns
+	lines = append(lines, " "+m.theme.head.Render(pad(m.list.view.name+": "+m.title(r), m.width-1)))
+	for i := range per {
+		line := " "
+		for c := range columns {
+			if j := i + c*per; j < len(fields) {
+				cell := m.theme.faint.Render(pad(fields[j].name, 12)) + " " + middle(fields[j].value, m.width/columns-15)
+				line += pad(cell, m.width/columns-1)
+			}
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	graph := min(max(height-len(lines)-1, 4), 12)
+	lines = append(lines, "")
+	lines = append(lines, m.graph(m.samples, graph, bothWays(m.samples))...)
+	m.scroll = max(min(m.scroll, len(lines)-height), 0)
+	return lines[m.scroll:]
+}
+
+// bothWays reports whether something came in and something went out.
+func bothWays(samples []sample) bool {
+	in, out := false, false
+	for i := range samples {
+		in = in || samples[i].in > 0
+		out = out || samples[i].out > 0
+	}
+	return in && out
+}
+
+// title is the row's columns of text.
+func (m *model) title(r *row) string {
+	m.cell.set(&m.list, r)
+	var parts []string
+	for _, c := range m.list.view.columns {
+		if c.numeric() || c.needs != 0 || c.name == "info" {
+			continue
+		}
+		if text := string(c.text(nil, &m.cell)); text != "" && text != "-" {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// fieldsOf lists what is known of a row.
+func (m *model) fieldsOf(r *row) []field {
+	l := &m.list
+	var fields []field
+	add := func(name, value string) { fields = append(fields, field{name, value}) }
+	m.cell.set(l, r)
+	for _, c := range l.view.columns {
+		if c.numeric() || c.needs != 0 && !m.known.Any(c.needs) || c.dims != 0 && m.cell.dims&c.dims == 0 {
+			continue
+		}
+		if text := string(c.text(nil, &m.cell)); text != "" && text != "-" {
+			add(c.title, text)
+		}
+	}
+	run := l.end.Sub(l.start)
+	layer := l.rateLayer
+	add("Rate", m.format.rate(r.now.At(layer), l.length)+"; "+plainRate(perSecond(r.now.Packets, l.length))+" pkts/s")
+	if l.view.splits(m.known) {
+		add("In", m.format.rate(r.in, l.length)+"; "+m.format.bytes(r.inTotal))
+		add("Out", m.format.rate(r.out, l.length)+"; "+m.format.bytes(r.outTotal))
+	}
+	add("Average", m.format.rate(r.total.At(layer), run)+" over the run")
+	add("Packets", grouped(r.total.Packets))
+	add("Bytes, IP", fmt.Sprintf("%s (%s)", grouped(r.total.Bytes), m.format.bytes(r.total.Bytes)))
+	if l.layers&flow.LayerFrame != 0 {
+		add("Bytes, frame", fmt.Sprintf("%s (%s)", grouped(r.total.FrameBytes), m.format.bytes(r.total.FrameBytes)))
+	}
+	if r.total.Packets > 0 {
+		add("Packet size", grouped(r.total.At(layer)/r.total.Packets)+" bytes on average")
+	}
+	if all := l.run.Total.At(layer); all > 0 {
+		add("Share", fmt.Sprintf("%.1f%% of all", 100*float64(r.total.At(layer))/float64(all)))
+	}
+	add("First seen", m.when(r.first))
+	add("Last seen", m.when(r.last))
+	return fields
+}
+
+// when writes a time, and how long before the end of what was counted it was.
+func (m *model) when(ns int64) string {
+	t := time.Unix(0, ns).UTC()
+	ago := m.list.end.Sub(t).Round(time.Second)
+	return t.Format("15:04:05 MST") + ", " + max(ago, 0).String() + " ago"
+}

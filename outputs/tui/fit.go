@@ -1,0 +1,123 @@
+package tui
+
+import (
+	"slices"
+
+	"github.com/pktstat/pktstat/internal/rowfields"
+)
+
+// placed is a column on the screen.
+type placed struct {
+	*column
+	x, width int
+}
+
+const (
+	margin   = 1 // left of the table
+	gap      = 1 // between columns
+	shortest = 6 // text does not shrink below this
+)
+
+// candidates are the columns of the view that have something to show.
+func (l *list) candidates(known rowfields.Set, f *format) []placed {
+	shown := l.view.shown(l.dims)
+	var cols []placed
+	for _, c := range l.view.columns {
+		switch {
+		case c.dims != 0 && shown&c.dims == 0:
+		case c.needs == rowfields.Dir && l.view.splits(known):
+			cols = append(cols, c.placed(f))
+		case c.needs != 0 && !known.Any(c.needs) && c != l.column:
+		case c.name == "iface" && len(l.interfaces) < 2 && c != l.column:
+		case c.name == "frame_bytes" && l.layers&2 == 0:
+		default:
+			cols = append(cols, c.placed(f))
+		}
+	}
+	return cols
+}
+
+func (c *column) placed(f *format) placed {
+	p := placed{column: c, width: c.usual}
+	if f.octets && c.numeric() && c.usual == usualRate {
+		p.width++ // "1023 KiB/s"
+	}
+	return p
+}
+
+// usualRate is the width of "1.43 Mbps".
+const usualRate = len("1.43 Mbps")
+
+// fit chooses the columns for a screen: those that have to be there, the others
+// as long as they fit. wanted is how wide the text of a column is; what is left
+// of the width goes to text that is cut short.
+func fit(cols []placed, wanted map[string]int, width int) []placed {
+	want := func(c *placed) int {
+		if c.numeric() {
+			return c.width
+		}
+		return max(wanted[c.name], textWidth(c.title)+1, shortest)
+	}
+	for i := range cols {
+		if c := &cols[i]; !c.numeric() {
+			c.width = min(want(c), max(c.usual, shortest))
+		}
+	}
+	// Addresses are rather cut to the length of IPv4 ones than that a column goes.
+	comfortable := func() int {
+		w := margin - gap
+		for i := range cols {
+			c := &cols[i]
+			w += gap + c.width
+			if !c.numeric() && c.goes == 0 {
+				w += max(min(want(c), ipv4Port)-c.width, 0)
+			}
+		}
+		return w
+	}
+	for comfortable() > width {
+		least := -1
+		for i := range cols {
+			if g := cols[i].goes; g != 0 && (least < 0 || g <= cols[least].goes) {
+				least = i
+			}
+		}
+		if least < 0 {
+			break
+		}
+		cols = slices.Delete(cols, least, least+1)
+	}
+	return stretch(cols, want, width)
+}
+
+// stretch gives every column of text its width, or an equal share of what there is.
+func stretch(cols []placed, want func(*placed) int, width int) []placed {
+	left := width - margin + gap
+	var texts []*placed
+	for i := range cols {
+		left -= gap
+		if cols[i].numeric() || cols[i].goes != 0 {
+			left -= cols[i].width
+			continue
+		}
+		texts = append(texts, &cols[i])
+	}
+	slices.SortStableFunc(texts, func(a, b *placed) int { return want(a) - want(b) })
+	for i, c := range texts {
+		c.width = max(min(want(c), left/(len(texts)-i)), 1)
+		left -= c.width
+	}
+	for i := range cols {
+		if c := &cols[i]; !c.numeric() && c.goes != 0 && left > 0 {
+			more := min(max(want(c)-c.width, 0), left)
+			c.width += more
+			left -= more
+		}
+	}
+	x := margin
+	for i := range cols {
+		cols[i].x = x
+		x += cols[i].width + gap
+	}
+	return cols
+}

@@ -1,0 +1,146 @@
+package tui
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/units"
+)
+
+// format is how numbers are written.
+type format struct {
+	system units.System // prefixes of byte counts
+	octets bool         // rates are in bytes a second, else in bits
+}
+
+// next is the following one of the four.
+func (f format) next() format {
+	if f.system == units.IEC {
+		f.system = units.SI
+		return f
+	}
+	return format{units.IEC, !f.octets}
+}
+
+// String names the units.
+func (f format) String() string {
+	prefixes := map[units.System]string{units.IEC: "KiB, MiB", units.SI: "kB, MB"}[f.system]
+	if f.octets {
+		return "rates and counts in " + prefixes
+	}
+	return "rates in bits, counts in " + prefixes
+}
+
+// rate writes bytes over a time.
+func (f format) rate(bytes uint64, d time.Duration) string {
+	v := perSecond(bytes, d)
+	if f.octets {
+		return f.system.Bytes(uint64(v)) + "/s"
+	}
+	return units.BitRate(8 * v)
+}
+
+func (f format) bytes(n uint64) string { return f.system.Bytes(n) }
+
+// grouped writes a number with commas.
+func grouped(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// about writes the length of an interval, which is never quite what was asked for.
+func about(d time.Duration) string {
+	for _, unit := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond} {
+		if r := d.Round(unit); (r - d).Abs() <= d/20 {
+			return r.String()
+		}
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// clock writes a time as 1:02:03.
+func clock(d time.Duration) string {
+	s := int(d.Seconds())
+	b := []byte(strconv.Itoa(s / 3600))
+	for _, v := range []int{s / 60 % 60, s % 60} {
+		b = append(b, ':', byte('0'+v/10), byte('0'+v%10))
+	}
+	return string(b)
+}
+
+func rateNumber(b []byte, l *list, r *row, f *format) []byte {
+	return append(b, f.rate(l.counters(r).At(l.rateLayer), l.span())...)
+}
+
+func inNumber(b []byte, l *list, r *row, f *format) []byte {
+	return append(b, f.rate(l.received(r), l.span())...)
+}
+
+func outNumber(b []byte, l *list, r *row, f *format) []byte {
+	return append(b, f.rate(l.sent(r), l.span())...)
+}
+
+func (l *list) received(r *row) uint64 {
+	if l.cumulative {
+		return r.inTotal
+	}
+	return r.in
+}
+
+func (l *list) sent(r *row) uint64 {
+	if l.cumulative {
+		return r.outTotal
+	}
+	return r.out
+}
+
+func ppsNumber(b []byte, l *list, r *row, _ *format) []byte {
+	return append(b, plainRate(perSecond(l.counters(r).Packets, l.span()))...)
+}
+
+// plainRate is a rate without its unit, which the heading tells.
+func plainRate(v float64) string {
+	return strings.Replace(strings.TrimSuffix(units.PacketRate(v), "pps"), " ", "", 1)
+}
+
+func packetsNumber(b []byte, _ *list, r *row, _ *format) []byte {
+	return appendCount(b, r.total.Packets)
+}
+
+// appendCount writes a number, from ten million on with a prefix.
+func appendCount(b []byte, n uint64) []byte {
+	if n < 10_000_000 {
+		return strconv.AppendUint(b, n, 10)
+	}
+	return append(b, plainRate(float64(n))...)
+}
+
+func bytesNumber(b []byte, _ *list, r *row, f *format) []byte {
+	return append(b, f.bytes(r.total.Bytes)...)
+}
+
+func frameNumber(b []byte, _ *list, r *row, f *format) []byte {
+	return append(b, f.bytes(r.total.FrameBytes)...)
+}
+
+func shareNumber(b []byte, l *list, r *row, _ *format) []byte {
+	all := l.sums().Total.At(l.rateLayer)
+	if all == 0 {
+		return append(b, '-')
+	}
+	b = strconv.AppendFloat(b, 100*float64(l.counters(r).At(l.rateLayer))/float64(all), 'f', 1, 64)
+	return append(b, '%')
+}
+
+// layerName names the bytes that rates are made of.
+func layerName(l flow.Layer) string {
+	if l == flow.LayerFrame {
+		return "layer 2"
+	}
+	return "layer 3"
+}

@@ -1,0 +1,173 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/rowfields"
+	"github.com/pktstat/pktstat/internal/termsafe"
+)
+
+// header is what is counted, what is going on now, and what there was in all.
+func (m *model) header() []string {
+	h := &m.list.heading
+	if h.backend == "" {
+		return []string{spread(" "+m.theme.strong.Render("pktstat"), "starting ", m.width), "", ""}[:m.headerHeight()]
+	}
+	what := termsafe.String(h.backend)
+	if h.attach != "" {
+		what += " (" + termsafe.String(h.attach) + ")"
+	}
+	state := clock(h.end.Sub(h.start)) + " "
+	if m.width >= 60 && !h.final {
+		state = "every " + about(h.length) + "  " + state
+	}
+	switch {
+	case m.frozen != nil:
+		state = m.theme.warn.Render("PAUSED") + "  " + state
+	case h.final:
+		state = m.theme.warn.Render("ENDED") + "  " + state
+	}
+	lines := []string{
+		spread(" "+m.theme.strong.Render("pktstat")+"  "+what+m.onInterfaces(), state, m.width),
+		" " + fitting(m.nowParts(), m.between(), m.width-1),
+		" " + fitting(m.totalParts(), m.between(), m.width-1),
+	}
+	return lines[:m.headerHeight()]
+}
+
+func (m *model) narrow() bool { return m.width < 60 }
+
+// between separates the parts of a line.
+func (m *model) between() string {
+	if m.narrow() {
+		return "  "
+	}
+	return "   "
+}
+
+// onInterfaces names the interfaces, as far as that is short.
+func (m *model) onInterfaces() string {
+	const named = 4
+	var b strings.Builder
+	for i := range m.list.interfaces {
+		switch {
+		case i == named:
+			fmt.Fprintf(&b, " and %d more", len(m.list.interfaces)-i)
+		case i > named:
+		case i == 0:
+			b.WriteString(" on " + termsafe.String(m.list.interfaces[i].Name))
+		default:
+			b.WriteString(", " + termsafe.String(m.list.interfaces[i].Name))
+		}
+	}
+	return b.String()
+}
+
+func (m *model) directions() bool { return m.known.Has(rowfields.Dir) }
+
+// nowParts are the rates of the last interval, the most important first.
+func (m *model) nowParts() []string {
+	h := &m.list.heading
+	rate := func(bytes uint64) string { return m.format.rate(bytes, h.length) }
+	parts := []string{m.theme.strong.Render(rate(h.now.Total.At(h.rateLayer)))}
+	if !m.narrow() {
+		parts[0] = "now    " + parts[0]
+	}
+	if m.directions() && m.last.length > 0 {
+		parts = append(parts, m.theme.in.Render("in "+rate(m.last.in)), m.theme.out.Render("out "+rate(m.last.out)))
+	}
+	parts = append(parts, plainRate(perSecond(h.now.Total.Packets, h.length))+" packets/s")
+	return append(parts, "rates: "+layerName(h.rateLayer), "bytes: "+layerName(flow.LayerIP))
+}
+
+// totalParts are the sums of the run. What was lost comes before what is nice to know.
+func (m *model) totalParts() []string {
+	h := &m.list.heading
+	total := m.theme.strong.Render(m.format.bytes(h.run.Total.Bytes))
+	if !m.narrow() {
+		total = "total  " + total
+	}
+	other, lost := m.uncounted("other", h.run.Other.Packets), m.uncounted("lost", h.run.Lost.Packets)
+	packets := grouped(h.run.Total.Packets) + " packets"
+	if h.inexact {
+		packets = "≥ " + packets
+	}
+	if m.narrow() {
+		return []string{total, other, lost, packets}
+	}
+	parts := []string{total, other, lost}
+	if h.run.Other.IsZero() && h.run.Lost.IsZero() {
+		parts = []string{total, packets, other, lost}
+	} else {
+		parts = append(parts, packets)
+	}
+	for _, note := range h.notes {
+		parts = append(parts, termsafe.String(note))
+	}
+	return parts
+}
+
+// uncounted tells of packets that are in no row.
+func (m *model) uncounted(what string, packets uint64) string {
+	text := what + " " + string(appendCount(nil, packets))
+	if packets == 0 {
+		return text
+	}
+	if !m.narrow() {
+		text += " packets"
+	}
+	return m.theme.warn.Render(text)
+}
+
+// tab is where a view's name is on the screen.
+type tab struct {
+	view     *view
+	from, to int
+}
+
+// tabs are the names of the views that are offered. On a narrow screen the open
+// one is named alone.
+func (m *model) tabs() (tabs []tab, line string) {
+	right := m.position()
+	free := m.width - textWidth(right) - 2
+	x := 1
+	for _, v := range m.views {
+		tabs = append(tabs, tab{v, x, x + len(v.name) + 2})
+		x += len(v.name) + 2
+	}
+	if x > free {
+		v := m.list.view
+		tabs = []tab{{v, 1, 1 + len(v.name) + 2}}
+		if more := len(m.views) - 1; more > 0 {
+			line = m.theme.faint.Render(fmt.Sprintf(" +%d views", more))
+		}
+	}
+	names := " "
+	for _, t := range tabs {
+		name := " " + t.view.name + " "
+		if t.view == m.list.view {
+			name = m.theme.tab.Render(name)
+		}
+		names += name
+	}
+	return tabs, spread(names+line, right+" ", m.width)
+}
+
+// position tells which rows are visible, and of what.
+func (m *model) position() string {
+	l := &m.list
+	mode := "current"
+	if l.cumulative {
+		mode = "whole run"
+	}
+	if m.narrow() {
+		return fmt.Sprintf("%d/%d", min(m.place+1, len(l.order)), len(l.order))
+	}
+	text := fmt.Sprintf("%s of %s", grouped(uint64(min(m.place+1, len(l.order)))), grouped(uint64(len(l.order))))
+	if !l.filter.empty() {
+		text += " (filtered)"
+	}
+	return text + "  " + mode
+}

@@ -1,0 +1,132 @@
+package tui
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// sample is the traffic of an interval, in bytes of the rate layer.
+type sample struct {
+	end          int64 // Unix nanoseconds
+	length       time.Duration
+	all, in, out uint64
+}
+
+// maxSamples is ten minutes at five refreshes a second.
+const maxSamples = 3000
+
+// history is the samples of the last intervals, the oldest first.
+type history struct{ samples []sample }
+
+func (h *history) add(s sample) {
+	if len(h.samples) >= 2*maxSamples {
+		h.samples = slices.Delete(h.samples, 0, maxSamples)
+	}
+	h.samples = append(h.samples, s)
+}
+
+func (h *history) clone() history { return history{slices.Clone(h.samples)} }
+
+// maxPast bounds the numbers that a past holds.
+const maxPast = 1 << 20
+
+// past is what each row counted in the last intervals. Rows without traffic take
+// no room: of a million flows it knows the last interval, of a hundred the last
+// minutes.
+type past struct {
+	intervals []*pastInterval // the oldest first
+	entries   int
+	spare     *pastInterval
+}
+
+type pastInterval struct {
+	end    int64
+	length time.Duration
+	rows   []int32 // of the store; negative: gone
+	bytes  []float32
+}
+
+func (p *pastInterval) add(row int32, bytes uint64) {
+	p.rows = append(p.rows, row)
+	p.bytes = append(p.bytes, float32(bytes))
+}
+
+// begin returns an interval to add to.
+func (p *past) begin(end int64, length time.Duration) *pastInterval {
+	in := p.spare
+	p.spare = nil
+	if in == nil {
+		in = &pastInterval{}
+	}
+	in.end, in.length, in.rows, in.bytes = end, length, in.rows[:0], in.bytes[:0]
+	return in
+}
+
+// end adds the interval and forgets the oldest ones.
+func (p *past) end(in *pastInterval) {
+	p.intervals = append(p.intervals, in)
+	p.entries += len(in.rows)
+	gone := 0
+	for gone < len(p.intervals)-1 && (p.entries > maxPast || len(p.intervals)-gone > maxSamples) {
+		p.spare = p.intervals[gone]
+		p.entries -= len(p.spare.rows)
+		gone++
+	}
+	p.intervals = slices.Delete(p.intervals, 0, gone)
+}
+
+// renumber follows rows to their new places.
+func (p *past) renumber(moved []int32) {
+	for _, in := range p.intervals {
+		for i, row := range in.rows {
+			if row >= 0 {
+				in.rows[i] = moved[row]
+			}
+		}
+	}
+}
+
+func (p *past) clone() past {
+	c := past{entries: p.entries}
+	for _, in := range p.intervals {
+		c.intervals = append(c.intervals, &pastInterval{in.end, in.length, slices.Clone(in.rows), slices.Clone(in.bytes)})
+	}
+	return c
+}
+
+// of returns the samples of one row of a view.
+func (s *store) samplesOf(v *view, key *flow.Packed) []sample {
+	// Which of the store's rows are part of it, and in which direction.
+	const not = -1
+	part := make([]int8, len(s.rows))
+	var buf [2]projected
+	for i := range s.rows {
+		part[i] = not
+		for _, p := range v.project(&s.rows[i].key, &buf) {
+			if p.key == *key {
+				part[i] = int8(p.dir)
+			}
+		}
+	}
+	samples := make([]sample, 0, len(s.past.intervals))
+	for _, in := range s.past.intervals {
+		sample := sample{end: in.end, length: in.length}
+		for i, row := range in.rows {
+			if row < 0 || part[row] == not {
+				continue
+			}
+			bytes := uint64(in.bytes[i])
+			sample.all += bytes
+			switch flow.Direction(part[row]) {
+			case flow.Ingress:
+				sample.in += bytes
+			case flow.Egress:
+				sample.out += bytes
+			}
+		}
+		samples = append(samples, sample)
+	}
+	return samples
+}

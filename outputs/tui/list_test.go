@@ -1,0 +1,308 @@
+package tui
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// A window of a sorted list is what sorting all of it would put there.
+func TestSelectWindow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		n := rng.IntN(200)
+		values := make([]int, n)
+		for i := range values {
+			values[i] = rng.IntN(1 + rng.IntN(50)) // many equal ones
+		}
+		less := func(a, b int32) bool {
+			if values[a] != values[b] {
+				return values[a] < values[b]
+			}
+			return a < b
+		}
+		order := make([]int32, n)
+		for i := range order {
+			order[i] = int32(i)
+		}
+		rng.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
+		sorted := slices.Clone(order)
+		slices.SortFunc(sorted, func(a, b int32) int {
+			if less(a, b) {
+				return -1
+			}
+			return 1
+		})
+		lo := rng.IntN(n + 1)
+		hi := lo + rng.IntN(n-lo+20)
+		selectWindow(order, lo, hi, less)
+		if got, want := order[lo:min(hi, n)], sorted[lo:min(hi, n)]; !slices.Equal(got, want) {
+			t.Fatalf("window %d to %d of %d: %v, want %v", lo, hi, n, got, want)
+		}
+		slices.Sort(order)
+		for i, v := range order {
+			if v != int32(i) {
+				t.Fatalf("elements got lost: %v", order)
+			}
+		}
+	}
+}
+
+// Every view but that of hosts puts each packet into exactly one row; hosts have
+// each at its two ends.
+func TestViewsAddUp(t *testing.T) {
+	m, w := screenOf(80, 24, office(), 40)
+	m.list.cumulative = true
+	for _, v := range m.views {
+		m.open(v)
+		m.refresh()
+		var sum flow.Counters
+		for i := range m.list.rows {
+			sum.Add(m.list.rows[i].total)
+		}
+		want := w.run.Total
+		if v.name == "Hosts" {
+			want.Add(w.run.Total)
+		}
+		if sum != want {
+			t.Errorf("%s: the rows add up to %+v, want %+v", v.name, sum, want)
+		}
+	}
+}
+
+// A view is offered only where its fields are: in the grouping and in the data.
+func TestOfferedViews(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		dims   flow.Dims
+		change func(*flow.Key)
+		want   string
+	}{
+		{"flows of tc", flow.DimsFlow, func(*flow.Key) {}, "Flows Hosts Pairs Ports Protocols Interfaces"},
+		{"a capture", flow.DimsFlow, func(k *flow.Key) { k.Ifindex, k.Dir = 0, 0 }, "Flows Hosts Pairs Ports Protocols"},
+		{"processes", flow.DimsFlow, func(k *flow.Key) { k.PID, k.CgroupID = 7, 8 }, "Flows Hosts Pairs Ports Protocols Processes Containers Interfaces"},
+		{"--by src", flow.DimSrc, func(*flow.Key) {}, "Flows Hosts"},
+		{"--by proto", flow.DimProto, func(*flow.Key) {}, "Flows Protocols"},
+		{"--by proto,dport", flow.DimProto | flow.DimDstPort, func(*flow.Key) {}, "Flows Ports Protocols"},
+		{"--by pid", flow.DimPID, func(k *flow.Key) { k.PID = 7 }, "Flows Processes"},
+	} {
+		talks := office()
+		pr := c.dims.Projection()
+		for i := range talks {
+			c.change(&talks[i].key)
+			p := flow.Pack(talks[i].key)
+			pr.Apply(&p)
+			talks[i].key = p.Key()
+		}
+		w := newNetwork(talks)
+		w.base.Dims = c.dims
+		m := newModel(newStore(), newTheme(false), format{})
+		report(m, w.next())
+		var names []string
+		for _, v := range m.views {
+			names = append(names, v.name)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		for _, v := range m.views {
+			m.open(v)
+			m.refresh()
+			checkFrame(t, m.frame(), 80, 24)
+		}
+	}
+}
+
+// The filter.
+func TestFilter(t *testing.T) {
+	m, _ := screenOf(200, 50, office(), 40)
+	for _, c := range []struct {
+		filter string
+		want   int
+	}{
+		{"", 11}, {"   ", 11}, {"tcp", 6}, {"TCP 198.51", 2}, {"!tcp", 5}, {":22", 2}, {":2", 0}, {"!:22 tcp", 4}, {":53", 2}, {"echo", 1},
+		{"who-has", 1}, {"wg0", 1}, {"2001:db8:2::80", 2}, {"!", 11}, {"no such thing", 0}, {"out", 4}, {"eth0 !out !icmp !arp", 5},
+	} {
+		m.list.cumulative = true
+		m.list.filter = parseFilter(c.filter)
+		m.refresh()
+		if got := len(m.list.order); got != c.want {
+			t.Errorf("%q: %d rows, want %d", c.filter, got, c.want)
+		}
+	}
+}
+
+// A port is found in the same way where it has a column of its own.
+func TestFilterPorts(t *testing.T) {
+	m, _ := screenOf(80, 24, office(), 40)
+	press(m, "Pf:443")
+	if len(m.list.order) != 1 || m.list.place(0).key.L4 != 443 {
+		t.Errorf("%d rows", len(m.list.order))
+	}
+}
+
+// Every column sorts, both ways, and the order is the same each time.
+func TestSortColumns(t *testing.T) {
+	m, _ := screenOf(200, 50, office(), 40)
+	for _, v := range m.views {
+		m.open(v)
+		for _, c := range v.columns {
+			for _, descending := range []bool{true, false} {
+				m.list.column, m.list.descending = c, descending
+				m.refresh()
+				m.list.sortAll()
+				for i := 1; i < len(m.list.order); i++ {
+					a, b := m.list.place(i-1), m.list.place(i)
+					if d := c.compare(&m.list, a, b); d > 0 && !descending || d < 0 && descending {
+						t.Errorf("%s by %s, descending %t: rows %d and %d are in the wrong order", v.name, c.name, descending, i-1, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Rows pause without leaving at once; the whole run has them all.
+func TestLingering(t *testing.T) {
+	on := func(n int) uint64 { return map[bool]uint64{true: 1000}[n == 0] }
+	talks := append(office(), talk{flowKey(flow.TCP, "192.0.2.99:1", "192.0.2.10:25", flow.Ingress), on})
+	m, w := screenOf(80, 24, talks, 1)
+	there := func() bool {
+		for i := range m.list.rows {
+			if m.list.rows[i].key == flow.Pack(talks[len(talks)-1].key) {
+				return true
+			}
+		}
+		return false
+	}
+	for second := 1; second < 12; second++ {
+		report(m, w.next())
+		if want := time.Duration(second)*time.Second <= lingers; there() != want {
+			t.Errorf("%d s after its last packet the row is there: %t", second, there())
+		}
+	}
+	press(m, "c")
+	if !there() {
+		t.Error("the whole run lacks the row")
+	}
+}
+
+// The memory of the store is bounded, and what it keeps is what counts most now.
+func TestStoreBound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
+	s := newStore()
+	next := 0
+	for interval := range 5 {
+		r := newNetwork(nil).next()
+		r.Start = runStart.Add(time.Duration(interval) * time.Second)
+		r.End = r.Start.Add(time.Second)
+		for range 100_000 {
+			k := flow.Pack(flowKey(flow.TCP, fmt.Sprintf("10.%d.%d.%d:1", next>>16, next>>8&255, next&255), "192.0.2.1:80", flow.Ingress))
+			c := flow.Counters{Packets: 1, Bytes: uint64(100 + next%1000), FrameBytes: uint64(114 + next%1000)}
+			r.Packed = append(r.Packed, &flow.PackedRow{Key: k, Delta: c, Total: c, First: r.Start.UnixNano(), Last: r.End.UnixNano()})
+			next++
+		}
+		s.add(r)
+		if len(s.rows) > maxRows || len(s.index) != len(s.rows) {
+			t.Fatalf("%d rows, %d in the index", len(s.rows), len(s.index))
+		}
+		if s.past.entries > maxPast {
+			t.Fatalf("%d numbers in the past", s.past.entries)
+		}
+		for _, p := range r.Packed {
+			i, ok := s.index[p.Key]
+			if !ok || s.rows[i].key != p.Key || s.rows[i].now != p.Delta {
+				t.Fatal("a row of the last interval is not there")
+			}
+		}
+	}
+	v := allViews()[0]
+	key := s.rows[len(s.rows)-1].key
+	samples := s.samplesOf(v, &key)
+	if n := len(samples); n == 0 || samples[n-1].all != s.rows[len(s.rows)-1].now.FrameBytes {
+		t.Errorf("history of the last row: %+v", samples)
+	}
+}
+
+// What the rows of a view counted in the past adds up to what they count now.
+func TestRowHistory(t *testing.T) {
+	m, _ := screenOf(80, 24, office(), 60)
+	for _, v := range m.views {
+		m.open(v)
+		m.refresh()
+		for i := range m.list.rows {
+			r := &m.list.rows[i]
+			var all, in, out uint64
+			for _, s := range m.store.samplesOf(v, &r.key) {
+				all, in, out = all+s.all, in+s.in, out+s.out
+			}
+			if all != r.total.FrameBytes || in != r.inTotal || out != r.outTotal {
+				t.Errorf("%s: history adds up to %d in %d out %d, want %d %d %d", v.name, all, in, out, r.total.FrameBytes, r.inTotal, r.outTotal)
+			}
+		}
+	}
+}
+
+// A graph shows what there was, whatever the length of its buckets.
+func TestBuckets(t *testing.T) {
+	for _, interval := range []time.Duration{10 * time.Millisecond, 200 * time.Millisecond, time.Second, 7 * time.Second} {
+		var samples []sample
+		for i := range 500 {
+			jitter := time.Duration(i%7) * interval / 100
+			samples = append(samples, sample{end: runStart.UnixNano() + int64(i+1)*int64(interval) + int64(jitter), length: interval, all: 125_000 * uint64(interval) / uint64(time.Second)})
+		}
+		for _, ended := range []bool{false, true} {
+			buckets, length := bucketsOf(samples, 130, ended)
+			if len(buckets) != 130 || length <= 0 {
+				t.Fatalf("%v: %d buckets of %v", interval, len(buckets), length)
+			}
+			full := 0
+			for _, b := range buckets {
+				if b.all == 0 {
+					continue
+				}
+				full++
+				if b.all < 115_000 || b.all > 135_000 {
+					t.Errorf("%v, ended %t: a bucket of %.0f bytes a second, want 125000", interval, ended, b.all)
+				}
+			}
+			if full == 0 {
+				t.Errorf("%v, ended %t: nothing in the graph", interval, ended)
+			}
+		}
+	}
+}
+
+// Only visible rows are made into text: each of a crowd would allocate.
+func TestOnlyVisibleRowsAreFormatted(t *testing.T) {
+	refresh := func(flows int) float64 {
+		m, w := screenOf(200, 50, crowd(flows), 2)
+		r := w.next()
+		return testing.AllocsPerRun(3, func() {
+			report(m, r)
+			_ = m.frame()
+		})
+	}
+	if few, many := refresh(100), refresh(100_000); many > 2*few {
+		t.Errorf("a refresh with 100,000 flows makes %v allocations, with 100 %v", many, few)
+	}
+}
+
+// The length of an interval as it was meant.
+func TestAbout(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1003 * time.Millisecond: "1s", 996 * time.Millisecond: "1s", 501 * time.Millisecond: "500ms", 203 * time.Millisecond: "200ms",
+		1502 * time.Millisecond: "1.5s", 52 * time.Millisecond: "50ms", 60 * time.Second: "1m0s", 4746 * time.Millisecond: "4.7s",
+	} {
+		if got := about(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}

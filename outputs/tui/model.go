@@ -1,0 +1,284 @@
+package tui
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/rowfields"
+)
+
+// model is what the screen shows. Only the program's own goroutine touches it;
+// what View draws depends on nothing else.
+type model struct {
+	store  *store
+	frozen *store // as it was when the screen was paused; nil: it is not
+	theme  theme
+	format format
+	mouse  bool
+	keeps  bool // after the end of the run the screen stays until it is closed
+	ended  bool // and that has been dealt with
+
+	width, height int
+
+	views []*view // that are offered
+	all   []*view
+	wish  *view // to be opened once it is offered
+	known rowfields.Set
+	list  list
+	last  sample // of the rates
+
+	// The selection is a place; once it was moved, it is a row and follows it.
+	place    int
+	offset   int // place of the first visible row
+	selected flow.Packed
+	follows  bool
+
+	mode     mode
+	scroll   int // of the help
+	detailed *row
+	samples  []sample // of that row
+	message  string
+	until    time.Time // when the message goes; zero: at the next key
+	prompt   *prompt
+	sought   string // last
+	clicked  int    // place of the last click, for double ones
+
+	columns []placed
+	wanted  map[string]int // widths of text
+	cell    cell
+	buf     []byte
+}
+
+// mode is what is below the header.
+type mode uint8
+
+const (
+	showTable mode = iota
+	showDetails
+	showHelp
+)
+
+func newModel(s *store, t theme, f format) *model {
+	m := &model{store: s, theme: t, format: f, mouse: true, width: 80, height: 24, all: allViews(), clicked: -1}
+	m.open(m.all[0])
+	m.refresh()
+	return m
+}
+
+func (m *model) Init() tea.Cmd { return nil }
+
+// source is what is shown: the run, or the moment it was paused at.
+func (m *model) source() *store {
+	if m.frozen != nil {
+		return m.frozen
+	}
+	return m.store
+}
+
+// open switches to a view.
+func (m *model) open(v *view) {
+	if m.list.view == v {
+		return
+	}
+	m.list.view = v
+	m.wanted = nil
+	m.mode = showTable
+	keep := m.list.column
+	m.list.column = nil
+	for _, c := range v.columns {
+		if c == keep {
+			m.list.column = keep
+		}
+	}
+	if m.list.column == nil {
+		m.list.column, m.list.descending = columnOf("rate"), true
+	}
+	m.top()
+}
+
+// top goes to the first row, whichever that is.
+func (m *model) top() {
+	m.place, m.offset, m.follows = 0, 0, false
+}
+
+// refresh groups and orders anew what is known.
+func (m *model) refresh() {
+	s := m.source()
+	m.readHeading(s)
+	var keep *flow.Packed
+	if m.follows {
+		keep = &m.selected
+	}
+	m.list.fill(s, keep)
+	m.rearrange()
+	if m.mode == showDetails {
+		m.detailed, _ = m.list.find(&m.selected)
+		s.mu.Lock()
+		m.samples = s.samplesOf(m.list.view, &m.selected)
+		s.mu.Unlock()
+	}
+}
+
+func (m *model) readHeading(s *store) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.known = s.fields
+	if n := len(s.rates.samples); n > 0 {
+		m.last = s.rates.samples[n-1]
+	}
+	m.views = m.views[:0]
+	offered := false
+	for _, v := range m.all {
+		if v.offered(s.dims, s.fields) || v == m.all[0] {
+			m.views = append(m.views, v)
+			offered = offered || v == m.list.view
+		}
+	}
+	if m.wish != nil && slices.Contains(m.views, m.wish) && s.intervals > 0 {
+		m.open(m.wish)
+		m.wish, offered = nil, true
+	}
+	if !offered {
+		m.open(m.all[0])
+	}
+	if !m.until.IsZero() && s.end.After(m.until) {
+		m.message, m.until = "", time.Time{}
+	}
+	if s.final && m.keeps && !m.ended {
+		m.ended, m.list.cumulative = true, true
+		m.say("End of the capture. q quits, c shows its last interval")
+	}
+}
+
+// rearrange orders the rows after the filter or the order has changed, and finds
+// the selected one.
+func (m *model) rearrange() {
+	m.list.choose()
+	if m.follows {
+		if _, i := m.list.find(&m.selected); i >= 0 {
+			if n := m.list.rank(i); n >= 0 {
+				m.place = n
+			}
+		}
+	}
+	m.show()
+}
+
+// show puts the visible rows in order.
+func (m *model) show() {
+	height := m.tableHeight()
+	last := len(m.list.order) - 1
+	m.place = max(min(m.place, last), 0)
+	m.offset = max(min(m.offset, m.place, last-height+1), m.place-height+1, 0)
+	m.list.window(m.offset, m.offset+height)
+	if last >= 0 {
+		m.selected = m.list.place(m.place).key
+	}
+	m.measure()
+}
+
+// say shows a message in the last line until a key is pressed.
+func (m *model) say(text string) { m.message, m.until = text, time.Time{} }
+
+// tell shows what the run has to say, for a while.
+func (m *model) tell(text string) {
+	const shown = 10 * time.Second
+	m.message = text
+	if m.until = m.list.end.Add(shown); m.list.end.IsZero() {
+		m.until = time.Time{}
+	}
+}
+
+// move selects another row; from then on the selection stays on it.
+func (m *model) move(to int) {
+	m.place, m.follows = to, true
+	m.show()
+}
+
+// Heights of the screen's parts. What matters least goes first.
+
+func (m *model) headerHeight() int {
+	switch {
+	case m.height >= 10:
+		return 3
+	case m.height >= 6:
+		return 2
+	}
+	return 0
+}
+
+func (m *model) graphHeight() int {
+	switch {
+	case m.height < 18:
+		return 0
+	case m.height < 32:
+		return 4
+	case m.height < 45:
+		return 6
+	}
+	return 8
+}
+
+func (m *model) tabsHeight() int {
+	if m.height >= 5 {
+		return 1
+	}
+	return 0
+}
+
+func (m *model) tableTop() int {
+	return m.headerHeight() + m.graphHeight() + m.tabsHeight() + 1
+}
+
+func (m *model) tableHeight() int { return max(m.height-m.tableTop()-1, 1) }
+
+// View draws the screen.
+func (m *model) View() tea.View {
+	v := tea.NewView(m.frame())
+	v.AltScreen = true
+	if m.mouse {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
+	if m.prompt != nil {
+		v.Cursor = tea.NewCursor(m.prompt.cursor(m.width), m.height-1)
+	}
+	return v
+}
+
+// frame is the text of the screen: exactly height lines, none wider than width.
+func (m *model) frame() string {
+	lines := m.header()
+	if n := m.graphHeight(); n > 0 && m.mode == showTable {
+		s := m.source()
+		s.mu.Lock()
+		samples := s.rates.samples
+		s.mu.Unlock()
+		lines = append(lines, m.graph(samples, n, m.directions())...)
+	}
+	body := m.height - len(lines) - 1
+	switch m.mode {
+	case showHelp:
+		lines = append(lines, m.help(body)...)
+	case showDetails:
+		lines = append(lines, m.details(body)...)
+	default:
+		if m.tabsHeight() > 0 {
+			_, line := m.tabs()
+			lines = append(lines, line)
+		}
+		lines = append(lines, m.tableHead())
+		lines = append(lines, m.tableRows()...)
+	}
+	for len(lines) < m.height-1 {
+		lines = append(lines, "")
+	}
+	lines = append(lines[:max(m.height-1, 0)], m.footer())
+	for i, line := range lines {
+		lines[i] = cut(line, m.width)
+	}
+	return strings.Join(lines, "\n")
+}

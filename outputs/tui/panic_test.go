@@ -1,0 +1,87 @@
+package tui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/internal/testtty"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// startSink opens the output on a terminal and waits until it shows something.
+func startSink(t *testing.T, clock registry.Clock, stop func()) (*sink, *testtty.Terminal) {
+	t.Helper()
+	terminal := testtty.New(t, 80, 24)
+	opened, err := (&config{view: "flows", mouse: true}).Open(t.Context(), registry.OutputEnv{
+		TTY: &registry.TTY{In: terminal.TTY, Out: terminal.TTY, Environ: []string{"TERM=xterm-256color"}},
+		Now: time.Now, Notify: func(string, ...any) {}, Stop: stop, Clock: clock,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened.(*sink)
+	terminal.Wait(t, "the first screen", func(w string) bool { return strings.Contains(w, "starting") })
+	return s, terminal
+}
+
+// A mistake in the screen's own code ends the output, and not the run: the terminal
+// is as it was, and the error says where.
+func TestPanicRestoresTheTerminal(t *testing.T) {
+	s, terminal := startSink(t, registry.ClockWall, func() { t.Error("the run was stopped") })
+	if !terminal.Raw(t) {
+		t.Fatal("the terminal is not raw: this test tests nothing")
+	}
+	s.program.Send(call(func(*model) { panic("a mistake") }))
+	<-s.done
+	if terminal.Raw(t) {
+		t.Error("the terminal is still raw")
+	}
+	terminal.Wait(t, "the end of the alternate screen", func(w string) bool { return strings.Contains(w, "\x1b[?1049l") })
+	err := s.Write(t.Context(), newNetwork(office()).next())
+	if err == nil || !strings.Contains(err.Error(), "a mistake") || !strings.Contains(err.Error(), "panic_test.go:") {
+		t.Errorf("write after a panic: %v", err)
+	}
+	if err := s.Close(); err == nil {
+		t.Error("close after a panic returns no error")
+	}
+}
+
+// The first screen is there before the first report, and q stops the run.
+func TestQuitStopsTheRun(t *testing.T) {
+	stopped := make(chan struct{})
+	s, terminal := startSink(t, registry.ClockWall, func() { close(stopped) })
+	terminal.Type(t, "q")
+	<-stopped
+	if err := s.Write(t.Context(), newNetwork(office()).next()); err != nil {
+		t.Errorf("the last report: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if terminal.Raw(t) {
+		t.Error("the terminal is still raw")
+	}
+}
+
+// After the end of a capture the screen waits for its user.
+func TestCaptureWaitsForItsUser(t *testing.T) {
+	s, terminal := startSink(t, registry.ClockSource, func() {})
+	w := newNetwork(office())
+	w.next()
+	if err := s.Write(t.Context(), w.final()); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	terminal.Wait(t, "the end", func(w string) bool { return strings.Contains(w, "ENDED") })
+	select {
+	case err := <-closed:
+		t.Fatalf("closed before anybody looked: %v", err)
+	default:
+	}
+	terminal.Type(t, "q")
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}

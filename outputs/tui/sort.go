@@ -1,0 +1,95 @@
+package tui
+
+import tea "charm.land/bubbletea/v2"
+
+// sortBy orders the rows by a column: numbers with the largest first, text with
+// the smallest. The same column again turns the order round.
+func (m *model) sortBy(c *column) {
+	if m.list.column == c {
+		m.list.descending = !m.list.descending
+	} else {
+		m.list.column, m.list.descending = c, c.numeric()
+	}
+	m.rearrange()
+}
+
+// sortBeside sorts by the next visible column.
+func (m *model) sortBeside(by int) {
+	for i := range m.columns {
+		if m.columns[i].column == m.list.column {
+			n := len(m.columns)
+			m.sortBy(m.columns[(i+by+n)%n].column)
+			return
+		}
+	}
+	if len(m.columns) > 0 {
+		m.sortBy(m.columns[0].column)
+	}
+}
+
+// sortByNumber sorts as the digit keys of pktstat-bpf do: 0 rate, 1 packets, 2
+// bytes, 3 source, 4 destination.
+func (m *model) sortByNumber(key string) {
+	names := map[string][]string{
+		"0": {"rate"}, "1": {"packets"}, "2": {"bytes"},
+		"3": {"source", "host"}, "4": {"destination"},
+	}[key]
+	for _, name := range names {
+		for _, c := range m.list.view.columns {
+			if c.name == name {
+				m.sortBy(c)
+				return
+			}
+		}
+	}
+	m.say("This view has no " + names[0] + " to sort by.")
+}
+
+const wheelRows = 3
+
+func (m *model) wheel(msg tea.MouseWheelMsg) {
+	by := wheelRows
+	if msg.Button == tea.MouseWheelUp {
+		by = -wheelRows
+	} else if msg.Button != tea.MouseWheelDown {
+		return
+	}
+	if m.mode == showHelp {
+		m.scroll = max(m.scroll+by, 0)
+		return
+	}
+	m.step(by)
+}
+
+// click selects a row, opens its details when it is selected already, sorts by a
+// title or opens a view.
+func (m *model) click(msg tea.MouseClickMsg) {
+	if msg.Button != tea.MouseLeft || m.mode != showTable {
+		return
+	}
+	switch y := msg.Y - m.tableTop(); {
+	case y == -1:
+		for i := range m.columns {
+			if c := &m.columns[i]; msg.X >= c.x && msg.X < c.x+c.width {
+				m.sortBy(c.column)
+				return
+			}
+		}
+	case y == -2 && m.tabsHeight() > 0:
+		tabs, _ := m.tabs()
+		for _, t := range tabs {
+			if msg.X >= t.from && msg.X < t.to {
+				m.open(t.view)
+				m.refresh()
+				return
+			}
+		}
+	case y >= 0 && m.offset+y < len(m.list.order) && y < m.tableHeight():
+		if place := m.offset + y; place == m.place && m.clicked == place {
+			m.toggle(showDetails)
+		} else {
+			m.move(place)
+			m.clicked = place
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package tui
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/rowfields"
+)
+
+// maxRows bounds the memory of a store: beyond it, rows without traffic in the
+// last interval go, those that were small first.
+const maxRows = 1 << 18
+
+// store is what is known of the run: every row of the reports, with the last
+// interval's counters and the run's, and what came before. The sink adds reports
+// to it; the screen reads it. Both hold mu meanwhile, which is never long: nobody
+// waits for the terminal with it.
+type store struct {
+	mu sync.Mutex
+
+	heading
+	fields rowfields.Set // that some row had
+	rows   []baseRow
+	index  map[flow.Packed]int32
+	rates  history
+	past   past
+}
+
+// heading is what a report says beside its rows.
+type heading struct {
+	intervals  uint64 // reports so far
+	final      bool
+	backend    string
+	attach     string
+	interfaces []flow.Interface
+	notes      []string
+	inexact    bool
+	dims       flow.Dims
+	layers     flow.Layer
+	rateLayer  flow.Layer
+	start, end time.Time // of the run so far
+	length     time.Duration
+	now, run   flow.Sums
+	unknown    bool // the bytes of what was lost
+}
+
+// baseRow is a row as it is in the reports.
+type baseRow struct {
+	key         flow.Packed
+	now, total  flow.Counters
+	first, last int64
+	seen        uint64 // the interval that now is of
+}
+
+// current returns what the row counted in interval n.
+func (b *baseRow) current(n uint64) flow.Counters {
+	if b.seen != n {
+		return flow.Counters{}
+	}
+	return b.now
+}
+
+func newStore() *store {
+	return &store{index: map[flow.Packed]int32{}}
+}
+
+// add takes over a report.
+func (s *store) add(r *flow.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.head(r)
+	if r.Final {
+		s.addFinal(r)
+		return
+	}
+	s.intervals++
+	s.makeRoom(len(r.Packed))
+	sample := sample{end: r.End.UnixNano(), length: r.Duration(), all: r.Total.At(r.RateLayer)}
+	in := s.past.begin(r.End.UnixNano(), r.Duration())
+	for _, p := range r.Packed {
+		i := s.place(p)
+		if i < 0 {
+			break // the rest is in the sums
+		}
+		b := &s.rows[i]
+		b.now, b.seen = p.Delta, s.intervals
+		bytes := p.Delta.At(r.RateLayer)
+		switch p.Key.Dir {
+		case flow.Ingress:
+			sample.in += bytes
+		case flow.Egress:
+			sample.out += bytes
+		}
+		in.add(i, bytes)
+	}
+	s.past.end(in)
+	s.rates.add(sample)
+}
+
+func (s *store) head(r *flow.Report) {
+	h := &s.heading
+	h.final = r.Final
+	h.backend, h.attach = r.Backend, r.Attach
+	h.interfaces = append(h.interfaces[:0:0], r.Interfaces...)
+	h.notes = append(h.notes[:0:0], r.Notes...)
+	h.inexact, h.unknown = r.PacketsInexact, r.LostBytesUnknown
+	h.dims, h.layers, h.rateLayer = r.Dims, r.Layers, r.RateLayer
+	if h.start.IsZero() || r.Start.Before(h.start) {
+		h.start = r.Start
+	}
+	h.end = r.End
+	if r.Final {
+		h.run = r.Sums
+		return
+	}
+	h.length, h.now, h.run = r.Duration(), r.Sums, r.Run
+}
+
+// addFinal takes over the totals of the run; what was current stays so.
+func (s *store) addFinal(r *flow.Report) {
+	for _, p := range r.Packed {
+		if s.place(p) < 0 {
+			break
+		}
+	}
+}
+
+// place finds or makes the row of p and updates its totals. It returns a negative
+// number if there is no room.
+func (s *store) place(p *flow.PackedRow) int32 {
+	i, ok := s.index[p.Key]
+	if !ok {
+		if len(s.rows) >= maxRows {
+			return -1
+		}
+		i = int32(len(s.rows))
+		s.index[p.Key] = i
+		s.rows = append(s.rows, baseRow{key: p.Key, first: p.First})
+		s.fields |= fieldsOf(&p.Key)
+	}
+	b := &s.rows[i]
+	b.total = p.Total
+	b.first, b.last = min(b.first, p.First), max(b.last, p.Last)
+	return i
+}
+
+// fieldsOf are the fields that decide about columns and views.
+func fieldsOf(k *flow.Packed) rowfields.Set {
+	var f rowfields.Set
+	set := func(known bool, field rowfields.Set) {
+		if known {
+			f |= field
+		}
+	}
+	set(k.L4Kind == flow.L4Sub || k.EtherType != 0, info)
+	set(k.Dir != flow.DirUnknown, rowfields.Dir)
+	set(k.Ifindex != 0, rowfields.Iface)
+	set(k.VLAN != 0, rowfields.VLAN)
+	set(k.NetNS != 0, rowfields.NetNS)
+	set(k.PID != 0, rowfields.PID)
+	set(k.CgroupID != 0, rowfields.CgroupID)
+	return f
+}
+
+// info is any of the fields that a protocol has instead of ports.
+const info = rowfields.Sub
+
+// makeRoom makes room for n rows, as far as there can be.
+func (s *store) makeRoom(n int) {
+	if len(s.rows)+n <= maxRows {
+		return
+	}
+	keep := maxRows - min(n, maxRows/2)
+	if keep >= len(s.rows) {
+		return
+	}
+	order := make([]int32, len(s.rows))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	layer, newest := s.rateLayer, s.intervals
+	selectWindow(order, 0, keep, func(x, y int32) bool {
+		a, b := &s.rows[x], &s.rows[y]
+		if a, b := a.seen+1 >= newest, b.seen+1 >= newest; a != b {
+			return a
+		}
+		if a, b := a.total.At(layer), b.total.At(layer); a != b {
+			return a > b
+		}
+		return x < y
+	})
+	kept := order[:keep]
+	slices.Sort(kept)
+	moved := make([]int32, len(s.rows))
+	for i := range moved {
+		moved[i] = -1
+	}
+	clear(s.index)
+	for to, from := range kept {
+		s.rows[to] = s.rows[from]
+		s.index[s.rows[to].key] = int32(to)
+		moved[from] = int32(to)
+	}
+	s.rows = s.rows[:keep]
+	s.past.renumber(moved)
+}
+
+// clone returns a copy that stays as it is.
+func (s *store) clone() *store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &store{
+		heading: s.heading, fields: s.fields,
+		rows:  slices.Clone(s.rows),
+		rates: s.rates.clone(), past: s.past.clone(),
+	}
+}

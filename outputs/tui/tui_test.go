@@ -1,0 +1,13 @@
+package tui
+
+import (
+	"testing"
+
+	"github.com/pktstat/pktstat/internal/sinktest"
+)
+
+func TestConformance(t *testing.T) {
+	sinktest.Run(t, sinktest.Options{Name: "tui", Variants: []sinktest.Variant{
+		{Name: "si", Args: []string{"units=si", "octets=true", "view=hosts", "cumulative=true", "mouse=false"}},
+	}})
+}

@@ -1,0 +1,119 @@
+package tui
+
+import (
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/rowfields"
+)
+
+// view is a way of grouping the reports' rows.
+type view struct {
+	name    string
+	key     string    // that opens it
+	dims    flow.Dims // its rows are grouped by these
+	either  bool      // one of dims is enough, else all are needed
+	hides   flow.Dims // those of dims that its rows do not have
+	makes   flow.Dims // those that its rows have in their place
+	needs   rowfields.Set
+	columns []*column
+	ends    bool   // it tells what an end received from what it sent, wherever it was seen
+	note    string // what a reader must know of its numbers
+
+	// project gives the row of the view that a row of the report is part of; two
+	// where it counts at both ends.
+	project func(*flow.Packed, *[2]projected) []projected
+}
+
+// projected is a part of a row of a view.
+type projected struct {
+	key flow.Packed
+	dir flow.Direction // as the view shows it
+}
+
+// with adds the columns that every view ends with.
+func with(names ...string) []*column {
+	return named(append(names, "rate", "in", "out", "pps", "packets", "bytes", "frame_bytes", "share")...)
+}
+
+func named(names ...string) []*column {
+	cols := make([]*column, len(names))
+	for i, n := range names {
+		cols[i] = columnOf(n)
+	}
+	return cols
+}
+
+// allViews are the views in the order of the tabs.
+func allViews() []*view {
+	return []*view{
+		{name: "Flows", key: "F", either: true, dims: flow.DimsFlow, project: identity,
+			columns: named("proto", "source", "destination", "info", "dir", "iface", "vlan", "pid", "cgroup", "netns",
+				"rate", "pps", "packets", "bytes", "frame_bytes", "share")},
+		{name: "Hosts", key: "H", either: true, dims: flow.DimSrc | flow.DimDst, makes: flow.DimSrc, hides: flow.DimDst, project: hosts, ends: true, columns: with("host"),
+			note: "each packet counts at both of its ends"},
+		{name: "Pairs", key: "A", dims: flow.DimSrc | flow.DimDst, project: by(flow.DimSrc | flow.DimDst), columns: with("source", "destination")},
+		{name: "Ports", key: "P", either: true, dims: flow.DimProto | flow.DimSrcPort | flow.DimDstPort, hides: flow.DimSrcPort, makes: flow.DimDstPort, project: servicePorts, columns: with("proto", "port"),
+			note: "the lower of a packet's two ports, as a rule the service's"},
+		{name: "Protocols", key: "R", dims: flow.DimProto, project: by(flow.DimProto), columns: with("proto", "info")},
+		{name: "Processes", key: "E", dims: flow.DimPID, needs: rowfields.PID, project: by(flow.DimPID), columns: with("process")},
+		{name: "Containers", key: "C", dims: flow.DimCgroup, needs: rowfields.CgroupID, project: by(flow.DimCgroup), columns: with("container")},
+		{name: "Interfaces", key: "I", dims: flow.DimIface, needs: rowfields.Iface, project: by(flow.DimIface), columns: with("interface")},
+	}
+}
+
+// offered reports whether the view's fields are there: in the grouping of the
+// reports, and in what the backend knows.
+func (v *view) offered(dims flow.Dims, known rowfields.Set) bool {
+	if v.either && dims&v.dims&^flow.DimProto == 0 || !v.either && !dims.Has(v.dims) {
+		return false
+	}
+	return known.Has(v.needs)
+}
+
+// splits reports whether the view tells what came in from what went out.
+func (v *view) splits(known rowfields.Set) bool { return known.Has(rowfields.Dir) || v.ends }
+
+// shown are the fields that the view's rows have in a report grouped by dims.
+func (v *view) shown(dims flow.Dims) flow.Dims { return v.dims&dims&^v.hides | v.makes }
+
+func identity(k *flow.Packed, to *[2]projected) []projected {
+	to[0] = projected{*k, k.Dir}
+	return to[:1]
+}
+
+// by projects as --by does.
+func by(d flow.Dims) func(*flow.Packed, *[2]projected) []projected {
+	pr := d.Projection()
+	return func(k *flow.Packed, to *[2]projected) []projected {
+		to[0] = projected{*k, k.Dir}
+		pr.Apply(&to[0].key)
+		return to[:1]
+	}
+}
+
+// hosts counts a packet as sent by its source and as received by its destination.
+func hosts(k *flow.Packed, to *[2]projected) []projected {
+	to[0] = projected{flow.Packed{Src: k.Src, Family: k.Family}, flow.Egress}
+	to[1] = projected{flow.Packed{Src: k.Dst, Family: k.Family}, flow.Ingress}
+	if k.Family == flow.FamilyNone {
+		to[0].dir = k.Dir
+		return to[:1] // no ends: not IP
+	}
+	return to[:2]
+}
+
+// servicePorts puts the two directions of a conversation into one row. Which of
+// the ports is the service's, a packet does not tell; clients take theirs from
+// above those of services (RFC 6335).
+func servicePorts(k *flow.Packed, to *[2]projected) []projected {
+	p := flow.Packed{Proto: k.Proto, EtherType: k.EtherType}
+	if k.L4Kind == flow.L4Ports {
+		src, dst := k.L4>>16, k.L4&0xffff
+		port := min(src, dst)
+		if port == 0 {
+			port = max(src, dst)
+		}
+		p.L4Kind, p.L4 = flow.L4Ports, port
+	}
+	to[0] = projected{p, k.Dir}
+	return to[:1]
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// keptRows bounds the run so far, whatever --top says.
+const keptRows = 10_000
+
+// soFar is the report of the run up to now: interval reports only have the rows
+// that were busy in their interval, each with its total.
+type soFar struct {
+	rows map[flow.Packed]*flow.PackedRow
+}
+
+// add takes over the rows of an interval report, and copies what it keeps.
+func (s *soFar) add(r *flow.Report) {
+	if s.rows == nil {
+		s.rows = map[flow.Packed]*flow.PackedRow{}
+	}
+	for _, p := range r.Packed {
+		row, ok := s.rows[p.Key]
+		if !ok {
+			row = new(flow.PackedRow)
+			s.rows[p.Key] = row
+		}
+		first := p.First
+		if ok {
+			first = min(first, row.First)
+		}
+		*row = *p
+		row.First = first
+	}
+	// A quarter more than what is kept, so that sorting is rare.
+	if len(s.rows) > keptRows+keptRows/4 {
+		for _, row := range s.sorted(r.RateLayer)[keptRows:] {
+			delete(s.rows, row.Key)
+		}
+	}
+}
+
+func (s *soFar) sorted(layer flow.Layer) []*flow.PackedRow {
+	rows := make([]*flow.PackedRow, 0, len(s.rows))
+	for _, row := range s.rows {
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b *flow.PackedRow) int {
+		if d := cmp.Compare(b.Total.At(layer), a.Total.At(layer)); d != 0 {
+			return d
+		}
+		if d := cmp.Compare(b.Total.Packets, a.Total.Packets); d != 0 {
+			return d
+		}
+		return comparePacked(&a.Key, &b.Key)
+	})
+	return rows
+}
+
+// comparePacked gives rows of the same size a fixed order.
+func comparePacked(a, b *flow.Packed) int {
+	return cmp.Or(bytes.Compare(a.Src[:], b.Src[:]), bytes.Compare(a.Dst[:], b.Dst[:]), cmp.Compare(a.L4, b.L4),
+		cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Dir, b.Dir), cmp.Compare(a.Ifindex, b.Ifindex))
+}
+
+// report is last's run as a report of at most top rows. What is in no row is in
+// Rest, so that it adds up like any other.
+func (s *soFar) report(last *flow.Report, top int) *flow.Report {
+	r := *last
+	r.Sums = flow.Sums{Total: last.Run.Total, Other: last.Run.Other, Lost: last.Run.Lost}
+	r.Packed = nil
+	left := last.Run.Total.Minus(last.Run.Other).Minus(last.Run.Lost)
+	rows := s.sorted(last.RateLayer)
+	r.FlowCount = len(rows)
+	for _, row := range rows {
+		// What the ledger has folded into Other since is no row any more. It
+		// folds the smallest, and this goes from the largest.
+		if !within(row.Total, left) {
+			r.FlowCount--
+			continue
+		}
+		if len(r.Packed) == top {
+			break
+		}
+		left = left.Minus(row.Total)
+		shown := *row
+		shown.Delta = row.Total
+		r.Packed = append(r.Packed, &shown)
+	}
+	r.Rest = left
+	return &r
+}
+
+func within(c, left flow.Counters) bool {
+	return c.Packets <= left.Packets && c.Bytes <= left.Bytes && c.FrameBytes <= left.FrameBytes
+}

@@ -1,0 +1,176 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/rateseries"
+	"github.com/pktstat/pktstat/internal/reportjson"
+)
+
+// state is what pages show. It holds no report of the engine's, only what it has
+// copied or rendered. What is rendered for one page serves all that show the same.
+type state struct {
+	version string
+
+	mu       sync.Mutex
+	begun    time.Time
+	last     *flow.Report // the latest one without its rows; nil before the first
+	rows     int          // what a page lists of the run: --top, as reports show it
+	latest   []byte       // the latest report as JSON
+	run      soFar
+	whole    *rateseries.Series
+	recent   *rateseries.Series
+	rendered map[view][]byte // of the latest report
+	watchers map[*watcher]struct{}
+}
+
+// view is what a page has chosen.
+type view struct {
+	span  string // "run", or the latest interval
+	past  string // "whole", or the recent past
+	by    string // breakdown of the chart
+	alone bool   // the report only, without what a page needs besides
+}
+
+// watcher is told that there is a new report. The channel holds one signal, so
+// that a page that is slow skips to the latest and costs nothing.
+type watcher struct{ news chan struct{} }
+
+func newState(version string) *state {
+	return &state{
+		version: version, rows: listedFlows, whole: rateseries.New(rateseries.Whole), recent: rateseries.New(rateseries.Recent),
+		rendered: map[view][]byte{}, watchers: map[*watcher]struct{}{},
+	}
+}
+
+// publish makes r the latest report.
+func (s *state) publish(r *flow.Report) error {
+	latest, err := render(r)
+	if err != nil {
+		return fmt.Errorf("render report %d: %w", r.Seq, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun.IsZero() {
+		s.begun = r.Start
+	}
+	last := *r
+	last.Interfaces, last.Notes, last.RunnersUp, last.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.RunnersUp), nil
+	s.last, s.latest = &last, latest
+	if n := len(r.Packed); n > s.rows || n < r.FlowCount {
+		s.rows = n
+	}
+	for _, series := range []*rateseries.Series{s.whole, s.recent} {
+		if r.Final {
+			series.Finish(r)
+		} else {
+			series.Add(r)
+		}
+	}
+	if !r.Final {
+		s.run.add(r)
+	}
+	clear(s.rendered)
+	for w := range s.watchers {
+		select {
+		case w.news <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func render(r *flow.Report) ([]byte, error) {
+	var b bytes.Buffer
+	w := bufio.NewWriter(&b)
+	if err := reportjson.Write(w, r, false); err != nil {
+		return nil, err
+	}
+	if err := w.Flush(); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// errNothing: no interval is over yet.
+var errNothing = errors.New("no interval is over yet")
+
+// document returns what a page with this view shows, and whether it is the end.
+// Nobody may change the text.
+func (s *state) document(v view) (text []byte, final bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil {
+		return nil, false, errNothing
+	}
+	final = s.last.Final
+	if text, ok := s.rendered[v]; ok {
+		return text, final, nil
+	}
+	report := s.latest
+	if v.span == "run" && !final {
+		last := *s.last
+		last.Start = s.begun
+		if report, err = render(s.run.report(&last, s.rows)); err != nil {
+			return nil, false, err
+		}
+	}
+	text = report
+	if !v.alone {
+		if text, err = s.page(v, report); err != nil {
+			return nil, false, err
+		}
+	}
+	if len(s.rendered) < maxPages { // by is anybody's text
+		s.rendered[v] = text
+	}
+	return text, final, nil
+}
+
+// page is a report with its history. After the final report no page can ask for
+// another breakdown, so it comes with all of them.
+func (s *state) page(v view, report []byte) ([]byte, error) {
+	series := s.recent.Document
+	if v.past == "whole" || s.last.Final {
+		series = s.whole.Document
+	}
+	by := []string{v.by}
+	if s.last.Final {
+		by = nil
+	}
+	return json.Marshal(struct {
+		Version string              `json:"version"`
+		Span    string              `json:"span"`
+		Report  json.RawMessage     `json:"report"`
+		Series  rateseries.Document `json:"series"`
+	}{s.version, v.span, report, series(by...)})
+}
+
+// watch returns a watcher that already has news if there is a report.
+func (s *state) watch() (*watcher, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.watchers) >= maxPages {
+		return nil, fmt.Errorf("%d pages are open already", maxPages)
+	}
+	w := &watcher{news: make(chan struct{}, 1)}
+	if s.last != nil {
+		w.news <- struct{}{}
+	}
+	s.watchers[w] = struct{}{}
+	return w, nil
+}
+
+func (s *state) unwatch(w *watcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.watchers, w)
+}

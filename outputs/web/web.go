@@ -1,0 +1,143 @@
+// Package web shows the reports on a live page: --output web=127.0.0.1:8080.
+//
+//   - web.go: options, opening and closing; the sink
+//   - listen.go: addresses; state.go: what pages show; run.go: the run so far
+//   - server.go: the HTTP server; guard.go: who may ask; events.go: the stream
+package web
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// listedFlows is what a page lists when --top is not given: a few hundred
+// kilobytes each interval.
+const listedFlows = 1000
+
+func init() {
+	registry.Outputs.Register("web", registry.Output{
+		Summary: "a live page with charts, and the report as JSON, over HTTP",
+		When:    registry.WhenInterval | registry.WhenFinal,
+		Top:     listedFlows,
+		New:     func() registry.OutputConfig { return &config{} },
+	})
+}
+
+type config struct {
+	token     string
+	tokenFile string
+	hosts     string
+	linger    time.Duration
+}
+
+var _ registry.OutputConfig = (*config)(nil)
+
+func (c *config) Flags(fs *flag.FlagSet) {
+	fs.StringVar(&c.token, "token", c.token, "`TEXT` that a browser must present; needed beyond loopback, where one is made up if none is given")
+	fs.StringVar(&c.tokenFile, "token-file", c.tokenFile, "`FILE` whose first line is the token: other users can see the command line")
+	fs.StringVar(&c.hosts, "hosts", c.hosts, "`NAMES`, joined by +, under which browsers reach this machine, as through a proxy")
+	fs.DurationVar(&c.linger, "linger", c.linger, "go on showing the final report this long after the run")
+}
+
+func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sink, error) {
+	token, err := c.readToken()
+	if err != nil {
+		return nil, err
+	}
+	l, err := listen(ctx, env.Target)
+	if err != nil {
+		return nil, err
+	}
+	g := newGuard(token, l, c.hosts)
+	s := &sink{state: newState(env.Version), served: make(chan error, 1), closing: make(chan struct{}), linger: c.linger}
+	s.server = newServer(&handler{state: s.state, guard: g, now: env.Now, requests: &s.requests, closing: s.closing})
+	go func() { s.served <- s.server.Serve(limited(l)) }()
+	env.Notify("live page: %s", g.address(l))
+	return s, nil
+}
+
+// sink publishes reports; HTTP requests are served by goroutines of their own,
+// which never hold it up for longer than it takes to render a report.
+type sink struct {
+	state    *state
+	server   *http.Server
+	served   chan error    // what Serve returned
+	requests sync.RWMutex  // read-locked by every request in progress
+	closing  chan struct{} // streams end
+	linger   time.Duration
+	final    bool
+	closed   bool
+	err      error // of Serve
+}
+
+var _ registry.Sink = (*sink)(nil)
+
+// Write shows r to every page. It fails if the server has ended.
+func (s *sink) Write(_ context.Context, r *flow.Report) error {
+	if s.err == nil {
+		select {
+		case err := <-s.served:
+			s.err = fmt.Errorf("serve: %w", err)
+		default:
+		}
+	}
+	if s.err != nil {
+		return s.err
+	}
+	s.final = s.final || r.Final
+	return s.state.publish(r)
+}
+
+// drain is how long pages get to receive the final report.
+const drain = 3 * time.Second
+
+// Close ends the server. After a final report it first waits until the pages
+// that are open have it, but not for one that has stalled.
+func (s *sink) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.err != nil {
+		return nil // it has ended; Write has said so
+	}
+	if s.final && s.linger > 0 {
+		select {
+		case <-time.After(s.linger):
+		case err := <-s.served:
+			return fmt.Errorf("serve: %w", err)
+		}
+	}
+	if !s.final {
+		close(s.closing) // there is nothing to wait for
+	}
+	s.finish()
+	err := s.server.Close()
+	if ended := <-s.served; err == nil && !errors.Is(ended, http.ErrServerClosed) {
+		err = fmt.Errorf("serve: %w", ended)
+	}
+	return err
+}
+
+// finish waits until no request is in progress: a stream ends when the page has
+// the final report.
+func (s *sink) finish() {
+	idle := make(chan struct{})
+	go func() {
+		s.requests.Lock() // the server's Close ends those that have stalled
+		defer s.requests.Unlock()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-time.After(drain):
+	}
+}

@@ -1,0 +1,27 @@
+package test
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/pktstat/pktstat/internal/testenv"
+)
+
+// TestWithoutBTF: where the kernel does not describe its types, backends that read them say
+// so. Nobody sees what is mounted over the description here but pktstat.
+func TestWithoutBTF(t *testing.T) {
+	testenv.Privileged(t)
+	for _, backend := range []string{"cgroup", "kprobe"} {
+		cmd := exec.Command("sh", "-c", `mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"`,
+			pktstat(t), "--backend", backend, "-t", "1s")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 3 || !strings.Contains(string(out), "CONFIG_DEBUG_INFO_BTF") {
+			t.Errorf("backend %s: %v\n%s", backend, err, out)
+		}
+	}
+}

@@ -1,0 +1,386 @@
+package test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// nobody is a user without privileges.
+const nobody = 65534
+
+// as makes a command run as another user who has some capabilities.
+func as(cmd *exec.Cmd, uid uint32, caps ...uintptr) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: uid, Gid: uid}, AmbientCaps: caps,
+	}
+	return cmd
+}
+
+// What auto takes, by what the process may do.
+func TestAuto(t *testing.T) {
+	testenv.Privileged(t)
+	a, _ := testnet.Pair(t, testnet.Link{})
+	count := func(cmd *exec.Cmd) (code int, stderr string, r autoReport) {
+		t.Helper()
+		p := launch(t, a.Host, cmd)
+		code = p.wait()
+		if code == 0 {
+			if err := json.Unmarshal([]byte(p.stdout.String()), &r); err != nil {
+				t.Fatalf("%v: %q", err, p.stdout.String())
+			}
+		}
+		return code, p.errors(), r
+	}
+	command := func() *exec.Cmd {
+		return exec.CommandContext(t.Context(), pktstat(t), "-i", a.Name, "-t", "100ms", "--output", "json")
+	}
+
+	t.Run("root", func(t *testing.T) {
+		code, stderr, r := count(command())
+		if code != 0 || r.Backend != "tc" || r.Attach != "tcx" && r.Attach != "clsact" {
+			t.Fatalf("exit code %d, %+v\n%s", code, r, stderr)
+		}
+		xdp := slices.IndexFunc(r.RunnersUp, func(u runnerUp) bool { return u.Backend == "xdp" })
+		if xdp < 0 || r.RunnersUp[xdp].Reason != "egress is not seen" {
+			t.Errorf("runners-up %+v", r.RunnersUp)
+		}
+		for _, u := range r.RunnersUp {
+			if !strings.Contains(stderr, u.Backend+" ("+u.Reason+")") {
+				t.Errorf("stderr does not tell of %+v:\n%s", u, stderr)
+			}
+		}
+		if !strings.Contains(stderr, r.Reason+"; not taken: ") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("stderr %q", stderr)
+		}
+	})
+	t.Run("only cap_net_raw", func(t *testing.T) {
+		code, stderr, r := count(as(command(), nobody, unix.CAP_NET_RAW))
+		if _, err := registry.Backends.Lookup("afpacket"); err != nil { // a build without
+			checkRefused(t, code, stderr)
+			return
+		}
+		tc := slices.IndexFunc(r.RunnersUp, func(u runnerUp) bool { return u.Backend == "tc" })
+		if code != 0 || r.Backend != "afpacket" || tc < 0 || !strings.Contains(r.RunnersUp[tc].Reason, "cap_bpf") {
+			t.Errorf("exit code %d, %+v\n%s", code, r, stderr)
+		}
+	})
+	t.Run("nothing", func(t *testing.T) {
+		code, stderr, _ := count(as(command(), nobody))
+		checkRefused(t, code, stderr)
+	})
+}
+
+// checkRefused checks the one line that says what is missing and how to give it.
+func checkRefused(t *testing.T, code int, stderr string) {
+	t.Helper()
+	want := "run it as root, or once: sudo setcap cap_bpf,cap_net_admin,cap_perfmon=+ep " + pktstat(t) + "\n"
+	if code != 4 || strings.Count(stderr, "\n") != 1 || !strings.HasSuffix(stderr, want) {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+// autoReport is what a report tells of how its backend was chosen.
+type autoReport struct {
+	Backend, Attach, Reason string
+	RunnersUp               []runnerUp `json:"runners_up"`
+}
+
+type runnerUp struct{ Backend, Reason string }
+
+// probeReport is what `pktstat probe --json` writes (pktstat.probe/v1).
+type probeReport struct {
+	Schema, Remedy string
+	Interfaces     []string
+	Auto           struct {
+		Backend   string
+		ExitCode  int        `json:"exit_code"`
+		RunnersUp []runnerUp `json:"runners_up"`
+	}
+	Backends []struct {
+		Name, Verdict string
+		Checks        []probeCheck
+		Interfaces    []struct {
+			Name, Verdict string
+			Checks        []probeCheck
+		}
+	}
+	Host []struct {
+		Name   string
+		Checks []probeCheck
+	}
+}
+
+type probeCheck struct {
+	Name, Verdict, Reason, Remedy string
+	Needs                         []string
+}
+
+// verdicts are the names of all checks, with their verdicts.
+func (r *probeReport) verdicts() map[string]string {
+	all := map[string]string{}
+	add := func(where string, checks []probeCheck) {
+		for _, c := range checks {
+			all[where+"/"+c.Name] = c.Verdict
+		}
+	}
+	for _, b := range r.Backends {
+		all[b.Name] = b.Verdict
+		add(b.Name, b.Checks)
+		for _, i := range b.Interfaces {
+			all[b.Name+" on "+i.Name] = i.Verdict
+			add(b.Name+" on "+i.Name, i.Checks)
+		}
+	}
+	for _, g := range r.Host {
+		add(g.Name, g.Checks)
+	}
+	return all
+}
+
+// probe runs the probe, which always ends with 0.
+func probe(t *testing.T, host *testnet.Host, cmd *exec.Cmd) *probeReport {
+	t.Helper()
+	p := launch(t, host, cmd)
+	if code := p.wait(); code != 0 || p.errors() != "" {
+		t.Fatalf("exit code %d: %s", code, p.errors())
+	}
+	var r probeReport
+	if err := json.Unmarshal([]byte(p.stdout.String()), &r); err != nil {
+		t.Fatalf("%v: %s", err, p.stdout.String())
+	}
+	if r.Schema != "pktstat.probe/v1" {
+		t.Errorf("schema %q", r.Schema)
+	}
+	return &r
+}
+
+// With and without privileges; the first finds out everything that the second does, and
+// the second has no other things to say.
+func TestProbe(t *testing.T) {
+	testenv.Privileged(t)
+	a, _ := testnet.Pair(t, testnet.Link{})
+	command := func() *exec.Cmd { return exec.CommandContext(t.Context(), pktstat(t), "probe", "--json", "-i", a.Name) }
+
+	root := probe(t, a.Host, command())
+	if root.Auto.Backend != "tc" || root.Auto.ExitCode != 0 || root.Remedy != "" || !slices.Equal(root.Interfaces, []string{a.Name}) {
+		t.Errorf("%+v, remedy %q", root.Auto, root.Remedy)
+	}
+	found := root.verdicts()
+	for _, name := range []string{
+		"tc", "pcap", "tc/programs", "xdp/generic", "tc on " + a.Name, "xdp on " + a.Name, "limits/network namespaces to try in",
+		"program types/sched_cls", "capabilities/cap_bpf", "maps/shared with user space", "hooks/raw_tp", "kernel/BTF",
+	} {
+		if found[name] != "supported" {
+			t.Errorf("root: %s: %q", name, found[name])
+		}
+	}
+	// Before 6.3 only attaching would show what a driver can do.
+	if v := found["xdp on "+a.Name+"/native"]; v != "supported" && v != "inconclusive" {
+		t.Errorf("native XDP on a veth: %q", v)
+	}
+	if v := found["limits/initial network namespace"]; v != "no" {
+		t.Errorf("in a namespace of the test's: the initial network namespace: %q", v)
+	}
+	if again := probe(t, a.Host, command()).verdicts(); !maps.Equal(found, again) {
+		t.Errorf("a second probe finds other things:\n%v\n%v", found, again)
+	}
+
+	user := probe(t, a.Host, as(command(), nobody))
+	if user.Auto.Backend != "" || user.Auto.ExitCode != 4 || !strings.Contains(user.Remedy, "sudo setcap cap_") {
+		t.Errorf("%+v, remedy %q", user.Auto, user.Remedy)
+	}
+	for name, verdict := range user.verdicts() {
+		was, ok := found[name]
+		if !ok {
+			t.Errorf("only without privileges: %s", name)
+		}
+		// Those who may not try do not say no, and what works works for root, too.
+		if verdict == "no" && was == "supported" && !strings.HasPrefix(name, "capabilities/") || verdict == "supported" && was == "no" {
+			t.Errorf("%s is %s for root, %s for others", name, was, verdict)
+		}
+	}
+	for _, g := range user.Host {
+		for _, c := range g.Checks {
+			if len(c.Needs) > 0 && !strings.Contains(c.Remedy, "sudo setcap "+strings.Join(c.Needs, ",")+"=+ep ") {
+				t.Errorf("%s: needs %q, remedy %q", c.Name, c.Needs, c.Remedy)
+			}
+		}
+	}
+}
+
+// A probe that is killed at any moment leaves nothing. It runs as a user of its own, so
+// that what others load at the same time is told apart.
+func TestProbeKilledLeavesNothing(t *testing.T) {
+	testenv.Privileged(t)
+	uid := uint32(1_000_000 + os.Getpid())
+	all := []uintptr{unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON, unix.CAP_NET_RAW, unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE}
+	a, _ := testnet.Pair(t, testnet.Link{})
+	begin := func() *exec.Cmd {
+		cmd := as(exec.CommandContext(t.Context(), pktstat(t), "probe", "--json", "-i", a.Name), uid, all...)
+		if err := a.Start(cmd); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	before := stateOf(t, a)
+
+	// The test would find what is left: while it runs, there are programs.
+	start := time.Now()
+	cmd := begin()
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	seen := false
+	for running := true; running; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			running = false
+		default:
+			seen = seen || len(programsOf(t, uid)) > 0
+		}
+	}
+	took := time.Since(start)
+	if !seen {
+		t.Error("a probe has not been seen to load a program: the test could not find one that is left")
+	}
+
+	killed, times := 0, min(60, max(10, int(time.Minute/took))) // in an emulated machine a probe takes long
+	for range times {
+		cmd := begin()
+		time.Sleep(time.Duration(rand.Int64N(int64(took))))
+		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			killed++
+		}
+		if after := stateOf(t, a); after != before {
+			t.Fatalf("left in the namespace:\n%s\nwas:\n%s", after, before)
+		}
+	}
+	if killed < max(1, times/6) {
+		t.Errorf("only %d of %d probes were killed before their end", killed, times)
+	}
+	t.Logf("%d probes killed within %v", killed, took)
+	// Programs keep maps, and pins and links keep programs.
+	for _, id := range programsOf(t, uid) {
+		gone(t, id)
+	}
+	for _, left := range append(processesOf(t, uid), pinsOf(t, uid)...) {
+		t.Errorf("left: %s", left)
+	}
+}
+
+// stateOf describes what a network namespace has: its links with what is attached to
+// them, queueing disciplines and filters.
+func stateOf(t *testing.T, on *testnet.Iface) string {
+	t.Helper()
+	links, err := on.Netlink().LinkList()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state strings.Builder
+	for _, l := range links {
+		fmt.Fprintf(&state, "%d %s %s flags %v xdp %v\n", l.Attrs().Index, l.Attrs().Name, l.Type(), l.Attrs().Flags, l.Attrs().Xdp)
+	}
+	qdiscs, err := on.Netlink().QdiscList(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range qdiscs {
+		fmt.Fprintf(&state, "%d %s %s\n", q.Attrs().LinkIndex, q.Type(), netlink.HandleStr(q.Attrs().Parent))
+	}
+	fmt.Fprintln(&state, "programs", attached(t, on))
+	return state.String()
+}
+
+// programsOf returns the programs that a user has loaded.
+func programsOf(t *testing.T, uid uint32) []ebpf.ProgramID {
+	t.Helper()
+	var ids []ebpf.ProgramID
+	for id := ebpf.ProgramID(0); ; {
+		next, err := ebpf.ProgramGetNextID(id)
+		if errors.Is(err, os.ErrNotExist) {
+			return ids
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		id = next
+		prog, err := ebpf.NewProgramFromID(id)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // others come and go
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := prog.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if by, ok := info.CreatedByUID(); ok && by == uid {
+			ids = append(ids, id)
+		}
+		prog.Close()
+	}
+}
+
+// processesOf returns the processes of a user.
+func processesOf(t *testing.T, uid uint32) []string {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(dirs, func(dir string) bool { return !ownedBy(dir, uid) })
+}
+
+// pinsOf returns what a user has in the BPF file systems.
+func pinsOf(t *testing.T, uid uint32) []string {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pins []string
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line)
+		if fields[2] != "bpf" {
+			continue
+		}
+		// Others make and remove files there, too: what is gone is no error.
+		_ = filepath.WalkDir(fields[1], func(path string, _ os.DirEntry, _ error) error {
+			if ownedBy(path, uid) {
+				pins = append(pins, path)
+			}
+			return nil
+		})
+	}
+	return pins
+}
+
+func ownedBy(path string, uid uint32) bool {
+	var st unix.Stat_t
+	return unix.Lstat(path, &st) == nil && st.Uid == uid
+}
