@@ -102,15 +102,12 @@ func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEn
 	if !chosen.has(registry.CapInterfaces) {
 		return env, nil
 	}
-	if cl.netns != "" {
-		ns, err := netns.Open(cl.netns) // for the rest of the process
-		if err != nil {
-			return env, err
-		}
-		env.NetNS = &registry.NetNS{Name: ns.String(), Do: ns.Do}
+	var err error
+	if env.NetNS, err = cl.openNetNS(); err != nil {
+		return env, err
 	}
 	var found iface.Selection
-	err := env.NetNS.Inside(func() (err error) {
+	err = env.NetNS.Inside(func() (err error) {
 		found, err = iface.Resolve(cl.ifaces)
 		return err
 	})
@@ -129,6 +126,19 @@ func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEn
 	}
 	env.Interfaces, env.Follow = found.Interfaces, found.Follow
 	return env, nil
+}
+
+// openNetNS opens the network namespace that was asked for, for the rest of the process;
+// nil if none was.
+func (cl *commandLine) openNetNS() (*registry.NetNS, error) {
+	if cl.netns == "" {
+		return nil, nil
+	}
+	ns, err := netns.Open(cl.netns)
+	if err != nil {
+		return nil, err
+	}
+	return &registry.NetNS{Name: ns.String(), Do: ns.Do}, nil
 }
 
 func waitedFor(spec string) string {

@@ -4,7 +4,7 @@ package flow
 type Link struct {
 	Interface          // zero: all those that are gone and not named any more
 	Counters           // of the report: the interval's, or the run's if final
-	StackedOn []string // interfaces of the report that show the same packets, too
+	StackedOn []string // interfaces of the report that show the same packets too, or did when it was last stacked
 }
 
 // fewNames are searched one by one.

@@ -40,8 +40,8 @@ type Report struct {
 	RateLayer  Layer     // which of them rates are computed from
 
 	Sums
-	Links     []Link   // what of Total was counted on each interface, as far as that is known
-	LinkTotal Counters // the sum of those that are stacked on no other one: each packet once per place
+	Links     []Link   // what of Total was counted on each interface, as far as that is known; nil: there is but one
+	LinkTotal Counters // what of Links was counted on interfaces while they were stacked on no other one
 
 	Run Sums // since the start of the run, in interval reports too (Rest is 0)
 

@@ -79,5 +79,5 @@ func (r *run) describe() {
 	if a, ok := r.src.(registry.Attached); ok {
 		r.attachment = a.Attachment()
 	}
-	r.links.forget(r.attachment.Interfaces)
+	r.links.settle(&r.attachment)
 }

@@ -45,6 +45,6 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	if span == ledger.Run {
 		rep.Start = r.start
 	}
-	r.links.report(rep, span, a.StackedOn)
+	r.links.report(rep, span)
 	return rep
 }

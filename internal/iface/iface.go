@@ -68,9 +68,9 @@ type link struct {
 
 // list returns all interfaces by index.
 func list() ([]link, error) {
-	nls, err := netlink.LinkList()
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return nil, fmt.Errorf("list interfaces: %w", err)
+	nls, err := listAll()
+	if err != nil {
+		return nil, err
 	}
 	links := make([]link, 0, len(nls))
 	for _, nl := range nls {
@@ -83,6 +83,14 @@ func list() ([]link, error) {
 	}
 	slices.SortFunc(links, func(a, b link) int { return cmp.Compare(a.Index, b.Index) })
 	return links, nil
+}
+
+func listAll() ([]netlink.Link, error) {
+	nls, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	return nls, nil
 }
 
 func selection(links ...link) Selection {

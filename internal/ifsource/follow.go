@@ -20,7 +20,7 @@ const keptGone = 4096
 // caller holds s.mu, as for what follows.
 func (s *source) changed(a *netlink.LinkAttrs) {
 	now := flow.Interface{Index: uint32(a.Index), Name: a.Name}
-	s.stack.set(now.Index, newNode(a))
+	s.stack.Set(a)
 	if p := s.port(now.Index); p != nil {
 		if p.Name == now.Name {
 			return
@@ -71,7 +71,7 @@ func (s *source) vanished(index uint32) {
 		}
 		s.Env.Notify("interface %s has gone: it is counted up to here%s", p.Name, again)
 	}
-	s.stack.remove(index)
+	s.stack.Remove(index)
 }
 
 // leave ends counting on a port. The table keeps what was counted on it.
@@ -121,7 +121,7 @@ func (s *source) add(iface flow.Interface, wanted string) error {
 		return err
 	}
 	s.ports = append(s.ports, p)
-	s.described, s.stack.stale = nil, true
+	s.described, s.stack.Changed = nil, true
 	s.forget()
 	return nil
 }
@@ -159,17 +159,17 @@ func hasGone(err error) bool {
 
 // restack tells the ports what is below them.
 func (s *source) restack() {
-	if !s.stack.stale {
+	if !s.stack.Changed {
 		return
 	}
-	s.stack.stale, s.described = false, nil
+	s.stack.Changed, s.described = false, nil
 	var counted []uint32
 	for _, p := range s.ports {
 		if !p.gone {
 			counted = append(counted, p.Index)
 		}
 	}
-	below := s.stack.below(counted)
+	below := s.stack.Below(counted)
 	for _, p := range s.ports {
 		if !p.gone {
 			p.below = below[p.Index]

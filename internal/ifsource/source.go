@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/ifstack"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -76,7 +77,7 @@ type source struct {
 	mu        sync.Mutex // the watcher changes what follows
 	ports     []*Port    // those that have gone too: rows name them
 	refused   map[uint32]string
-	stack     stack
+	stack     ifstack.Stack
 	described *registry.Attachment // nil: to be made again
 }
 

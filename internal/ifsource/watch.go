@@ -98,7 +98,7 @@ func (s *source) resync() error {
 		there[uint32(l.Attrs().Index)] = true
 	}
 	var gone []uint32
-	for index := range s.stack.nodes {
+	for index := range s.stack.All() {
 		if !there[index] {
 			gone = append(gone, index)
 		}

@@ -1,4 +1,4 @@
-package ifsource
+package ifstack
 
 import (
 	"maps"
@@ -14,7 +14,7 @@ func TestStack(t *testing.T) {
 		eth0, eth1, bond0, vlan, bridge = 2, 3, 4, 5, 6
 		vethA, vethB, macvlan, port     = 7, 8, 9, 10
 	)
-	var s stack
+	var s Stack
 	for index, n := range map[uint32]node{
 		1: {}, eth0: {master: bond0}, eth1: {master: bond0}, bond0: {}, vlan: {on: bond0, master: bridge}, bridge: {},
 		vethA: {on: vethB}, vethB: {on: vethA}, macvlan: {on: vethA}, port: {master: bridge},
@@ -36,18 +36,18 @@ func TestStack(t *testing.T) {
 		{[]uint32{vethA}, nil},
 	} {
 		rand.Shuffle(len(tc.counted), func(i, j int) { tc.counted[i], tc.counted[j] = tc.counted[j], tc.counted[i] })
-		if got := s.below(tc.counted); !maps.EqualFunc(got, tc.want, slices.Equal) {
+		if got := s.Below(tc.counted); !maps.EqualFunc(got, tc.want, slices.Equal) {
 			t.Errorf("of %v: %v, want %v", tc.counted, got, tc.want)
 		}
 	}
-	s.stale = false
+	s.Changed = false
 	s.set(eth0, node{master: bond0})
-	if s.stale {
-		t.Error("nothing has changed, but it is stale")
+	if s.Changed {
+		t.Error("nothing has changed, but it says so")
 	}
-	s.remove(vlan)
-	if got := s.below([]uint32{bridge, eth0}); len(got) != 0 || !s.stale {
-		t.Errorf("without the VLAN between them: %v, stale %t", got, s.stale)
+	s.Remove(vlan)
+	if got := s.Below([]uint32{bridge, eth0}); len(got) != 0 || !s.Changed {
+		t.Errorf("without the VLAN between them: %v, changed %t", got, s.Changed)
 	}
 }
 

@@ -1,17 +1,20 @@
-package ifsource
+// Package ifstack finds out which network interfaces are on top of which: packets of the
+// upper one pass the lower one, too.
+package ifstack
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
 	"github.com/vishvananda/netlink"
 )
 
-// stack is which interfaces of the network namespace are on top of which, by index:
-// packets of the upper one pass the lower one, too.
-type stack struct {
+// Stack is the interfaces of a network namespace, by index. The zero value has none.
+type Stack struct {
 	nodes map[uint32]node
-	stale bool // it has changed since ports were last told what is below them
+	// Changed is set by each change, for the owner to clear.
+	Changed bool
 }
 
 // node is an interface.
@@ -29,24 +32,31 @@ func newNode(a *netlink.LinkAttrs) node {
 	return n
 }
 
-func (s *stack) set(index uint32, n node) {
+// Set adds an interface, or what has become of it.
+func (s *Stack) Set(a *netlink.LinkAttrs) { s.set(uint32(a.Index), newNode(a)) }
+
+func (s *Stack) set(index uint32, n node) {
 	if s.nodes == nil {
 		s.nodes = map[uint32]node{}
 	}
 	if old, ok := s.nodes[index]; !ok || old != n {
 		s.nodes[index] = n
-		s.stale = true
+		s.Changed = true
 	}
 }
 
-func (s *stack) remove(index uint32) {
+// Remove takes an interface out.
+func (s *Stack) Remove(index uint32) {
 	delete(s.nodes, index)
-	s.stale = true
+	s.Changed = true
 }
 
-// below returns for each of the counted interfaces that is stacked on others of them
+// All iterates over the indexes of the interfaces, in no order.
+func (s *Stack) All() iter.Seq[uint32] { return maps.Keys(s.nodes) }
+
+// Below returns for each of the counted interfaces that is stacked on others of them
 // which ones these are: the nearest ones, through any that are not counted.
-func (s *stack) below(counted []uint32) map[uint32][]uint32 {
+func (s *Stack) Below(counted []uint32) map[uint32][]uint32 {
 	under := make(map[uint32][]uint32, len(s.nodes))
 	for index, n := range s.nodes {
 		if n.on != 0 {
