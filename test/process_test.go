@@ -36,7 +36,9 @@ func start(t *testing.T, host *testnet.Host, args ...string) *process {
 func launch(t *testing.T, host *testnet.Host, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, lines: make(chan string, 1000)}
-	p.cmd.Stdout = &p.stdout
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.stdout
+	}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -57,6 +57,7 @@ type row struct {
 	id
 	Direction, Iface string
 	counters
+	BPS float64
 }
 
 // id is what tells flows apart, without where they were seen.

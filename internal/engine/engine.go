@@ -157,6 +157,9 @@ func (r *run) loopWall(ctx context.Context) error {
 		}
 		// A tick that comes a little early must not put the report off to the
 		// next one.
+		if due && !wantsIntervals(r.c.Outputs) {
+			r.soFar(begun)
+		}
 		if now := r.c.Env.Now(); due || now.Add(r.c.Refresh/8).After(next) {
 			r.interval()
 			for !next.After(now) {
@@ -243,6 +246,13 @@ func (r *run) collect(ctx context.Context) error {
 		r.end = b.End
 	}
 	return err
+}
+
+// soFar answers who asks for a report that no output writes.
+func (r *run) soFar(begun time.Time) {
+	t := r.ledger.Sums(ledger.Run).Total
+	r.c.Env.Notify("so far %d packets, %d bytes, %d flows in %s; no output writes reports of intervals, as ndjson does",
+		t.Packets, t.Bytes, r.ledger.Len(), r.c.Env.Now().Sub(begun).Round(time.Millisecond))
 }
 
 func (r *run) showProgress(begun time.Time) {
