@@ -37,6 +37,7 @@ type commandLine struct {
 
 	timeout    time.Duration
 	timeoutSet bool
+	over       []engine.Threshold
 	refresh    time.Duration
 
 	dims     flow.Dims
@@ -63,6 +64,8 @@ func newCommandLine(a *App) *commandLine {
 			usage: "count in this network namespace: its name, a process in it, or its file. Everything else stays in pktstat's own"},
 		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout),
 			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given, and interactive outputs run until they are quit"},
+		{name: "exit-over", arg: "KEY=VALUE", value: setter(cl.addOver),
+			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
 		{name: "backend", short: "b", arg: "NAME", initial: auto, value: setter(cl.setBackend),
 			usage: "how packets are seen: see `pktstat backends`"},
 		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),

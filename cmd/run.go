@@ -65,6 +65,7 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	return s.run(ctx, engine.Config{
 		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open,
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
+		Over:    cl.over,
 		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,
 		Attached: func(c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {

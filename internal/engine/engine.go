@@ -35,7 +35,7 @@ const collectWithin = 5 * time.Second
 // every output its reports; the final one always, with everything counted until
 // then. The outputs are closed when it returns.
 //
-// The error is the source's or the first of the outputs' (then it wraps
+// The error is an [OverError], the source's or the first of the outputs' (then it wraps
 // [ErrOutput]); a [multierror.Error] if there are several. That ctx ended is no error.
 func Run(ctx context.Context, c Config) error {
 	var result *multierror.Error
@@ -52,7 +52,10 @@ func Run(ctx context.Context, c Config) error {
 	if c.Attached != nil {
 		c.Attached(o.cand, o.runnersUp, r.attachment)
 	}
-	if err := r.loop(ctx); err != nil {
+	switch err := r.loop(ctx); {
+	case errors.As(err, new(*OverError)):
+		result = multierror.Append(result, err)
+	case err != nil:
 		result = multierror.Append(result, fmt.Errorf("backend %s: %w", o.cand.Name, err))
 	}
 	// Detach before the last reports are written: a slow output must not keep
@@ -72,6 +75,7 @@ type run struct {
 	ledger  *ledger.Ledger
 	batch   *flow.Batch
 	links   links
+	loads   loads
 	outlets outlets
 	rate    flow.Layer
 
@@ -131,7 +135,7 @@ func (r *run) loop(ctx context.Context) error {
 // loopWall serves live sources: the engine's clock ticks.
 func (r *run) loopWall(ctx context.Context) error {
 	uncut := context.WithoutCancel(ctx)
-	tick := time.NewTicker(min(r.c.Refresh, collectEvery))
+	tick := time.NewTicker(r.c.tick())
 	defer tick.Stop()
 	var wake <-chan struct{}
 	if w, ok := r.src.(registry.Waker); ok {
@@ -244,6 +248,9 @@ func (r *run) collect(ctx context.Context) error {
 	}
 	if b.End.After(r.end) {
 		r.end = b.End
+	}
+	if over := r.exceeded(); over != nil && notEOF(err) == nil {
+		return over
 	}
 	return err
 }

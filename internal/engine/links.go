@@ -12,10 +12,13 @@ import (
 // links adds up what was counted on each interface, whatever flows are grouped by.
 type links struct {
 	all    map[uint32]*linkSums
-	recent [64]*linkSums       // by the lowest bits of the index
-	gone   [2]flow.Counters    // by span, of interfaces that the source has forgotten
-	once   [2]flow.Counters    // by span, of interfaces while they were stacked on none
-	before map[uint32][]uint32 // what they were stacked on when they were last settled
+	recent [64]*linkSums    // by the lowest bits of the index
+	gone   [2]flow.Counters // by span, of interfaces that the source has forgotten
+	once   [2]flow.Counters // by span, of interfaces while they were stacked on none
+	// repeated is what was counted since the start on interfaces while they were stacked
+	// on others, which have it, too.
+	repeated flow.Counters
+	before   map[uint32][]uint32 // what they were stacked on when they were last settled
 }
 
 // linkSums are the counters of an interface.
@@ -74,6 +77,8 @@ func (l *links) settle(a *registry.Attachment) {
 		s.sums[ledger.Interval].Add(s.window)
 		if len(below) == 0 {
 			l.once[ledger.Interval].Add(s.window)
+		} else {
+			l.repeated.Add(s.window)
 		}
 		s.window = flow.Counters{}
 	}

@@ -55,7 +55,7 @@ func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, e
 	}
 	env := c.Env
 	env.MaxFlows = c.MaxFlows
-	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource && wantsIntervals(c.Outputs) {
+	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource && (wantsIntervals(c.Outputs) || len(c.Over) > 0) {
 		env.Interval = c.Refresh
 	}
 	if !cand.Backend.Caps.Has(registry.CapInterfaces) {
