@@ -2,9 +2,11 @@ package ifsource_test
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -37,6 +39,7 @@ func TestFollow(t *testing.T) {
 			t.Run("pattern", func(t *testing.T) { testPattern(t, match) })
 			t.Run("any", func(t *testing.T) { testAny(t, match) })
 			t.Run("refused", func(t *testing.T) { testRefusedOnce(t, match) })
+			t.Run("churn", func(t *testing.T) { testChurn(t, match) })
 			t.Run("overflow", func(t *testing.T) { testOverflow(t, match) })
 		})
 	}
@@ -200,6 +203,35 @@ func testOverflow(t *testing.T, match matcher) {
 	h.send("w0", 3)
 	h.send("w2", 4)
 	check(t, s, map[int]uint64{kept: 3, late: 4})
+}
+
+// testChurn: when interfaces have come and gone, no goroutine of theirs is left.
+func testChurn(t *testing.T, match matcher) {
+	h := host{t, testnet.NewHost(t)}
+	s := match(t, h.Host, "c*", "!*-peer")
+	running := runtime.NumGoroutine
+	before, want := running(), map[int]uint64{}
+	for i := range 10 {
+		name := fmt.Sprintf("c%d", i)
+		index := h.veth(name)
+		s.WaitSaid("interface " + name + " has appeared: counting on it")
+		h.send(name, i+1)
+		want[index] = uint64(i + 1)
+		if i%2 == 0 {
+			h.del(name)
+			s.WaitSaid("interface " + name + " has gone")
+		}
+	}
+	check(t, s, want)
+	for i := 1; i < 10; i += 2 {
+		h.del(fmt.Sprintf("c%d", i))
+		s.WaitSaid(fmt.Sprintf("interface c%d has gone", i))
+	}
+	for end := time.Now().Add(20 * time.Second); running() > before; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines more than before", running()-before)
+		}
+	}
 }
 
 // check collects and compares with what was sent, by interface.
