@@ -2,6 +2,7 @@ package ifsource
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 
@@ -37,8 +38,11 @@ func newPort(iface flow.Interface, wanted string) (*Port, error) {
 		"unknown519", // ARPHRD_RAWIP
 		"unknown823": // ARPHRD_IP6GRE
 		p.Raw = true
+	case "ieee802.11", "ieee802.11/prism", "ieee802.11/radiotap":
+		return nil, fmt.Errorf("%w: interface %s: link type %s: it is in monitor mode and shows raw wireless frames: count on it in managed mode, or read a capture",
+			registry.ErrUnsupported, iface.Name, kind)
 	default:
-		return nil, fmt.Errorf("%w: interface %s: link type %s", registry.ErrUnsupported, iface.Name, kind)
+		return nil, fmt.Errorf("%w: interface %s: link type %s: there is neither Ethernet nor plain IP on it", registry.ErrUnsupported, iface.Name, strings.TrimPrefix(kind, "unknown"))
 	}
 	return p, nil
 }

@@ -43,7 +43,7 @@ var Packages = []Package{
 	{Dir: "internal/ifsource"},
 	{Dir: "internal/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
-	{Dir: "test", Run: "Stacked|Stopped|TwoAtOnce|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed", Program: true},
+	{Dir: "test", Run: "LinkType|Stacked|Stopped|TwoAtOnce|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed", Program: true},
 }
 
 // modules are loaded before the tests, with their parameters: where a module would
