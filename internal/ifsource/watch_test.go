@@ -66,6 +66,7 @@ func TestWatch(t *testing.T) {
 				return livetest.Open(t, b.name, []string{b.option}, on)
 			}
 			t.Run("rename, delete, return", func(t *testing.T) { testReturn(t, open) })
+			t.Run("down, up, MTU", func(t *testing.T) { testDownUp(t, open) })
 			t.Run("move and return", func(t *testing.T) { testMove(t, open) })
 			t.Run("return as another kind", func(t *testing.T) { testRefused(t, open) })
 		})
@@ -106,6 +107,34 @@ func testReturn(t *testing.T, open opener) {
 	}
 	deleteLink(t, "w0")
 	s.WaitSaid("interface w0 has gone")
+}
+
+// testDownUp: what an interface does not lose its programs by is no matter.
+func testDownUp(t *testing.T, open opener) {
+	index := newVeth(t, "w0")
+	s := open(t, &testnet.Iface{Name: "w0", Index: index})
+	defer s.Close()
+	send(t, "w0-peer", 2)
+	if err := netlink.LinkSetDown(byName(t, "w0")); err != nil {
+		t.Fatal(err)
+	}
+	setUp(t, "w0")
+	send(t, "w0-peer", 3)
+	for _, mtu := range []int{1280, 1500} {
+		for _, name := range []string{"w0", "w0-peer"} {
+			if err := netlink.LinkSetMTU(byName(t, name), mtu); err != nil {
+				t.Fatal(err)
+			}
+		}
+		send(t, "w0-peer", 4)
+	}
+	if got := counted(s.Records(), index); got != 2+3+4+4 {
+		t.Errorf("%d packets are counted of 13", got)
+	}
+	if said := s.Said(); len(said) > 0 {
+		t.Errorf("said %q", said)
+	}
+	deleteLink(t, "w0")
 }
 
 // testMove: in another network namespace the interface is not counted on, and its
