@@ -76,7 +76,7 @@ static __always_inline int count_cgroup(struct __sk_buff *skb, __u32 direction)
 		p = s->p;
 	}
 	p.key.netns = netns(skb);
-	count_owned(&p, bpf_skb_cgroup_id(skb), level);
+	count_owned(&p, bpf_skb_cgroup_id(skb), bpf_get_socket_cookie(skb), level);
 	leave(in, level);
 	return PASS;
 }

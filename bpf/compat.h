@@ -37,12 +37,32 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+struct in6_addr___ours {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+typedef struct {
+	__s64 counter;
+} atomic64_t___ours;
+
 struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
 	possible_net_t skc_net;
+	struct in6_addr___ours skc_v6_daddr;
+	struct in6_addr___ours skc_v6_rcv_saddr;
+	atomic64_t___ours skc_cookie;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_protocol;
 };
 
 struct net_device {

@@ -63,8 +63,9 @@ union key_owned {
 	struct {
 		union key_wide flow; /* with netns, without ifindex */
 		__u64 cgroup;        /* id in the v2 hierarchy; 0: not known */
+		__u64 socket;        /* cookie; 0: not known */
 	};
-	__u64 word[7];
+	__u64 word[8];
 };
 
 /* What a slot counts in one epoch. A reader takes it apart; the programs add to
@@ -138,8 +139,8 @@ struct side {
 
 _Static_assert(sizeof(union key4) == 16, "key4");
 _Static_assert(sizeof(union key_wide) == 48, "key_wide");
-_Static_assert(sizeof(union key_owned) == 56, "key_owned");
+_Static_assert(sizeof(union key_owned) == 64, "key_owned");
 _Static_assert(sizeof(struct slot4) == 32, "slot4: two to a cache line");
 _Static_assert(sizeof(struct slot_wide) == 64, "slot_wide: one to a cache line");
-_Static_assert(sizeof(struct slot_owned) == 72, "slot_owned");
+_Static_assert(sizeof(struct slot_owned) == 80, "slot_owned");
 _Static_assert(sizeof(struct side) == 128, "side: two cache lines");

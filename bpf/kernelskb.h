@@ -95,6 +95,18 @@ static __always_inline int view_fast(const struct view *v, const struct frame *f
 	return parse_fast(start, start + START, f, p);
 }
 
+/* The cookie of the socket that sends a packet; 0: nobody has asked for it so far, or the packet
+ * is forwarded. Whose a packet is that arrives, is not known yet. */
+static __always_inline __u64 socket_of(struct sk_buff *skb, __u32 direction)
+{
+	struct sock *sk;
+
+	if (direction != DIR_EGRESS)
+		return 0;
+	sk = BPF_CORE_READ(skb, sk);
+	return sk ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
+}
+
 static __always_inline int kernel_count(struct sk_buff *skb, __u32 direction)
 {
 	struct view view = view_of(skb, direction);
@@ -126,7 +138,7 @@ static __always_inline int kernel_count(struct sk_buff *skb, __u32 direction)
 	if (likely(is_ip(p.key.word, 6))) {
 		p.key.meta &= ~(VLAN_ID << META_VLAN_SHIFT); /* the IP layer knows none */
 		p.key.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
-		count_owned(&p, 0, level);
+		count_owned(&p, 0, socket_of(skb, direction), level);
 	} else if (f.type == bpf_htons(ETH_P_IP) || f.type == bpf_htons(ETH_P_IPV6)) {
 		count_lost(f.segments ?: 1, f.len); /* its header is in another piece */
 	}

@@ -12,7 +12,7 @@
 
 /* Set by internal/bpfflow before the load, as buckets_wide and hash_key. */
 const volatile __u32 buckets_owned = 64;
-const volatile __u64 hash_owner[2] = {};
+const volatile __u64 hash_owner[4] = {};
 
 SHARDS_OF(struct bucket_owned) flows_owned SEC(".maps");
 SHARDS_OF(__u64) touched_owned SEC(".maps");
@@ -81,17 +81,19 @@ static __always_inline void leave(struct inside *in, __u32 level)
 }
 
 /* Adds a packet to its flow; the key's ifindex is 0. */
-static __always_inline void count_owned(const struct packet *p, __u64 cgroup, __u32 level)
+static __always_inline void count_owned(const struct packet *p, __u64 cgroup, __u64 socket, __u32 level)
 {
 	union key_owned k = {.flow = p->key};
-	__u64 hash = hash_owner[0] * (__u32)cgroup + hash_owner[1] * (cgroup >> 32);
+	__u64 hash = hash_owner[0] * (__u32)cgroup + hash_owner[1] * (cgroup >> 32) +
+		     hash_owner[2] * (__u32)socket + hash_owner[3] * (socket >> 32);
 
 	k.cgroup = cgroup;
+	k.socket = socket;
 	if (likely(level == 0))
-		count_in(&flows_owned, &touched_owned, buckets_owned, k.word, 7,
+		count_in(&flows_owned, &touched_owned, buckets_owned, k.word, 8,
 			 mix(hash_words(k.word, 6) + hash), p);
 	else
-		count_shared(epoch.active & 1, p, is_ip(k.word, 7));
+		count_shared(epoch.active & 1, p, is_ip(k.word, 8));
 }
 
 /* For packets that found no level. */

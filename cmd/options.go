@@ -28,7 +28,7 @@ const (
 
 // commandLine is the options: pktstat's own and, mounted, the plugins'.
 type commandLine struct {
-	help, version, debug toggle
+	help, version, debug, process toggle
 
 	backend string
 	outputs []outputSpec
@@ -68,6 +68,7 @@ func newCommandLine(a *App) *commandLine {
 			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
 		{name: "backend", short: "b", arg: "NAME", initial: auto, value: setter(cl.setBackend),
 			usage: "how packets are seen: see `pktstat backends`"},
+		{name: "process", usage: "tell whose traffic a flow is: process, user, cgroup and container", value: &cl.process},
 		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),
 			usage: "bound on memory: flows beyond it are summed up as \"other\", the smallest first"},
 		{name: "debug", usage: "say more on standard error", value: &cl.debug},
@@ -218,7 +219,7 @@ func (cl *commandLine) addOutput(s string) error {
 // fieldNames lists what --by takes: the fields are package flow's.
 func fieldNames() string {
 	one := make([]string, 0, 16)
-	for d := flow.Dims(1); flow.DimsFlow.Has(d); d <<= 1 {
+	for d := flow.Dims(1); flow.DimsAll.Has(d); d <<= 1 {
 		one = append(one, d.String())
 	}
 	return strings.Join(one, ", ")

@@ -7,6 +7,10 @@ type Record struct {
 	Key Packed
 	Counters
 	First, Last int64 // wall-clock Unix nanoseconds between which the packets were seen
+	Match       Match // how Key.OwnerID was found; a source leaves it alone
+	// What the hook knows of the packets' socket: its cookie (SO_COOKIE) and the id of
+	// its cgroup v2; 0: nothing. A source that never knows them leaves them alone.
+	Socket, CgroupID uint64
 }
 
 // Batch receives what a source counted. Records stream through it in chunks, so

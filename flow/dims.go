@@ -20,11 +20,18 @@ const (
 	DimIface
 	DimVLAN
 	DimNetNS
-	DimPID
-	DimCgroup
+	DimPID    // process: its id and start time
+	DimCgroup // cgroup v2
+	DimComm   // name of the process
+	DimContainer
 
-	// DimsFlow is the default: everything that makes a flow.
-	DimsFlow = DimCgroup<<1 - 1
+	// DimsFlow is the default: everything that makes a flow. Names are not part of
+	// it: a process that takes another one is still the same.
+	DimsFlow = DimComm - 1
+	// DimsOwner are the fields of an [Owner].
+	DimsOwner = DimPID | DimCgroup | DimComm | DimContainer
+	// DimsAll is every field.
+	DimsAll = DimContainer<<1 - 1
 )
 
 var dimNames = []struct {
@@ -34,6 +41,7 @@ var dimNames = []struct {
 	{DimSrc, "src"}, {DimDst, "dst"}, {DimSrcPort, "sport"}, {DimDstPort, "dport"},
 	{DimProto, "proto"}, {DimSub, "sub"}, {DimDir, "dir"}, {DimIface, "iface"},
 	{DimVLAN, "vlan"}, {DimNetNS, "netns"}, {DimPID, "pid"}, {DimCgroup, "cgroup"},
+	{DimComm, "comm"}, {DimContainer, "container"},
 }
 
 // ParseDims reads the value of --by: "flow", or field names joined by commas.
@@ -47,7 +55,7 @@ func ParseDims(s string) (Dims, error) {
 		}
 		bit, ok := dimByName(f)
 		if !ok {
-			return 0, fmt.Errorf("unknown field %q: use flow or any of %s", f, DimsFlow.list())
+			return 0, fmt.Errorf("unknown field %q: use flow or any of %s", f, DimsAll.list())
 		}
 		d |= bit
 	}
@@ -71,6 +79,9 @@ func (d Dims) String() string {
 	if d == DimsFlow {
 		return "flow"
 	}
+	if d.Has(DimsFlow) {
+		return "flow," + (d &^ DimsFlow).list()
+	}
 	return d.list()
 }
 
@@ -87,7 +98,7 @@ func (d Dims) list() string {
 // Projection maps keys onto the fields of a Dims.
 type Projection struct {
 	identity bool
-	masks    [3][8]uint64 // by L4Kind
+	masks    [3][7]uint64 // by L4Kind
 }
 
 // Projection returns the mapping onto d.
@@ -149,11 +160,8 @@ func (d Dims) mask(kind L4Kind) Packed {
 	if d.Has(DimNetNS) {
 		m.NetNS = uint32(ones & 0xffffffff)
 	}
-	if d.Has(DimPID) {
-		m.PID = uint32(ones & 0xffffffff)
-	}
-	if d.Has(DimCgroup) {
-		m.CgroupID = ones
+	if d&DimsOwner != 0 { // the owner is reduced to what is grouped by when it gets its number
+		m.OwnerID = uint32(ones & 0xffffffff)
 	}
 	return m
 }

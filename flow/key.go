@@ -27,11 +27,10 @@ type Key struct {
 	// GRE protocol type, ARP operation. Ports never carry these.
 	Sub uint32
 
-	Ifindex  uint32
-	VLAN     uint16 // id of the outermost 802.1Q/802.1ad tag
-	NetNS    uint32 // network namespace inode; only from hooks that see all of them
-	PID      uint32 // thread-group id
-	CgroupID uint64 // cgroup v2 id
+	Ifindex uint32
+	VLAN    uint16 // id of the outermost 802.1Q/802.1ad tag
+	NetNS   uint32 // network namespace inode; only from hooks that see all of them
+	OwnerID uint32 // number of an [Owner] of this run; 0: none, or not looked for
 }
 
 // Direction of a packet relative to the interface or socket it was seen at.

@@ -7,12 +7,13 @@ import (
 	"unsafe"
 )
 
-// Packed is a [Key] in 64 bytes without pointers or padding: the form in which
+// Packed is a [Key] in 56 bytes without pointers or padding: the form in which
 // sources hand out records and the ledger stores rows. It is comparable; equal
 // Keys pack equally.
 type Packed struct {
-	Src, Dst  [16]byte // IPv4 in the first four bytes, the rest zero
-	L4        uint32   // see L4Kind
+	_         [0]uint64 // aligns it, for words
+	Src, Dst  [16]byte  // IPv4 in the first four bytes, the rest zero
+	L4        uint32    // see L4Kind
 	Proto     Proto
 	Family    Family
 	Dir       Direction
@@ -21,8 +22,7 @@ type Packed struct {
 	EtherType EtherType
 	Ifindex   uint32
 	NetNS     uint32
-	PID       uint32
-	CgroupID  uint64
+	OwnerID   uint32
 }
 
 // Family tells how Packed holds its addresses.
@@ -48,9 +48,9 @@ const (
 // Ports returns L4 for a pair of ports.
 func Ports(src, dst uint16) uint32 { return uint32(src)<<16 | uint32(dst) }
 
-// words views the key as eight words for hashing and masking. The struct is
-// 64 bytes and 8-aligned (CgroupID), so the view is exact.
-func (p *Packed) words() *[8]uint64 { return (*[8]uint64)(unsafe.Pointer(p)) }
+// words views the key as seven words for hashing and masking. The struct is
+// 56 bytes and 8-aligned, so the view is exact.
+func (p *Packed) words() *[7]uint64 { return (*[7]uint64)(unsafe.Pointer(p)) }
 
 // Seed keys the hash, so that traffic cannot be made to collide.
 type Seed [2]uint64
@@ -62,7 +62,7 @@ func (p *Packed) Hash(s Seed) uint64 {
 	h := mix(w[0]^s[0]^0x2d358dccaa6c78a5, w[1]^s[1]^0x8bb84b93962eacc9)
 	h = mix(w[2]^0xa0761d6478bd642f, w[3]^h)
 	h = mix(w[4]^0xe7037ed1a0b428db, w[5]^h)
-	h = mix(w[6]^0x8ebc6af09c88c6e3, w[7]^h)
+	h = mix(w[6]^0x8ebc6af09c88c6e3, h^0x1d8e4e27c47d124f)
 	return mix(h^s[0], s[1]^0x589965cc75374cc3)
 }
 
@@ -75,7 +75,7 @@ func mix(a, b uint64) uint64 {
 func Pack(k Key) Packed {
 	p := Packed{
 		Proto: k.Proto, EtherType: k.EtherType, Dir: k.Dir, VLAN: k.VLAN,
-		Ifindex: k.Ifindex, NetNS: k.NetNS, PID: k.PID, CgroupID: k.CgroupID,
+		Ifindex: k.Ifindex, NetNS: k.NetNS, OwnerID: k.OwnerID,
 	}
 	for _, a := range []struct {
 		addr netip.Addr
@@ -104,7 +104,7 @@ func Pack(k Key) Packed {
 func (p *Packed) Key() Key {
 	k := Key{
 		Proto: p.Proto, EtherType: p.EtherType, Dir: p.Dir, VLAN: p.VLAN,
-		Ifindex: p.Ifindex, NetNS: p.NetNS, PID: p.PID, CgroupID: p.CgroupID,
+		Ifindex: p.Ifindex, NetNS: p.NetNS, OwnerID: p.OwnerID,
 	}
 	var sport, dport uint16
 	switch p.L4Kind {

@@ -49,6 +49,8 @@ type Report struct {
 	PacketsInexact   bool     // the hook cannot know the segments of merged frames
 	Notes            []string // what a reader must know about these numbers
 
+	Owners map[uint32]Owner // of the rows, by Key.OwnerID
+
 	FlowCount int          // flows before --top
 	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
 }
@@ -64,6 +66,7 @@ type PackedRow struct {
 	Key          Packed
 	Delta, Total Counters // of the interval; since the start
 	First, Last  int64    // Unix nanoseconds
+	Match        Match
 }
 
 // Row is one row in readable form.
@@ -73,6 +76,8 @@ type Row struct {
 	Run         Counters // since the start of the run
 	First, Last time.Time
 	Iface       string // name of Key.Ifindex, "" if not known
+	Owner       Owner  // of Key.OwnerID
+	Match       Match  // how the owner was found; of a row that adds up several, the weakest
 }
 
 // Rows iterates over the rows in the report's order.
@@ -93,6 +98,7 @@ func (r *Report) row(p *PackedRow) Row {
 	row := Row{
 		Key: p.Key.Key(), Counters: p.Delta, Run: p.Total,
 		First: time.Unix(0, p.First).UTC(), Last: time.Unix(0, p.Last).UTC(),
+		Owner: r.Owners[p.Key.OwnerID], Match: p.Match,
 	}
 	if r.Final {
 		row.Counters = p.Total

@@ -43,7 +43,7 @@ const (
 	CapLive       // sees traffic as it happens
 	CapFile       // reads captures
 	CapInterfaces // works on the interfaces named with --iface
-	CapProcess    // attributes flows to processes by itself
+	CapProcess    // sees what every process does: flows get their owners without being asked
 	CapCgroup
 	CapFilter // applies --filter in the data path
 )

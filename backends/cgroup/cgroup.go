@@ -18,7 +18,7 @@ import (
 func init() {
 	registry.Backends.Register("cgroup", registry.Backend{
 		Summary: "counts in the kernel what the sockets of control groups send and receive, in all network namespaces",
-		Caps:    registry.CapIngress | registry.CapEgress | registry.CapLive | registry.CapCgroup,
+		Caps:    registry.CapIngress | registry.CapEgress | registry.CapLive | registry.CapProcess | registry.CapCgroup,
 		Cost:    registry.CostSocket,
 		Layers:  flow.LayerIP,
 		Clock:   registry.ClockWall,

@@ -87,7 +87,7 @@ func TestRoot(t *testing.T) {
 	s.Collect(func(rs []flow.Record) {
 		for i := range rs {
 			k := rs[i].Key.Key()
-			if id := fmt.Sprint(k.Dir, k.Src, k.CgroupID); k.Src == here.Key.Src || k.Src == there.Key.Src {
+			if id := fmt.Sprint(k.Dir, k.Src, rs[i].CgroupID); k.Src == here.Key.Src || k.Src == there.Key.Src {
 				want[id] = want[id].Minus(rs[i].Counters)
 			}
 		}
@@ -137,11 +137,11 @@ func TestNamespaces(t *testing.T) {
 			n := uint64(5 * (i + 1))
 			want := flow.Record{Key: flow.Pack(flow.Key{
 				Src: netip.MustParseAddrPort("127.0.0.1:1234"), Dst: to, Proto: flow.UDP, Dir: dir,
-				NetNS: inode(t, "/run/netns/"+h.NetNS()), CgroupID: uint64(inode(t, testGroup)),
-			}), Counters: flow.Counters{Packets: n, Bytes: n * 40}}
+				NetNS: inode(t, "/run/netns/"+h.NetNS()),
+			}), CgroupID: uint64(inode(t, testGroup)), Counters: flow.Counters{Packets: n, Bytes: n * 40}}
 			found := false
 			for _, r := range records {
-				found = found || r.Key == want.Key && r.Counters == want.Counters
+				found = found || r.Key == want.Key && r.CgroupID == want.CgroupID && r.Counters == want.Counters
 			}
 			if !found {
 				t.Errorf("host %d: no %+v %+v", i, want.Key.Key(), want.Counters)

@@ -47,6 +47,7 @@ type slotWide struct {
 type slotOwned struct {
 	keyWide
 	Cgroup uint64
+	Socket uint64
 	Counts counts
 }
 
@@ -102,7 +103,7 @@ func (s *slotWide) decode(r *flow.Record) {
 // decode sets every field of r but First and Last.
 func (s *slotOwned) decode(r *flow.Record) {
 	s.keyWide.decode(&r.Key)
-	r.Key.CgroupID = s.Cgroup
+	r.CgroupID, r.Socket = s.Cgroup, s.Socket
 	r.Counters = s.Counts.decode(s.isIP())
 }
 

@@ -93,12 +93,13 @@ func testOwned(t *testing.T, spec *ebpf.CollectionSpec) {
 	f.at(t, "key.flow", unsafe.Offsetof(s.keyWide), unsafe.Sizeof(s.keyWide))
 	f.at(t, "key.flow.netns", unsafe.Offsetof(s.NetNS), unsafe.Sizeof(s.NetNS))
 	f.at(t, "key.cgroup", unsafe.Offsetof(s.Cgroup), unsafe.Sizeof(s.Cgroup))
+	f.at(t, "key.socket", unsafe.Offsetof(s.Socket), unsafe.Sizeof(s.Socket))
 	f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
 	f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
 	if got := spec.Maps["touched_owned"].ValueSize; got != 8 {
 		t.Errorf("touched_owned has values of %d bytes", got)
 	}
-	if v := spec.Variables["hash_owner"]; v == nil || v.Size() != 16 {
+	if v := spec.Variables["hash_owner"]; v == nil || v.Size() != 32 {
 		t.Errorf("hash_owner is %v", v)
 	}
 }

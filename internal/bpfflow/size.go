@@ -134,7 +134,7 @@ func (s size) apply(spec *ebpf.CollectionSpec) error {
 		}
 		entries["insides"] = possible
 		constants["buckets_owned"] = uint32(s.buckets)
-		constants["hash_owner"] = [2]uint64(key[13:])
+		constants["hash_owner"] = [4]uint64(key[13:])
 	}
 	for name, n := range entries {
 		m, ok := spec.Maps[name]

@@ -214,7 +214,7 @@ func setConstant(spec *ebpf.CollectionSpec, name string, v any) error {
 }
 
 // hashKey returns the random numbers that choose buckets.
-func hashKey() (key [15]uint64) {
+func hashKey() (key [17]uint64) {
 	var b [8 * len(key)]byte
 	rand.Read(b[:]) // never fails
 	for i := range key {

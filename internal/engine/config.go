@@ -17,6 +17,7 @@ type Config struct {
 	RunnersUp  []flow.RunnerUp     // what was considered and is not tried, for the report
 	Env        registry.BackendEnv // handed to Open; Interval is set by the engine
 	Outputs    []Output
+	Stages     []StageOpener // in order
 
 	Dims     flow.Dims
 	MaxFlows int        // rows kept at most; the smallest fold into Other

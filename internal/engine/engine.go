@@ -1,7 +1,7 @@
 // Package engine runs a count: it opens a source, collects from it, keeps the
 // ledger and gives every output its reports.
 //
-//	open source -> loop { tick | EOF | signal -> Collect -> ledger -> report }
+//	open source -> loop { tick | EOF | signal -> Collect -> stages -> ledger -> report -> stages }
 //	            -> last Collect -> final report -> close
 //
 // One goroutine runs the loop and one each output. The engine knows no plugin by
@@ -40,14 +40,15 @@ const collectWithin = 5 * time.Second
 func Run(ctx context.Context, c Config) error {
 	var result *multierror.Error
 	outlets := openOutlets(ctx, c.Outputs)
-	o, err := open(ctx, &c)
+	r := newRun(&c, outlets)
+	o, err := r.open(ctx)
 	if err != nil {
 		result = multierror.Append(result, err)
 		result = multierror.Append(result, outlets.close(c.Env.Notify)...)
 		return result.ErrorOrNil()
 	}
 
-	r := newRun(&c, o, outlets)
+	r.begin(o)
 	r.describe()
 	if c.Attached != nil {
 		c.Attached(o.cand, o.runnersUp, r.attachment)
@@ -63,6 +64,7 @@ func Run(ctx context.Context, c Config) error {
 	if err := o.src.Close(); err != nil {
 		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", o.cand.Name, err))
 	}
+	result = multierror.Append(result, r.stages.close()...)
 	r.final()
 	result = multierror.Append(result, outlets.close(c.Env.Notify)...)
 	return result.ErrorOrNil()
@@ -76,6 +78,7 @@ type run struct {
 	batch   *flow.Batch
 	links   links
 	loads   loads
+	stages  stages
 	outlets outlets
 	rate    flow.Layer
 
@@ -88,23 +91,29 @@ type run struct {
 	progress      pacer
 }
 
-func newRun(c *Config, from opened, o outlets) *run {
-	now := c.Env.Now()
-	r := &run{
-		c: c, opened: from, outlets: o, rate: rateLayer(c.Count, from.cand.Backend.Layers),
-		ledger:   ledger.New(c.Dims, c.MaxFlows, flow.Seed{rand.Uint64(), rand.Uint64()}),
-		progress: pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now},
+func newRun(c *Config, o outlets) *run {
+	return &run{
+		c: c, outlets: o,
+		ledger: ledger.New(c.Dims, c.MaxFlows, flow.Seed{rand.Uint64(), rand.Uint64()}),
 	}
+}
+
+// begin is called when the source counts.
+func (r *run) begin(from opened) {
+	c, now := r.c, r.c.Env.Now()
+	r.opened, r.rate = from, rateLayer(c.Count, from.cand.Backend.Layers)
+	r.progress = pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now}
 	if from.clock == registry.ClockWall {
 		r.start, r.end, r.intervalStart = now, now, now
 	}
 	r.batch = flow.NewBatch(func(recs []flow.Record) error {
 		r.links.add(recs) // before keys are projected
+		r.stages.begin(context.Background())
+		r.stages.records(recs)
 		r.ledger.Merge(recs)
 		r.showProgress(now) // a capture may be one long Collect
 		return nil
 	})
-	return r
 }
 
 // rateLayer is the layer that rates are computed from.
@@ -228,10 +237,12 @@ func (r *run) collect(ctx context.Context) error {
 	b := r.batch
 	b.Start, b.End = r.end, time.Time{}
 	b.Other, b.Lost, b.LostBytesUnknown = flow.Counters{}, flow.Counters{}, false
+	r.stages.begun = false
 	err := r.src.Collect(ctx, b)
 	if ferr := b.Flush(); ferr != nil && err == nil {
 		err = ferr
 	}
+	r.stages.begin(ctx) // there may have been no record
 	r.describe()
 	r.ledger.AddOther(b.Other)
 	r.ledger.AddLost(b.Lost)

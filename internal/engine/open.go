@@ -19,17 +19,23 @@ type opened struct {
 
 // open tries the candidates in order. An explicitly named backend is the only
 // one and its error is the answer; of several the most useful error is.
-func open(ctx context.Context, c *Config) (opened, error) {
+func (r *run) open(ctx context.Context) (opened, error) {
+	c := r.c
 	var failed []error
 	var runnersUp []flow.RunnerUp
 	for i, cand := range c.Candidates {
-		src, err := openOne(ctx, c, cand)
+		err := r.openStages(ctx, cand)
 		if err == nil {
-			for _, later := range c.Candidates[i+1:] {
-				runnersUp = append(runnersUp, flow.RunnerUp{Backend: later.Name, Why: later.WhyNot})
+			var src registry.Source
+			if src, err = openOne(ctx, c, cand); err == nil {
+				for _, later := range c.Candidates[i+1:] {
+					runnersUp = append(runnersUp, flow.RunnerUp{Backend: later.Name, Why: later.WhyNot})
+				}
+				return opened{src, cand, cand.Backend.ClockOf(cand.Config), append(runnersUp, c.RunnersUp...)}, nil
 			}
-			return opened{src, cand, cand.Backend.ClockOf(cand.Config), append(runnersUp, c.RunnersUp...)}, nil
 		}
+		err = errors.Join(append([]error{err}, r.stages.close()...)...)
+		r.stages = stages{}
 		runnersUp = append(runnersUp, flow.RunnerUp{Backend: cand.Name, Why: "could not be opened: " + err.Error()})
 		err = fmt.Errorf("backend %s: %w", cand.Name, err)
 		c.Env.Debugf("%v", err)

@@ -46,5 +46,6 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 		rep.Start = r.start
 	}
 	r.links.report(rep, span)
+	r.stages.report(rep)
 	return rep
 }

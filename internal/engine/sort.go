@@ -116,8 +116,7 @@ var (
 				return ^(uint64(r.Key.L4)<<32 | uint64(r.Key.Dir)<<24 | uint64(r.Key.VLAN)<<8 | uint64(r.Key.L4Kind))
 			},
 			func(r row) uint64 { return ^(uint64(r.Key.Ifindex)<<32 | uint64(r.Key.NetNS)) },
-			func(r row) uint64 { return ^uint64(r.Key.PID) },
-			func(r row) uint64 { return ^r.Key.CgroupID },
+			func(r row) uint64 { return ^uint64(r.Key.OwnerID) },
 		},
 	)
 )

@@ -56,6 +56,17 @@ func (l *Ledger) Len() int { return l.rows.n }
 // Sums returns the sums over a span.
 func (l *Ledger) Sums(s Span) flow.Sums { return l.sums[s] }
 
+// Owners iterates over the owners of the rows; one may come several times.
+func (l *Ledger) Owners() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for row := range l.rows.all() {
+			if row.Key.OwnerID != 0 && !yield(row.Key.OwnerID) {
+				return
+			}
+		}
+	}
+}
+
 // AddOther adds what a source counted without a flow.
 func (l *Ledger) AddOther(c flow.Counters) {
 	for i := range l.sums {
@@ -136,6 +147,7 @@ func (l *Ledger) add(r *flow.Record, h uint64) {
 		row.Delta.Add(r.Counters)
 		row.First = min(row.First, r.First)
 		row.Last = max(row.Last, r.Last)
+		row.Match = max(row.Match, r.Match)
 		return
 	}
 }
@@ -149,7 +161,7 @@ func (l *Ledger) insert(r *flow.Record, h, free uint64) {
 		free = l.probe(h)
 	}
 	row := l.rows.push()
-	*row = flow.PackedRow{Key: r.Key, Delta: r.Counters, First: r.First, Last: r.Last}
+	*row = flow.PackedRow{Key: r.Key, Delta: r.Counters, First: r.First, Last: r.Last, Match: r.Match}
 	l.index[free] = h&^0xffffffff | uint64(l.rows.n)
 }
 

@@ -35,7 +35,7 @@ type Frame struct {
 }
 
 // Parse sets the key and the counters of r to those of f: every field of both,
-// since r may hold an old record. Dir, Ifindex, NetNS, PID and CgroupID are 0;
+// since r may hold an old record. Dir, Ifindex, NetNS and OwnerID are 0;
 // they, First and Last are the caller's. No frame is an error: what cannot be
 // read is counted by its ethertype.
 //

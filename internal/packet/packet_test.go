@@ -21,7 +21,7 @@ func cases(tb testing.TB) []corpus.Case {
 func dirty() flow.Record {
 	k := flow.Packed{
 		L4: 1, Proto: 2, Family: 3, Dir: 4, L4Kind: 5, VLAN: 6, EtherType: 7,
-		Ifindex: 8, NetNS: 9, PID: 10, CgroupID: 11,
+		Ifindex: 8, NetNS: 9, OwnerID: 10,
 	}
 	for i := range k.Src {
 		k.Src[i], k.Dst[i] = 0xaa, 0xbb

@@ -23,7 +23,7 @@ func check(f *packet.Frame) error {
 	switch {
 	case r.First != 15 || r.Last != 16:
 		return fmt.Errorf("times changed: %+v", r)
-	case k.Dir != 0 || k.Ifindex != 0 || k.NetNS != 0 || k.PID != 0 || k.CgroupID != 0:
+	case k.Dir != 0 || k.Ifindex != 0 || k.NetNS != 0 || k.OwnerID != 0:
 		return fmt.Errorf("the caller's fields are not 0: %+v", k)
 	case flow.Pack(k) != r.Key:
 		return fmt.Errorf("not as flow.Pack has it: %+v, %+v", r.Key, flow.Pack(k))

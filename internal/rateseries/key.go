@@ -22,12 +22,12 @@ type key struct {
 }
 
 // breakdowns is the number of ways in which a point is broken down.
-const breakdowns = 7
+const breakdowns = 8
 
 // names of the breakdowns in the JSON, and what people call them.
 var names = [breakdowns][2]string{
-	{"src", "Source"}, {"dst", "Destination"}, {"process", "Process"}, {"port", "Service port"},
-	{"proto", "Protocol"}, {"direction", "Direction"}, {"iface", "Interface"},
+	{"src", "Source"}, {"dst", "Destination"}, {"process", "Process"}, {"container", "Container"},
+	{"port", "Service port"}, {"proto", "Protocol"}, {"direction", "Direction"}, {"iface", "Interface"},
 }
 
 // keysOf gives a row's key in each breakdown, if it has one.
@@ -39,6 +39,9 @@ var keysOf = [breakdowns]func(flow.Dims, *flow.Row) (key, bool){
 		return key{addr: r.Dst.Addr()}, d.Has(flow.DimDst) && r.Dst.Addr().IsValid()
 	},
 	processKey,
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{name: r.Owner.Container}, rowfields.Of(d, r).Has(rowfields.Container)
+	},
 	portKey,
 	func(d flow.Dims, r *flow.Row) (key, bool) {
 		return key{proto: r.Proto, ether: r.EtherType}, d.Has(flow.DimProto)
@@ -52,7 +55,8 @@ var keysOf = [breakdowns]func(flow.Dims, *flow.Row) (key, bool){
 }
 
 func processKey(d flow.Dims, r *flow.Row) (key, bool) {
-	return key{num: r.PID}, rowfields.Of(d, r).Has(rowfields.PID)
+	has := rowfields.Of(d, r)
+	return key{num: r.Owner.PID, name: r.Owner.Comm}, has.Has(rowfields.PID) || has.Has(rowfields.Comm)
 }
 
 // portKey is the lower of the two ports, which is the server's as a rule.
@@ -89,6 +93,9 @@ func (k *key) label(breakdown int) string {
 		}
 		return port
 	case "process":
+		if k.num == 0 { // rows are grouped by its name
+			return shorten(termsafe.String(k.name))
+		}
 		return strings.TrimSpace(shorten(termsafe.String(k.name)) + " " + strconv.FormatUint(uint64(k.num), 10))
 	}
 	return shorten(termsafe.String(k.name))

@@ -211,8 +211,9 @@ func TestLabels(t *testing.T) {
 	s := New(Whole)
 	r := newRun().interval(nil, 0)
 	r.Interfaces = []flow.Interface{{Index: 1, Name: string(long)}, {Index: 2, Name: "<script>\u202e"}}
+	r.Owners = map[uint32]flow.Owner{3: {PID: 7, Comm: "na\x1bmed", Container: "docker:web"}}
 	for i, k := range []flow.Key{
-		{Src: netip.MustParseAddrPort("192.0.2.1:50000"), Dst: netip.MustParseAddrPort("192.0.2.2:53"), Proto: flow.UDP, Ifindex: 1, Dir: flow.Ingress, PID: 7},
+		{Src: netip.MustParseAddrPort("192.0.2.1:50000"), Dst: netip.MustParseAddrPort("192.0.2.2:53"), Proto: flow.UDP, Ifindex: 1, Dir: flow.Ingress, OwnerID: 3},
 		{EtherType: 0x88cc, Ifindex: 2},
 	} {
 		c := flow.Counters{Packets: uint64(9 - i), FrameBytes: uint64(900 - i)}
@@ -227,7 +228,7 @@ func TestLabels(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"src": "[192.0.2.1]", "dst": "[192.0.2.2]", "port": "[UDP 53]", "proto": "[UDP ETH 0x88cc]", "direction": "[ingress]", "process": "[7]",
+		"src": "[192.0.2.1]", "dst": "[192.0.2.2]", "port": "[UDP 53]", "proto": "[UDP ETH 0x88cc]", "direction": "[ingress]", "process": `[na\x1bmed 7]`, "container": "[docker:web]",
 	} {
 		if fmt.Sprint(got[name]) != want {
 			t.Errorf("by %s: %v, want %s", name, got[name], want)

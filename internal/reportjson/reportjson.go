@@ -169,10 +169,25 @@ func (e *encoder) row(r *flow.Report, row *flow.Row) {
 	e.key("first").time(row.First)
 	e.key("last").time(row.Last)
 	if has.Has(rowfields.PID) {
-		e.key("pid").uint(uint64(row.PID))
+		e.key("pid").uint(uint64(row.Owner.PID))
+	}
+	if has.Has(rowfields.Comm) {
+		e.key("comm").string(row.Owner.Comm)
+	}
+	if has.Has(rowfields.UID) {
+		e.key("uid").uint(uint64(row.Owner.UID))
 	}
 	if has.Has(rowfields.CgroupID) {
-		e.key("cgroup_id").uint(row.CgroupID)
+		e.key("cgroup_id").uint(row.Owner.CgroupID)
+	}
+	if has.Has(rowfields.Cgroup) {
+		e.key("cgroup").string(row.Owner.Cgroup)
+	}
+	if has.Has(rowfields.Container) {
+		e.key("container").string(row.Owner.Container)
+	}
+	if has.Has(rowfields.Match) {
+		e.key("match").string(row.Match.String())
 	}
 	if has.Has(rowfields.NetNS) {
 		e.key("netns").uint(uint64(row.NetNS))

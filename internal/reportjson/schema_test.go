@@ -21,7 +21,7 @@ var (
 	reportFields = strings.Fields(`schema final seq backend attach reason runners_up interfaces start end duration_s by rate_layer
 		packets_exact notes total other lost rest links link_total flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op sub ethertype vlan
-		direction iface packets bytes frame_bytes bps pps first last pid cgroup_id netns`)
+		direction iface packets bytes frame_bytes bps pps first last pid comm uid cgroup_id cgroup container match netns`)
 )
 
 type jsonCounters struct {
@@ -80,8 +80,13 @@ type jsonFlow struct {
 	First    time.Time
 	Last     time.Time
 	PID      uint32
+	Comm     string
+	UID      *uint32
 	CgroupID uint64 `json:"cgroup_id"`
-	NetNS    uint32
+
+	Cgroup, Container, Match string
+
+	NetNS uint32
 }
 
 func encode(t *testing.T, r *flow.Report) []byte {
@@ -182,7 +187,7 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 	decode(t, text, &f)
 
 	k := row.Key // what must be there of it
-	k.Ifindex = 0
+	k.Ifindex, k.OwnerID = 0, 0
 	if r.Dims&flow.DimSrc == 0 {
 		k.Src = netip.AddrPortFrom(netip.Addr{}, k.Src.Port())
 	}
@@ -192,7 +197,7 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 	got := flow.Key{
 		Src: netip.AddrPortFrom(f.Src, f.SrcPort), Dst: netip.AddrPortFrom(f.Dst, f.DstPort),
 		Proto: k.Proto, Dir: map[string]flow.Direction{"ingress": flow.Ingress, "egress": flow.Egress}[f.Direction],
-		VLAN: f.VLAN, NetNS: f.NetNS, PID: f.PID, CgroupID: f.CgroupID,
+		VLAN: f.VLAN, NetNS: f.NetNS,
 	}
 	got.Sub = f.SPI | f.ARPOp | f.Sub | uint32(hex(t, f.GREProto))
 	if f.ICMPType != nil {
@@ -211,6 +216,7 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 	if got != k || counters(&f.jsonCounters) != row.Counters {
 		t.Errorf("%s: flow %s\nreads back as %+v\nwant          %+v", name, text, got, k)
 	}
+	checkOwner(t, name, r, row, &f)
 	if *f.BPS != r.BitRate(row.Counters) || *f.PPS != r.PacketRate(row.Counters) || !f.First.Equal(row.First) || !f.Last.Equal(row.Last) {
 		t.Errorf("%s: rates or times of %s", name, text)
 	}
@@ -218,6 +224,29 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 		t.Errorf("%s: iface %q, want %q", name, f.Iface, want)
 	}
 	return counters(&f.jsonCounters)
+}
+
+// checkOwner compares the owner of a flow with its row's.
+func checkOwner(t *testing.T, name string, r *flow.Report, row *flow.Row, f *jsonFlow) {
+	t.Helper()
+	got := flow.Owner{PID: f.PID, Comm: f.Comm, CgroupID: f.CgroupID, Cgroup: f.Cgroup, Container: f.Container}
+	want := row.Owner
+	if f.UID != nil {
+		got.UID = *f.UID
+	}
+	if (f.UID != nil) != (want.PID != 0) {
+		t.Errorf("%s: uid is %v of pid %d", name, f.UID, want.PID)
+	}
+	want.Start = 0
+	for _, s := range []*string{&want.Comm, &want.Cgroup, &want.Container} {
+		*s = strings.ToValidUTF8(*s, "?")
+	}
+	for _, s := range []*string{&got.Comm, &got.Cgroup, &got.Container} {
+		*s = strings.ReplaceAll(*s, "\ufffd\ufffd", "?")
+	}
+	if got != want || f.Match != row.Match.String() {
+		t.Errorf("%s: owner reads back as %+v %s, want %+v %v, by %v", name, got, f.Match, want, row.Match, r.Dims)
+	}
 }
 
 func hex(t *testing.T, s string) uint64 {

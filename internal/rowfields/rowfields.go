@@ -30,7 +30,12 @@ const (
 	Iface
 	NetNS
 	PID
+	Comm
+	UID
 	CgroupID
+	Cgroup // path
+	Container
+	Match
 )
 
 // Has reports whether all of x is in s.
@@ -60,8 +65,27 @@ func Of(dims flow.Dims, r *flow.Row) Set {
 	add(flow.DimIface, r.Ifindex != 0, Iface)
 	add(flow.DimVLAN, r.VLAN != 0, VLAN)
 	add(flow.DimNetNS, r.NetNS != 0, NetNS)
-	add(flow.DimPID, r.PID != 0, PID)
-	add(flow.DimCgroup, r.CgroupID != 0, CgroupID)
+	return s | ownerFields(dims, r)
+}
+
+// ownerFields tells what of the owner rows are grouped by, and what follows from it:
+// a process has one name, user, cgroup and container, a cgroup one container.
+func ownerFields(dims flow.Dims, r *flow.Row) Set {
+	var s Set
+	o := &r.Owner
+	add := func(by flow.Dims, known bool, field Set) {
+		if known && dims&by != 0 {
+			s |= field
+		}
+	}
+	add(flow.DimPID, o.PID != 0, PID|UID)
+	add(flow.DimPID|flow.DimComm, o.Comm != "", Comm)
+	add(flow.DimPID|flow.DimCgroup, o.CgroupID != 0, CgroupID)
+	add(flow.DimPID|flow.DimCgroup, o.Cgroup != "", Cgroup)
+	add(flow.DimPID|flow.DimCgroup|flow.DimContainer, o.Container != "", Container)
+	if r.Match != flow.MatchUnset {
+		s |= Match
+	}
 	return s
 }
 

@@ -51,8 +51,8 @@ func TestOf(t *testing.T) {
 			k.Src = netip.AddrPortFrom(netip.Addr{}, 53)
 		}), flow.DimSrcPort | flow.DimDstPort, SrcPort, ""},
 		{"all the rest", with(key("", "", 0), func(k *flow.Key) {
-			k.Dir, k.Ifindex, k.VLAN, k.NetNS, k.PID, k.CgroupID = flow.Egress, 1, 2, 3, 4, 5
-		}), flow.DimsFlow, Proto | Dir | Iface | VLAN | NetNS | PID | CgroupID, ""},
+			k.Dir, k.Ifindex, k.VLAN, k.NetNS = flow.Egress, 1, 2, 3
+		}), flow.DimsFlow, Proto | Dir | Iface | VLAN | NetNS, ""},
 	} {
 		row := flow.Row{Key: c.key}
 		got := Of(c.dims, &row)
@@ -61,6 +61,30 @@ func TestOf(t *testing.T) {
 		}
 		if info := got.Info(&row); info != c.info {
 			t.Errorf("%s: info %q, want %q", c.name, info, c.info)
+		}
+	}
+}
+
+// TestOwner: what follows from what rows are grouped by is there, the rest is not.
+func TestOwner(t *testing.T) {
+	all := flow.Owner{PID: 4, Comm: "sh", CgroupID: 5, Cgroup: "/x", Container: "docker:x"}
+	for _, c := range []struct {
+		dims  flow.Dims
+		owner flow.Owner
+		match flow.Match
+		want  Set
+	}{
+		{flow.DimPID, all, flow.MatchExact, PID | UID | Comm | CgroupID | Cgroup | Container | Match},
+		{flow.DimPID, flow.Owner{PID: 4}, flow.MatchPort, PID | UID | Match},
+		{flow.DimComm, all, flow.MatchShared, Comm | Match},
+		{flow.DimCgroup, all, flow.MatchExact, CgroupID | Cgroup | Container | Match},
+		{flow.DimContainer, all, flow.MatchExact, Container | Match},
+		{flow.DimSrcPort, all, flow.MatchNone, Match},
+		{flow.DimPID, flow.Owner{}, flow.MatchKernel, Match},
+		{flow.DimPID, flow.Owner{}, flow.MatchUnset, 0},
+	} {
+		if got := Of(c.dims, &flow.Row{Owner: c.owner, Match: c.match}); got != c.want {
+			t.Errorf("by %v, %+v: %b, want %b", c.dims, c.owner, got, c.want)
 		}
 	}
 }

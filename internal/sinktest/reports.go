@@ -1,6 +1,8 @@
 package sinktest
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -27,6 +29,8 @@ func Goldens() []Golden {
 		{"by-proto", []*flow.Report{byProto()}},
 		{"by-port", []*flow.Report{byPort()}},
 		{"sockets", []*flow.Report{sockets()}},
+		{"processes", []*flow.Report{processes()}},
+		{"by-container", []*flow.Report{byContainer()}},
 		{"intervals", intervals()},
 		{"empty", []*flow.Report{final("tc", "tcx")}},
 		{"huge", []*flow.Report{huge()}},
@@ -201,10 +205,57 @@ func sockets() *flow.Report {
 	r := final("kprobe", "tracepoint")
 	r.Layers, r.RateLayer, r.Interfaces = flow.LayerIP, flow.LayerIP, nil
 	k := key(flow.TCP, "192.0.2.2:50000", "192.0.2.1:443")
-	k.Dir, k.Ifindex, k.NetNS, k.PID, k.CgroupID = flow.Egress, 0, 4026531833, 1234, 5<<32|77
+	k.Dir, k.Ifindex, k.NetNS = flow.Egress, 0, 4026531833
 	add(r, k, 11, 1500, 0)
-	k.Src, k.Dst, k.Dir, k.PID = k.Dst, k.Src, flow.Ingress, 0
+	own(r, flow.Owner{PID: 1234, Start: 77e9, Comm: "curl", UID: 1000, CgroupID: 5<<32 | 77, Cgroup: "/user.slice/user-1000.slice"}, flow.MatchExact)
+	k.Src, k.Dst, k.Dir = k.Dst, k.Src, flow.Ingress
 	add(r, k, 9, 12_000, 0)
+	own(r, flow.Owner{}, flow.MatchNone)
+	return r
+}
+
+// own gives the last row an owner.
+func own(r *flow.Report, o flow.Owner, m flow.Match) {
+	row := r.Packed[len(r.Packed)-1]
+	row.Match = m
+	if o == (flow.Owner{}) {
+		return
+	}
+	if r.Owners == nil {
+		r.Owners = map[uint32]flow.Owner{}
+	}
+	row.Key.OwnerID = uint32(len(r.Owners) + 1)
+	r.Owners[row.Key.OwnerID] = o
+}
+
+// processes has rows of every match, root among the owners.
+func processes() *flow.Report {
+	r := final("tc", "tcx")
+	add(r, key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), 1200, 1_600_000, 1_616_800)
+	own(r, flow.Owner{PID: 4711, Start: 5e9, Comm: "curl", UID: 1000, CgroupID: 77, Cgroup: "/user.slice"}, flow.MatchExact)
+	add(r, key(flow.UDP, "198.51.100.9:40000", "192.0.2.2:53"), 400, 24_000, 29_600)
+	own(r, flow.Owner{PID: 812, Start: 4e9, Comm: "named", CgroupID: 78, Cgroup: "/system.slice/named.service", Container: "systemd:named.service"}, flow.MatchPort)
+	add(r, key(flow.TCP, "198.51.100.9:40001", "192.0.2.2:80"), 30, 24_000, 24_420)
+	own(r, flow.Owner{PID: 901, Start: 6e9, Comm: "nginx", UID: 33, CgroupID: 79, Cgroup: "/docker/0123", Container: "docker:web"}, flow.MatchShared)
+	k := key(flow.ICMP, "198.51.100.9:0", "192.0.2.2:0")
+	k.Sub = 8 << 8
+	add(r, k, 3, 252, 294)
+	own(r, flow.Owner{}, flow.MatchKernel)
+	add(r, key(flow.TCP, "198.51.100.9:40002", "203.0.113.1:443"), 2, 120, 148)
+	own(r, flow.Owner{}, flow.MatchNone)
+	return r
+}
+
+// byContainer has what is in a container and what is in none.
+func byContainer() *flow.Report {
+	r := final("tc", "tcx")
+	r.Dims = flow.DimContainer | flow.DimComm
+	add(r, flow.Key{}, 900, 81_000, 93_600)
+	own(r, flow.Owner{Comm: "nginx", Container: "docker:web"}, flow.MatchShared)
+	add(r, flow.Key{}, 30, 2000, 2420)
+	own(r, flow.Owner{Comm: "sshd"}, flow.MatchExact)
+	add(r, flow.Key{}, 20, 1000, 1280)
+	own(r, flow.Owner{}, flow.MatchNone)
 	return r
 }
 
@@ -236,8 +287,9 @@ func huge() *flow.Report {
 	r.Seq, r.End = math.MaxUint64, r.Start.Add(time.Nanosecond)
 	r.Interfaces[0].Index = math.MaxUint32
 	k := key(flow.UDP, "255.255.255.255:65535", "255.255.255.255:65535")
-	k.Ifindex, k.VLAN, k.NetNS, k.PID, k.CgroupID = math.MaxUint32, 4095, math.MaxUint32, math.MaxUint32, math.MaxUint64
+	k.Ifindex, k.VLAN, k.NetNS = math.MaxUint32, 4095, math.MaxUint32
 	add(r, k, math.MaxUint64, math.MaxUint64, math.MaxUint64)
+	own(r, flow.Owner{PID: math.MaxUint32, Start: math.MaxUint64, Comm: "fifteen_letters", UID: math.MaxUint32, CgroupID: math.MaxUint64}, flow.MatchShared)
 	r.FlowCount = math.MaxInt
 	return r
 }
@@ -267,6 +319,8 @@ func named(names []string) *flow.Report {
 			Interface: r.Interfaces[i], StackedOn: []string{name, names[3]},
 			Counters: flow.Counters{Packets: uint64(100 - i), Bytes: 2800, FrameBytes: 4200},
 		})
+		name = cmp.Or(name, "-") // an empty one is absent
+		own(r, flow.Owner{PID: uint32(i + 1), Comm: name, CgroupID: uint64(i + 1), Cgroup: name, Container: name}, flow.MatchExact)
 	}
 	return r
 }
@@ -340,8 +394,8 @@ func clone(reports []*flow.Report) []*flow.Report {
 	for _, r := range reports {
 		c := *r
 		c.Interfaces, c.Notes, c.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
-		c.RunnersUp = slices.Clone(r.RunnersUp)
 		c.Links = slices.Clone(r.Links)
+		c.Owners, c.RunnersUp = maps.Clone(r.Owners), slices.Clone(r.RunnersUp)
 		for _, p := range r.Packed {
 			row := *p
 			c.Packed = append(c.Packed, &row)
@@ -358,6 +412,9 @@ func overwrite(r *flow.Report) {
 	}
 	for i := range r.Interfaces {
 		r.Interfaces[i] = flow.Interface{Name: "overwritten"}
+	}
+	for id := range r.Owners {
+		r.Owners[id] = flow.Owner{PID: 666, Comm: "overwritten", Cgroup: "overwritten", Container: "overwritten"}
 	}
 	for i := range r.Notes {
 		r.Notes[i] = "overwritten"

@@ -111,8 +111,13 @@ var flowColumns = []column{
 		return timeCell(b, l.row.Last)
 	}},
 
-	field("pid", rowfields.PID, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.PID)) }),
-	field("cgroup_id", rowfields.CgroupID, func(b []byte, l *line) []byte { return uintCell(b, l.row.CgroupID) }),
+	field("pid", rowfields.PID, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Owner.PID)) }),
+	field("comm", rowfields.Comm, func(b []byte, l *line) []byte { return appendText(b, l.row.Owner.Comm) }),
+	field("uid", rowfields.UID, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Owner.UID)) }),
+	field("cgroup_id", rowfields.CgroupID, func(b []byte, l *line) []byte { return uintCell(b, l.row.Owner.CgroupID) }),
+	field("cgroup", rowfields.Cgroup, func(b []byte, l *line) []byte { return appendText(b, l.row.Owner.Cgroup) }),
+	field("container", rowfields.Container, func(b []byte, l *line) []byte { return appendText(b, l.row.Owner.Container) }),
+	field("match", rowfields.Match, func(b []byte, l *line) []byte { return append(b, l.row.Match.String()...) }),
 	field("netns", rowfields.NetNS, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.NetNS)) }),
 }
 

@@ -82,10 +82,25 @@ func appendDetails(b []byte, has rowfields.Set, row *flow.Row) []byte {
 		b = appendUint(b, "vlan", uint64(row.VLAN))
 	}
 	if has.Has(rowfields.PID) {
-		b = appendUint(b, "pid", uint64(row.PID))
+		b = appendUint(b, "pid", uint64(row.Owner.PID))
+	}
+	if has.Has(rowfields.Comm) {
+		b = termsafe.AppendWord(append(b, " comm="...), row.Owner.Comm)
+	}
+	if has.Has(rowfields.UID) {
+		b = appendUint(b, "uid", uint64(row.Owner.UID))
 	}
 	if has.Has(rowfields.CgroupID) {
-		b = appendUint(b, "cgroup_id", row.CgroupID)
+		b = appendUint(b, "cgroup_id", row.Owner.CgroupID)
+	}
+	if has.Has(rowfields.Cgroup) {
+		b = termsafe.AppendWord(append(b, " cgroup="...), row.Owner.Cgroup)
+	}
+	if has.Has(rowfields.Container) {
+		b = termsafe.AppendWord(append(b, " container="...), row.Owner.Container)
+	}
+	if has.Has(rowfields.Match) {
+		b = append(append(b, " match="...), row.Match.String()...)
 	}
 	if has.Has(rowfields.NetNS) {
 		b = appendUint(b, "netns", uint64(row.NetNS))

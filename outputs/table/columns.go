@@ -56,10 +56,10 @@ var allColumns = []*column{
 		cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
 			return endpoint(row.Dst, has.Has(rowfields.Dst), has.Has(rowfields.DstPort))
 		}},
-	{name: "info", title: "Info", dims: flow.DimSub | flow.DimProto, goes: 6, cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
+	{name: "info", title: "Info", dims: flow.DimSub | flow.DimProto, goes: 7, cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
 		return has.Info(row)
 	}},
-	{name: "dir", title: "Dir", dims: flow.DimDir, goes: 7, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
+	{name: "dir", title: "Dir", dims: flow.DimDir, goes: 9, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
 		return row.Dir.String()
 	}},
 	{name: "iface", title: "Iface", dims: flow.DimIface, goes: 5, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
@@ -68,28 +68,46 @@ var allColumns = []*column{
 	{name: "vlan", title: "VLAN", dims: flow.DimVLAN, goes: 4, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
 		return nonZero(uint64(row.VLAN))
 	}},
-	{name: "pid", title: "PID", dims: flow.DimPID, goes: 3, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
-		return nonZero(uint64(row.PID))
+	{name: "pid", title: "PID", dims: flow.DimPID, goes: 13, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
+		return nonZero(uint64(row.Owner.PID))
 	}},
-	{name: "cgroup", title: "Cgroup", dims: flow.DimCgroup, goes: 2, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
-		return nonZero(row.CgroupID)
+	{name: "comm", title: "Process", dims: flow.DimPID | flow.DimComm, goes: 14, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
+		return termsafe.String(row.Owner.Comm)
+	}},
+	{name: "uid", title: "UID", dims: flow.DimPID, goes: 2, cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
+		if !has.Has(rowfields.UID) {
+			return ""
+		}
+		return strconv.FormatUint(uint64(row.Owner.UID), 10)
+	}},
+	{name: "cgroup", title: "Cgroup", dims: flow.DimPID | flow.DimCgroup, goes: 3, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
+		if row.Owner.Cgroup == "" && row.Owner.CgroupID != 0 {
+			return "id " + strconv.FormatUint(row.Owner.CgroupID, 10)
+		}
+		return termsafe.String(row.Owner.Cgroup)
+	}},
+	{name: "container", title: "Container", dims: flow.DimsOwner &^ flow.DimComm, goes: 6, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
+		return termsafe.String(row.Owner.Container)
+	}},
+	{name: "match", title: "Match", goes: 8, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
+		return row.Match.String()
 	}},
 	{name: "netns", title: "NetNS", dims: flow.DimNetNS, goes: 1, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
 		return nonZero(uint64(row.NetNS))
 	}},
-	{name: "packets", title: "Packets", goes: 10, squeeze: comfortable, number: func(_ *flow.Report, c flow.Counters, _ units.System) string {
+	{name: "packets", title: "Packets", goes: 12, squeeze: comfortable, number: func(_ *flow.Report, c flow.Counters, _ units.System) string {
 		return strconv.FormatUint(c.Packets, 10)
 	}},
-	{name: "bytes", title: "Bytes", goes: 11, squeeze: ipv4Width, number: func(_ *flow.Report, c flow.Counters, u units.System) string {
+	{name: "bytes", title: "Bytes", goes: 15, squeeze: ipv4Width, number: func(_ *flow.Report, c flow.Counters, u units.System) string {
 		return u.Bytes(c.Bytes)
 	}},
-	{name: "frame_bytes", title: "Frame bytes", goes: 9, extra: true, number: func(_ *flow.Report, c flow.Counters, u units.System) string {
+	{name: "frame_bytes", title: "Frame bytes", goes: 11, extra: true, number: func(_ *flow.Report, c flow.Counters, u units.System) string {
 		return u.Bytes(c.FrameBytes)
 	}},
 	{name: "rate", title: "Rate", number: func(r *flow.Report, c flow.Counters, _ units.System) string {
 		return units.BitRate(r.BitRate(c))
 	}},
-	{name: "pps", title: "Packet rate", goes: 8, extra: true, number: func(r *flow.Report, c flow.Counters, _ units.System) string {
+	{name: "pps", title: "Packet rate", goes: 10, extra: true, number: func(r *flow.Report, c flow.Counters, _ units.System) string {
 		return units.PacketRate(r.PacketRate(c))
 	}},
 }

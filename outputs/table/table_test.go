@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 func terminal(width int) registry.Terminal { return registry.Terminal{IsTTY: true, Width: width} }
 
 func TestConformance(t *testing.T) {
-	narrow := []string{"mixed", "ipv6", "sums", "sockets", "by-src"}
+	narrow := []string{"mixed", "ipv6", "sums", "sockets", "processes", "by-src"}
 	sinktest.Run(t, sinktest.Options{Name: "table", Variants: []sinktest.Variant{
 		{Name: "intervals", Args: []string{"intervals=true"}, Goldens: []string{"intervals"}},
 		{Name: "si", Args: []string{"units=si"}, Goldens: []string{"sums"}},

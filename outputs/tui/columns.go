@@ -43,7 +43,7 @@ type cell struct {
 
 func (c *cell) set(l *list, r *row) {
 	c.dims = l.view.shown(l.dims)
-	c.row = flow.Row{Key: r.key.Key()}
+	c.row = flow.Row{Key: r.key.Key(), Owner: *r.owner, Match: r.match}
 	c.on = l.stackedOn[c.row.Ifindex]
 	if c.row.Ifindex != 0 {
 		for i := range l.interfaces {
@@ -88,10 +88,16 @@ var columns = [...]column{
 	{name: "interface", title: "Interface", usual: 9, text: linkText, compare: compareIface},
 	{name: "vlan", title: "VLAN", needs: rowfields.VLAN, usual: 4, goes: 3, text: vlanText,
 		compare: func(_ *list, a, b *row) int { return cmp.Compare(a.key.VLAN, b.key.VLAN) }},
-	{name: "pid", title: "PID", needs: rowfields.PID, usual: 7, goes: 7, text: pidText, compare: comparePID},
-	{name: "process", title: "PID", usual: 7, text: pidText, compare: comparePID},
-	{name: "cgroup", title: "Cgroup", needs: rowfields.CgroupID, usual: 6, goes: 2, text: cgroupText, compare: compareCgroup},
-	{name: "container", title: "Cgroup", usual: 12, text: cgroupText, compare: compareCgroup},
+	{name: "comm", title: "Process", needs: rowfields.Comm, usual: 8, goes: 8, text: commText, compare: compareComm},
+	{name: "process", title: "Process", usual: 12, text: commText, compare: compareComm},
+	{name: "pid", title: "PID", needs: rowfields.PID, usual: 7, goes: 5, text: pidText,
+		compare: func(_ *list, a, b *row) int { return cmp.Compare(a.owner.PID, b.owner.PID) }},
+	{name: "uid", title: "UID", needs: rowfields.UID, usual: 6, goes: 2, text: uidText,
+		compare: func(_ *list, a, b *row) int { return cmp.Compare(a.owner.UID, b.owner.UID) }},
+	{name: "container", title: "Container", needs: group, usual: 10, goes: 2, text: groupText, compare: compareGroup},
+	{name: "group", title: "Container", usual: 12, text: groupText, compare: compareGroup},
+	{name: "match", title: "Match", needs: rowfields.Match, usual: 6, goes: 1, text: matchText,
+		compare: func(_ *list, a, b *row) int { return cmp.Compare(a.match, b.match) }},
 	{name: "netns", title: "NetNS", needs: rowfields.NetNS, usual: 10, goes: 1, text: netnsText,
 		compare: func(_ *list, a, b *row) int { return cmp.Compare(a.key.NetNS, b.key.NetNS) }},
 
@@ -190,11 +196,39 @@ func vlanText(b []byte, c *cell) []byte {
 }
 
 func pidText(b []byte, c *cell) []byte {
-	return appendKnown(b, c.has.Has(rowfields.PID), uint64(c.row.PID))
+	return appendKnown(b, c.has.Has(rowfields.PID), uint64(c.row.Owner.PID))
 }
 
-func cgroupText(b []byte, c *cell) []byte {
-	return appendKnown(b, c.has.Has(rowfields.CgroupID), c.row.CgroupID)
+func uidText(b []byte, c *cell) []byte {
+	return appendKnown(b, c.has.Has(rowfields.UID), uint64(c.row.Owner.UID))
+}
+
+func commText(b []byte, c *cell) []byte {
+	if !c.has.Has(rowfields.Comm) {
+		return append(b, '-')
+	}
+	return termsafe.Append(b, c.row.Owner.Comm)
+}
+
+// groupText is the container, or the cgroup of what is in none.
+func groupText(b []byte, c *cell) []byte {
+	o := &c.row.Owner
+	switch {
+	case c.has.Has(rowfields.Container):
+		return termsafe.Append(b, o.Container)
+	case c.has.Has(rowfields.Cgroup):
+		return termsafe.Append(b, o.Cgroup)
+	case c.has.Has(rowfields.CgroupID): // of a cgroup that has gone
+		return strconv.AppendUint(append(b, "cgroup "...), o.CgroupID, 10)
+	}
+	return append(b, '-')
+}
+
+func matchText(b []byte, c *cell) []byte {
+	if !c.has.Has(rowfields.Match) {
+		return append(b, '-')
+	}
+	return append(b, c.row.Match.String()...)
 }
 
 func netnsText(b []byte, c *cell) []byte {
@@ -227,9 +261,13 @@ func compareL4(_ *list, a, b *row) int {
 	return cmp.Or(cmp.Compare(a.key.L4Kind, b.key.L4Kind), cmp.Compare(a.key.L4, b.key.L4))
 }
 
-func compareIface(_ *list, a, b *row) int  { return cmp.Compare(a.key.Ifindex, b.key.Ifindex) }
-func comparePID(_ *list, a, b *row) int    { return cmp.Compare(a.key.PID, b.key.PID) }
-func compareCgroup(_ *list, a, b *row) int { return cmp.Compare(a.key.CgroupID, b.key.CgroupID) }
+func compareIface(_ *list, a, b *row) int { return cmp.Compare(a.key.Ifindex, b.key.Ifindex) }
+func compareComm(_ *list, a, b *row) int  { return cmp.Compare(a.owner.Comm, b.owner.Comm) }
+
+func compareGroup(_ *list, a, b *row) int {
+	return cmp.Or(cmp.Compare(a.owner.Container, b.owner.Container), cmp.Compare(a.owner.Cgroup, b.owner.Cgroup),
+		cmp.Compare(a.owner.CgroupID, b.owner.CgroupID))
+}
 
 // compareRest makes any order a total one.
 func compareRest(a, b *row) int {
@@ -241,7 +279,7 @@ func compareRest(a, b *row) int {
 		cmp.Compare(x.Family, y.Family), cmp.Compare(x.EtherType, y.EtherType), cmp.Compare(x.Proto, y.Proto),
 		bytes.Compare(x.Src[:], y.Src[:]), bytes.Compare(x.Dst[:], y.Dst[:]),
 		cmp.Compare(x.L4, y.L4), cmp.Compare(x.Dir, y.Dir), cmp.Compare(x.VLAN, y.VLAN),
-		cmp.Compare(x.Ifindex, y.Ifindex), cmp.Compare(x.NetNS, y.NetNS), cmp.Compare(x.PID, y.PID),
-		cmp.Compare(x.CgroupID, y.CgroupID), cmp.Compare(x.L4Kind, y.L4Kind),
+		cmp.Compare(x.Ifindex, y.Ifindex), cmp.Compare(x.NetNS, y.NetNS), cmp.Compare(x.OwnerID, y.OwnerID),
+		cmp.Compare(x.L4Kind, y.L4Kind),
 	)
 }

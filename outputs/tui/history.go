@@ -104,7 +104,7 @@ func (s *store) samplesOf(v *view, key *flow.Packed) []sample {
 	var buf [2]projected
 	for i := range s.rows {
 		part[i] = not
-		for _, p := range v.project(&s.rows[i].key, &buf) {
+		for _, p := range s.project(v, &s.rows[i], &buf) {
 			if p.key == *key {
 				part[i] = int8(p.dir)
 			}

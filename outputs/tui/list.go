@@ -9,6 +9,8 @@ import (
 // row is a row of a view.
 type row struct {
 	key                        flow.Packed
+	owner                      *flow.Owner // of key.OwnerID; never changes
+	match                      flow.Match  // the weakest
 	now, total                 flow.Counters
 	in, out, inTotal, outTotal uint64 // bytes of the rate layer: received and sent
 	first, last                int64
@@ -26,6 +28,7 @@ func (r *row) add(b *baseRow, dir flow.Direction, interval uint64, layer flow.La
 		r.out += now.At(layer)
 		r.outTotal += b.total.At(layer)
 	}
+	r.match = max(r.match, b.match)
 	r.first, r.last = min(r.first, b.first), max(r.last, b.last)
 }
 
@@ -64,8 +67,10 @@ func (l *list) fill(s *store, keep *flow.Packed) {
 	var buf [2]projected
 	for i := range s.rows {
 		b := &s.rows[i]
-		for _, p := range l.view.project(&b.key, &buf) {
-			l.at(p.key, flows).add(b, p.dir, s.intervals, s.rateLayer)
+		for _, p := range s.project(l.view, b, &buf) {
+			r := l.at(p.key, flows)
+			r.owner = s.owners.get(l.view.groups, p.key.OwnerID)
+			r.add(b, p.dir, s.intervals, s.rateLayer)
 		}
 	}
 	if !l.cumulative {

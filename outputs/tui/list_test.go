@@ -85,11 +85,14 @@ func TestOfferedViews(t *testing.T) {
 	}{
 		{"flows of tc", flow.DimsFlow, func(*flow.Key) {}, "Flows Hosts Pairs Ports Protocols Interfaces"},
 		{"a capture", flow.DimsFlow, func(k *flow.Key) { k.Ifindex, k.Dir = 0, 0 }, "Flows Hosts Pairs Ports Protocols"},
-		{"processes", flow.DimsFlow, func(k *flow.Key) { k.PID, k.CgroupID = 7, 8 }, "Flows Hosts Pairs Ports Protocols Processes Containers Interfaces"},
+		{"processes", flow.DimsFlow, func(k *flow.Key) { k.OwnerID = 1 }, "Flows Hosts Pairs Ports Protocols Processes Containers Interfaces"},
 		{"--by src", flow.DimSrc, func(*flow.Key) {}, "Flows Hosts"},
 		{"--by proto", flow.DimProto, func(*flow.Key) {}, "Flows Protocols"},
 		{"--by proto,dport", flow.DimProto | flow.DimDstPort, func(*flow.Key) {}, "Flows Ports Protocols"},
-		{"--by pid", flow.DimPID, func(k *flow.Key) { k.PID = 7 }, "Flows Processes"},
+		{"--by pid", flow.DimPID, func(k *flow.Key) { k.OwnerID = 1 }, "Flows Processes Containers"},
+		{"--by comm", flow.DimComm, func(k *flow.Key) { k.OwnerID = 2 }, "Flows Processes"},
+		{"--by container", flow.DimContainer, func(k *flow.Key) { k.OwnerID = 3 }, "Flows Containers"},
+		{"--by cgroup", flow.DimCgroup, func(k *flow.Key) { k.OwnerID = 4 }, "Flows Containers"},
 	} {
 		talks := office()
 		pr := c.dims.Projection()
@@ -101,6 +104,12 @@ func TestOfferedViews(t *testing.T) {
 		}
 		w := newNetwork(talks)
 		w.base.Dims = c.dims
+		w.base.Owners = map[uint32]flow.Owner{}
+		for id, o := range map[uint32]flow.Owner{1: nginx, 2: {Comm: "nginx"}, 3: {Container: "docker:web"}, 4: {CgroupID: 9, Cgroup: "/a"}} {
+			if talks[0].key.OwnerID == id {
+				w.base.Owners[id] = o
+			}
+		}
 		m := newModel(newStore(), newTheme(false), format{})
 		report(m, w.next())
 		var names []string

@@ -25,6 +25,7 @@ type store struct {
 	fields rowfields.Set // that some row had
 	rows   []baseRow
 	index  map[flow.Packed]int32
+	owners owners
 	rates  history
 	past   past
 }
@@ -51,9 +52,10 @@ type heading struct {
 
 // baseRow is a row as it is in the reports.
 type baseRow struct {
-	key         flow.Packed
+	key         flow.Packed // with the store's number of the owner
 	now, total  flow.Counters
 	first, last int64
+	match       flow.Match
 	seen        uint64 // the interval that now is of
 }
 
@@ -73,6 +75,9 @@ func newStore() *store {
 func (s *store) add(r *flow.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.owners.tables[byOwner] == nil {
+		s.owners = newOwners(r.Dims)
+	}
 	s.head(r)
 	if r.Final {
 		s.addFinal(r)
@@ -80,10 +85,11 @@ func (s *store) add(r *flow.Report) {
 	}
 	s.intervals++
 	s.makeRoom(len(r.Packed))
+	numbers := s.meet(r)
 	sample := sample{end: r.End.UnixNano(), length: r.Duration(), all: r.Total.At(r.RateLayer)}
 	in := s.past.begin(r.End.UnixNano(), r.Duration())
 	for _, p := range r.Packed {
-		i := s.place(p)
+		i := s.place(p, numbers)
 		if i < 0 {
 			break // the rest is in the sums
 		}
@@ -142,27 +148,43 @@ func (h *heading) stack(links []flow.Link) {
 
 // addFinal takes over the totals of the run; what was current stays so.
 func (s *store) addFinal(r *flow.Report) {
+	numbers := s.meet(r)
 	for _, p := range r.Packed {
-		if s.place(p) < 0 {
+		if s.place(p, numbers) < 0 {
 			break
 		}
 	}
 }
 
+// meet numbers the owners of a report: their numbers there to those of the store.
+func (s *store) meet(r *flow.Report) map[uint32]uint32 {
+	numbers := make(map[uint32]uint32, len(r.Owners))
+	for id, o := range r.Owners {
+		numbers[id] = s.owners.number(&o)
+		s.fields |= ownerFields(&o)
+	}
+	return numbers
+}
+
 // place finds or makes the row of p and updates its totals. It returns a negative
 // number if there is no room.
-func (s *store) place(p *flow.PackedRow) int32 {
-	i, ok := s.index[p.Key]
+func (s *store) place(p *flow.PackedRow, numbers map[uint32]uint32) int32 {
+	key := p.Key
+	key.OwnerID = numbers[key.OwnerID]
+	i, ok := s.index[key]
 	if !ok {
 		if len(s.rows) >= maxRows {
 			return -1
 		}
 		i = int32(len(s.rows))
-		s.index[p.Key] = i
-		s.rows = append(s.rows, baseRow{key: p.Key, first: p.First})
-		s.fields |= fieldsOf(&p.Key)
+		s.index[key] = i
+		s.rows = append(s.rows, baseRow{key: key, first: p.First})
+		s.fields |= fieldsOf(&key)
 	}
 	b := &s.rows[i]
+	if b.match = p.Match; p.Match != flow.MatchUnset {
+		s.fields |= rowfields.Match
+	}
 	b.total = p.Total
 	b.first, b.last = min(b.first, p.First), max(b.last, p.Last)
 	return i
@@ -181,13 +203,41 @@ func fieldsOf(k *flow.Packed) rowfields.Set {
 	set(k.Ifindex != 0, rowfields.Iface)
 	set(k.VLAN != 0, rowfields.VLAN)
 	set(k.NetNS != 0, rowfields.NetNS)
-	set(k.PID != 0, rowfields.PID)
-	set(k.CgroupID != 0, rowfields.CgroupID)
 	return f
 }
 
-// info is any of the fields that a protocol has instead of ports.
-const info = rowfields.Sub
+// ownerFields is fieldsOf of an owner.
+func ownerFields(o *flow.Owner) rowfields.Set {
+	var f rowfields.Set
+	if o.PID != 0 {
+		f |= rowfields.PID | rowfields.UID
+	}
+	if o.Comm != "" {
+		f |= rowfields.Comm
+	}
+	if o.CgroupID != 0 || o.Container != "" {
+		f |= group
+	}
+	return f
+}
+
+// info is any of the fields that a protocol has instead of ports, group what a process
+// runs in.
+const (
+	info  = rowfields.Sub
+	group = rowfields.Container
+)
+
+// project returns the rows of a view that a row of the store is part of.
+func (s *store) project(v *view, b *baseRow, to *[2]projected) []projected {
+	parts := v.project(&b.key, to)
+	if v.groups != byOwner {
+		for i := range parts {
+			parts[i].key.OwnerID = s.owners.in(v.groups, b.key.OwnerID)
+		}
+	}
+	return parts
+}
 
 // makeRoom makes room for n rows, as far as there can be.
 func (s *store) makeRoom(n int) {
@@ -227,6 +277,13 @@ func (s *store) makeRoom(n int) {
 	}
 	s.rows = s.rows[:keep]
 	s.past.renumber(moved)
+	s.owners.keep(func(yield func(uint32) bool) {
+		for i := range s.rows {
+			if !yield(s.rows[i].key.OwnerID) {
+				return
+			}
+		}
+	})
 }
 
 // clone returns a copy that stays as it is.
@@ -235,7 +292,7 @@ func (s *store) clone() *store {
 	defer s.mu.Unlock()
 	return &store{
 		heading: s.heading, fields: s.fields,
-		rows:  slices.Clone(s.rows),
+		rows: slices.Clone(s.rows), owners: s.owners.clone(),
 		rates: s.rates.clone(), past: s.past.clone(),
 	}
 }

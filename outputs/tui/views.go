@@ -14,6 +14,7 @@ type view struct {
 	hides   flow.Dims // those of dims that its rows do not have
 	makes   flow.Dims // those that its rows have in their place
 	needs   rowfields.Set
+	groups  grouping // of owners
 	columns []*column
 	ends    bool   // it tells what an end received from what it sent, wherever it was seen
 	note    string // what a reader must know of its numbers
@@ -46,7 +47,7 @@ func named(names ...string) []*column {
 func allViews() []*view {
 	return []*view{
 		{name: "Flows", key: "F", either: true, dims: flow.DimsFlow, project: identity,
-			columns: named("proto", "source", "destination", "info", "dir", "iface", "vlan", "pid", "cgroup", "netns",
+			columns: named("proto", "source", "destination", "info", "dir", "iface", "vlan", "comm", "pid", "container", "match", "netns",
 				"rate", "pps", "packets", "bytes", "frame_bytes", "share")},
 		{name: "Hosts", key: "H", either: true, dims: flow.DimSrc | flow.DimDst, makes: flow.DimSrc, hides: flow.DimDst, project: hosts, ends: true, columns: with("host"),
 			note: "each packet counts at both of its ends"},
@@ -54,8 +55,10 @@ func allViews() []*view {
 		{name: "Ports", key: "P", either: true, dims: flow.DimProto | flow.DimSrcPort | flow.DimDstPort, hides: flow.DimSrcPort, makes: flow.DimDstPort, project: servicePorts, columns: with("proto", "port"),
 			note: "the lower of a packet's two ports, as a rule the service's"},
 		{name: "Protocols", key: "R", dims: flow.DimProto, project: by(flow.DimProto), columns: with("proto", "info")},
-		{name: "Processes", key: "E", dims: flow.DimPID, needs: rowfields.PID, project: by(flow.DimPID), columns: with("process")},
-		{name: "Containers", key: "C", dims: flow.DimCgroup, needs: rowfields.CgroupID, project: by(flow.DimCgroup), columns: with("container")},
+		{name: "Processes", key: "E", either: true, dims: flow.DimPID | flow.DimComm, needs: rowfields.Comm, groups: byProcess,
+			project: by(flow.DimPID), columns: with("process", "pid", "uid", "container")},
+		{name: "Containers", key: "C", either: true, dims: flow.DimPID | flow.DimCgroup | flow.DimContainer, needs: group, groups: byContainer,
+			project: by(flow.DimCgroup), columns: with("group")},
 		{name: "Interfaces", key: "I", dims: flow.DimIface, needs: rowfields.Iface, project: by(flow.DimIface), columns: with("interface")},
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +182,30 @@ func TestRunSoFarRows(t *testing.T) {
 	write(5, 9)
 	if n := len(p.report("?run").Flows); n != 5 {
 		t.Errorf("%d flows although --top is 5", n)
+	}
+}
+
+// Owners stay with their rows, although the ledger gives their numbers to others.
+func TestRunSoFarOwners(t *testing.T) {
+	var run soFar
+	var last *flow.Report
+	for i, comm := range []string{"named", "curl"} {
+		r := interval(uint64(i))
+		c := flow.Counters{Packets: 5 + uint64(i), Bytes: 500}
+		k := flow.Key{Proto: flow.UDP, Src: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(50+i)), OwnerID: 1}
+		r.Packed = []*flow.PackedRow{{Key: flow.Pack(k), Delta: c, Total: c, Match: flow.MatchExact}}
+		r.Owners = map[uint32]flow.Owner{1: {PID: uint32(i + 1), Comm: comm}}
+		r.Run = flow.Sums{Total: flow.Counters{Packets: 11, Bytes: 1000}}
+		run.add(r)
+		last = r
+	}
+	var got []string
+	for row := range run.report(last, 10).Rows() {
+		got = append(got, fmt.Sprintf("%d %s %d %v", row.Src.Port(), row.Owner.Comm, row.Owner.PID, row.Match))
+	}
+	slices.Sort(got)
+	if want := []string{"50 named 1 exact", "51 curl 2 exact"}; !slices.Equal(got, want) {
+		t.Errorf("the run has %q, want %q", got, want)
 	}
 }
 

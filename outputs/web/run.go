@@ -14,25 +14,32 @@ const keptRows = 10_000
 // soFar is the report of the run up to now: interval reports only have the rows
 // that were busy in their interval, each with its total.
 type soFar struct {
-	rows map[flow.Packed]*flow.PackedRow
+	rows map[flow.Packed]*keptRow
+}
+
+// keptRow has its owner with it: the numbers of owners that have no row in the
+// ledger any more are given to others.
+type keptRow struct {
+	flow.PackedRow
+	owner flow.Owner
 }
 
 // add takes over the rows of an interval report, and copies what it keeps.
 func (s *soFar) add(r *flow.Report) {
 	if s.rows == nil {
-		s.rows = map[flow.Packed]*flow.PackedRow{}
+		s.rows = map[flow.Packed]*keptRow{}
 	}
 	for _, p := range r.Packed {
 		row, ok := s.rows[p.Key]
 		if !ok {
-			row = new(flow.PackedRow)
+			row = new(keptRow)
 			s.rows[p.Key] = row
 		}
 		first := p.First
 		if ok {
 			first = min(first, row.First)
 		}
-		*row = *p
+		row.PackedRow, row.owner = *p, r.Owners[p.Key.OwnerID]
 		row.First = first
 	}
 	// A quarter more than what is kept, so that sorting is rare.
@@ -43,12 +50,12 @@ func (s *soFar) add(r *flow.Report) {
 	}
 }
 
-func (s *soFar) sorted(layer flow.Layer) []*flow.PackedRow {
-	rows := make([]*flow.PackedRow, 0, len(s.rows))
+func (s *soFar) sorted(layer flow.Layer) []*keptRow {
+	rows := make([]*keptRow, 0, len(s.rows))
 	for _, row := range s.rows {
 		rows = append(rows, row)
 	}
-	slices.SortFunc(rows, func(a, b *flow.PackedRow) int {
+	slices.SortFunc(rows, func(a, b *keptRow) int {
 		if d := cmp.Compare(b.Total.At(layer), a.Total.At(layer)); d != 0 {
 			return d
 		}
@@ -71,7 +78,7 @@ func comparePacked(a, b *flow.Packed) int {
 func (s *soFar) report(last *flow.Report, top int) *flow.Report {
 	r := *last
 	r.Sums = flow.Sums{Total: last.Run.Total, Other: last.Run.Other, Lost: last.Run.Lost}
-	r.Packed = nil
+	r.Packed, r.Owners = nil, map[uint32]flow.Owner{}
 	left := last.Run.Total.Minus(last.Run.Other).Minus(last.Run.Lost)
 	rows := s.sorted(last.RateLayer)
 	r.FlowCount = len(rows)
@@ -86,8 +93,12 @@ func (s *soFar) report(last *flow.Report, top int) *flow.Report {
 			break
 		}
 		left = left.Minus(row.Total)
-		shown := *row
+		shown := row.PackedRow
 		shown.Delta = row.Total
+		if row.owner != (flow.Owner{}) {
+			shown.Key.OwnerID = uint32(len(r.Owners) + 1)
+			r.Owners[shown.Key.OwnerID] = row.owner
+		}
 		r.Packed = append(r.Packed, &shown)
 	}
 	r.Rest = left

@@ -63,7 +63,8 @@ func (s *state) publish(r *flow.Report) error {
 		s.begun = r.Start
 	}
 	last := *r
-	last.Interfaces, last.Notes, last.RunnersUp, last.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.RunnersUp), nil
+	last.Interfaces, last.Notes, last.RunnersUp = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.RunnersUp)
+	last.Packed, last.Owners = nil, nil
 	s.last, s.latest = &last, latest
 	if n := len(r.Packed); n > s.rows || n < r.FlowCount {
 		s.rows = n

@@ -29,8 +29,8 @@ func appendFlow(b []byte, measurement string, r *flow.Report, row *flow.Row) []b
 	tag(flow.DimIface, row.Iface != "", "iface", row.Iface)
 	tag(flow.DimIface, row.Ifindex != 0 && row.Iface == "", "ifindex", strconv.FormatUint(uint64(row.Ifindex), 10))
 	tag(flow.DimNetNS, row.NetNS != 0, "netns", strconv.FormatUint(uint64(row.NetNS), 10))
-	tag(flow.DimPID, row.PID != 0, "pid", strconv.FormatUint(uint64(row.PID), 10))
-	tag(flow.DimCgroup, row.CgroupID != 0, "cgroup_id", strconv.FormatUint(row.CgroupID, 10))
+	tag(flow.DimPID, row.Owner.PID != 0, "pid", strconv.FormatUint(uint64(row.Owner.PID), 10))
+	tag(flow.DimCgroup, row.Owner.CgroupID != 0, "cgroup_id", strconv.FormatUint(row.Owner.CgroupID, 10))
 	return appendFields(b, row.Counters, r)
 }
 

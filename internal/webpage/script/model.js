@@ -72,7 +72,7 @@ const services = {
 const breakdownKinds = [
   { id: "hosts", title: "Hosts", note: "A flow counts at both of its ends.", keys: hostKeys },
   { id: "flows", title: "Top flows", keys: (f) => [[flowName(f), flowQuery(f)]] },
-  { id: "processes", title: "Processes", needs: ["comm", "pid"], keys: (f) => (process(f) ? [[process(f), f.pid === undefined ? term("comm", f.comm) : term("pid", f.pid)]] : []) },
+  { id: "processes", title: "Processes", needs: ["comm", "pid", "match"], keys: processKeys },
   { id: "containers", title: "Containers", needs: ["container"], keys: fieldKeys("container") },
   { id: "apps", title: "Applications", needs: ["l7"], keys: fieldKeys("l7") },
   { id: "ports", title: "Service ports", note: "The lower of a flow's two ports.", needs: ["src_port", "dst_port"], keys: portKeys },
@@ -82,6 +82,12 @@ const breakdownKinds = [
   { id: "interfaces", title: "Interfaces", needs: ["iface"], several: true, share: true, keys: fieldKeys("iface") },
   { id: "vlans", title: "VLANs", needs: ["vlan"], keys: fieldKeys("vlan") },
 ];
+
+function processKeys(flow) {
+  if (process(flow)) return [[process(flow), flow.pid === undefined ? term("comm", flow.comm) : term("pid", flow.pid)]];
+  const nobody = { kernel: "the kernel itself", none: "no process known" }[flow.match];
+  return nobody ? [[nobody, term("match", flow.match)]] : [];
+}
 
 function fieldKeys(field) {
   return (flow) => (flow[field] === undefined ? [] : [[plain(flow[field]), term(field, plain(flow[field]))]]);

@@ -1,0 +1,324 @@
+package process
+
+import (
+	"slices"
+	"time"
+)
+
+// proc is a process, which PID and start time tell apart.
+type proc struct {
+	procKey
+	owner bpfOwner // as of its last event
+	id    uint32   // in the table of owners
+	gen   uint64   // of id
+	fresh bool     // owner has changed since id was asked for
+	seen  uint64   // epoch in which owner was read from the process itself; 0: never
+}
+
+type procKey struct {
+	tgid  uint32
+	start uint64
+}
+
+// claim is what is known of a process and a socket.
+type claim struct {
+	proc  *proc
+	by    evidence
+	epoch uint64 // of the newest evidence
+}
+
+// sock is a socket that exists, or did a short time ago.
+type sock struct {
+	tuple
+	cookie   uint64
+	inode    uint64 // of the file; 0: the iterator has not seen it
+	state    uint8
+	shared   bool // several processes have used it
+	claims   []claim
+	held     uint64    // epoch in which the iterator saw it last; 0: never
+	released uint64    // epoch; 0: it exists
+	touched  time.Time // last event, or release
+}
+
+// sockets knows the sockets of all processes by what flows can be matched with.
+type sockets struct {
+	max   int
+	n     int
+	epoch uint64
+	now   time.Time
+
+	byTuple  map[tuple][]*sock   // connected
+	byPort   map[portKey][]*sock // not connected
+	byCookie map[uint64][]*sock
+	procs    map[procKey]*proc
+
+	refused uint64 // sockets that there was no room for
+}
+
+// portKey finds the sockets that take what comes to a port. For protocols without
+// ports, port is 0, and connected sockets are found too.
+type portKey struct {
+	netns uint32
+	port  uint16
+	proto uint8
+}
+
+// How long a socket is remembered. A TCP connection goes on without its process in
+// FIN_WAIT and TIME_WAIT (60 s each, TCP_FIN_TIMEOUT and TCP_TIMEWAIT_LEN); an answer
+// may come late to others.
+const (
+	lingerTCP   = 125 * time.Second
+	lingerOther = 5 * time.Second
+)
+
+func newSockets(limit int) *sockets {
+	return &sockets{
+		max:     limit,
+		byTuple: map[tuple][]*sock{}, byPort: map[portKey][]*sock{},
+		byCookie: map[uint64][]*sock{}, procs: map[procKey]*proc{},
+	}
+}
+
+// begin starts an epoch.
+func (s *sockets) begin(now time.Time) {
+	s.epoch++
+	s.now = now
+}
+
+// add takes note of an event.
+func (s *sockets) add(e *event) {
+	t := e.tuple()
+	var found []*sock
+	if hasIdentity(&t) {
+		if k := s.find(&t, e); k != nil {
+			found = []*sock{k}
+		}
+	} else if e.Proto != protoMPTCP {
+		// The addresses are gone (a reset connection) or not there yet.
+		found = s.byCookie[e.Cookie]
+	}
+	var p *proc
+	if e.Evidence != byNothing {
+		p = s.proc(e)
+	}
+	for _, k := range found {
+		k.touched = s.now
+		k.shared = k.shared || e.Shared != 0
+		if p != nil {
+			k.claim(p, e.Evidence, s.epoch)
+		}
+		switch e.Kind {
+		case eventHeld:
+			k.held, k.state, k.released = s.epoch, e.State, 0
+		case eventReleased:
+			if k.released == 0 {
+				k.released = s.epoch
+			}
+		}
+	}
+	if e.Kind == eventReleased && e.Proto != protoMPTCP {
+		for _, k := range s.byCookie[e.Cookie] { // what it was before it was connected
+			if k.released == 0 {
+				k.released, k.touched = s.epoch, s.now
+			}
+		}
+	}
+}
+
+func hasPorts(t *tuple) bool { return t.proto.HasPorts() }
+
+// hasIdentity reports whether a flow can be matched with the addresses.
+func hasIdentity(t *tuple) bool { return !hasPorts(t) || t.lport != 0 }
+
+// find returns the socket of an event, a new one if need be; nil if there is no room.
+func (s *sockets) find(t *tuple, e *event) *sock {
+	for _, k := range s.list(t) {
+		if k.tuple != *t || k.released != 0 && e.Kind != eventReleased {
+			continue
+		}
+		// Two that share a port (SO_REUSEPORT) may both be without a cookie yet.
+		if k.inode != 0 && e.Inode != 0 && k.inode != e.Inode {
+			continue
+		}
+		// An iterator of 5.10 does not know most cookies.
+		if k.cookie == e.Cookie || k.cookie == 0 || e.Cookie == 0 {
+			if k.cookie == 0 {
+				s.setCookie(k, e)
+			}
+			if k.inode == 0 {
+				k.inode = e.Inode
+			}
+			return k
+		}
+	}
+	if s.n >= s.max {
+		s.refused++
+		return nil
+	}
+	k := &sock{tuple: *t, inode: e.Inode, state: e.State, touched: s.now}
+	s.n++
+	if hasPorts(t) && t.connected() {
+		s.byTuple[*t] = append(s.byTuple[*t], k)
+	} else {
+		pk := portOf(t)
+		s.byPort[pk] = append(s.byPort[pk], k)
+	}
+	s.setCookie(k, e)
+	return k
+}
+
+func (s *sockets) setCookie(k *sock, e *event) {
+	if e.Cookie == 0 || e.Proto == protoMPTCP {
+		return
+	}
+	k.cookie = e.Cookie
+	s.byCookie[k.cookie] = append(s.byCookie[k.cookie], k)
+}
+
+// list returns the sockets among which one with these addresses is.
+func (s *sockets) list(t *tuple) []*sock {
+	if hasPorts(t) && t.connected() {
+		return s.byTuple[*t]
+	}
+	return s.byPort[portOf(t)]
+}
+
+func portOf(t *tuple) portKey {
+	k := portKey{netns: t.netns, proto: uint8(t.proto)}
+	if hasPorts(t) {
+		k.port = t.lport
+	}
+	return k
+}
+
+// proc returns the process of an event, and takes note of what it is now.
+func (s *sockets) proc(e *event) *proc {
+	o := &e.Owner
+	key := procKey{o.TGID, o.Start}
+	p := s.procs[key]
+	if p == nil {
+		p = &proc{procKey: key}
+		s.procs[key] = p
+	}
+	// Others tell what the process was when it began to use the socket.
+	now := e.Kind == eventHeld || e.Kind == eventOpened
+	if now {
+		p.seen = s.epoch
+	}
+	if p.owner != *o && (now || p.seen == 0 || p.seen+1 < s.epoch) {
+		p.owner, p.fresh = *o, true
+	}
+	return p
+}
+
+func (k *sock) claim(p *proc, by evidence, epoch uint64) {
+	for i := range k.claims {
+		c := &k.claims[i]
+		if c.proc == p {
+			c.by, c.epoch = max(c.by, by), epoch
+			return
+		}
+	}
+	if len(k.claims) >= maxClaims {
+		i := 0
+		for j := range k.claims {
+			if k.claims[j].epoch < k.claims[i].epoch {
+				i = j
+			}
+		}
+		if k.claims[i].epoch == epoch {
+			k.shared = true
+			return // there are more than enough to know that it is shared
+		}
+		k.claims = slices.Delete(k.claims, i, i+1)
+	}
+	k.claims = append(k.claims, claim{p, by, epoch})
+}
+
+// maxClaims bounds what a socket that thousands of processes have inherited takes.
+const maxClaims = 16
+
+// end ends an epoch. With swept, an iterator has seen every socket that a process
+// has: one that it saw before and did not see now is gone.
+func (s *sockets) end(swept bool) {
+	sweep := func(list []*sock) []*sock {
+		return slices.DeleteFunc(list, func(k *sock) bool {
+			if swept && k.held != 0 && k.held != s.epoch && k.released == 0 {
+				k.released, k.touched = s.epoch, s.now
+			}
+			if !s.expired(k) {
+				return false
+			}
+			s.forgetCookie(k)
+			s.n--
+			return true
+		})
+	}
+	for t, list := range s.byTuple {
+		if left := sweep(list); len(left) == 0 {
+			delete(s.byTuple, t)
+		} else if len(left) != len(list) {
+			s.byTuple[t] = left
+		}
+	}
+	for p, list := range s.byPort {
+		if left := sweep(list); len(left) == 0 {
+			delete(s.byPort, p)
+		} else if len(left) != len(list) {
+			s.byPort[p] = left
+		}
+	}
+	s.forgetProcs()
+}
+
+// expired: an existing socket only if the iterator never saw it, as those of
+// connections that nobody accepts. When memory is short, what is gone is forgotten at once.
+func (s *sockets) expired(k *sock) bool {
+	if k.released == 0 && k.held != 0 || k.released != 0 && k.alive(s.epoch) {
+		return false
+	}
+	linger := lingerOther
+	if k.proto == 6 {
+		linger = lingerTCP
+	}
+	return s.now.Sub(k.touched) > linger || k.released != 0 && s.n > s.max*7/8
+}
+
+func (s *sockets) forgetCookie(k *sock) {
+	if k.cookie == 0 {
+		return
+	}
+	list := slices.DeleteFunc(s.byCookie[k.cookie], func(o *sock) bool { return o == k })
+	if len(list) == 0 {
+		delete(s.byCookie, k.cookie)
+	} else {
+		s.byCookie[k.cookie] = list
+	}
+}
+
+// forgetProcs forgets processes that no socket names. It looks when most of what is
+// there can be garbage, so that its cost is a small part of what made it.
+func (s *sockets) forgetProcs() {
+	if len(s.procs) < 1024 || len(s.procs) < 2*s.n {
+		return
+	}
+	used := make(map[*proc]bool, len(s.procs))
+	mark := func(list []*sock) {
+		for _, k := range list {
+			for _, c := range k.claims {
+				used[c.proc] = true
+			}
+		}
+	}
+	for _, list := range s.byTuple {
+		mark(list)
+	}
+	for _, list := range s.byPort {
+		mark(list)
+	}
+	for key, p := range s.procs {
+		if !used[p] {
+			delete(s.procs, key)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// watcher is the programs of bpf/process.bpf.c and what they tell.
+type watcher struct {
+	coll  *ebpf.Collection
+	iter  *link.Iter
+	links []link.Link
+	ring  *ringbuf.Reader
+
+	// tracked: all that send and receive are told of.
+	tracked bool
+
+	mu      sync.Mutex
+	pending []event
+	lost    uint64 // beyond pending's bound
+	flushed chan struct{}
+	done    chan struct{}
+
+	buf []byte // of the iterator
+}
+
+// sizes of the watcher's maps.
+type sizes struct {
+	ring  uint32 // bytes, a power of two and of pages
+	users uint32 // sockets whose user is kept
+}
+
+// maxPending bounds the events of one epoch that are kept for Sync.
+const maxPending = 1 << 18
+
+// cgroupPrograms watch sockets. Without one of them, sockets could come and go unseen.
+var cgroupPrograms = []struct {
+	name   string
+	attach ebpf.AttachType
+}{
+	{"sock_create", ebpf.AttachCGroupInetSockCreate},
+	{"sock_release", ebpf.AttachCgroupInetSockRelease},
+	{"connect4", ebpf.AttachCGroupInet4Connect},
+	{"connect6", ebpf.AttachCGroupInet6Connect},
+	{"sendmsg4", ebpf.AttachCGroupUDP4Sendmsg},
+	{"sendmsg6", ebpf.AttachCGroupUDP6Sendmsg},
+	{"tcp_opened", ebpf.AttachCGroupSockOps},
+}
+
+// trackers tell who sends and receives (sock_send_length and sock_recv_length, 6.3).
+var trackers = []string{"sent", "received"}
+
+// watch loads and attaches the programs, or leaves nothing attached.
+func watch(root *os.File, size sizes, debugf func(string, ...any)) (_ *watcher, err error) {
+	// Kernels from 5.11 on account to the memory cgroup. Where the limit matters and
+	// cannot be raised, creating the maps fails and says so.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		debugf("memlock limit not raised: %v", err)
+	}
+	spec, err := loadProcess()
+	if err != nil {
+		return nil, err
+	}
+	spec.Maps["events"].MaxEntries = size.ring
+	spec.Maps["users"].MaxEntries = size.users
+	if err := spec.Variables["wake_at"].Set(uint64(size.ring / 2)); err != nil {
+		return nil, fmt.Errorf("set constant wake_at: %w", err)
+	}
+	w := &watcher{flushed: make(chan struct{}, 1), done: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	base := spec.Copy()
+	for _, name := range trackers {
+		delete(base.Programs, name)
+	}
+	if w.coll, err = ebpf.NewCollection(base); err != nil {
+		return nil, fmt.Errorf("load programs: %w", err)
+	}
+	if w.iter, err = link.AttachIter(link.IterOptions{Program: w.coll.Programs["sockets"]}); err != nil {
+		return nil, fmt.Errorf("attach the iterator: %w", err)
+	}
+	for _, p := range cgroupPrograms {
+		l, err := link.AttachCgroup(link.CgroupOptions{
+			Path:   fmt.Sprintf("/proc/self/fd/%d", root.Fd()),
+			Attach: p.attach, Program: w.coll.Programs[p.name],
+		})
+		if err != nil {
+			return nil, fmt.Errorf("attach %s to the root cgroup: %w", p.name, err)
+		}
+		w.links = append(w.links, l)
+	}
+	w.tracked = true
+	for _, name := range trackers {
+		if err := w.track(spec, name); err != nil {
+			debugf("processes: who uses an accepted socket is not seen: %s: %v", name, err)
+			w.tracked = false
+		}
+	}
+	if w.ring, err = ringbuf.NewReader(w.coll.Maps["events"]); err != nil {
+		return nil, fmt.Errorf("open the ring buffer: %w", err)
+	}
+	go w.read()
+	return w, nil
+}
+
+// track loads and attaches a program that the kernel may lack what it needs.
+func (w *watcher) track(spec *ebpf.CollectionSpec, name string) error {
+	one := spec.Copy()
+	one.Programs = map[string]*ebpf.ProgramSpec{name: spec.Programs[name].Copy()}
+	c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: w.coll.Maps})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	l, err := link.AttachTracing(link.TracingOptions{Program: c.Programs[name]})
+	if err != nil {
+		return err
+	}
+	w.links = append(w.links, l)
+	return nil
+}
+
+// read takes events from the ring until it is closed: when the ring is filling, and
+// when drain asks.
+func (w *watcher) read() {
+	defer close(w.done)
+	var rec ringbuf.Record
+	for {
+		switch err := w.ring.ReadInto(&rec); {
+		case errors.Is(err, ringbuf.ErrFlushed):
+			w.flushed <- struct{}{}
+		case err != nil:
+			return
+		default:
+			var e event
+			if !e.decode(rec.RawSample) {
+				continue
+			}
+			w.mu.Lock()
+			if len(w.pending) < maxPending {
+				w.pending = append(w.pending, e)
+			} else {
+				w.lost++
+			}
+			w.mu.Unlock()
+		}
+	}
+}
+
+// drain calls f with all events until now.
+func (w *watcher) drain(f func(*event)) error {
+	if err := w.ring.Flush(); err != nil {
+		return fmt.Errorf("flush the ring buffer: %w", err)
+	}
+	select {
+	case <-w.flushed:
+	case <-w.done:
+		return errors.New("the ring buffer is closed")
+	}
+	w.mu.Lock()
+	events := w.pending
+	w.pending = nil
+	w.mu.Unlock()
+	for i := range events {
+		f(&events[i])
+	}
+	return nil
+}
+
+// held calls f with every socket that a process has, once for each of them.
+func (w *watcher) held(ctx context.Context, f func(*event)) error {
+	r, err := w.iter.Open()
+	if err != nil {
+		return fmt.Errorf("open the iterator: %w", err)
+	}
+	defer func() { _ = r.Close() }()
+	if w.buf == nil {
+		w.buf = make([]byte, 1024*eventSize)
+	}
+	have := 0
+	for {
+		n, err := r.Read(w.buf[have:])
+		have += n
+		at := 0
+		for ; have-at >= eventSize; at += eventSize {
+			var e event
+			e.decode(w.buf[at:])
+			f(&e)
+		}
+		copy(w.buf, w.buf[at:have])
+		have -= at
+		switch {
+		case errors.Is(err, io.EOF) || err == nil && n == 0:
+			return nil
+		case err != nil:
+			return fmt.Errorf("read the iterator: %w", err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+	}
+}
+
+// dropped returns how many events and how many users of sockets there was no room for.
+func (w *watcher) dropped() (events, users uint64) {
+	for name, v := range map[string]*uint64{"events_dropped": &events, "users_dropped": &users} {
+		if w.coll == nil || w.coll.Variables[name].Get(v) != nil {
+			continue // it is a counter in a map that is there
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return events + w.lost, users
+}
+
+func (w *watcher) close() error {
+	var errs []error
+	for _, l := range w.links {
+		errs = append(errs, l.Close())
+	}
+	w.links = nil
+	if w.ring != nil {
+		errs = append(errs, w.ring.Close())
+		<-w.done
+		w.ring = nil
+	}
+	if w.iter != nil {
+		errs = append(errs, w.iter.Close())
+		w.iter = nil
+	}
+	if w.coll != nil {
+		w.coll.Close()
+		w.coll = nil
+	}
+	return errors.Join(errs...)
+}
