@@ -11,6 +11,9 @@ type Record struct {
 	// What the hook knows of the packets' socket: its cookie (SO_COOKIE) and the id of
 	// its cgroup v2; 0: nothing. A source that never knows them leaves them alone.
 	Socket, CgroupID uint64
+	// Retransmits is how many of the segments TCP has sent again. They are in Counters as
+	// all others are; a record may have nothing but them. A source that does not know leaves it alone.
+	Retransmits uint64
 }
 
 // Batch receives what a source counted. Records stream through it in chunks, so

@@ -51,6 +51,10 @@ type Report struct {
 
 	Owners map[uint32]Owner // of the rows, by Key.OwnerID
 
+	// Retransmits are the TCP segments of this report that were sent again, by Key: of
+	// the rows that have any, where the backend tells.
+	Retransmits map[Packed]uint64
+
 	FlowCount int          // flows before --top
 	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
 }
@@ -78,6 +82,7 @@ type Row struct {
 	Iface       string // name of Key.Ifindex, "" if not known
 	Owner       Owner  // of Key.OwnerID
 	Match       Match  // how the owner was found; of a row that adds up several, the weakest
+	Retransmits uint64 // TCP segments of this report that were sent again; 0: none, or not known
 }
 
 // Rows iterates over the rows in the report's order.
@@ -98,7 +103,7 @@ func (r *Report) row(p *PackedRow) Row {
 	row := Row{
 		Key: p.Key.Key(), Counters: p.Delta, Run: p.Total,
 		First: time.Unix(0, p.First).UTC(), Last: time.Unix(0, p.Last).UTC(),
-		Owner: r.Owners[p.Key.OwnerID], Match: p.Match,
+		Owner: r.Owners[p.Key.OwnerID], Match: p.Match, Retransmits: r.Retransmits[p.Key],
 	}
 	if r.Final {
 		row.Counters = p.Total

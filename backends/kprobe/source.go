@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -18,6 +19,8 @@ type source struct {
 	hook   *hook
 	table  *bpfflow.Table
 	probes []*attached
+	again  *retransmits // nil: not known
+	why    error        // of that
 }
 
 var (
@@ -42,6 +45,9 @@ func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 			b.LostBytesUnknown = true
 		}
 	}
+	if s.again != nil {
+		return s.again.collect(b)
+	}
 	return nil
 }
 
@@ -50,7 +56,13 @@ func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 
 // Attachment implements [registry.Attached].
 func (s *source) Attachment() registry.Attachment {
-	return registry.Attachment{Method: s.hook.name, PacketsInexact: s.hook.inexact, Notes: s.hook.notes}
+	notes := s.hook.notes
+	if s.again == nil {
+		notes = append(slices.Clone(notes), fmt.Sprintf("retransmits are not known: %v", s.why))
+	} else if more := s.again.notes(); more != nil {
+		notes = append(slices.Clone(notes), more...)
+	}
+	return registry.Attachment{Method: s.hook.name, PacketsInexact: s.hook.inexact, Notes: notes}
 }
 
 // Close implements [registry.Source].
@@ -62,6 +74,9 @@ func (s *source) Close() error {
 		}
 	}
 	s.probes = nil
+	if s.again != nil {
+		errs = append(errs, s.again.close())
+	}
 	if s.table != nil {
 		errs = append(errs, s.table.Close())
 	}

@@ -103,7 +103,7 @@ func (s *slotWide) decode(r *flow.Record) {
 // decode sets every field of r but First and Last.
 func (s *slotOwned) decode(r *flow.Record) {
 	s.keyWide.decode(&r.Key)
-	r.CgroupID, r.Socket = s.Cgroup, s.Socket
+	r.CgroupID, r.Socket, r.Retransmits = s.Cgroup, s.Socket, 0
 	r.Counters = s.Counts.decode(s.isIP())
 }
 

@@ -39,7 +39,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate,
 		Sums: r.ledger.Sums(span), Run: r.ledger.Sums(ledger.Run),
 		LostBytesUnknown: r.bytesUnknown,
-		FlowCount:        sel.Count, Packed: sel.Rows,
+		FlowCount:        sel.Count, Packed: sel.Rows, Retransmits: r.ledger.Retransmits(span),
 	}
 	rep.Rest = sel.Rest
 	if span == ledger.Run {

@@ -19,12 +19,13 @@ import (
 // 64-bit words (hash tag, row number) finds them. That is two cache misses a
 // record at a million rows, and no garbage.
 type Ledger struct {
-	seed  flow.Seed
-	proj  flow.Projection
-	max   int
-	index []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
-	rows  rows
-	sums  [2]flow.Sums // by span; Rest stays 0
+	seed        flow.Seed
+	proj        flow.Projection
+	max         int
+	index       []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
+	rows        rows
+	sums        [2]flow.Sums // by span; Rest stays 0
+	retransmits retransmits
 
 	scratch []uint64 // sizes, for fold
 	touched uint64   // keeps touch's loads from being optimised away
@@ -96,6 +97,9 @@ func (l *Ledger) Merge(recs []flow.Record) {
 		l.touch(recs[:n], &hashes)
 		for i := range recs[:n] {
 			l.add(&recs[i], hashes[i])
+			if recs[i].Retransmits != 0 {
+				l.retransmits.add(&recs[i])
+			}
 			total.Add(recs[i].Counters)
 		}
 		recs = recs[n:]
@@ -191,6 +195,7 @@ func (l *Ledger) reindex(n int) {
 // EndInterval moves the interval's deltas into the totals.
 func (l *Ledger) EndInterval() {
 	l.sums[Interval] = flow.Sums{}
+	l.retransmits.endInterval()
 	for row := range l.rows.all() {
 		row.Total.Add(row.Delta)
 		row.Delta = flow.Counters{}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -70,7 +71,7 @@ func group(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = root.Close() })
-	dir := filepath.Join("/proc/self/fd", strconv.Itoa(int(root.Fd())), name)
+	dir := fmt.Sprintf("/proc/self/fd/%d/%s", root.Fd(), name)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

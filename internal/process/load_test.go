@@ -117,6 +117,7 @@ func TestMixedLoad(t *testing.T) {
 		})
 		for side, got := range map[string]share{"client": c, "server": s} {
 			total := got.right + got.shared + got.wrong + got.unknown
+			t.Logf("%s: of %d bytes, %.2f %% right, %d shared, %d unknown, %d wrong", side, total, 100*float64(got.right)/float64(total), got.shared, got.unknown, got.wrong)
 			if got.wrong != 0 || got.right*100 < total*99 {
 				t.Errorf("%s: of %d bytes, %+v", side, total, got)
 			}

@@ -73,8 +73,9 @@ type Attributor struct {
 	lastPass time.Time
 	local    map[uint32]*addresses // of this epoch
 	foreign  map[uint32]map[portKey]bool
-	inodes   map[uint64]bool // of sockets that processes have, as of the last pass
-	events   uint64          // dropped until the last Sync
+	moved    map[place]uint32 // of this epoch
+	inodes   map[uint64]bool  // of sockets that processes have, as of the last pass
+	events   uint64           // dropped until the last Sync
 	users    uint64
 	refused  uint64
 	complete bool   // the last epoch was
@@ -96,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Attributor, error) {
 	if o.ring == 0 {
 		o.ring = defaultRing
 	}
-	a := &Attributor{opts: o, sockets: newSockets(o.MaxSockets)}
+	a := &Attributor{opts: o, sockets: newSockets(o.MaxSockets), moved: map[place]uint32{}}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -143,6 +144,7 @@ func (a *Attributor) Sync(ctx context.Context) {
 	now := a.opts.Now()
 	a.sockets.begin(now)
 	a.local, a.foreign, a.spaces.listed = nil, nil, false
+	clear(a.moved)
 	a.trouble = a.sync(ctx, now)
 	if a.trouble != nil {
 		a.opts.Debugf("processes: %v", a.trouble)
@@ -193,6 +195,7 @@ func (a *Attributor) pass(ctx context.Context, held func(context.Context, func(*
 func (a *Attributor) Attribute(recs []flow.Record) {
 	if g := a.opts.Owners.Generation(); g != a.gen {
 		a.gen = g
+		clear(a.moved)
 	}
 	for i := range recs {
 		r := &recs[i]
@@ -201,14 +204,8 @@ func (a *Attributor) Attribute(recs []flow.Record) {
 		switch {
 		case p != nil && (r.CgroupID == 0 || r.CgroupID == p.owner.Cgroup):
 			r.Key.OwnerID = a.number(p)
-		case p != nil:
-			o := a.owner(p)
-			a.inCgroup(&o, r.CgroupID)
-			r.Key.OwnerID = a.opts.Owners.ID(&o)
 		case r.CgroupID != 0:
-			var o flow.Owner
-			a.inCgroup(&o, r.CgroupID)
-			r.Key.OwnerID = a.opts.Owners.ID(&o)
+			r.Key.OwnerID = a.elsewhere(p, r.CgroupID)
 		}
 	}
 }
@@ -221,6 +218,28 @@ func (a *Attributor) number(p *proc) uint32 {
 	o := a.owner(p)
 	p.id, p.gen, p.fresh = a.opts.Owners.ID(&o), a.gen, false
 	return p.id
+}
+
+// place is a process with a socket in another cgroup than its own; nil: nobody's.
+type place struct {
+	proc   *proc
+	cgroup uint64
+}
+
+// elsewhere returns the number of the owner that has a socket in a cgroup.
+func (a *Attributor) elsewhere(p *proc, cgroup uint64) uint32 {
+	at := place{p, cgroup}
+	if id, ok := a.moved[at]; ok {
+		return id
+	}
+	var o flow.Owner
+	if p != nil {
+		o = a.owner(p)
+	}
+	a.inCgroup(&o, cgroup)
+	id := a.opts.Owners.ID(&o)
+	a.moved[at] = id
+	return id
 }
 
 func (a *Attributor) owner(p *proc) flow.Owner {

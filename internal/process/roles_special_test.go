@@ -14,7 +14,11 @@ import (
 
 // ping sends an echo request through an ICMP or a raw socket and waits for the reply.
 func ping(r role, o *orders, typ int) error {
-	fd, err := unix.Socket(unix.AF_INET, typ|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
+	family, proto, request, reply := unix.AF_INET, unix.IPPROTO_ICMP, byte(8), byte(0)
+	if r.Remote.Addr().Is6() {
+		family, proto, request, reply = unix.AF_INET6, unix.IPPROTO_ICMPV6, 128, 129
+	}
+	fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC, proto)
 	if err != nil {
 		return err
 	}
@@ -23,10 +27,15 @@ func ping(r role, o *orders, typ int) error {
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
 		return err
 	}
-	to := &unix.SockaddrInet4{Addr: r.Remote.Addr().As4()}
+	var to unix.Sockaddr
+	if family == unix.AF_INET {
+		to = &unix.SockaddrInet4{Addr: r.Remote.Addr().As4()}
+	} else {
+		to = &unix.SockaddrInet6{Addr: r.Remote.Addr().As16()}
+	}
 	for range max(r.N, 1) {
 		msg := make([]byte, 64)
-		msg[0] = 8
+		msg[0] = request
 		binary.BigEndian.PutUint16(msg[4:], uint16(os.Getpid()))
 		binary.BigEndian.PutUint16(msg[2:], checksum(msg))
 		if err := unix.Sendto(fd, msg, 0, to); err != nil {
@@ -38,10 +47,10 @@ func ping(r role, o *orders, typ int) error {
 			if err != nil {
 				return err
 			}
-			if typ == unix.SOCK_RAW && n > 20 {
+			if typ == unix.SOCK_RAW && family == unix.AF_INET && n > 20 {
 				buf = buf[20:]
 			}
-			if buf[0] == 0 {
+			if buf[0] == reply {
 				break
 			}
 		}

@@ -164,6 +164,9 @@ func (e *encoder) row(r *flow.Report, row *flow.Row) {
 		e.key("iface").string(rowfields.IfaceName(row))
 	}
 	e.counters(row.Counters)
+	if has.Has(rowfields.Retransmits) {
+		e.key("retransmits").uint(row.Retransmits)
+	}
 	e.key("bps").float(r.BitRate(row.Counters))
 	e.key("pps").float(r.PacketRate(row.Counters))
 	e.key("first").time(row.First)

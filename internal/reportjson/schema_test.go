@@ -21,7 +21,7 @@ var (
 	reportFields = strings.Fields(`schema final seq backend attach reason runners_up interfaces start end duration_s by rate_layer
 		packets_exact notes total other lost rest links link_total flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op sub ethertype vlan
-		direction iface packets bytes frame_bytes bps pps first last pid comm uid cgroup_id cgroup container match netns`)
+		direction iface packets bytes frame_bytes retransmits bps pps first last pid comm uid cgroup_id cgroup container match netns`)
 )
 
 type jsonCounters struct {
@@ -85,6 +85,8 @@ type jsonFlow struct {
 	CgroupID uint64 `json:"cgroup_id"`
 
 	Cgroup, Container, Match string
+
+	Retransmits *uint64
 
 	NetNS uint32
 }
@@ -217,6 +219,9 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 		t.Errorf("%s: flow %s\nreads back as %+v\nwant          %+v", name, text, got, k)
 	}
 	checkOwner(t, name, r, row, &f)
+	if (f.Retransmits != nil) != (row.Retransmits != 0) || f.Retransmits != nil && *f.Retransmits != row.Retransmits {
+		t.Errorf("%s: retransmits of %s, want %d", name, text, row.Retransmits)
+	}
 	if *f.BPS != r.BitRate(row.Counters) || *f.PPS != r.PacketRate(row.Counters) || !f.First.Equal(row.First) || !f.Last.Equal(row.Last) {
 		t.Errorf("%s: rates or times of %s", name, text)
 	}

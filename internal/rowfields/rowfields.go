@@ -36,6 +36,7 @@ const (
 	Cgroup // path
 	Container
 	Match
+	Retransmits
 )
 
 // Has reports whether all of x is in s.
@@ -65,6 +66,9 @@ func Of(dims flow.Dims, r *flow.Row) Set {
 	add(flow.DimIface, r.Ifindex != 0, Iface)
 	add(flow.DimVLAN, r.VLAN != 0, VLAN)
 	add(flow.DimNetNS, r.NetNS != 0, NetNS)
+	if r.Retransmits != 0 {
+		s |= Retransmits
+	}
 	return s | ownerFields(dims, r)
 }
 

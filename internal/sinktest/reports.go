@@ -208,6 +208,7 @@ func sockets() *flow.Report {
 	k.Dir, k.Ifindex, k.NetNS = flow.Egress, 0, 4026531833
 	add(r, k, 11, 1500, 0)
 	own(r, flow.Owner{PID: 1234, Start: 77e9, Comm: "curl", UID: 1000, CgroupID: 5<<32 | 77, Cgroup: "/user.slice/user-1000.slice"}, flow.MatchExact)
+	r.Retransmits = map[flow.Packed]uint64{r.Packed[0].Key: 3}
 	k.Src, k.Dst, k.Dir = k.Dst, k.Src, flow.Ingress
 	add(r, k, 9, 12_000, 0)
 	own(r, flow.Owner{}, flow.MatchNone)

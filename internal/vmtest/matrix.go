@@ -41,9 +41,10 @@ var Packages = []Package{
 	{Dir: "backends/cgroup", Files: []string{"testdata/packets"}, Timeout: 10 * time.Minute},
 	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}, Timeout: 20 * time.Minute},
 	{Dir: "internal/ifsource"},
+	{Dir: "internal/process", Timeout: 20 * time.Minute},
 	{Dir: "internal/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
-	{Dir: "test", Run: "LinkType|Stacked|Stopped|TwoAtOnce|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed", Program: true},
+	{Dir: "test", Run: "LinkType|Stacked|Stopped|TwoAtOnce|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed|Whose", Program: true},
 }
 
 // modules are loaded before the tests, with their parameters: where a module would

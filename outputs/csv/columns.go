@@ -118,6 +118,7 @@ var flowColumns = []column{
 	field("cgroup", rowfields.Cgroup, func(b []byte, l *line) []byte { return appendText(b, l.row.Owner.Cgroup) }),
 	field("container", rowfields.Container, func(b []byte, l *line) []byte { return appendText(b, l.row.Owner.Container) }),
 	field("match", rowfields.Match, func(b []byte, l *line) []byte { return append(b, l.row.Match.String()...) }),
+	field("retransmits", rowfields.Retransmits, func(b []byte, l *line) []byte { return uintCell(b, l.row.Retransmits) }),
 	field("netns", rowfields.NetNS, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.NetNS)) }),
 }
 

@@ -102,6 +102,9 @@ func appendDetails(b []byte, has rowfields.Set, row *flow.Row) []byte {
 	if has.Has(rowfields.Match) {
 		b = append(append(b, " match="...), row.Match.String()...)
 	}
+	if has.Has(rowfields.Retransmits) {
+		b = appendUint(b, "retransmits", row.Retransmits)
+	}
 	if has.Has(rowfields.NetNS) {
 		b = appendUint(b, "netns", uint64(row.NetNS))
 	}

@@ -92,6 +92,9 @@ var allColumns = []*column{
 	{name: "match", title: "Match", goes: 8, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
 		return row.Match.String()
 	}},
+	{name: "retransmits", title: "Retrans", goes: 8, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
+		return nonZero(row.Retransmits)
+	}},
 	{name: "netns", title: "NetNS", dims: flow.DimNetNS, goes: 1, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
 		return nonZero(uint64(row.NetNS))
 	}},

@@ -94,6 +94,9 @@ func (m *model) fieldsOf(r *row) []field {
 	if l.layers&flow.LayerFrame != 0 {
 		add("Bytes, frame", fmt.Sprintf("%s (%s)", grouped(r.total.FrameBytes), m.format.bytes(r.total.FrameBytes)))
 	}
+	if r.again > 0 {
+		add("Retransmits", grouped(r.again))
+	}
 	if r.total.Packets > 0 {
 		add("Packet size", grouped(r.total.At(layer)/r.total.Packets)+" bytes on average")
 	}

@@ -11,6 +11,7 @@ type row struct {
 	key                        flow.Packed
 	owner                      *flow.Owner // of key.OwnerID; never changes
 	match                      flow.Match  // the weakest
+	again                      uint64      // retransmits of the run
 	now, total                 flow.Counters
 	in, out, inTotal, outTotal uint64 // bytes of the rate layer: received and sent
 	first, last                int64
@@ -29,6 +30,7 @@ func (r *row) add(b *baseRow, dir flow.Direction, interval uint64, layer flow.La
 		r.outTotal += b.total.At(layer)
 	}
 	r.match = max(r.match, b.match)
+	r.again += b.again
 	r.first, r.last = min(r.first, b.first), max(r.last, b.last)
 }
 

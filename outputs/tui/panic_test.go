@@ -28,19 +28,31 @@ func startSink(t *testing.T, clock registry.Clock, stop func()) (*sink, *testtty
 // A mistake in the screen's own code ends the output, and not the run: the terminal
 // is as it was, and the error says where.
 func TestPanicRestoresTheTerminal(t *testing.T) {
+	t.Run("while a message is taken", func(t *testing.T) {
+		panics(t, func(*model) { panic("a mistake") }, "a mistake", "panic_test.go:")
+	})
+	t.Run("while the screen is drawn", func(t *testing.T) {
+		panics(t, func(m *model) { m.store = nil }, "nil pointer", "/outputs/tui/")
+	})
+}
+
+func panics(t *testing.T, mistake func(*model), want ...string) {
+	t.Helper()
 	s, terminal := startSink(t, registry.ClockWall, func() { t.Error("the run was stopped") })
 	if !terminal.Raw(t) {
 		t.Fatal("the terminal is not raw: this test tests nothing")
 	}
-	s.program.Send(call(func(*model) { panic("a mistake") }))
+	s.program.Send(call(mistake))
 	<-s.done
 	if terminal.Raw(t) {
 		t.Error("the terminal is still raw")
 	}
 	terminal.Wait(t, "the end of the alternate screen", func(w string) bool { return strings.Contains(w, "\x1b[?1049l") })
 	err := s.Write(t.Context(), newNetwork(office()).next())
-	if err == nil || !strings.Contains(err.Error(), "a mistake") || !strings.Contains(err.Error(), "panic_test.go:") {
-		t.Errorf("write after a panic: %v", err)
+	for _, w := range want {
+		if err == nil || !strings.Contains(err.Error(), w) {
+			t.Errorf("write after a panic: %v, want %q", err, w)
+		}
 	}
 	if err := s.Close(); err == nil {
 		t.Error("close after a panic returns no error")

@@ -1,11 +1,10 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +33,7 @@ type sink struct {
 	env     registry.OutputEnv
 	ctx     context.Context // of the run
 	store   *store
+	guard   *guard
 	program *tea.Program
 	before  *term.State // of the terminal
 
@@ -64,14 +64,17 @@ func open(ctx context.Context, env registry.OutputEnv, m *model) (*sink, error) 
 	options := []tea.ProgramOption{
 		tea.WithInput(env.TTY.In), tea.WithOutput(env.TTY.Out), tea.WithEnvironment(env.TTY.Environ),
 		tea.WithoutSignalHandler(), // the run's signals are not ours
-		tea.WithoutCatchPanics(),   // run does, and says it where it belongs
+		tea.WithoutCatchPanics(),   // guard does, and says it where it belongs
 		tea.WithFPS(framesPerSecond),
 	}
 	if !env.Terminal.Color {
 		options = append(options, tea.WithColorProfile(colorprofile.ASCII))
 	}
+	g := &guard{model: m}
+	p := tea.NewProgram(g, options...)
+	g.quit = p.Quit
 	s := &sink{
-		env: env, ctx: ctx, store: m.store, before: before, program: tea.NewProgram(m, options...),
+		env: env, ctx: ctx, store: m.store, before: before, guard: g, program: p,
 		begin: make(chan struct{}), news: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go s.run()
@@ -81,7 +84,7 @@ func open(ctx context.Context, env registry.OutputEnv, m *model) (*sink, error) 
 // run opens the screen and returns when it is closed.
 func (s *sink) run() {
 	defer close(s.done)
-	defer s.program.Kill() // ends tell; after a panic it also restores the terminal
+	defer s.program.Kill() // ends tell
 	select {
 	case <-s.begin:
 	case <-time.After(settle):
@@ -101,27 +104,12 @@ func (s *sink) run() {
 }
 
 // show runs the program until the user or Close ends it.
-func (s *sink) show() (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("internal error: %v (%s)", p, where(string(debug.Stack())))
-		}
-	}()
-	_, err = s.program.Run()
+func (s *sink) show() error {
+	_, err := s.program.Run()
 	if errors.Is(err, tea.ErrProgramKilled) && s.closing() {
 		return nil
 	}
-	return err
-}
-
-// where is the place of a panic in a stack.
-func where(stack string) string {
-	_, after, _ := strings.Cut(stack, "\npanic(")
-	lines := strings.Split(after, "\n")
-	if len(lines) > 3 {
-		return strings.TrimSpace(lines[3])
-	}
-	return "unknown place"
+	return cmp.Or(s.guard.err, err)
 }
 
 // tell passes on news to the screen, which may take its time.

@@ -56,6 +56,7 @@ type baseRow struct {
 	now, total  flow.Counters
 	first, last int64
 	match       flow.Match
+	again       uint64 // retransmits of the run
 	seen        uint64 // the interval that now is of
 }
 
@@ -95,6 +96,10 @@ func (s *store) add(r *flow.Report) {
 		}
 		b := &s.rows[i]
 		b.now, b.seen = p.Delta, s.intervals
+		if n := r.Retransmits[p.Key]; n > 0 {
+			b.again += n
+			s.fields |= rowfields.Retransmits
+		}
 		bytes := p.Delta.At(r.RateLayer)
 		switch p.Key.Dir {
 		case flow.Ingress:
@@ -150,9 +155,11 @@ func (h *heading) stack(links []flow.Link) {
 func (s *store) addFinal(r *flow.Report) {
 	numbers := s.meet(r)
 	for _, p := range r.Packed {
-		if s.place(p, numbers) < 0 {
+		i := s.place(p, numbers)
+		if i < 0 {
 			break
 		}
+		s.rows[i].again = r.Retransmits[p.Key]
 	}
 }
 

@@ -32,7 +32,7 @@ type projected struct {
 
 // with adds the columns that every view ends with.
 func with(names ...string) []*column {
-	return named(append(names, "rate", "in", "out", "pps", "packets", "bytes", "frame_bytes", "share")...)
+	return named(append(names, "rate", "in", "out", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share")...)
 }
 
 func named(names ...string) []*column {
@@ -48,7 +48,7 @@ func allViews() []*view {
 	return []*view{
 		{name: "Flows", key: "F", either: true, dims: flow.DimsFlow, project: identity,
 			columns: named("proto", "source", "destination", "info", "dir", "iface", "vlan", "comm", "pid", "container", "match", "netns",
-				"rate", "pps", "packets", "bytes", "frame_bytes", "share")},
+				"rate", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share")},
 		{name: "Hosts", key: "H", either: true, dims: flow.DimSrc | flow.DimDst, makes: flow.DimSrc, hides: flow.DimDst, project: hosts, ends: true, columns: with("host"),
 			note: "each packet counts at both of its ends"},
 		{name: "Pairs", key: "A", dims: flow.DimSrc | flow.DimDst, project: by(flow.DimSrc | flow.DimDst), columns: with("source", "destination")},

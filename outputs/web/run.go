@@ -21,7 +21,8 @@ type soFar struct {
 // ledger any more are given to others.
 type keptRow struct {
 	flow.PackedRow
-	owner flow.Owner
+	owner       flow.Owner
+	retransmits uint64 // of the run
 }
 
 // add takes over the rows of an interval report, and copies what it keeps.
@@ -41,6 +42,7 @@ func (s *soFar) add(r *flow.Report) {
 		}
 		row.PackedRow, row.owner = *p, r.Owners[p.Key.OwnerID]
 		row.First = first
+		row.retransmits += r.Retransmits[p.Key]
 	}
 	// A quarter more than what is kept, so that sorting is rare.
 	if len(s.rows) > keptRows+keptRows/4 {
@@ -78,7 +80,7 @@ func comparePacked(a, b *flow.Packed) int {
 func (s *soFar) report(last *flow.Report, top int) *flow.Report {
 	r := *last
 	r.Sums = flow.Sums{Total: last.Run.Total, Other: last.Run.Other, Lost: last.Run.Lost}
-	r.Packed, r.Owners = nil, map[uint32]flow.Owner{}
+	r.Packed, r.Owners, r.Retransmits = nil, map[uint32]flow.Owner{}, map[flow.Packed]uint64{}
 	left := last.Run.Total.Minus(last.Run.Other).Minus(last.Run.Lost)
 	rows := s.sorted(last.RateLayer)
 	r.FlowCount = len(rows)
@@ -98,6 +100,9 @@ func (s *soFar) report(last *flow.Report, top int) *flow.Report {
 		if row.owner != (flow.Owner{}) {
 			shown.Key.OwnerID = uint32(len(r.Owners) + 1)
 			r.Owners[shown.Key.OwnerID] = row.owner
+		}
+		if row.retransmits > 0 {
+			r.Retransmits[shown.Key] = row.retransmits
 		}
 		r.Packed = append(r.Packed, &shown)
 	}

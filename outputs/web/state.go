@@ -64,7 +64,7 @@ func (s *state) publish(r *flow.Report) error {
 	}
 	last := *r
 	last.Interfaces, last.Notes, last.RunnersUp = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.RunnersUp)
-	last.Packed, last.Owners = nil, nil
+	last.Packed, last.Owners, last.Retransmits = nil, nil, nil
 	s.last, s.latest = &last, latest
 	if n := len(r.Packed); n > s.rows || n < r.FlowCount {
 		s.rows = n

@@ -35,6 +35,7 @@ const counterColumns = [
   { id: "packets", title: "Packets", fields: ["packets"], number: (f) => f.packets, format: count },
   { id: "bytes", title: "Bytes (L3)", fields: ["bytes"], number: (f) => f.bytes, format: bytes },
   { id: "frame_bytes", title: "Bytes (L2)", fields: ["frame_bytes"], number: (f) => f.frame_bytes, format: bytes },
+  { id: "retransmits", title: "Retransmits", fields: ["retransmits"], number: (f) => f.retransmits || 0, format: count },
   { id: "bps", title: "Rate", fields: ["bps"], number: (f) => f.bps, format: bitRate },
   { id: "pps", title: "Packet rate", fields: ["pps"], number: (f) => f.pps, format: packetRate },
 ];
@@ -49,7 +50,7 @@ const table = {
     const known = new Set([...fieldColumns, ...lateColumns, ...counterColumns, ...timeColumns].flatMap((c) => c.fields));
     const extra = [...this.fields].filter((k) => !known.has(k)).map((k) => ({ id: k, title: k, fields: [k] }));
     const used = (c) => c.fields.some((k) => this.fields.has(k));
-    const counters = counterColumns.filter((c) => c.id !== "frame_bytes" || report.total.frame_bytes > 0);
+    const counters = counterColumns.filter((c) => c.id === "frame_bytes" ? report.total.frame_bytes > 0 : c.id !== "retransmits" || used(c));
     const several = (c) => c.id !== "iface" || report.flows.some((f) => f.iface !== report.flows[0].iface);
     const late = [...lateColumns.filter(used), ...extra];
     this.columns = [...fieldColumns.filter((c) => used(c) && several(c)), ...(report.by ? late : []), ...counters, ...(report.by ? [] : late), ...timeColumns.filter(used)];

@@ -1,0 +1,223 @@
+package kprobe
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/testnet"
+)
+
+// lossy drops a fifth of what an interface gets.
+func lossy(t *testing.T, i *testnet.Iface) {
+	t.Helper()
+	const pass, drop = 0, 2 // TC_ACT_OK, TC_ACT_SHOT
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SchedCLS, License: "MIT",
+		Instructions: asm.Instructions{
+			asm.FnGetPrandomU32.Call(),
+			asm.Mod.Imm(asm.R0, 5),
+			asm.JEq.Imm(asm.R0, 0, "drop"),
+			asm.Mov.Imm(asm.R0, pass),
+			asm.Return(),
+			asm.Mov.Imm(asm.R0, drop).WithSymbol("drop"),
+			asm.Return(),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close() // the filter has it
+	at := netlink.QdiscAttrs{LinkIndex: i.Index, Parent: netlink.HANDLE_CLSACT, Handle: netlink.MakeHandle(0xffff, 0)}
+	if err := i.Netlink().QdiscAdd(&netlink.GenericQdisc{QdiscAttrs: at, QdiscType: "clsact"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Netlink().FilterAdd(&netlink.BpfFilter{
+		FilterAttrs: netlink.FilterAttrs{LinkIndex: i.Index, Parent: netlink.HANDLE_MIN_INGRESS, Handle: 1, Protocol: unix.ETH_P_ALL, Priority: 1},
+		Fd:          p.FD(), Name: "lossy", DirectAction: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRetransmits: what TCP sends again is what the kernel counts in RetransSegs, of
+// both families, of IPv4 over IPv6 sockets, and of answers to a SYN.
+func TestRetransmits(t *testing.T) {
+	eachHook(t, func(t *testing.T, s *source) {
+		if s.again == nil {
+			t.Fatal(s.why)
+		}
+		a, b := testnet.Pair(t, testnet.Link{Offloads: true})
+		var l net.Listener
+		if err := b.Do(func() (err error) {
+			l, err = net.Listen("tcp", "[::]:7001")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go echo(l)
+		lossy(t, a)
+		lossy(t, b)
+		const conns = 6
+		done := make(chan error)
+		for i := range conns {
+			to := b.IPv4
+			if i%2 == 1 {
+				to = b.IPv6
+			}
+			go func() { done <- exchange(a, netip.AddrPortFrom(to, 7001)) }()
+		}
+		for range conns {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		got := map[uint32]uint64{} // by namespace
+		families := map[bool]uint64{}
+		ends := map[uint32][2]netip.Addr{inode(t, a.Host): {a.IPv4, a.IPv6}, inode(t, b.Host): {b.IPv4, b.IPv6}}
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // FINs, too, are sent again
+			s.retransmits(t, func(k flow.Key, n uint64) {
+				own, mine := ends[k.NetNS]
+				if !mine {
+					return
+				}
+				if k.Proto != flow.TCP || k.Dir != flow.Egress || k.Src.Addr() != own[0] && k.Src.Addr() != own[1] {
+					t.Errorf("%d of %+v", n, k)
+				}
+				got[k.NetNS] += n
+				families[k.Src.Addr().Is4()] += n
+			})
+			wantA, wantB := a.Retransmits()-failed(t, a.Host), b.Retransmits()-failed(t, b.Host)
+			if got[inode(t, a.Host)] == wantA && got[inode(t, b.Host)] == wantB && wantA > 0 && wantB > 0 {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%v, but the kernel counts %d in %d and %d in %d", got, wantA, inode(t, a.Host), wantB, inode(t, b.Host))
+			}
+		}
+		if families[true] == 0 || families[false] == 0 {
+			t.Errorf("IPv4 %d, IPv6 %d", families[true], families[false])
+		}
+	})
+}
+
+// failed is how many segments of RetransSegs the host could not send (TCPRetransFail).
+func failed(t *testing.T, h *testnet.Host) uint64 {
+	t.Helper()
+	var text []byte
+	if err := h.Do(func() (err error) {
+		text, err = os.ReadFile("/proc/thread-self/net/netstat")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if i := slices.Index(names, "TCPRetransFail"); i > 0 {
+			n, err := strconv.ParseUint(fields[i], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		names = fields
+	}
+	t.Fatal("no TCPRetransFail in /proc/net/netstat")
+	return 0
+}
+
+// retransmits calls f with what was sent again since the last Collect.
+func (s *source) retransmits(t *testing.T, f func(flow.Key, uint64)) {
+	t.Helper()
+	b := flow.NewBatch(func(rs []flow.Record) error {
+		for i := range rs {
+			if rs[i].Retransmits > 0 {
+				f(rs[i].Key.Key(), rs[i].Retransmits)
+			}
+		}
+		return nil
+	})
+	if err := s.Collect(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func echo(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			_, _ = io.Copy(c, c)
+		}()
+	}
+}
+
+// exchange sends some data and reads it back, whatever is lost on the way.
+func exchange(from *testnet.Iface, to netip.AddrPort) error {
+	var c net.Conn
+	if err := from.Do(func() (err error) {
+		c, err = net.DialTimeout("tcp", to.String(), time.Minute)
+		return err
+	}); err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	data := make([]byte, 50_000)
+	go func() { _, _ = c.Write(data) }()
+	_, err := io.ReadFull(c, make([]byte, len(data)))
+	return err
+}
+
+// TestConnection: the key is the same on both sides.
+func TestConnection(t *testing.T) {
+	spec, err := loadRetransmit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, ok := btf.UnderlyingType(spec.Maps["retransmits"].Key).(*btf.Struct)
+	if !ok {
+		t.Fatalf("the key is %v", spec.Maps["retransmits"].Key)
+	}
+	got := map[string]uint32{}
+	for _, m := range s.Members {
+		got[m.Name] = m.Offset.Bytes()
+	}
+	var c connection
+	for name, want := range map[string]uintptr{
+		"socket": unsafe.Offsetof(c.Socket), "laddr": unsafe.Offsetof(c.LAddr), "raddr": unsafe.Offsetof(c.RAddr), "netns": unsafe.Offsetof(c.NetNS),
+		"lport": unsafe.Offsetof(c.LPort), "rport": unsafe.Offsetof(c.RPort), "family": unsafe.Offsetof(c.Family),
+	} {
+		if uintptr(got[name]) != want {
+			t.Errorf("%s is at %d in C, at %d in Go", name, got[name], want)
+		}
+	}
+	if uintptr(s.Size) != unsafe.Sizeof(c) {
+		t.Errorf("%d bytes in C, %d in Go", s.Size, unsafe.Sizeof(c))
+	}
+}

@@ -1,0 +1,192 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	_ "github.com/pktstat/pktstat/backends/all"
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// owned is what a JSON report says of whose a flow is.
+type owned struct {
+	Proto       string
+	Src, Dst    netip.Addr
+	SrcPort     uint16 `json:"src_port"`
+	DstPort     uint16 `json:"dst_port"`
+	Direction   string
+	Bytes       uint64
+	PID         int
+	Comm        string
+	UID         *int
+	CgroupID    uint64 `json:"cgroup_id"`
+	Cgroup      string
+	Container   string
+	Match       string
+	Retransmits uint64
+}
+
+func ownersIn(t *testing.T, report string) []owned {
+	t.Helper()
+	var r struct{ Flows []owned }
+	if err := json.Unmarshal([]byte(report), &r); err != nil {
+		t.Fatalf("%v\n%s", err, report)
+	}
+	return r.Flows
+}
+
+// talk exchanges n bytes between this process on one host and this process on another.
+func talk(t *testing.T, from, to *testnet.Iface, n int) (client, server netip.AddrPort) {
+	t.Helper()
+	var l net.Listener
+	if err := to.Do(func() (err error) {
+		l, err = net.Listen("tcp4", to.IPv4.String()+":0")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = io.Copy(c, c)
+	}()
+	var c net.Conn
+	if err := from.Do(func() (err error) {
+		c, err = net.Dial("tcp4", l.Addr().String())
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write(make([]byte, n)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, n)); err != nil {
+		t.Fatal(err)
+	}
+	return netip.MustParseAddrPort(c.LocalAddr().String()), netip.MustParseAddrPort(l.Addr().String())
+}
+
+// self reads what the kernel says of this process.
+func self(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// TestWhoseTraffic: the binary tells the process of a connection that has come and gone,
+// with every live backend.
+func TestWhoseTraffic(t *testing.T) {
+	testenv.Privileged(t)
+	_, cgroup, _ := strings.Cut("\n"+self(t, "cgroup"), "\n0::")
+	cgroup, _, _ = strings.Cut(cgroup, "\n")
+	for name, b := range registry.Backends.All() {
+		if !b.Caps.Has(registry.CapLive) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			a, c := testnet.Pair(t, testnet.Link{})
+			args := []string{"-b", name, "-t", "0", "--output", "json"}
+			if b.Caps.Has(registry.CapInterfaces) {
+				args = append(args, "-i", a.Name)
+			}
+			if !b.Caps.Has(registry.CapProcess) {
+				args = append(args, "--process")
+			}
+			p := start(t, a.Host, args...)
+			p.counting()
+			client, server := talk(t, a, c, 5000)
+			a.Settle()
+			p.signal(syscall.SIGINT)
+			if code := p.wait(); code != 0 {
+				t.Fatalf("exit code %d:\n%s", code, p.errors())
+			}
+			var seen uint64
+			for _, f := range ownersIn(t, p.stdout.String()) {
+				if f.Match == "" {
+					t.Errorf("without a match: %+v", f)
+				}
+				ends := [2]netip.AddrPort{netip.AddrPortFrom(f.Src, f.SrcPort), netip.AddrPortFrom(f.Dst, f.DstPort)}
+				if ends != [2]netip.AddrPort{client, server} && ends != [2]netip.AddrPort{server, client} {
+					continue
+				}
+				seen += f.Bytes
+				if f.PID != os.Getpid() || f.Comm != self(t, "comm") || f.UID == nil || *f.UID != os.Getuid() ||
+					f.Match != "exact" || f.CgroupID == 0 || f.Cgroup != cgroup {
+					t.Errorf("want process %d %q in %s, exactly: %+v", os.Getpid(), self(t, "comm"), cgroup, f)
+				}
+			}
+			if seen < 5000 {
+				t.Errorf("%d bytes of %s and %s", seen, client, server)
+			}
+		})
+	}
+}
+
+// TestKilledWithProcesses: what tells of sockets goes with the process.
+func TestKilledWithProcesses(t *testing.T) {
+	testenv.Privileged(t)
+	a, _ := testnet.Pair(t, testnet.Link{})
+	for _, args := range [][]string{{"-b", "tc", "--process", "-i", a.Name}, {"-b", "cgroup"}, {"-b", "kprobe"}} {
+		p := start(t, a.Host, append(args, "-t", "0", "--output", "json")...)
+		p.counting()
+		held := programsHeldBy(t, p.cmd.Process.Pid)
+		if len(held) < 9 { // those that tell of sockets, and some that count
+			t.Errorf("%q: %d programs while counting", args, len(held))
+		}
+		p.signal(syscall.SIGKILL)
+		if code := p.wait(); code != -1 {
+			t.Fatalf("%q: exit code %d after SIGKILL", args, code)
+		}
+		for id := range held {
+			gone(t, id)
+		}
+	}
+}
+
+// programsHeldBy returns the programs that a process has, or links to them.
+func programsHeldBy(t *testing.T, pid int) map[ebpf.ProgramID]bool {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fdinfo", pid)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[ebpf.ProgramID]bool{}
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			continue // it has been closed
+		}
+		for line := range strings.Lines(string(b)) {
+			if s, ok := strings.CutPrefix(line, "prog_id:"); ok {
+				id, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids[ebpf.ProgramID(id)] = true
+			}
+		}
+	}
+	return ids
+}
