@@ -66,7 +66,7 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	}
 	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
-		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open, Stages: s.stages(cl),
+		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open, Stages: s.stages(cl, env.NetNS),
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
 		Over:    cl.over,
 		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,

@@ -141,3 +141,33 @@ func TestNetNSMakesNoSense(t *testing.T) {
 		}
 	}
 }
+
+// Whose traffic it is in the other namespace, the sockets there tell, whether or not a
+// process of this one has the same.
+func TestNetNSWhose(t *testing.T) {
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	for _, backend := range []string{"tc", "afpacket"} {
+		p := start(t, nil, "--netns", a.NetNS(), "-b", backend, "-i", a.Name, "--process", "-t", "0", "-j")
+		p.counting()
+		client, server := talk(t, a, b, 5000)
+		a.Settle()
+		p.signal(syscall.SIGINT)
+		if code := p.wait(); code != 0 {
+			t.Fatalf("exit code %d:\n%s", code, p.errors())
+		}
+		seen := 0
+		for _, f := range ownersIn(t, p.stdout.String()) {
+			if f.SrcPort != client.Port() && f.DstPort != client.Port() || f.SrcPort != server.Port() && f.DstPort != server.Port() {
+				continue
+			}
+			seen++
+			if f.PID != os.Getpid() || f.Match != "exact" {
+				t.Errorf("%s: want process %d, exactly: %+v", backend, os.Getpid(), f)
+			}
+		}
+		if seen != 2 {
+			t.Errorf("%s: %d flows", backend, seen)
+		}
+	}
+}
