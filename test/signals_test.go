@@ -187,6 +187,7 @@ func TestTwoAtOnce(t *testing.T) {
 		{{"-b", "tc", "--tc-attach", "clsact"}, {"-b", "tc", "--tc-attach", "clsact"}},
 		{{"-b", "tc"}, {"-b", "tc", "--tc-position", "last"}},
 		{{"-b", "tc"}, {"-b", "xdp", "--xdp-mode", "native"}},
+		{{"-b", "tc"}, {"-b", "xdp", "--xdp-mode", "generic"}},
 		{{"-b", "afpacket"}, {"-b", "afpacket"}},
 		{{"-b", "xdp", "--xdp-mode", "native"}, {"-b", "afpacket"}},
 	} {
@@ -211,6 +212,34 @@ func TestTwoAtOnce(t *testing.T) {
 				t.Errorf("programs %v are still attached", ids)
 			}
 		})
+	}
+}
+
+// Where a generic XDP program is on the interface, too, tc counts the same: the kernel
+// hands it packets that have lost their link header.
+func TestBehindGenericXDP(t *testing.T) {
+	testenv.Privileged(t)
+	for _, l := range []testnet.Link{{}, {Offloads: true}} {
+		a, b := testnet.Pair(t, l)
+		other := start(t, a.Host, "-b", "xdp", "--xdp-mode", "generic", "-i", a.Name, "-t", "0", "-j")
+		other.counting()
+		p := start(t, a.Host, "-b", "tc", "-i", a.Name, "-t", "0", "-j")
+		p.counting()
+		sent := sendEveryday(t, a, b)
+		p.signal(syscall.SIGINT)
+		other.signal(syscall.SIGINT)
+		got := finalOf(t, p)
+		checkFlows(t, got.byPassage(), sent.known)
+		for _, f := range got.Flows {
+			header := uint64(14)
+			if f.VLAN != 0 {
+				header += 4
+			}
+			if f.Bytes > 0 && f.FrameBytes < f.Bytes+header*f.Packets {
+				t.Errorf("without their headers: %+v", f)
+			}
+		}
+		finalOf(t, other)
 	}
 }
 
