@@ -26,7 +26,7 @@ func (s *session) stages(cl *commandLine, where *registry.NetNS) []engine.StageO
 	return []engine.StageOpener{{
 		Name: "processes",
 		Wanted: func(c engine.Candidate) bool {
-			return c.Backend.Caps.Has(registry.CapProcess) || c.Backend.Caps.Has(registry.CapLive) && cl.asksForOwners()
+			return c.Backend.Caps.Has(registry.CapProcess) && !cl.process.off || c.Backend.Caps.Has(registry.CapLive) && cl.asksForOwners()
 		},
 		Open: func(ctx context.Context, used iter.Seq[uint32]) (engine.Stage, error) {
 			owners := owner.New(cl.dims)

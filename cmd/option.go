@@ -103,7 +103,7 @@ func dashed(name string) string {
 }
 
 // toggle is the value of an option without an argument.
-type toggle struct{ on bool }
+type toggle struct{ on, off bool } // off: by --NAME=false
 
 func (t *toggle) IsBoolFlag() bool { return true }
 func (t *toggle) String() string   { return strconv.FormatBool(t.on) }
@@ -113,7 +113,7 @@ func (t *toggle) Set(s string) error {
 	if err != nil {
 		return errors.New("not true or false")
 	}
-	t.on = on
+	t.on, t.off = on, !on
 	return nil
 }
 

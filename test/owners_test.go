@@ -143,6 +143,28 @@ func TestWhoseTraffic(t *testing.T) {
 	}
 }
 
+// TestWithoutProcesses: who does not want them does not get them.
+func TestWithoutProcesses(t *testing.T) {
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	p := start(t, a.Host, "-b", "kprobe", "--process=false", "-t", "0", "--output", "json")
+	p.counting()
+	talk(t, a, b, 5000)
+	p.signal(syscall.SIGINT)
+	if code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, p.errors())
+	}
+	flows := ownersIn(t, p.stdout.String())
+	for _, f := range flows {
+		if f.Match != "" || f.PID != 0 || f.Cgroup != "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if len(flows) == 0 {
+		t.Error("no flows")
+	}
+}
+
 // TestKilledWithProcesses: what tells of sockets goes with the process.
 func TestKilledWithProcesses(t *testing.T) {
 	testenv.Privileged(t)

@@ -23,6 +23,8 @@ import (
 func TestOtherProtocols(t *testing.T) {
 	const experimental = 253 // RFC 3692
 	onEvery(t, func(t *testing.T, backend string) {
+		a, b := testnet.Pair(t, testnet.Link{})
+		client, server := observe(t, backend, a), observe(t, backend, b)
 		for _, c := range []struct {
 			name   string
 			proto  flow.Proto
@@ -44,12 +46,11 @@ func TestOtherProtocols(t *testing.T) {
 				if err := unix.Close(fd); err != nil {
 					t.Fatal(err)
 				}
-				a, b := testnet.Pair(t, testnet.Link{})
 				var port uint16
 				if c.typ != unix.SOCK_RAW {
 					port = udpPort
 				}
-				client, server := observe(t, backend, a), observe(t, backend, b)
+				client.records, server.records = nil, nil
 				srv := start(t, b.Host, role{Name: "sockserver", N: int(c.proto), Size: c.typ, Local: at(b.IPv4, port)})
 				p := launch(t, a.Host, role{Name: "sockquery", N: int(c.proto), Size: c.typ, Remote: at(b.IPv4, port)})
 				from := number(t, p.answer())

@@ -131,28 +131,27 @@ func TestMixedLoad(t *testing.T) {
 // TestOverflow: when more happens than the ring buffer holds, it is said, and nothing
 // is attributed to a wrong process.
 func TestOverflow(t *testing.T) {
-	onEvery(t, func(t *testing.T, backend string) {
-		a, b := testnet.Pair(t, testnet.Link{})
-		start(t, b.Host, role{Name: "udpserver.all", Local: at(b.IPv4, udpPort), N: 2})
-		w := observe(t, backend, a, func(o *process.Options) { process.SetRing(o, uint32(os.Getpagesize())) })
-		owners := map[uint16]uint32{}
-		resume := process.Stall(w.att)
-		for i := range uint16(2) {
-			h := start(t, a.Host, role{Name: "udpmany", Remote: at(b.IPv4, udpPort+i), N: 2000, Size: 20})
-			h.end()
-			owners[udpPort+i] = h.pid()
-		}
-		resume()
-		w.collect()
-		s := w.shares(func(_ flow.Proto, _, remote uint16) uint32 { return owners[remote] })
-		said := strings.Join(w.att.Notes(), "\n")
-		if !strings.Contains(said, "socket events were lost") || s.unknown == 0 {
-			t.Errorf("%+v, and notes %q", s, said)
-		}
-		if s.wrong != 0 {
-			t.Errorf("%+v", s)
-		}
-	})
+	testenv.Privileged(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	start(t, b.Host, role{Name: "udpserver.all", Local: at(b.IPv4, udpPort), N: 2})
+	w := observe(t, "tc", a, func(o *process.Options) { process.SetRing(o, uint32(os.Getpagesize())) })
+	owners := map[uint16]uint32{}
+	resume := process.Stall(w.att)
+	for i := range uint16(2) {
+		h := start(t, a.Host, role{Name: "udpmany", Remote: at(b.IPv4, udpPort+i), N: 2000, Size: 20})
+		h.end()
+		owners[udpPort+i] = h.pid()
+	}
+	resume()
+	w.collect()
+	s := w.shares(func(_ flow.Proto, _, remote uint16) uint32 { return owners[remote] })
+	said := strings.Join(w.att.Notes(), "\n")
+	if !strings.Contains(said, "socket events were lost") || s.unknown == 0 {
+		t.Errorf("%+v, and notes %q", s, said)
+	}
+	if s.wrong != 0 {
+		t.Errorf("%+v", s)
+	}
 }
 
 // TestKernelSockets: a port that is the kernel's own.

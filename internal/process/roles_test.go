@@ -47,7 +47,7 @@ func init() {
 	}
 }
 
-const limit = 20 * time.Second
+const limit = time.Minute // emulated machines are slow
 
 func deadline(c interface{ SetDeadline(time.Time) error }) error {
 	return c.SetDeadline(time.Now().Add(limit))

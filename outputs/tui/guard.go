@@ -43,10 +43,16 @@ func (g *guard) failed(mistake any) {
 	}
 }
 
-// where is the place of a panic in a stack.
+// where is the place of a panic in a stack: that in this package, when it is in a
+// function of another one.
 func where(stack string) string {
 	_, after, _ := strings.Cut(stack, "\npanic(")
 	lines := strings.Split(after, "\n")
+	for _, line := range lines {
+		if strings.HasPrefix(line, "\t") && strings.Contains(line, "/outputs/tui/") {
+			return strings.TrimSpace(line)
+		}
+	}
 	if len(lines) > 3 {
 		return strings.TrimSpace(lines[3])
 	}
