@@ -29,7 +29,7 @@ var linkTypes = []struct {
 	raw, v6 bool
 }{
 	{name: "veth"},
-	{name: "bridge", make: []string{"link add x type bridge", "link set DEV master x"}},
+	{name: "bridge", make: []string{"link add x type bridge mcast_snooping 0", "link set DEV master x"}},
 	{name: "macvlan", make: []string{"link add x link DEV type macvlan mode bridge"}},
 	{name: "vxlan", make: []string{"link add x type vxlan id 7 local LOCAL remote REMOTE dstport 4789 dev DEV"}},
 	{name: "bond", since: "2.6", make: []string{"link add x type bond mode active-backup", "link set DEV down", "link set DEV master x"}},

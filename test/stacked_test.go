@@ -28,7 +28,7 @@ func TestStacked(t *testing.T) {
 	}{
 		{
 			name: "bridge", ports: 2, top: "br0",
-			make:  []string{"link add br0 type bridge", "link set p0 master br0", "link set p1 master br0", "link set br0 up"},
+			make:  []string{"link add br0 type bridge mcast_snooping 0", "link set p0 master br0", "link set p1 master br0", "link set br0 up"},
 			links: map[string]string{"br0": "p0 p1", "p0": "", "p1": ""},
 		}, {
 			name: "macvlan", ports: 1, top: "mv",
@@ -46,7 +46,7 @@ func TestStacked(t *testing.T) {
 		}, {
 			name: "bridge on a vlan on a bond", ports: 1, kind: "bond", top: "br0", tag: []byte{0x81, 0, 0, 7},
 			make: []string{"link add bond type bond mode active-backup", "link set p0 down", "link set p0 master bond", "link set bond up",
-				"link add child link bond type vlan id 7", "link set child up", "link add br0 type bridge", "link set child master br0", "link set br0 up"},
+				"link add child link bond type vlan id 7", "link set child up", "link add br0 type bridge mcast_snooping 0", "link set child master br0", "link set br0 up"},
 			links: map[string]string{"br0": "child", "child": "bond", "bond": "p0", "p0": ""},
 		},
 	} {
@@ -146,7 +146,7 @@ func TestStackedPeers(t *testing.T) {
 func TestStackedForAWhile(t *testing.T) {
 	testenv.Privileged(t)
 	r := newRouter(t, 1)
-	r.ip("link add br0 type bridge", "link set br0 up", "link set p0 master br0")
+	r.ip("link add br0 type bridge mcast_snooping 0", "link set br0 up", "link set p0 master br0")
 	br := r.iface("br0")
 	p := start(t, nil, "--netns", r.NetNS(), "-b", "tc", "-i", "any", "-i", "!lo", "-t", "0", "-j")
 	p.counting()
