@@ -25,7 +25,7 @@ LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
 PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tmux tshark xz-utils
-TEST_TOOLS := busybox chromium ethtool ip nft tcpdump tcpreplay tcprewrite tmux tshark xz
+TEST_TOOLS := busybox chromium ethtool ip nft tc tcpdump tcpreplay tcprewrite tmux tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help

@@ -44,6 +44,33 @@ static __always_inline struct frame skb_frame(struct __sk_buff *skb, __u32 direc
 	return f;
 }
 
+/* Whether a packet that has come in starts at layer 3 although its interface has link
+ * headers: where generic XDP had to copy a packet (skb_pp_cow_data(), seen on 6.18), the
+ * copy does not know how long the header is, and tc cannot go back to its start. The
+ * kernel has read the type from the header, so there it is the same. */
+static __always_inline int is_headless(struct __sk_buff *skb, __u32 direction, __u32 raw)
+{
+	__be16 type, protocol = skb->protocol;
+
+	if (raw || direction != DIR_INGRESS || bpf_ntohs(protocol) < ETH_P_802_3_MIN)
+		return 0;
+	return !load(skb, 2 * ETH_ALEN, &type, sizeof(type)) && type != protocol;
+}
+
+/* Adds the link headers that such a packet has had, and the padding of a short one. */
+static __always_inline void add_header(struct parser *s)
+{
+	__u32 n = s->p.packets;
+
+	if (!s->l4) {
+		s->p.bytes += n * ETH_HLEN;
+		return;
+	}
+	s->p.overhead += n * ETH_HLEN;
+	if (n == 1)
+		s->p.overhead += s->f.len - s->bytes;
+}
+
 /* Parses into parser(). Global, so that the verifier looks at it once. */
 __noinline int skb_parse(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {
@@ -52,8 +79,15 @@ __noinline int skb_parse(struct __sk_buff *skb, __u32 direction, __u32 raw)
 	if (!s)
 		return 0;
 	s->f = skb_frame(skb, direction, raw);
+	if (is_headless(skb, direction, raw)) {
+		s->f.raw = 1;
+		s->f.type = skb->protocol;
+	}
 	step_done();
 	parse(skb, s);
+	step_done();
+	if (s->f.raw != !!raw)
+		add_header(s);
 	return 0;
 }
 

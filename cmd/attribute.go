@@ -20,8 +20,9 @@ func (cl *commandLine) asksForOwners() bool {
 		cl.dims&flow.DimsOwner != 0 && !cl.dims.Has(flow.DimsFlow)
 }
 
-// stages are the steps between the backend and the outputs.
-func (s *session) stages(cl *commandLine) []engine.StageOpener {
+// stages are the steps between the backend and the outputs. The sockets are those of the
+// network namespace that the interfaces are in.
+func (s *session) stages(cl *commandLine, where *registry.NetNS) []engine.StageOpener {
 	return []engine.StageOpener{{
 		Name: "processes",
 		Wanted: func(c engine.Candidate) bool {
@@ -29,7 +30,11 @@ func (s *session) stages(cl *commandLine) []engine.StageOpener {
 		},
 		Open: func(ctx context.Context, used iter.Seq[uint32]) (engine.Stage, error) {
 			owners := owner.New(cl.dims)
-			a, err := process.Open(ctx, process.Options{Owners: owners, MaxSockets: max(cl.maxFlows, 1024), Now: s.Now, Debugf: s.debugf})
+			var a *process.Attributor
+			err := where.Inside(func() (err error) {
+				a, err = process.Open(ctx, process.Options{Owners: owners, MaxSockets: max(cl.maxFlows, 1024), Now: s.Now, Debugf: s.debugf})
+				return err
+			})
 			if err != nil {
 				return nil, err
 			}

@@ -57,11 +57,22 @@ func (s *session) chooseBackends(cl *commandLine) (choice, error) {
 			return choice{}, err
 		}
 	}
-	if len(cl.ifaces) > 0 && !c.has(registry.CapInterfaces) {
-		return choice{}, fmt.Errorf("%w: backend %s (%s) does not count on interfaces: --iface makes no sense",
-			registry.ErrUsage, c.backends[0].name, by)
+	if about := cl.aboutInterfaces(); about != "" && !c.has(registry.CapInterfaces) {
+		return choice{}, fmt.Errorf("%w: backend %s (%s) does not count on interfaces: %s makes no sense",
+			registry.ErrUsage, c.backends[0].name, by, about)
 	}
 	return c, nil
+}
+
+// aboutInterfaces is an option that was given and that only makes sense with interfaces.
+func (cl *commandLine) aboutInterfaces() string {
+	switch {
+	case len(cl.ifaces) > 0:
+		return "--iface"
+	case cl.netns != "":
+		return "--netns"
+	}
+	return ""
 }
 
 // namedBackend is the backend of --backend or of a shorthand for it, and the
@@ -135,8 +146,8 @@ func (cl *commandLine) unfit(m *mountedBackend) string {
 		return "egress is not seen"
 	case !has.Has(registry.CapIngress):
 		return "ingress is not seen"
-	case len(cl.ifaces) > 0 && !has.Has(registry.CapInterfaces):
-		return "does not count on interfaces (--iface)"
+	case cl.aboutInterfaces() != "" && !has.Has(registry.CapInterfaces):
+		return "does not count on interfaces (" + cl.aboutInterfaces() + ")"
 	case cl.count != 0 && m.backend.Layers&cl.count == 0:
 		return fmt.Sprintf("does not see that layer (--count %s)", cl.count)
 	}

@@ -245,6 +245,8 @@ func TestExitCode(t *testing.T) {
 		{multierror.Append(output, errors.New("x")), 1},
 		{multierror.Append(registry.ErrUnsupported, output), 3},
 		{&signalError{syscall.SIGINT}, 130},
+		{&engine.OverError{}, 10},
+		{multierror.Append(output, &engine.OverError{}), 10},
 	} {
 		if got := exitCode(tc.err); got != tc.want {
 			t.Errorf("%v: exit code %d, want %d", tc.err, got, tc.want)

@@ -19,6 +19,7 @@ const (
 	exitUnsupported = 3   // the kernel or the NIC lacks what was asked
 	exitPermission  = 4   // a capability is missing
 	exitOutput      = 5   // counted, but an output failed
+	exitOver        = 10  // a threshold of --exit-over was passed
 	exitSignal      = 128 // plus the signal: there was no final report
 )
 
@@ -52,6 +53,8 @@ func codeOf(err error) int {
 	switch {
 	case errors.As(err, &sig):
 		return exitSignal + int(sig.signal)
+	case errors.As(err, new(*engine.OverError)):
+		return exitOver
 	case errors.Is(err, engine.ErrOutput):
 		return exitOutput
 	case errors.Is(err, registry.ErrUsage):

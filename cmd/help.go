@@ -33,7 +33,7 @@ func (s *session) help(cl *commandLine) string {
 	}
 	h.heading("Exit code")
 	h.line("  0 done; 1 failed at run time; 2 wrong usage; 3 not supported by the kernel or the NIC;")
-	h.line("  4 permission missing; 5 counted, but an output failed")
+	h.line("  4 permission missing; 5 counted, but an output failed; 10 --exit-over was exceeded")
 	return h.String()
 }
 

@@ -78,6 +78,10 @@ func TestLiveInterfaces(t *testing.T) {
 	if code, lines := count("-i", "any"); code != 0 || len(lines) != 1 || !strings.HasPrefix(lines[0], "counting on lo, "+a.Name+" (tc, ") {
 		t.Errorf("any: exit code %d, %q", code, lines)
 	}
+	if code, lines := count("-i", "nosuch*"); code != 0 || len(lines) != 2 ||
+		lines[0] != `no interface matches "nosuch*": waiting for one` || !strings.HasPrefix(lines[1], "counting on no interface yet (tc") {
+		t.Errorf("a pattern that nothing matches: exit code %d, %q", code, lines)
+	}
 	if err := a.Netlink().LinkSetDown(link); err != nil {
 		t.Fatal(err)
 	}

@@ -33,9 +33,11 @@ type commandLine struct {
 	backend string
 	outputs []outputSpec
 	ifaces  []string
+	netns   string
 
 	timeout    time.Duration
 	timeoutSet bool
+	over       []engine.Threshold
 	refresh    time.Duration
 
 	dims     flow.Dims
@@ -57,9 +59,13 @@ func newCommandLine(a *App) *commandLine {
 	}
 	cl.general = []*option{
 		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: setter(cl.setIface),
-			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match; '!NAME': not this one`},
+			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match, now or later; '!NAME': not this one`},
+		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS),
+			usage: "count in this network namespace: its name, a process in it, or its file. Everything else stays in pktstat's own"},
 		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout),
 			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given, and interactive outputs run until they are quit"},
+		{name: "exit-over", arg: "KEY=VALUE", value: setter(cl.addOver),
+			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
 		{name: "backend", short: "b", arg: "NAME", initial: auto, value: setter(cl.setBackend),
 			usage: "how packets are seen: see `pktstat backends`"},
 		{name: "process", usage: "tell whose traffic a flow is: process, user, cgroup and container", value: &cl.process},
@@ -120,6 +126,14 @@ func (cl *commandLine) setIface(s string) error {
 		return errors.New("an interface name is missing")
 	}
 	cl.ifaces = append(cl.ifaces, s)
+	return nil
+}
+
+func (cl *commandLine) setNetNS(s string) error {
+	if s == "" {
+		return errors.New("a name, a process id or a path is missing")
+	}
+	cl.netns = s
 	return nil
 }
 

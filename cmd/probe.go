@@ -27,6 +27,7 @@ func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
 	own := []*option{
 		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: setter(cl.setIface),
 			usage: "interface to ask what works on it; repeatable, as for a count"},
+		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS), usage: "the interfaces are in this network namespace"},
 		{name: "json", short: "j", usage: "as JSON (schema " + probeSchema + ")", value: &asJSON},
 	}
 	flags := helpFlags(&help)
@@ -70,10 +71,17 @@ type probeReport struct {
 	Root       bool            `json:"root"`
 	Interfaces []string        `json:"interfaces"`
 	Unresolved string          `json:"interfaces_unknown,omitempty"`
+	Stacked    []stackedReport `json:"stacked"`
 	Auto       autoReport      `json:"auto"`
 	Backends   []backendReport `json:"backends"`
 	Host       []groupReport   `json:"host"`
 	Remedy     string          `json:"remedy,omitempty"`
+}
+
+// stackedReport is an interface that shows packets of others again.
+type stackedReport struct {
+	Iface string   `json:"iface"`
+	On    []string `json:"stacked_on"`
 }
 
 // autoReport is what a count without --backend would do.
@@ -125,24 +133,24 @@ type checkReport struct {
 // probeReport probes everything.
 func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeReport, error) {
 	r := &probeReport{Schema: probeSchema, Version: versionOf(), Root: s.Root, Interfaces: []string{}}
-	on, err := iface.Resolve(cl.ifaces)
+	where, err := cl.openNetNS()
 	if err != nil {
-		if len(cl.ifaces) > 0 {
-			return nil, err
-		}
-		// No default route is no reason to say nothing.
-		r.Unresolved, on = oneLine(err.Error()), iface.Selection{}
+		return nil, err
 	}
-	for _, i := range on.Interfaces {
-		r.Interfaces = append(r.Interfaces, i.Name)
+	var on iface.Selection
+	if err := where.Inside(func() (err error) { on, err = r.lookAround(cl); return err }); err != nil {
+		return nil, err
 	}
 	host, err := hostprobe.Probe(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r.Kernel, r.Arch = host.Kernel, host.Arch
-	all := probeAll(ctx, cl.backends, on.Interfaces)
-	if err := ctx.Err(); err != nil {
+	all, err := probeAll(ctx, cl.backends, where, on.Interfaces)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		return nil, err
 	}
 	r.Auto = s.autoReport(cl, all)
@@ -154,6 +162,33 @@ func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeRepor
 	}
 	r.Remedy = s.overallRemedy(all)
 	return r, nil
+}
+
+// lookAround finds the interfaces that are meant, and which of all are stacked.
+func (r *probeReport) lookAround(cl *commandLine) (iface.Selection, error) {
+	on, err := iface.Resolve(cl.ifaces)
+	if err != nil {
+		if len(cl.ifaces) > 0 {
+			return on, err
+		}
+		// No default route is no reason to say nothing.
+		r.Unresolved, on = oneLine(err.Error()), iface.Selection{}
+	}
+	for _, i := range on.Interfaces {
+		r.Interfaces = append(r.Interfaces, i.Name)
+	}
+	stacked, err := iface.AllStacked()
+	if err != nil {
+		return on, err
+	}
+	r.Stacked = make([]stackedReport, len(stacked))
+	for i, s := range stacked {
+		r.Stacked[i].Iface = s.Name
+		for _, b := range s.On {
+			r.Stacked[i].On = append(r.Stacked[i].On, b.Name)
+		}
+	}
+	return on, nil
 }
 
 // autoReport ranks what a count would rank.

@@ -25,6 +25,7 @@ func (r *probeReport) text(width int) string {
 			h.checks(i.Checks)
 		}
 	}
+	r.writeStack(&h)
 	h.heading("Machine: Linux " + r.Kernel + ", " + r.Arch)
 	for _, g := range r.Host {
 		h.line(g.Name)
@@ -35,6 +36,17 @@ func (r *probeReport) text(width int) string {
 		h.wrapped(2, 2, r.Remedy)
 	}
 	return h.String()
+}
+
+// writeStack says which interfaces show packets of others again.
+func (r *probeReport) writeStack(h *helpText) {
+	if len(r.Stacked) == 0 {
+		return
+	}
+	h.heading("Interfaces that show packets of others again (see links in the report)")
+	for _, s := range r.Stacked {
+		h.wrapped(2, 4, s.Iface+" is on "+strings.Join(s.On, ", "))
+	}
 }
 
 // writeAuto says what a count without --backend would do.

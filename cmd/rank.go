@@ -19,12 +19,16 @@ type plan struct {
 }
 
 // plan turns a choice into what the engine tries. For auto that takes probing.
-func (s *session) plan(ctx context.Context, cl *commandLine, c choice, on []flow.Interface) (plan, error) {
+func (s *session) plan(ctx context.Context, cl *commandLine, c choice, env *registry.BackendEnv) (plan, error) {
 	if !c.auto {
 		m := c.backends[0]
 		return plan{candidates: []engine.Candidate{{Name: m.name, Backend: m.backend, Config: m.config, Reason: c.reason}}}, nil
 	}
-	r := rank(probeAll(ctx, c.backends, on))
+	all, err := probeAll(ctx, c.backends, env.NetNS, env.Interfaces)
+	if err != nil {
+		return plan{}, err
+	}
+	r := rank(all)
 	for _, p := range r.rejected {
 		s.debugf("%v", p.err())
 	}
@@ -52,18 +56,24 @@ type probedInterface struct {
 
 // probeAll probes backends, on the interfaces that they are to count on where they can
 // tell more of those.
-func probeAll(ctx context.Context, backends []*mountedBackend, on []flow.Interface) []probed {
+func probeAll(ctx context.Context, backends []*mountedBackend, where *registry.NetNS, on []flow.Interface) ([]probed, error) {
 	all := make([]probed, 0, len(backends))
 	for _, m := range backends {
 		p := probed{mountedBackend: m, machine: m.config.Probe(ctx)}
 		if prober, ok := m.config.(registry.InterfaceProber); ok && m.backend.Caps.Has(registry.CapInterfaces) {
-			for _, i := range on {
-				p.interfaces = append(p.interfaces, probedInterface{i.Name, prober.ProbeInterface(ctx, i)})
+			err := where.Inside(func() error {
+				for _, i := range on {
+					p.interfaces = append(p.interfaces, probedInterface{i.Name, prober.ProbeInterface(ctx, i)})
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
 			}
 		}
 		all = append(all, p)
 	}
-	return all
+	return all, nil
 }
 
 // verdict is the worst of those on the machine and on the interfaces.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/engine"
 	"github.com/pktstat/pktstat/internal/iface"
+	"github.com/pktstat/pktstat/internal/netns"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -58,14 +60,15 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	pl, err := s.plan(ctx, cl, chosen, env.Interfaces)
+	pl, err := s.plan(ctx, cl, chosen, &env)
 	if err != nil {
 		return multierror.Append(err, open.close()...).ErrorOrNil()
 	}
 	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
-		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open, Stages: s.stages(cl),
+		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open, Stages: s.stages(cl, env.NetNS),
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
+		Over:    cl.over,
 		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,
 		Attached: func(c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {
@@ -103,7 +106,15 @@ func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEn
 	if !chosen.has(registry.CapInterfaces) {
 		return env, nil
 	}
-	found, err := iface.Resolve(cl.ifaces)
+	var err error
+	if env.NetNS, err = cl.openNetNS(); err != nil {
+		return env, err
+	}
+	var found iface.Selection
+	err = env.NetNS.Inside(func() (err error) {
+		found, err = iface.Resolve(cl.ifaces)
+		return err
+	})
 	if err != nil {
 		return env, err
 	}
@@ -114,8 +125,31 @@ func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEn
 	default:
 		s.say("interfaces %s are down: nothing is counted there until they are up", strings.Join(found.Down, ", "))
 	}
-	env.Interfaces = found.Interfaces
+	for _, spec := range found.Waiting {
+		s.say("no interface %s: waiting for one", waitedFor(spec))
+	}
+	env.Interfaces, env.Follow = found.Interfaces, found.Follow
 	return env, nil
+}
+
+// openNetNS opens the network namespace that was asked for, for the rest of the process;
+// nil if none was.
+func (cl *commandLine) openNetNS() (*registry.NetNS, error) {
+	if cl.netns == "" {
+		return nil, nil
+	}
+	ns, err := netns.Open(cl.netns)
+	if err != nil {
+		return nil, err
+	}
+	return &registry.NetNS{Name: ns.String(), Do: ns.Do}, nil
+}
+
+func waitedFor(spec string) string {
+	if spec == iface.Any {
+		return "is up"
+	}
+	return "matches " + strconv.Quote(spec)
 }
 
 // attached says that counting has begun; scripts wait for the line.
@@ -125,6 +159,9 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Ru
 	for _, m := range cl.backends {
 		if m.name == c.Name {
 			subject = m.subject()
+			if subject == "" && c.Backend.Caps.Has(registry.CapInterfaces) {
+				subject = "no interface yet"
+			}
 		}
 	}
 	s.announce("%s", attachedText(subject, c, others, a))

@@ -40,6 +40,9 @@ type Report struct {
 	RateLayer  Layer     // which of them rates are computed from
 
 	Sums
+	Links     []Link   // what of Total was counted on each interface, as far as that is known; nil: there is but one
+	LinkTotal Counters // what of Links was counted on interfaces while they were stacked on no other one
+
 	Run Sums // since the start of the run, in interval reports too (Rest is 0)
 
 	LostBytesUnknown bool     // Lost.Packets is known, its bytes are not
@@ -85,8 +88,11 @@ type Row struct {
 // Rows iterates over the rows in the report's order.
 func (r *Report) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
+		name := r.names()
 		for _, p := range r.Packed {
-			if !yield(r.row(p)) {
+			row := r.row(p)
+			row.Iface = name(row.Ifindex)
+			if !yield(row) {
 				return
 			}
 		}
@@ -101,11 +107,6 @@ func (r *Report) row(p *PackedRow) Row {
 	}
 	if r.Final {
 		row.Counters = p.Total
-	}
-	for i := range r.Interfaces {
-		if r.Interfaces[i].Index == row.Ifindex && row.Ifindex != 0 {
-			row.Iface = r.Interfaces[i].Name
-		}
 	}
 	return row
 }

@@ -93,6 +93,8 @@ type BackendConfig interface {
 // BackendEnv is what a backend needs to know of the run.
 type BackendEnv struct {
 	Interfaces []flow.Interface // resolved; empty unless the backend has CapInterfaces
+	Follow     Follow           // which others are meant that appear later; nil: none
+	NetNS      *NetNS           // where all of them are; nil: where the process is
 	MaxFlows   int              // bound on flows per epoch that tables are sized for
 	Interval   time.Duration    // ClockSource: Collect ends at each multiple; 0: only at EOF
 
@@ -100,6 +102,35 @@ type BackendEnv struct {
 	Now    func() time.Time                 // the run's clock
 	Notify func(format string, args ...any) // one line to the user (stderr)
 	Debugf func(format string, args ...any) // the same, under --debug only
+}
+
+// Follow tells whether an interface is meant that has appeared, has come up or has got a
+// name while a run goes on. It may be called at any time.
+type Follow func(Link) bool
+
+// Link is what a [Follow] looks at.
+type Link struct {
+	Name     string
+	AltNames []string
+	Up       bool
+}
+
+// NetNS is a network namespace (network_namespaces(7)).
+type NetNS struct {
+	Name string // as the user wrote it
+	// Do runs f on a thread that is in the namespace, and returns its error. Sockets that
+	// f opens and programs that it attaches are in the namespace; goroutines that it starts
+	// are not.
+	Do func(f func() error) error
+}
+
+// Inside runs f in the network namespace of the interfaces. On a nil NetNS that is the
+// one of the process.
+func (n *NetNS) Inside(f func() error) error {
+	if n == nil {
+		return f()
+	}
+	return n.Do(f)
 }
 
 // Source is an open backend. Its methods are called by one goroutine.
@@ -117,8 +148,9 @@ type Source interface {
 type Attachment struct {
 	Method         string // "tcx", "clsact", "native", "file", ...
 	Interfaces     []flow.Interface
-	PacketsInexact bool     // merged frames whose segments the hook cannot know
-	Notes          []string // what a reader must know: "egress is not seen"
+	StackedOn      map[uint32][]uint32 // by index: interfaces that show the same packets before or after it
+	PacketsInexact bool                // merged frames whose segments the hook cannot know
+	Notes          []string            // what a reader must know: "egress is not seen"
 }
 
 // Attached is implemented by sources that can describe how they are attached.

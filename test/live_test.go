@@ -73,7 +73,7 @@ func liveUntil(t *testing.T, timeout time.Duration) (ok bool) {
 // What people do most: Ctrl-C, or a service manager's TERM, in the middle.
 func TestSignalEndsWithTheFinalReport(t *testing.T) {
 	testenv.Privileged(t)
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{})
 			p := start(t, a.Host, "-i", a.Name, "-t", "0", "--output", "json")

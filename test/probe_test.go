@@ -110,7 +110,11 @@ type runnerUp struct{ Backend, Reason string }
 type probeReport struct {
 	Schema, Remedy string
 	Interfaces     []string
-	Auto           struct {
+	Stacked        []struct {
+		Iface string
+		On    []string `json:"stacked_on"`
+	}
+	Auto struct {
 		Backend   string
 		ExitCode  int        `json:"exit_code"`
 		RunnersUp []runnerUp `json:"runners_up"`

@@ -36,7 +36,9 @@ func start(t *testing.T, host *testnet.Host, args ...string) *process {
 func launch(t *testing.T, host *testnet.Host, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, lines: make(chan string, 1000)}
-	p.cmd.Stdout = &p.stdout
+	if cmd.Stdout == nil {
+		cmd.Stdout = &p.stdout
+	}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -71,18 +73,24 @@ func (p *process) errors() string {
 // counting waits until the process counts, as scripts do.
 func (p *process) counting() string {
 	p.t.Helper()
-	timeout := time.After(20 * time.Second)
+	return p.expect("counting on ")
+}
+
+// expect waits for the next line on stderr that begins with text.
+func (p *process) expect(text string) string {
+	p.t.Helper()
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case line, ok := <-p.lines:
 			switch {
 			case !ok:
-				p.t.Fatalf("%s ended without counting:\n%s", p.cmd, p.errors())
-			case strings.HasPrefix(line, "counting on "):
+				p.t.Fatalf("%s ended without saying %q:\n%s", p.cmd, text, p.errors())
+			case strings.HasPrefix(line, text):
 				return line
 			}
 		case <-timeout:
-			p.t.Fatalf("%s does not count:\n%s", p.cmd, p.errors())
+			p.t.Fatalf("%s does not say %q:\n%s", p.cmd, text, p.errors())
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,8 +24,26 @@ type report struct {
 	Start, End               time.Time
 	Duration                 float64 `json:"duration_s"`
 	Total, Other, Lost, Rest counters
-	FlowCount                int `json:"flow_count"`
+	Links                    []linkRow
+	LinkTotal                *counters `json:"link_total"`
+	FlowCount                int       `json:"flow_count"`
 	Flows                    []row
+}
+
+// linkRow is what was counted on an interface.
+type linkRow struct {
+	Iface     string
+	StackedOn []string `json:"stacked_on"`
+	counters
+}
+
+// stacked is what the interfaces are stacked on, as a list of names; "" on nothing.
+func (r *report) stacked() map[string]string {
+	m := map[string]string{}
+	for _, l := range r.Links {
+		m[l.Iface] = strings.Join(l.StackedOn, " ")
+	}
+	return m
 }
 
 type counters struct {
@@ -38,6 +57,7 @@ type row struct {
 	id
 	Direction, Iface string
 	counters
+	BPS float64
 }
 
 // id is what tells flows apart, without where they were seen.
@@ -117,11 +137,39 @@ func (r *report) checkSums(t *testing.T) {
 	for _, c := range []counters{r.Rest, r.Other, r.Lost} {
 		sum.Add(c.flow())
 	}
+	if r.Links != nil {
+		r.checkLinks(t)
+	}
 	if sum != r.Total.flow() {
 		t.Errorf("flows + rest + other + lost is %+v, total %+v", sum, r.Total)
 	}
 	if r.Duration < 0 || r.End.Before(r.Start) {
 		t.Errorf("from %s to %s in %v s", r.Start, r.End, r.Duration)
+	}
+}
+
+// checkLinks: what was counted to a flow on an interface is what was counted on the
+// interface, and link_total is none of it twice.
+func (r *report) checkLinks(t *testing.T) {
+	t.Helper()
+	var links, rows, alone, other flow.Counters
+	for i := range r.Links {
+		l := &r.Links[i]
+		links.Add(l.counters.flow())
+		if l.StackedOn == nil {
+			alone.Add(l.counters.flow())
+		}
+	}
+	for _, f := range r.Flows {
+		rows.Add(f.counters.flow())
+	}
+	rows.Add(r.Rest.flow())
+	other.Add(r.Other.flow())
+	if most := links.Minus(rows); most.Packets > other.Packets || rows.Packets > links.Packets {
+		t.Errorf("links add up to %+v, flows to %+v", links, rows)
+	}
+	if r.LinkTotal == nil || r.LinkTotal.Packets < alone.Packets || r.LinkTotal.Packets > links.Packets {
+		t.Errorf("link total is %+v, of %+v", r.LinkTotal, r.Links)
 	}
 }
 

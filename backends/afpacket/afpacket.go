@@ -71,7 +71,7 @@ func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.So
 		Env:  env,
 		Load: func() (*counter, error) { return newCounter(env.MaxFlows, env.Now), nil },
 		NewHook: func(t *counter) (ifsource.Hook, error) {
-			return &hook{counter: t, layout: c.layout(len(env.Interfaces)), snapLen: c.snapLen, debugf: env.Debugf}, nil
+			return &hook{layout: c.layout, counter: t, planned: len(env.Interfaces), snapLen: c.snapLen, debugf: env.Debugf}, nil
 		},
 		Explain: explain,
 	})

@@ -14,8 +14,10 @@ const method = "tpacket_v3"
 
 // hook opens rings.
 type hook struct {
+	layout  func(interfaces int) layout
 	counter *counter
-	layout  layout
+	planned int // interfaces from the beginning
+	open    int // now
 	snapLen int
 	debugf  func(string, ...any)
 }
@@ -46,7 +48,11 @@ func (h *hook) Attach(p *ifsource.Port) (a ifsource.Attached, err error) {
 	}
 	h.debugf("%s: %d rings of %d blocks of %d KiB", p.Name, len(rings), rings[0].blocks, rings[0].blockSize>>10)
 	h.counter.add(readers)
-	a.Detach = func() error { return h.counter.stop(readers) }
+	h.open++
+	a.Detach = func() error {
+		h.open--
+		return h.counter.stop(readers)
+	}
 	return a, nil
 }
 
@@ -55,7 +61,7 @@ func (h *hook) Close() error { return nil }
 
 // openRings opens the rings of an interface, which share its packets. They take none yet.
 func (h *hook) openRings(p *ifsource.Port) ([]*ring, error) {
-	l := h.layout
+	l := h.layout(max(h.planned, h.open+1))
 	if p.Loopback {
 		l = l.single() // its packets that go out can be left out for a single socket only
 	}

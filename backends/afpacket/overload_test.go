@@ -20,7 +20,7 @@ import (
 func attach(t *testing.T, on *testnet.Iface, l layout) (*counter, ifsource.Attached) {
 	t.Helper()
 	c := newCounter(livetest.MaxFlows, time.Now)
-	h := &hook{counter: c, layout: l, debugf: t.Logf}
+	h := &hook{counter: c, layout: func(int) layout { return l }, debugf: t.Logf}
 	var a ifsource.Attached
 	err := on.Do(func() (err error) {
 		a, err = h.Attach(&ifsource.Port{Interface: flow.Interface{Index: uint32(on.Index), Name: on.Name}})

@@ -16,24 +16,26 @@ import (
 // clsact attaches as filters of the clsact qdisc, beside those of others. Unlike
 // links, filters outlive a process that is killed: see owner.
 type clsact struct {
-	owner *owner
+	owner    *owner
+	position position
 }
 
 var _ attacher = (*clsact)(nil)
 
-func newClsact() (*clsact, error) {
+func newClsact(at position) (*clsact, error) {
 	o, err := newOwner()
 	if err != nil {
 		return nil, err
 	}
-	return &clsact{owner: o}, nil
+	return &clsact{owner: o, position: at}, nil
 }
 
 func (*clsact) method() string { return methodClsact }
 
 func (c *clsact) close() error { return c.owner.close() }
 
-// attach adds a filter that is asked before others as far as that is possible.
+// attach adds a filter that is asked before others as far as that is possible, or after
+// all that are there.
 func (c *clsact) attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error) {
 	created, err := addQdisc(p.Index)
 	if err != nil {
@@ -47,7 +49,7 @@ func (c *clsact) attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program
 		return nil, "", err
 	}
 	if f.Priority > 1 {
-		note = fmt.Sprintf("%s %s: another tc filter comes first, and what it takes is not counted", p.Name, dir)
+		note = othersFirst(p, dir, "another tc filter comes")
 	}
 	return func() error { return remove(f) }, note, nil
 }
@@ -66,7 +68,7 @@ func (c *clsact) add(index uint32, dir flow.Direction, prog *ebpf.Program, creat
 	f := &netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{
 			LinkIndex: int(index), Parent: parent(dir), Protocol: unix.ETH_P_ALL,
-			Priority: priority(all, parent(dir)), Handle: handle,
+			Priority: c.priority(all, parent(dir)), Handle: handle,
 		},
 		Fd: prog.FD(), Name: ownedName{c.owner.token, created}.String(), DirectAction: true,
 	}
@@ -96,9 +98,29 @@ func parent(dir flow.Direction) uint32 {
 	return netlink.HANDLE_MIN_INGRESS
 }
 
-// priority returns the first one that a filter of ours can have. BPF filters of one
-// priority and protocol share it, and the newest is asked first.
-func priority(all []netlink.Filter, parent uint32) uint16 {
+// priority returns the first one that a filter of ours can have, or the first one after
+// all. BPF filters of one priority and protocol share it, and the newest is asked first.
+func (c *clsact) priority(all []netlink.Filter, parent uint32) uint16 {
+	if c.position == last {
+		return priorityAfter(all, parent)
+	}
+	return firstPriority(all, parent)
+}
+
+func priorityAfter(all []netlink.Filter, parent uint32) uint16 {
+	prio := uint16(1)
+	for _, f := range all {
+		if a := f.Attrs(); a.Parent == parent && a.Priority >= prio {
+			prio = a.Priority
+			if name, ok := ownName(f); !ok || !name.alive() {
+				prio++
+			}
+		}
+	}
+	return prio
+}
+
+func firstPriority(all []netlink.Filter, parent uint32) uint16 {
 	prio := uint16(1)
 	for taken := true; taken; {
 		taken = false

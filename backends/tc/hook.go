@@ -18,6 +18,14 @@ const (
 	methodClsact = "clsact"
 )
 
+// position is where among the programs of others. Those may end the chain.
+type position bool
+
+const (
+	first position = false
+	last  position = true
+)
+
 // attacher is one of the two ways.
 type attacher interface {
 	// method is its name in the report.
@@ -29,18 +37,18 @@ type attacher interface {
 }
 
 // choose returns the way to attach.
-func choose(method string, debugf func(string, ...any)) (attacher, error) {
+func choose(method string, at position, debugf func(string, ...any)) (attacher, error) {
 	switch method {
 	case methodTCX:
-		return tcx{}, nil
+		return tcx{at}, nil
 	case methodAuto:
 		err := haveTCX()
 		if err == nil {
-			return tcx{}, nil
+			return tcx{at}, nil
 		}
 		debugf("attaching by clsact: %v", err)
 	}
-	return newClsact()
+	return newClsact(at)
 }
 
 // hook attaches a program for each direction.
@@ -76,6 +84,11 @@ func (h *hook) Attach(p *ifsource.Port) (ifsource.Attached, error) {
 		}
 	}
 	return a, nil
+}
+
+// othersFirst is the note on programs of others that packets come to before ours.
+func othersFirst(p *ifsource.Port, dir flow.Direction, what string) string {
+	return fmt.Sprintf("%s %s: %s first, and what it takes is not counted", p.Name, dir, what)
 }
 
 // Close implements [ifsource.Hook].

@@ -57,7 +57,7 @@ func tryTCX(table *bpfflow.Table) error {
 }
 
 func tryClsact(table *bpfflow.Table) error {
-	a, err := newClsact()
+	a, err := newClsact(first)
 	if err != nil {
 		return err
 	}

@@ -218,7 +218,7 @@ func watchLargest(t *testing.T, on *testnet.Iface) func() superFrame {
 	}
 	var a *clsact
 	err = on.Do(func() (err error) {
-		if a, err = newClsact(); err != nil {
+		if a, err = newClsact(first); err != nil {
 			return err
 		}
 		_, _, err = a.attach(&ifsource.Port{Interface: flow.Interface{Index: uint32(on.Index), Name: on.Name}}, flow.Egress, prog)

@@ -32,7 +32,8 @@ func init() {
 var needs = []caps.Capability{caps.BPF, caps.NetAdmin, caps.PerfMon}
 
 type config struct {
-	method string
+	method   string
+	position position
 }
 
 var _ registry.BackendConfig = (*config)(nil)
@@ -46,6 +47,17 @@ func (c *config) Flags(fs *flag.FlagSet) {
 		}
 		return fmt.Errorf("unknown method %q: there are auto, tcx, clsact", s)
 	})
+	fs.Func("position", "`PLACE` among other tc programs of the interface: first (default), or last, where only what they let pass is counted", func(s string) error {
+		switch s {
+		case "first":
+			c.position = first
+		case "last":
+			c.position = last
+		default:
+			return fmt.Errorf("unknown position %q: there are first, last", s)
+		}
+		return nil
+	})
 }
 
 // Open loads the programs and attaches them to every interface.
@@ -56,7 +68,7 @@ func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.So
 			return load(bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
 		},
 		NewHook: func(t *bpfflow.Table) (ifsource.Hook, error) {
-			a, err := choose(c.method, env.Debugf)
+			a, err := choose(c.method, c.position, env.Debugf)
 			if err != nil {
 				return nil, err
 			}

@@ -14,25 +14,33 @@ import (
 )
 
 // tcx attaches by links (since 6.6). They vanish with the process or the interface.
-type tcx struct{}
+type tcx struct{ position position }
 
 var _ attacher = tcx{}
 
 func (tcx) method() string { return methodTCX }
 
-// attach puts the program before others: those may end the chain.
-func (tcx) attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (func() error, string, error) {
+func (t tcx) attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (func() error, string, error) {
 	hook := ebpf.AttachTCXIngress
 	if dir == flow.Egress {
 		hook = ebpf.AttachTCXEgress
 	}
-	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: int(p.Index), Program: prog, Attach: hook, Anchor: link.Head(),
-	})
+	anchor, note := link.Head(), ""
+	if t.position == last {
+		anchor = link.Tail()
+		others, err := link.QueryPrograms(link.QueryOptions{Target: int(p.Index), Attach: hook})
+		if err != nil {
+			return nil, "", fmt.Errorf("look for other programs: %w", err)
+		}
+		if len(others.Programs) > 0 {
+			note = othersFirst(p, dir, "another tc program comes")
+		}
+	}
+	l, err := link.AttachTCX(link.TCXOptions{Interface: int(p.Index), Program: prog, Attach: hook, Anchor: anchor})
 	if err != nil {
 		return nil, "", err
 	}
-	return l.Close, "", nil
+	return l.Close, note, nil
 }
 
 func (tcx) close() error { return nil }

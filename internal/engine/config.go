@@ -27,6 +27,8 @@ type Config struct {
 	Timeout time.Duration // 0: until the context ends or the source does
 	Refresh time.Duration // length of an interval report
 
+	Over []Threshold // the first one that is passed ends the run with an [OverError]
+
 	// ReportNow asks for an interval report before its time (SIGUSR1). May be nil.
 	ReportNow <-chan struct{}
 	// Attached is called once counting has started, with what was chosen and what was

@@ -35,7 +35,7 @@ const collectWithin = 5 * time.Second
 // every output its reports; the final one always, with everything counted until
 // then. The outputs are closed when it returns.
 //
-// The error is the source's or the first of the outputs' (then it wraps
+// The error is an [OverError], the source's or the first of the outputs' (then it wraps
 // [ErrOutput]); a [multierror.Error] if there are several. That ctx ended is no error.
 func Run(ctx context.Context, c Config) error {
 	var result *multierror.Error
@@ -53,7 +53,10 @@ func Run(ctx context.Context, c Config) error {
 	if c.Attached != nil {
 		c.Attached(o.cand, o.runnersUp, r.attachment)
 	}
-	if err := r.loop(ctx); err != nil {
+	switch err := r.loop(ctx); {
+	case errors.As(err, new(*OverError)):
+		result = multierror.Append(result, err)
+	case err != nil:
 		result = multierror.Append(result, fmt.Errorf("backend %s: %w", o.cand.Name, err))
 	}
 	// Detach before the last reports are written: a slow output must not keep
@@ -73,6 +76,8 @@ type run struct {
 	opened
 	ledger  *ledger.Ledger
 	batch   *flow.Batch
+	links   links
+	loads   loads
 	stages  stages
 	outlets outlets
 	rate    flow.Layer
@@ -102,6 +107,7 @@ func (r *run) begin(from opened) {
 		r.start, r.end, r.intervalStart = now, now, now
 	}
 	r.batch = flow.NewBatch(func(recs []flow.Record) error {
+		r.links.add(recs) // before keys are projected
 		r.stages.begin(context.Background())
 		r.stages.records(recs)
 		r.ledger.Merge(recs)
@@ -138,7 +144,7 @@ func (r *run) loop(ctx context.Context) error {
 // loopWall serves live sources: the engine's clock ticks.
 func (r *run) loopWall(ctx context.Context) error {
 	uncut := context.WithoutCancel(ctx)
-	tick := time.NewTicker(min(r.c.Refresh, collectEvery))
+	tick := time.NewTicker(r.c.tick())
 	defer tick.Stop()
 	var wake <-chan struct{}
 	if w, ok := r.src.(registry.Waker); ok {
@@ -164,6 +170,9 @@ func (r *run) loopWall(ctx context.Context) error {
 		}
 		// A tick that comes a little early must not put the report off to the
 		// next one.
+		if due && !wantsIntervals(r.c.Outputs) {
+			r.soFar(begun)
+		}
 		if now := r.c.Env.Now(); due || now.Add(r.c.Refresh/8).After(next) {
 			r.interval()
 			for !next.After(now) {
@@ -251,7 +260,17 @@ func (r *run) collect(ctx context.Context) error {
 	if b.End.After(r.end) {
 		r.end = b.End
 	}
+	if over := r.exceeded(); over != nil && notEOF(err) == nil {
+		return over
+	}
 	return err
+}
+
+// soFar answers who asks for a report that no output writes.
+func (r *run) soFar(begun time.Time) {
+	t := r.ledger.Sums(ledger.Run).Total
+	r.c.Env.Notify("so far %d packets, %d bytes, %d flows in %s; no output writes reports of intervals, as ndjson does",
+		t.Packets, t.Bytes, r.ledger.Len(), r.c.Env.Now().Sub(begun).Round(time.Millisecond))
 }
 
 func (r *run) showProgress(begun time.Time) {

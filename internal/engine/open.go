@@ -61,7 +61,7 @@ func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, e
 	}
 	env := c.Env
 	env.MaxFlows = c.MaxFlows
-	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource && wantsIntervals(c.Outputs) {
+	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource && (wantsIntervals(c.Outputs) || len(c.Over) > 0) {
 		env.Interval = c.Refresh
 	}
 	if !cand.Backend.Caps.Has(registry.CapInterfaces) {
@@ -85,4 +85,5 @@ func (r *run) describe() {
 	if a, ok := r.src.(registry.Attached); ok {
 		r.attachment = a.Attachment()
 	}
+	r.links.settle(&r.attachment)
 }

@@ -15,12 +15,14 @@ func (r *run) interval() {
 		r.outlets.interval(rep, r.clock == registry.ClockSource)
 		r.intervalStart = r.end
 		r.ledger.EndInterval()
+		r.links.endInterval()
 	}
 }
 
 // final reports the whole run.
 func (r *run) final() {
 	r.ledger.EndInterval()
+	r.links.endInterval()
 	rep := r.report(ledger.Run, r.outlets.top(registry.WhenFinal))
 	rep.Final = true
 	r.outlets.final(rep)
@@ -43,6 +45,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	if span == ledger.Run {
 		rep.Start = r.start
 	}
+	r.links.report(rep, span)
 	r.stages.report(rep)
 	return rep
 }

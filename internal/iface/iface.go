@@ -27,6 +27,11 @@ const fallback = "eth0"
 type Selection struct {
 	Interfaces []flow.Interface // in the order of the names; those of a pattern by index
 	Down       []string         // which of them are down
+
+	// Follow tells which interfaces are meant that appear later; nil if each was named.
+	Follow registry.Follow
+	// Waiting are patterns (and [Any]) that nothing matches yet.
+	Waiting []string
 }
 
 // Resolve finds the interfaces of the network namespace of the calling thread.
@@ -34,6 +39,8 @@ type Selection struct {
 // (path.Match: "veth*"), or one of these after "!", which takes interfaces out;
 // with nothing but exclusions they are taken out of [Any]. No specs at all mean
 // the interface of the IPv4 default route, else of the IPv6 one, else eth0.
+//
+// A name must be there; nothing needs to match a pattern yet.
 func Resolve(specs []string) (Selection, error) {
 	all, err := list()
 	if err != nil {
@@ -44,7 +51,12 @@ func Resolve(specs []string) (Selection, error) {
 		return selection(l), err
 	}
 	chosen, err := match(all, specs)
-	return selection(chosen...), err
+	if err != nil {
+		return Selection{}, err
+	}
+	s := selection(chosen...)
+	s.Follow, s.Waiting = follow(all, specs), waiting(all, specs)
+	return s, nil
 }
 
 // link is what is needed of an interface.
@@ -56,9 +68,9 @@ type link struct {
 
 // list returns all interfaces by index.
 func list() ([]link, error) {
-	nls, err := netlink.LinkList()
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return nil, fmt.Errorf("list interfaces: %w", err)
+	nls, err := listAll()
+	if err != nil {
+		return nil, err
 	}
 	links := make([]link, 0, len(nls))
 	for _, nl := range nls {
@@ -73,6 +85,14 @@ func list() ([]link, error) {
 	return links, nil
 }
 
+func listAll() ([]netlink.Link, error) {
+	nls, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	return nls, nil
+}
+
 func selection(links ...link) Selection {
 	var s Selection
 	for _, l := range links {
@@ -84,24 +104,14 @@ func selection(links ...link) Selection {
 	return s
 }
 
-// match returns the links that specs name, each once.
+// match returns the links that specs name, each once. There may be none if some of specs
+// may be met later.
 func match(all []link, specs []string) ([]link, error) {
-	var wanted, excluded []string
-	for _, s := range specs {
-		if not, ok := strings.CutPrefix(s, "!"); ok {
-			excluded = append(excluded, not)
-		} else {
-			wanted = append(wanted, s)
-		}
-	}
-	if len(wanted) == 0 {
-		wanted = []string{Any}
-	}
-
+	wanted, excluded := split(specs)
 	var chosen []link
 	for _, spec := range wanted {
 		found, err := find(all, spec)
-		if err != nil {
+		if err != nil && (!errors.Is(err, errNone) || !isOpen(spec)) {
 			return nil, err
 		}
 		for _, l := range found {
@@ -120,7 +130,7 @@ func match(all []link, specs []string) ([]link, error) {
 			return slices.ContainsFunc(out, func(l link) bool { return l.Index == c.Index })
 		})
 	}
-	if len(chosen) == 0 {
+	if len(chosen) == 0 && !slices.ContainsFunc(wanted, isOpen) {
 		return nil, fmt.Errorf("%w: --iface %s: there are %s", errNone, strings.Join(specs, " --iface "), names(all))
 	}
 	return chosen, nil
@@ -130,41 +140,29 @@ var errNone = errors.New("no such interface")
 
 // find returns the links that one spec names, an error wrapping errNone if none.
 func find(all []link, spec string) ([]link, error) {
-	// A name may hold characters that mean something in a pattern.
-	if i := slices.IndexFunc(all, func(l link) bool { return l.Name == spec }); i >= 0 {
+	if i, ok := byName(all, spec); ok {
 		return all[i : i+1], nil
 	}
+	if _, err := path.Match(spec, ""); err != nil {
+		return nil, fmt.Errorf("%w: --iface %q: %w", registry.ErrUsage, spec, err)
+	}
 	var found []link
-	if spec == Any {
-		for _, l := range all {
-			if l.up {
-				found = append(found, l)
-			}
-		}
-		if found == nil {
-			return nil, fmt.Errorf("%w: none is up: there are %s", errNone, names(all))
-		}
-		return found, nil
-	}
 	for _, l := range all {
-		for _, name := range append([]string{l.Name}, l.altNames...) {
-			ok, err := path.Match(spec, name)
-			if err != nil {
-				return nil, fmt.Errorf("%w: --iface %q: %w", registry.ErrUsage, spec, err)
-			}
-			if ok {
-				found = append(found, l)
-				break
-			}
+		if spec == Any && l.up || spec != Any && matches(spec, append([]string{l.Name}, l.altNames...)) {
+			found = append(found, l)
 		}
 	}
-	switch {
-	case found != nil:
+	if found != nil {
 		return found, nil
-	case strings.ContainsAny(spec, "*?["):
-		return nil, fmt.Errorf("%w: nothing matches %q: there are %s", errNone, spec, names(all))
 	}
 	return nil, &notFoundError{name: spec, there: names(all)}
+}
+
+// byName finds an interface by its own name, which may hold characters that mean
+// something in a pattern.
+func byName(all []link, name string) (i int, ok bool) {
+	i = slices.IndexFunc(all, func(l link) bool { return l.Name == name })
+	return i, i >= 0
 }
 
 // notFoundError is an errNone with a sentence of its own.

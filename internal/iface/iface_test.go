@@ -67,7 +67,6 @@ func TestNoMatch(t *testing.T) {
 	}{
 		{specs: "eth7", want: `interface "eth7" does not exist: there are eth0, eth1, lo, veth1, veth2, we*rd`},
 		{specs: "lo eth7", want: `interface "eth7" does not exist`},
-		{specs: "docker*", want: `nothing matches "docker*": there are eth0,`},
 		{specs: "lo !l*", want: "no such interface: --iface lo --iface !l*: there are eth0,"},
 		{specs: "veth[", want: "syntax error in pattern", usage: true},
 		{specs: "!veth[", want: "syntax error in pattern", usage: true},
@@ -77,9 +76,62 @@ func TestNoMatch(t *testing.T) {
 			t.Errorf("%s: %v, %v; want an error with %q", tc.specs, got, err, tc.want)
 		}
 	}
+}
+
+func TestWaiting(t *testing.T) {
 	down := []link{{Interface: flow.Interface{Index: 1, Name: "lo"}}}
-	if _, err := match(down, []string{Any}); err == nil || !strings.Contains(err.Error(), "none is up: there are lo") {
-		t.Errorf("any, and all are down: %v", err)
+	for _, tc := range []struct {
+		links             []link
+		specs, now, later string
+	}{
+		{links(), "docker*", "", "docker*"},
+		{links(), "docker* veth1 br?", "veth1", "docker* br?"},
+		{links(), "veth* !veth*", "", ""},
+		{links(), "any", "lo eth0 veth1 veth2 we*rd", ""},
+		{down, "any", "", "any"},
+		{down, "!docker0", "", "any"},
+		{down, "l*", "lo", ""},
+	} {
+		specs := strings.Fields(tc.specs)
+		got, err := match(tc.links, specs)
+		if names := joined(selection(got...)); err != nil || names != tc.now {
+			t.Errorf("%s: %s, %v, want %s", tc.specs, names, err, tc.now)
+		}
+		if later := strings.Join(waiting(tc.links, specs), " "); later != tc.later {
+			t.Errorf("%s: waiting for %q, want %q", tc.specs, later, tc.later)
+		}
+	}
+}
+
+// TestFollow: which interfaces are meant that appear later.
+func TestFollow(t *testing.T) {
+	for _, specs := range []string{"eth0", "lo eth0", "we*rd", "eth0 !docker0"} {
+		if follow(links(), strings.Fields(specs)) != nil {
+			t.Errorf("%s: others are followed, too", specs)
+		}
+	}
+	for _, tc := range []struct {
+		specs  string
+		link   registry.Link
+		meant  bool
+		reason string
+	}{
+		{"any", registry.Link{Name: "new0", Up: true}, true, "it is up"},
+		{"any", registry.Link{Name: "new0"}, false, "it is down"},
+		{"any !new0", registry.Link{Name: "new0", Up: true}, false, "it is excluded"},
+		{"any !n*", registry.Link{Name: "new0", Up: true}, false, "it is excluded"},
+		{"!docker0", registry.Link{Name: "new0", Up: true}, true, "only others are excluded"},
+		{"!docker0", registry.Link{Name: "docker0", Up: true}, false, "it is excluded"},
+		{"veth*", registry.Link{Name: "veth9"}, true, "patterns mean those that are down, too"},
+		{"veth*", registry.Link{Name: "eth9", Up: true}, false, "it does not match"},
+		{"veth*", registry.Link{Name: "x", AltNames: []string{"veth9"}}, true, "another name matches"},
+		{"veth* !alt*", registry.Link{Name: "veth9", AltNames: []string{"alt9"}}, false, "another name is excluded"},
+		{"lo veth*", registry.Link{Name: "lo", Up: true}, false, "names are not patterns"},
+		{"veth* any !any", registry.Link{Name: "veth9", Up: true}, false, "all are excluded"},
+	} {
+		if got := follow(links(), strings.Fields(tc.specs))(tc.link); got != tc.meant {
+			t.Errorf("%s and %+v: %t, although %s", tc.specs, tc.link, got, tc.reason)
+		}
 	}
 }
 

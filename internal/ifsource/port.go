@@ -2,6 +2,7 @@ package ifsource
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 
@@ -15,19 +16,19 @@ type Port struct {
 	Raw      bool // there is no link header
 	Loopback bool
 
-	wanted   string   // the name that was asked for
+	wanted   string   // the name that was asked for; "" if any or a pattern means it
 	attached Attached // as it is, or was last
-	gone     bool     // the interface has vanished
-	refused  bool     // it has returned, but could not be attached to; gone, too
+	below    []uint32 // the ports that it is stacked on, as it is, or was last
+	gone     bool     // nothing is counted on it any more
 }
 
 // newPort finds out what kind of interface it is.
-func newPort(iface flow.Interface) (*Port, error) {
+func newPort(iface flow.Interface, wanted string) (*Port, error) {
 	link, err := netlink.LinkByIndex(int(iface.Index))
 	if err != nil {
 		return nil, fmt.Errorf("interface %s: %w", iface.Name, err)
 	}
-	p := &Port{Interface: iface, wanted: iface.Name}
+	p := &Port{Interface: iface, wanted: wanted}
 	// The hardware type of include/uapi/linux/if_arp.h, as netlink names it.
 	switch kind := link.Attrs().EncapType; kind {
 	case "ether":
@@ -37,8 +38,11 @@ func newPort(iface flow.Interface) (*Port, error) {
 		"unknown519", // ARPHRD_RAWIP
 		"unknown823": // ARPHRD_IP6GRE
 		p.Raw = true
+	case "ieee802.11", "ieee802.11/prism", "ieee802.11/radiotap":
+		return nil, fmt.Errorf("%w: interface %s: link type %s: it is in monitor mode and shows raw wireless frames: count on it in managed mode, or read a capture",
+			registry.ErrUnsupported, iface.Name, kind)
 	default:
-		return nil, fmt.Errorf("%w: interface %s: link type %s", registry.ErrUnsupported, iface.Name, kind)
+		return nil, fmt.Errorf("%w: interface %s: link type %s: there is neither Ethernet nor plain IP on it", registry.ErrUnsupported, iface.Name, strings.TrimPrefix(kind, "unknown"))
 	}
 	return p, nil
 }

@@ -2,7 +2,8 @@
 // interfaces, programs or sockets. It attaches to each, follows what becomes of them, and
 // collects from the table that all of them count into.
 //
-// All of it happens in the network namespace of the process.
+// All of it happens in one network namespace, which is that of the process or that of
+// the environment.
 package ifsource
 
 import (
@@ -14,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/ifstack"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -70,8 +72,13 @@ type source struct {
 	hook    Hook
 	watcher *watcher
 
-	mu    sync.Mutex // the watcher changes ports
-	ports []*Port    // those that have gone too: rows name them
+	named []string // interfaces that are taken up again when they return
+
+	mu        sync.Mutex // the watcher changes what follows
+	ports     []*Port    // those that have gone too: rows name them
+	refused   map[uint32]string
+	stack     ifstack.Stack
+	described *registry.Attachment // nil: to be made again
 }
 
 var (
@@ -83,7 +90,7 @@ var (
 // Open makes the table and attaches to every interface of the environment, or leaves
 // nothing attached.
 func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
-	if len(o.Env.Interfaces) == 0 {
+	if len(o.Env.Interfaces) == 0 && o.Env.Follow == nil {
 		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
 	}
 	s := &source{Env: o.Env, Notes: o.Notes, Explain: o.Explain}
@@ -96,7 +103,7 @@ func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 		s.hook, err = o.NewHook(t)
 		return err
 	}
-	if err := s.open(ctx); err != nil {
+	if err := s.Env.NetNS.Inside(func() error { return s.open(ctx) }); err != nil {
 		return nil, o.Explain(errors.Join(err, s.Close()))
 	}
 	return s, nil
@@ -109,11 +116,15 @@ func (s *source) open(ctx context.Context) (err error) {
 		return err
 	}
 	for _, iface := range s.Env.Interfaces {
-		p, err := newPort(iface)
+		if s.follows(iface) {
+			continue // it may as well not be counted on
+		}
+		p, err := newPort(iface, iface.Name)
 		if err != nil {
 			return err
 		}
 		s.ports = append(s.ports, p)
+		s.named = append(s.named, p.wanted)
 	}
 	if err := s.load(); err != nil {
 		return err
@@ -125,6 +136,50 @@ func (s *source) open(ctx context.Context) (err error) {
 		if err := s.attach(p); err != nil {
 			return err
 		}
+	}
+	return s.openOthers(ctx)
+}
+
+// follows reports whether any or a pattern means an interface that is there. Then
+// nobody has named it, or it makes no difference.
+func (s *source) follows(iface flow.Interface) bool {
+	return s.Env.Follow != nil && s.Env.Follow(registry.Link{Name: iface.Name, Up: true})
+}
+
+// openOthers attaches to the interfaces that any or a pattern means, those that have come
+// since they were looked up included. One that cannot be counted on is said, unless there
+// is no other.
+func (s *source) openOthers(ctx context.Context) error {
+	var failed []error
+	for _, iface := range s.Env.Interfaces {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !s.follows(iface) {
+			continue
+		}
+		err := s.add(iface, "")
+		switch {
+		case err == nil || hasGone(err):
+			continue
+		case errors.Is(s.Explain(err), registry.ErrPermission):
+			return err
+		}
+		s.refuse(iface)
+		failed = append(failed, err)
+	}
+	if len(failed) > 0 && len(s.ports) == 0 {
+		return failed[0]
+	}
+	for _, err := range failed {
+		s.Env.Notify("not counted: %v", s.Explain(err))
+	}
+	links, err := list()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		s.changed(l.Attrs())
 	}
 	return nil
 }
@@ -148,15 +203,33 @@ func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 func (s *source) Attachment() registry.Attachment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.restack()
+	if s.described == nil {
+		a := s.describe()
+		s.described = &a
+	}
+	return *s.described
+}
+
+// describe makes the attachment, which is not changed after.
+func (s *source) describe() registry.Attachment {
 	a := registry.Attachment{Notes: slices.Clone(s.Notes)}
+	if s.Env.NetNS != nil {
+		a.Notes = append(a.Notes, "in network namespace "+s.Env.NetNS.Name)
+	}
 	var methods []string
 	names := map[string][]string{} // by method
+	seen := map[flow.Interface]bool{}
 	for _, p := range s.ports {
-		if !slices.Contains(a.Interfaces, p.Interface) {
+		if !seen[p.Interface] {
+			seen[p.Interface] = true
 			a.Interfaces = append(a.Interfaces, p.Interface)
 		}
-		if p.attached.Method == "" {
-			continue // refused
+		if len(p.below) > 0 {
+			if a.StackedOn == nil {
+				a.StackedOn = map[uint32][]uint32{}
+			}
+			a.StackedOn[p.Index] = p.below
 		}
 		if !slices.Contains(methods, p.attached.Method) {
 			methods = append(methods, p.attached.Method)
@@ -179,7 +252,9 @@ func (s *source) Attachment() registry.Attachment {
 }
 
 // Close implements [registry.Source].
-func (s *source) Close() error {
+func (s *source) Close() error { return s.Env.NetNS.Inside(s.close) }
+
+func (s *source) close() error {
 	var errs []error
 	if s.watcher != nil {
 		s.watcher.stop() // before taking the lock: it may be waiting for that

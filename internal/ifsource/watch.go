@@ -1,103 +1,130 @@
 package ifsource
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
-
-	"github.com/pktstat/pktstat/flow"
 )
 
-// watcher follows what becomes of the interfaces: one that vanishes is taken up
-// again when it returns, and a new name is followed.
+// watcher listens to what becomes of the interfaces of a network namespace
+// (rtnetlink(7)).
 type watcher struct {
-	done  chan struct{} // closed to end it
-	ended chan struct{}
+	socket   *nl.NetlinkSocket
+	stopping atomic.Bool
+	ended    chan struct{}
 }
 
-// watch subscribes to changes of the interfaces in this network namespace.
+// watch subscribes to changes in the network namespace of the calling thread.
 func watch(s *source) (*watcher, error) {
-	w := &watcher{done: make(chan struct{}), ended: make(chan struct{})}
-	updates := make(chan netlink.LinkUpdate, 64)
-	var failure atomic.Pointer[error]
-	err := netlink.LinkSubscribeWithOptions(updates, w.done, netlink.LinkSubscribeOptions{
-		ErrorCallback: func(err error) { failure.CompareAndSwap(nil, &err) },
-	})
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 	if err != nil {
 		return nil, fmt.Errorf("watch the interfaces: %w", err)
 	}
-	go func() {
-		defer close(w.ended)
-		for u := range updates { // closed by the subscription
-			s.changed(u)
-		}
-		select {
-		case <-w.done:
-		default:
-			s.Env.Notify("interfaces that vanish or return are not noticed any more: %v", *failure.Load())
-		}
-	}()
+	w := &watcher{socket: socket, ended: make(chan struct{})}
+	go w.serve(s)
 	return w, nil
 }
 
+func (w *watcher) serve(s *source) {
+	defer close(w.ended)
+	for {
+		messages, from, err := w.socket.Receive()
+		switch {
+		case w.stopping.Load():
+			return
+		case errors.Is(err, unix.ENOBUFS):
+			// More happened than the socket's buffer holds. Look at how it is now; what is
+			// still in the buffer comes to the same.
+			s.Env.Debugf("the interfaces change faster than that can be followed: looking at all of them")
+			err = s.Env.NetNS.Inside(s.resync)
+		case err == nil && from.Pid == nl.PidKernel:
+			err = s.Env.NetNS.Inside(func() error {
+				for i := range messages {
+					h := unix.NlMsghdr(messages[i].Header)
+					s.heard(&h, messages[i].Data)
+				}
+				return nil
+			})
+		}
+		if err != nil {
+			s.Env.Notify("interfaces that appear or vanish are not noticed any more: %v", err)
+			return
+		}
+	}
+}
+
 func (w *watcher) stop() {
-	close(w.done)
+	w.stopping.Store(true)
+	w.socket.Close()
 	<-w.ended
 }
 
-// changed takes notice of one change.
-func (s *source) changed(u netlink.LinkUpdate) {
-	if u.Family != unix.AF_UNSPEC {
-		return // a port has joined or left a bridge
+// heard takes notice of one message.
+func (s *source) heard(h *unix.NlMsghdr, data []byte) {
+	if h.Type != unix.RTM_NEWLINK && h.Type != unix.RTM_DELLINK {
+		return
+	}
+	if nl.DeserializeIfInfomsg(data).Family != unix.AF_UNSPEC {
+		return // a port has joined or left a bridge: another message says so, too
+	}
+	l, err := netlink.LinkDeserialize(h, data)
+	if err != nil {
+		s.Env.Debugf("a message about an interface: %v", err)
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := flow.Interface{Index: uint32(u.Index), Name: u.Attrs().Name}
-	i := slices.IndexFunc(s.ports, func(p *Port) bool { return p.Index == now.Index && (!p.gone || p.refused) })
-	switch {
-	case i >= 0 && s.ports[i].refused:
-		s.ports[i].refused = u.Header.Type != unix.RTM_DELLINK
-	case i >= 0 && u.Header.Type == unix.RTM_DELLINK:
-		s.vanished(s.ports[i])
-	case i >= 0 && s.ports[i].Name != now.Name:
-		s.Env.Notify("interface %s is now named %s", s.ports[i].Name, now.Name)
-		s.ports[i].Name = now.Name
-	case i < 0 && u.Header.Type == unix.RTM_NEWLINK:
-		s.appeared(now)
-	}
-}
-
-// vanished detaches from an interface that was deleted or moved to another network
-// namespace. The table keeps what was counted on it.
-func (s *source) vanished(p *Port) {
-	p.gone = true
-	if err := p.detach(); err != nil {
-		s.Env.Debugf("detach %s: %v", p.Name, err)
-	}
-	s.Env.Notify("interface %s has gone: it is counted up to here, and again when it returns", p.Name)
-}
-
-// appeared attaches to an interface that has the name of one that has vanished.
-func (s *source) appeared(iface flow.Interface) {
-	waiting := func(p *Port) bool { return p.wanted == iface.Name && p.gone }
-	there := func(p *Port) bool { return p.wanted == iface.Name && !p.gone }
-	if !slices.ContainsFunc(s.ports, waiting) || slices.ContainsFunc(s.ports, there) {
-		return
-	}
-	p, err := newPort(iface)
-	if err == nil {
-		err = s.attach(p)
+	if h.Type == unix.RTM_DELLINK {
+		s.vanished(uint32(l.Attrs().Index))
 	} else {
-		p = &Port{Interface: iface, wanted: iface.Name}
+		s.changed(l.Attrs())
 	}
-	p.gone, p.refused = err != nil, err != nil
-	s.ports = append(s.ports, p)
+}
+
+// resync makes up for messages that were lost.
+func (s *source) resync() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	links, err := list()
 	if err != nil {
-		s.Env.Notify("interface %s has returned, but is not counted: %v", iface.Name, s.Explain(err))
-		return
+		return err
 	}
-	s.Env.Notify("interface %s has returned: counting on it again", iface.Name)
+	there := make(map[uint32]bool, len(links))
+	for _, l := range links {
+		there[uint32(l.Attrs().Index)] = true
+	}
+	var gone []uint32
+	for index := range s.stack.All() {
+		if !there[index] {
+			gone = append(gone, index)
+		}
+	}
+	for _, index := range gone {
+		s.vanished(index)
+	}
+	for _, l := range links {
+		s.changed(l.Attrs())
+	}
+	return nil
+}
+
+// list returns all interfaces.
+func list() ([]netlink.Link, error) {
+	const attempts = 10
+	var links []netlink.Link
+	var err error
+	for range attempts {
+		links, err = netlink.LinkList()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break // else there was a change meanwhile
+		}
+	}
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	return links, nil
 }

@@ -66,6 +66,7 @@ func TestWatch(t *testing.T) {
 				return livetest.Open(t, b.name, []string{b.option}, on)
 			}
 			t.Run("rename, delete, return", func(t *testing.T) { testReturn(t, open) })
+			t.Run("down, up, MTU", func(t *testing.T) { testDownUp(t, open) })
 			t.Run("move and return", func(t *testing.T) { testMove(t, open) })
 			t.Run("return as another kind", func(t *testing.T) { testRefused(t, open) })
 		})
@@ -106,6 +107,34 @@ func testReturn(t *testing.T, open opener) {
 	}
 	deleteLink(t, "w0")
 	s.WaitSaid("interface w0 has gone")
+}
+
+// testDownUp: what an interface does not lose its programs by is no matter.
+func testDownUp(t *testing.T, open opener) {
+	index := newVeth(t, "w0")
+	s := open(t, &testnet.Iface{Name: "w0", Index: index})
+	defer s.Close()
+	send(t, "w0-peer", 2)
+	if err := netlink.LinkSetDown(byName(t, "w0")); err != nil {
+		t.Fatal(err)
+	}
+	setUp(t, "w0")
+	send(t, "w0-peer", 3)
+	for _, mtu := range []int{1280, 1500} {
+		for _, name := range []string{"w0", "w0-peer"} {
+			if err := netlink.LinkSetMTU(byName(t, name), mtu); err != nil {
+				t.Fatal(err)
+			}
+		}
+		send(t, "w0-peer", 4)
+	}
+	if got := counted(s.Records(), index); got != 2+3+4+4 {
+		t.Errorf("%d packets are counted of 13", got)
+	}
+	if said := s.Said(); len(said) > 0 {
+		t.Errorf("said %q", said)
+	}
+	deleteLink(t, "w0")
 }
 
 // testMove: in another network namespace the interface is not counted on, and its
@@ -279,21 +308,33 @@ func moveTo(t *testing.T, name string, h *testnet.Host) {
 // queue until the kernel's link watch has run, and drops them without a word.
 func send(t *testing.T, name string, n int) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); byName(t, name).Attrs().OperState != netlink.OperUp; time.Sleep(time.Millisecond) {
+	if err := sendFrames(name, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func sendFrames(name string, n int) error {
+	l, err := netlink.LinkByName(name)
+	for end := time.Now().Add(10 * time.Second); err == nil && l.Attrs().OperState != netlink.OperUp; l, err = netlink.LinkByName(name) {
 		if time.Now().After(end) {
-			t.Fatalf("interface %s is not up", name)
+			return fmt.Errorf("interface %s is not up", name)
 		}
+		time.Sleep(time.Millisecond)
+	}
+	if err != nil {
+		return err
 	}
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer unix.Close(fd)
 	frame := make([]byte, 60)
 	frame[12], frame[13] = testType>>8, testType&0xff
 	for range n {
-		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: byName(t, name).Attrs().Index}); err != nil {
-			t.Fatal(err)
+		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index}); err != nil {
+			return err
 		}
 	}
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/iface"
 	"github.com/pktstat/pktstat/internal/sourcetest"
 	"github.com/pktstat/pktstat/internal/testnet"
 	"github.com/pktstat/pktstat/registry"
@@ -46,6 +47,30 @@ func Setup(args []string, on ...*testnet.Iface) sourcetest.Setup {
 // closed when the test ends, if not before.
 func TryOpen(tb testing.TB, backend string, args []string, on ...*testnet.Iface) (*Source, error) {
 	tb.Helper()
+	return tryOpen(tb, backend, args, on[0].Host, Setup(args, on...).Env)
+}
+
+// OpenMatching opens a backend as the command line does with these names and patterns of
+// interfaces (see iface.Resolve) in the network namespace of a host.
+func OpenMatching(tb testing.TB, backend string, args []string, h *testnet.Host, specs ...string) *Source {
+	tb.Helper()
+	env := Setup(args).Env
+	env.NetNS = &registry.NetNS{Name: h.NetNS(), Do: h.Do}
+	var found iface.Selection
+	err := h.Do(func() (err error) { found, err = iface.Resolve(specs); return err })
+	if err != nil {
+		tb.Fatal(err)
+	}
+	env.Interfaces, env.Follow = found.Interfaces, found.Follow
+	s, err := tryOpen(tb, backend, args, nil, env)
+	if err != nil {
+		tb.Fatalf("open %s %q on %q: %v", backend, args, specs, err)
+	}
+	return s
+}
+
+func tryOpen(tb testing.TB, backend string, args []string, from *testnet.Host, env registry.BackendEnv) (*Source, error) {
+	tb.Helper()
 	b, err := registry.Backends.Lookup(backend)
 	if err != nil {
 		tb.Fatal(err)
@@ -57,8 +82,7 @@ func TryOpen(tb testing.TB, backend string, args []string, on ...*testnet.Iface)
 	if err := fs.Parse(args); err != nil {
 		tb.Fatal(err)
 	}
-	s := &Source{tb: tb, host: on[0].Host}
-	env := Setup(args, on...).Env
+	s := &Source{tb: tb, host: from}
 	env.Notify, env.Debugf = s.said.add, func(f string, a ...any) { tb.Logf(f, a...) }
 	err = s.inside(func() (err error) {
 		s.src, err = c.Open(context.Background(), env)
@@ -98,6 +122,12 @@ func (s *Source) Close() {
 
 // Attachment is what the source says of itself.
 func (s *Source) Attachment() registry.Attachment { return s.src.(registry.Attached).Attachment() }
+
+// Registered is the source itself.
+func (s *Source) Registered() registry.Source { return s.src }
+
+// Said returns what the source has told the user.
+func (s *Source) Said() []string { return s.said.all() }
 
 // Collect calls f with what was counted since the previous Collect.
 func (s *Source) Collect(f func([]flow.Record)) (other, lost flow.Counters) {
@@ -148,7 +178,7 @@ func Sum(records []flow.Record, k flow.Key) (c flow.Counters) {
 // WaitSaid waits until the source has told the user something that contains text.
 func (s *Source) WaitSaid(text string) {
 	s.tb.Helper()
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		said := s.said.all()
 		if slices.ContainsFunc(said, func(l string) bool { return strings.Contains(l, text) }) {
 			return

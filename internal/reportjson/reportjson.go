@@ -80,6 +80,10 @@ func (e *encoder) head(r *flow.Report) {
 	e.sum("other", r.Other, false)
 	e.sum("lost", r.Lost, r.LostBytesUnknown)
 	e.sum("rest", r.Rest, false)
+	if r.Links != nil {
+		e.links(r)
+		e.sum("link_total", r.LinkTotal, false)
+	}
 	e.key("flow_count").uint(uint64(r.FlowCount))
 }
 
@@ -89,6 +93,25 @@ func (e *encoder) runnersUp(all []flow.RunnerUp) {
 		e.element().open('{')
 		e.key("backend").string(u.Backend)
 		e.key("reason").string(u.Why)
+		e.close('}')
+	}
+	e.close(']')
+}
+
+func (e *encoder) links(r *flow.Report) {
+	e.key("links").open('[')
+	for i := range r.Links {
+		l := &r.Links[i]
+		e.element().open('{')
+		if l.Index != 0 {
+			e.key("iface").string(l.Name)
+		}
+		e.counters(l.Counters)
+		e.key("bps").float(r.BitRate(l.Counters))
+		e.key("pps").float(r.PacketRate(l.Counters))
+		if len(l.StackedOn) > 0 {
+			e.strings("stacked_on", l.StackedOn)
+		}
 		e.close('}')
 	}
 	e.close(']')

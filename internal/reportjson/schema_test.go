@@ -19,7 +19,7 @@ import (
 // The fields in the order of the schema.
 var (
 	reportFields = strings.Fields(`schema final seq backend attach reason runners_up interfaces start end duration_s by rate_layer
-		packets_exact notes total other lost rest flow_count flows`)
+		packets_exact notes total other lost rest links link_total flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op sub ethertype vlan
 		direction iface packets bytes frame_bytes retransmits bps pps first last pid comm uid cgroup_id cgroup container match netns`)
 )
@@ -32,6 +32,13 @@ type jsonCounters struct {
 }
 
 type jsonRunnerUp struct{ Backend, Reason string }
+
+type jsonLink struct {
+	Iface *string
+	jsonCounters
+	BPS, PPS  *float64
+	StackedOn []string `json:"stacked_on"`
+}
 
 type jsonReport struct {
 	Schema                   string
@@ -47,7 +54,9 @@ type jsonReport struct {
 	PacketsExact             *bool  `json:"packets_exact"`
 	Notes                    []string
 	Total, Other, Lost, Rest *jsonCounters
-	FlowCount                *int `json:"flow_count"`
+	Links                    []jsonLink
+	LinkTotal                *jsonCounters `json:"link_total"`
+	FlowCount                *int          `json:"flow_count"`
 	Flows                    []json.RawMessage
 }
 
@@ -135,6 +144,8 @@ func TestReadsBack(t *testing.T) {
 				t.Errorf("%s: by %q, want %q", g.Name, by, r.Dims)
 			}
 
+			checkLinks(t, g.Name, r, &got)
+
 			sum := counters(got.Rest)
 			sum.Add(counters(got.Other))
 			sum.Add(counters(got.Lost))
@@ -155,6 +166,19 @@ func TestReadsBack(t *testing.T) {
 
 func counters(c *jsonCounters) flow.Counters {
 	return flow.Counters{Packets: *c.Packets, Bytes: *c.Bytes, FrameBytes: *c.FrameBytes}
+}
+
+// checkLinks compares what was counted on each interface.
+func checkLinks(t *testing.T, name string, r *flow.Report, got *jsonReport) {
+	t.Helper()
+	same := slices.EqualFunc(got.Links, r.Links, func(g jsonLink, w flow.Link) bool {
+		named := name == "hostile" || g.Iface == nil || *g.Iface == w.Name && slices.Equal(g.StackedOn, w.StackedOn)
+		return named && (g.Iface != nil) == (w.Index != 0) && len(g.StackedOn) == len(w.StackedOn) &&
+			counters(&g.jsonCounters) == w.Counters && *g.BPS == r.BitRate(w.Counters) && *g.PPS == r.PacketRate(w.Counters)
+	})
+	if (got.LinkTotal != nil) != (r.Links != nil) || got.LinkTotal != nil && counters(got.LinkTotal) != r.LinkTotal || !same {
+		t.Errorf("%s: links read back as %+v, %+v", name, got.Links, got.LinkTotal)
+	}
 }
 
 // checkFlow compares a flow with its row, and returns its counters.

@@ -36,6 +36,7 @@ func Goldens() []Golden {
 		{"huge", []*flow.Report{huge()}},
 		{"hostile", []*flow.Report{named(hostileNames)}},
 		{"harmless", []*flow.Report{named(harmlessNames)}},
+		{"links", []*flow.Report{stacked()}},
 	}
 }
 
@@ -315,6 +316,10 @@ func named(names []string) *flow.Report {
 		k.Ifindex = uint32(i + 1)
 		r.Interfaces = append(r.Interfaces, flow.Interface{Index: k.Ifindex, Name: name})
 		add(r, k, uint64(100-i), 2800, 4200)
+		r.Links = append(r.Links, flow.Link{
+			Interface: r.Interfaces[i], StackedOn: []string{name, names[3]},
+			Counters: flow.Counters{Packets: uint64(100 - i), Bytes: 2800, FrameBytes: 4200},
+		})
 		name = cmp.Or(name, "-") // an empty one is absent
 		own(r, flow.Owner{PID: uint32(i + 1), Comm: name, CgroupID: uint64(i + 1), Cgroup: name, Container: name}, flow.MatchExact)
 	}
@@ -355,6 +360,7 @@ func clone(reports []*flow.Report) []*flow.Report {
 	for _, r := range reports {
 		c := *r
 		c.Interfaces, c.Notes, c.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
+		c.Links = slices.Clone(r.Links)
 		c.Owners, c.RunnersUp = maps.Clone(r.Owners), slices.Clone(r.RunnersUp)
 		for _, p := range r.Packed {
 			row := *p
@@ -381,6 +387,9 @@ func overwrite(r *flow.Report) {
 	}
 	for i := range r.RunnersUp {
 		r.RunnersUp[i] = flow.RunnerUp{Backend: "overwritten"}
+	}
+	for i := range r.Links {
+		r.Links[i] = flow.Link{Interface: flow.Interface{Name: "overwritten"}}
 	}
 	*r = flow.Report{Backend: "overwritten"}
 }

@@ -13,7 +13,7 @@ import (
 // line is what a line of the file shows: a flow, or one of the report's sums.
 type line struct {
 	report *flow.Report
-	kind   string // "flow", "rest", "other", "lost", "total"
+	kind   string // "flow", "rest", "other", "lost", "total", "link", "link_total"
 	row    flow.Row
 	has    rowfields.Set
 	counts flow.Counters
@@ -23,6 +23,15 @@ type line struct {
 func (l *line) flow(r *flow.Report) {
 	l.kind, l.isFlow = "flow", true
 	l.has, l.counts = rowfields.Of(r.Dims, &l.row), l.row.Counters
+}
+
+// link shows what was counted on an interface, in the flow's column of that.
+func (l *line) link(link *flow.Link) {
+	l.sum("link", link.Counters)
+	l.row.Iface, l.row.Ifindex = link.Name, link.Index
+	if link.Index != 0 {
+		l.has = rowfields.Iface
+	}
 }
 
 func (l *line) sum(kind string, c flow.Counters) {

@@ -82,8 +82,25 @@ func (t *table) write(buf *bufio.Writer, r *flow.Report) error {
 			return err
 		}
 	}
+	if r.Links != nil {
+		if err := t.writeLinks(w, &l); err != nil {
+			return err
+		}
+	}
 	w.Flush()
 	return w.Error()
+}
+
+// writeLinks writes what was counted on each interface.
+func (t *table) writeLinks(w *csv.Writer, l *line) error {
+	for i := range l.report.Links {
+		l.link(&l.report.Links[i])
+		if err := t.writeLine(w, l); err != nil {
+			return err
+		}
+	}
+	l.sum("link_total", l.report.LinkTotal)
+	return t.writeLine(w, l)
 }
 
 // writeLine appends all cells to one buffer and makes one string of it, of which

@@ -67,6 +67,18 @@ func TestReadsBack(t *testing.T) {
 			}
 			sum.Add(row.Counters)
 		}
+		if r.Links != nil {
+			for i, l := range append(slices.Clone(r.Links), flow.Link{Counters: r.LinkTotal}) {
+				line, want := lines[4+i], "link"
+				if i == len(r.Links) {
+					want = "link_total"
+				}
+				if got := counters(t, line); line["row"] != want || got != l.Counters || g.Name != "hostile" && line["iface"] != l.Name {
+					t.Errorf("%s: line %v, want %s of %+v", g.Name, line, want, l)
+				}
+			}
+			lines = lines[:len(lines)-len(r.Links)-1]
+		}
 		if len(lines) != 4 {
 			t.Fatalf("%s: %d lines after the flows, want 4", g.Name, len(lines))
 		}

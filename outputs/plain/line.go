@@ -128,6 +128,9 @@ func appendSums(b []byte, r *flow.Report) []byte {
 		}
 		b = append(b, '\n')
 	}
+	if r.Links != nil {
+		b = appendLinks(b, r)
+	}
 	for _, note := range r.Notes {
 		b = append(termsafe.Append(append(b, "note "...), note), '\n')
 	}
@@ -147,6 +150,30 @@ func appendSums(b []byte, r *flow.Report) []byte {
 		b = append(b, " packets_exact=false"...)
 	}
 	return append(b, '\n')
+}
+
+// appendLinks appends a line for what was counted on each interface, and one for each
+// packet once.
+func appendLinks(b []byte, r *flow.Report) []byte {
+	for i := range r.Links {
+		l := &r.Links[i]
+		name := l.Name
+		if l.Index == 0 {
+			name = unknown // gone, and forgotten
+		}
+		b = termsafe.AppendWord(append(b, "link iface="...), name)
+		b = appendRates(appendCounters(b, l.Counters), r, l.Counters)
+		for i, on := range l.StackedOn {
+			lead := " stacked_on="
+			if i > 0 {
+				lead = ","
+			}
+			b = termsafe.AppendWord(append(b, lead...), on)
+		}
+		b = append(b, '\n')
+	}
+	b = appendCounters(append(b, "link_total"...), r.LinkTotal)
+	return append(appendRates(b, r, r.LinkTotal), '\n')
 }
 
 func appendCounters(b []byte, c flow.Counters) []byte {

@@ -56,6 +56,7 @@ func TestReadsBack(t *testing.T) {
 			sum.Add(row.Counters)
 			lines = lines[1:]
 		}
+		links := r.Links
 		for i, line := range lines {
 			kind, _, _ := strings.Cut(line, " ")
 			switch {
@@ -65,6 +66,15 @@ func TestReadsBack(t *testing.T) {
 				}
 			case kind == "rest" || kind == "other" || kind == "lost":
 				sum.Add(counters(t, line))
+			case kind == "link" && len(links) > 0:
+				if got := counters(t, line); got != links[0].Counters || len(links[0].StackedOn) > 0 != strings.Contains(line, " stacked_on=") {
+					t.Errorf("%s: %q, want %v", g.Name, line, links[0])
+				}
+				links = links[1:]
+			case kind == "link_total" && r.Links != nil && len(links) == 0:
+				if got := counters(t, line); got != r.LinkTotal {
+					t.Errorf("%s: %q, want %v", g.Name, line, r.LinkTotal)
+				}
 			case kind != "note":
 				t.Errorf("%s: unexpected line %q", g.Name, line)
 			}

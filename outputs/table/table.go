@@ -96,5 +96,8 @@ func (c *config) write(w *bufio.Writer, r *flow.Report, width int) error {
 	if err := g.render(w); err != nil {
 		return err
 	}
+	if err := c.writeLinks(w, r, width); err != nil {
+		return err
+	}
 	return writeFooting(w, r, hidden)
 }

@@ -38,11 +38,13 @@ type cell struct {
 	row  flow.Row
 	has  rowfields.Set
 	dims flow.Dims
+	on   []string // what the row's interface is stacked on
 }
 
 func (c *cell) set(l *list, r *row) {
 	c.dims = l.view.shown(l.dims)
 	c.row = flow.Row{Key: r.key.Key(), Owner: *r.owner, Match: r.match}
+	c.on = l.stackedOn[c.row.Ifindex]
 	if c.row.Ifindex != 0 {
 		for i := range l.interfaces {
 			if l.interfaces[i].Index == c.row.Ifindex {
@@ -83,7 +85,7 @@ var columns = [...]column{
 	{name: "dir", title: "Dir", needs: rowfields.Dir, usual: 3, goes: 6, text: dirText,
 		compare: func(_ *list, a, b *row) int { return cmp.Compare(a.key.Dir, b.key.Dir) }},
 	{name: "iface", title: "Iface", needs: rowfields.Iface, usual: 5, goes: 5, text: ifaceText, compare: compareIface},
-	{name: "interface", title: "Interface", usual: 9, text: ifaceText, compare: compareIface},
+	{name: "interface", title: "Interface", usual: 9, text: linkText, compare: compareIface},
 	{name: "vlan", title: "VLAN", needs: rowfields.VLAN, usual: 4, goes: 3, text: vlanText,
 		compare: func(_ *list, a, b *row) int { return cmp.Compare(a.key.VLAN, b.key.VLAN) }},
 	{name: "comm", title: "Process", needs: rowfields.Comm, usual: 8, goes: 8, text: commText, compare: compareComm},
@@ -177,6 +179,19 @@ func ifaceText(b []byte, c *cell) []byte {
 		return append(b, '-')
 	}
 	return termsafe.Append(b, rowfields.IfaceName(&c.row))
+}
+
+// linkText tells what an interface is stacked on, too.
+func linkText(b []byte, c *cell) []byte {
+	b = ifaceText(b, c)
+	for i, name := range c.on {
+		lead := " on "
+		if i > 0 {
+			lead = ", "
+		}
+		b = termsafe.Append(append(b, lead...), name)
+	}
+	return b
 }
 
 func vlanText(b []byte, c *cell) []byte {

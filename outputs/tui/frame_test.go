@@ -61,6 +61,13 @@ var scenes = []struct {
 	{"ports", func(m *model, _ *network) { press(m, "P") }},
 	{"protocols", func(m *model, _ *network) { press(m, "R") }},
 	{"interfaces", func(m *model, _ *network) { press(m, "I") }},
+	{"stacked", func(m *model, w *network) {
+		r := w.next()
+		r.Links = []flow.Link{{Interface: w.base.Interfaces[0], StackedOn: []string{"eth1", "eth2"}}, {Interface: w.base.Interfaces[1]}}
+		r.LinkTotal = flow.Counters{Packets: 1000, Bytes: 1_000_000, FrameBytes: 1_014_000}
+		report(m, r)
+		press(m, "I")
+	}},
 	{"whole-run", func(m *model, _ *network) { press(m, "c") }},
 	{"details", func(m *model, _ *network) { press(m, "j[enter]") }},
 	{"host-details", func(m *model, _ *network) { press(m, "H[enter]") }},

@@ -78,6 +78,9 @@ func (m *model) nowParts() []string {
 	if m.directions() && m.last.length > 0 {
 		parts = append(parts, m.theme.in.Render("in "+rate(m.last.in)), m.theme.out.Render("out "+rate(m.last.out)))
 	}
+	if len(h.stackedOn) > 0 {
+		parts = append(parts, "each packet once "+rate(h.once.At(h.rateLayer)))
+	}
 	parts = append(parts, plainRate(perSecond(h.now.Total.Packets, h.length))+" packets/s")
 	return append(parts, "rates: "+layerName(h.rateLayer), "bytes: "+layerName(flow.LayerIP))
 }

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +37,8 @@ type heading struct {
 	backend    string
 	attach     string
 	interfaces []flow.Interface
+	stackedOn  map[uint32][]string // interfaces that show the same packets, by index; never changed
+	once       flow.Counters       // of the last interval, of interfaces that are stacked on none
 	notes      []string
 	inexact    bool
 	dims       flow.Dims
@@ -116,6 +119,7 @@ func (s *store) head(r *flow.Report) {
 	h.backend, h.attach = r.Backend, r.Attach
 	h.interfaces = append(h.interfaces[:0:0], r.Interfaces...)
 	h.notes = append(h.notes[:0:0], r.Notes...)
+	h.stack(r.Links)
 	h.inexact, h.unknown = r.PacketsInexact, r.LostBytesUnknown
 	h.dims, h.layers, h.rateLayer = r.Dims, r.Layers, r.RateLayer
 	if h.start.IsZero() || r.Start.Before(h.start) {
@@ -127,6 +131,24 @@ func (s *store) head(r *flow.Report) {
 		return
 	}
 	h.length, h.now, h.run = r.Duration(), r.Sums, r.Run
+	h.once = r.LinkTotal
+}
+
+// stack learns what is stacked on what, of the interfaces with traffic.
+func (h *heading) stack(links []flow.Link) {
+	var on map[uint32][]string
+	for i := range links {
+		l := &links[i]
+		if len(l.StackedOn) == 0 || slices.Equal(h.stackedOn[l.Index], l.StackedOn) {
+			continue
+		}
+		if on == nil {
+			on = make(map[uint32][]string, len(h.stackedOn)+1)
+			maps.Copy(on, h.stackedOn) // h may have been copied
+			h.stackedOn = on
+		}
+		on[l.Index] = slices.Clone(l.StackedOn)
+	}
 }
 
 // addFinal takes over the totals of the run; what was current stays so.

@@ -1,0 +1,94 @@
+package table
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/termsafe"
+	"github.com/pktstat/pktstat/internal/units"
+)
+
+// How many interfaces there is room for, and how many names of those below one.
+const (
+	shownLinks = 8
+	shownBelow = 3
+)
+
+// The columns of text of the table of interfaces.
+var (
+	linkColumn  = &column{name: "interface", title: "Interface", shrinks: true}
+	belowColumn = &column{name: "stacked on", title: "Stacked on", goes: 1}
+)
+
+// writeLinks writes a second table: what was counted on each interface, the busiest first.
+func (c *config) writeLinks(w *bufio.Writer, r *flow.Report, width int) error {
+	if r.Links == nil {
+		return nil
+	}
+	g := linkGrid(r, c.units)
+	g.fit(width, false)
+	if err := w.WriteByte('\n'); err != nil {
+		return err
+	}
+	return g.render(w)
+}
+
+func linkGrid(r *flow.Report, u units.System) *grid {
+	links := slices.DeleteFunc(slices.Clone(r.Links), func(l flow.Link) bool { return l.Counters.IsZero() })
+	slices.SortStableFunc(links, func(a, b flow.Link) int {
+		return cmp.Or(cmp.Compare(b.At(r.RateLayer), a.At(r.RateLayer)), cmp.Compare(b.Packets, a.Packets))
+	})
+	var more flow.Counters
+	hidden := links[min(shownLinks, len(links)):]
+	for i := range hidden {
+		more.Add(hidden[i].Counters)
+	}
+	links = links[:len(links)-len(hidden)]
+
+	g := &grid{rows: len(links)}
+	add := func(c *column, cell func(*flow.Link) string, sums ...string) {
+		f := filled{column: c, title: c.title}
+		for i := range links {
+			f.cells = append(f.cells, cell(&links[i]))
+		}
+		if len(hidden) == 0 {
+			sums = sums[1:]
+		}
+		f.cells = append(f.cells, sums...)
+		f.measure()
+		g.columns = append(g.columns, f)
+	}
+	add(linkColumn, linkName, plural(len(hidden), "more interface"), "each packet once")
+	if slices.ContainsFunc(links, func(l flow.Link) bool { return l.StackedOn != nil }) {
+		add(belowColumn, below, "", "")
+	}
+	for _, c := range allColumns {
+		if c.number != nil && !c.extra {
+			add(c, func(l *flow.Link) string { return c.number(r, l.Counters, u) }, c.number(r, more, u), c.number(r, r.LinkTotal, u))
+		}
+	}
+	return g
+}
+
+func linkName(l *flow.Link) string {
+	if l.Index == 0 {
+		return "(gone)"
+	}
+	return termsafe.String(l.Name)
+}
+
+func below(l *flow.Link) string {
+	names := make([]string, 0, shownBelow)
+	for _, name := range l.StackedOn[:min(shownBelow, len(l.StackedOn))] {
+		names = append(names, termsafe.String(name))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(l.StackedOn) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}

@@ -1,0 +1,340 @@
+package test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+)
+
+// Churn: how many interfaces come and go, and for how long. A minute and more is by
+// PKTSTAT_CHURN.
+const (
+	churnPairs   = 200
+	churnWorkers = 8
+	churnTime    = 3 * time.Second
+	churnEnv     = "PKTSTAT_CHURN"
+)
+
+// TestChurn creates, uses and deletes interfaces at random. All that was sent on them is
+// counted, and when they are gone nothing is left of them: no file descriptor, program,
+// map or link of the process, no thread, no memory.
+func TestChurn(t *testing.T) {
+	testenv.Privileged(t)
+	lasts := churnTime
+	if s := os.Getenv(churnEnv); s != "" {
+		var err error
+		if lasts, err = time.ParseDuration(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		backend []string
+		threads int // that the Go runtime may keep from the busiest moment
+	}{
+		{[]string{"tc"}, 8},
+		{[]string{"xdp", "--xdp-mode", "generic"}, 8},
+		{[]string{"afpacket", "--afpacket-rings", "1"}, churnPairs}, // one waits for each ring
+	} {
+		t.Run(c.backend[0], func(t *testing.T) {
+			r := quietHost(t)
+			args := append([]string{"--netns", r.NetNS(), "-i", "veth*", "-t", "0", "-j", "-b"}, c.backend...)
+			p := start(t, nil, args...)
+			p.counting()
+			said := newSayings(p)
+			ch := &churn{router: r, said: said, until: time.Now().Add(lasts / 5), sent: map[string]uint64{}}
+			ch.run(t) // buffers grow to what they need
+			before := resourcesOf(t, p.cmd.Process.Pid)
+			ch.until = time.Now().Add(lasts)
+			ch.run(t)
+			before.threads += c.threads
+			before.kilobytes += 16 << 10 // fragments of what was needed at the busiest moment
+			eventuallyWithin(t, p.cmd.Process.Pid, before)
+			p.signal(syscall.SIGINT)
+			<-said.ended
+			got := finalOf(t, p)
+			all := uint64(0)
+			for _, n := range ch.sent {
+				all += n
+			}
+			if got.Total.Packets != all || !got.Other.flow().IsZero() || !got.Lost.flow().IsZero() {
+				t.Errorf("%d packets were sent; total %+v, other %+v, lost %+v", all, got.Total, got.Other, got.Lost)
+			}
+			byName := map[string]uint64{}
+			for _, l := range got.Links {
+				if l.Packets > 0 {
+					byName[l.Iface] += l.Packets
+				}
+			}
+			if !maps.Equal(byName, ch.sent) {
+				t.Errorf("links have %v, sent %v", byName, ch.sent)
+			}
+			t.Logf("%d interfaces came and went, %d packets", said.count("has appeared"), all)
+		})
+	}
+}
+
+// sayings is what a process says, while it says it.
+type sayings struct {
+	mu    sync.Mutex
+	lines map[string]int
+	more  chan struct{} // closed at the next line
+	ended chan struct{}
+}
+
+func newSayings(p *process) *sayings {
+	s := &sayings{lines: map[string]int{}, more: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		for line := range p.lines {
+			s.mu.Lock()
+			s.lines[line]++
+			close(s.more)
+			s.more = make(chan struct{})
+			s.mu.Unlock()
+		}
+	}()
+	return s
+}
+
+// wait waits until a line has been said n times.
+func (s *sayings) wait(line string, n int) error {
+	timeout := time.After(time.Minute)
+	for {
+		s.mu.Lock()
+		said, more := s.lines[line], s.more
+		s.mu.Unlock()
+		if said >= n {
+			return nil
+		}
+		select {
+		case <-more:
+		case <-s.ended:
+			return fmt.Errorf("%q was said %d times of %d, and there is no more", line, said, n)
+		case <-timeout:
+			return fmt.Errorf("%q was said %d times of %d", line, said, n)
+		}
+	}
+}
+
+// count returns how many lines end like that, before the colon.
+func (s *sayings) count(end string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for line, times := range s.lines {
+		if before, _, _ := strings.Cut(line, ":"); strings.HasSuffix(before, end) {
+			n += times
+		}
+	}
+	return n
+}
+
+// churn makes and deletes pairs vethN and peerN.
+type churn struct {
+	*router
+	said  *sayings
+	until time.Time
+
+	mu   sync.Mutex
+	sent map[string]uint64 // packets by interface that is counted on
+	made [churnPairs]int   // how often there was the pair
+}
+
+func (c *churn) run(t *testing.T) {
+	t.Helper()
+	var workers sync.WaitGroup
+	errs := make([]error, churnWorkers)
+	for w := range churnWorkers {
+		workers.Go(func() { errs[w] = c.work(w) })
+	}
+	workers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// work does so with some of them, and deletes all in the end.
+func (c *churn) work(worker int) error {
+	there := map[int]bool{}
+	for time.Now().Before(c.until) {
+		n := worker + churnWorkers*rand.IntN(churnPairs/churnWorkers)
+		step := c.use
+		switch {
+		case !there[n]:
+			step = c.add
+		case rand.IntN(3) == 0:
+			step = c.del
+		}
+		if err := step(n); err != nil {
+			return err
+		}
+		there[n] = true
+		if _, err := c.Netlink().LinkByName(name(n)); err != nil {
+			delete(there, n)
+		}
+	}
+	for n := range there {
+		if err := c.del(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func name(n int) string { return "veth" + strconv.Itoa(n) }
+
+func (c *churn) add(n int) error {
+	pair := netlink.NewVeth(netlink.LinkAttrs{Name: name(n), Flags: 1})
+	pair.PeerName = "peer" + strconv.Itoa(n)
+	if err := c.Netlink().LinkAdd(pair); err != nil {
+		return fmt.Errorf("add %s: %w", pair.Name, err)
+	}
+	for _, name := range []string{pair.Name, pair.PeerName} {
+		l, err := c.Netlink().LinkByName(name)
+		if err == nil {
+			err = c.Netlink().LinkSetUp(l)
+		}
+		if err != nil {
+			return fmt.Errorf("set up %s: %w", name, err)
+		}
+	}
+	c.made[n]++ // nobody else has this one
+	if err := c.said.wait("interface "+pair.Name+" has appeared: counting on it", c.made[n]); err != nil {
+		return err
+	}
+	return c.use(n)
+}
+
+// use sends some frames, and waits until they have arrived.
+func (c *churn) use(n int) error {
+	var ends [2]*testnet.Iface
+	for i, name := range []string{name(n), "peer" + strconv.Itoa(n)} {
+		end, err := c.up(name)
+		if err != nil {
+			return err
+		}
+		ends[i] = end
+	}
+	count := 1 + rand.IntN(50)
+	before := ends[0].Stats().RxPackets
+	s, err := ends[1].OpenSender()
+	if err != nil {
+		return err
+	}
+	frame := ends[1].Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46))
+	for range count {
+		err = errors.Join(err, s.Send(frame))
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	for end := time.Now().Add(time.Minute); ends[0].Stats().RxPackets < before+uint64(count); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("%s has not received %d packets", ends[0].Name, count)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sent[name(n)] += uint64(count)
+	return nil
+}
+
+// up waits until an interface sends: it has no queue before that.
+func (c *churn) up(name string) (*testnet.Iface, error) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		l, err := c.Netlink().LinkByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if a := l.Attrs(); a.OperState == netlink.OperUp {
+			return &testnet.Iface{Host: c.Host, Name: name, Index: a.Index, MAC: a.HardwareAddr}, nil
+		}
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("%s is not up", name)
+		}
+	}
+}
+
+func (c *churn) del(n int) error {
+	l, err := c.Netlink().LinkByName(name(n))
+	if err == nil {
+		err = c.Netlink().LinkDel(l)
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", name(n), err)
+	}
+	return c.said.wait("interface "+name(n)+" has gone: it is counted up to here", c.made[n])
+}
+
+// resources are what a process holds.
+type resources struct {
+	files, programs, maps, links, threads int
+	kilobytes                             int // of memory
+}
+
+func resourcesOf(t *testing.T, pid int) (r resources) {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d", pid)
+	infos, err := filepath.Glob(dir + "/fdinfo/*")
+	if err != nil || len(infos) == 0 {
+		t.Fatalf("file descriptors of %d: %v", pid, err)
+	}
+	for _, file := range infos {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // closed since
+		}
+		r.files++
+		for kind, n := range map[string]*int{"link_id": &r.links, "prog_id": &r.programs, "map_id": &r.maps} {
+			if strings.Contains(string(text), "\n"+kind+":") {
+				*n++
+			}
+		}
+	}
+	status, err := os.ReadFile(dir + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		f := strings.Fields(line)
+		switch f[0] {
+		case "Threads:":
+			r.threads, err = strconv.Atoi(f[1])
+		case "VmRSS:":
+			r.kilobytes, err = strconv.Atoi(f[1])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// eventuallyWithin waits until a process holds no more than that.
+func eventuallyWithin(t *testing.T, pid int, bound resources) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		now := resourcesOf(t, pid)
+		if now.files <= bound.files && now.programs <= bound.programs && now.maps <= bound.maps && now.links <= bound.links &&
+			now.threads <= bound.threads && now.kilobytes <= bound.kilobytes {
+			t.Logf("bound %+v, now %+v", bound, now)
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("bound %+v, now %+v", bound, now)
+		}
+	}
+}
