@@ -144,7 +144,9 @@ func testAny(t *testing.T, match matcher) {
 	h.do(func() error { return netlink.LinkSetName(h.link("w1"), "w2") })
 	s.WaitSaid("interface w1 is now named w2")
 	h.up("w2")
+	h.do(func() error { return netlink.LinkSetDown(h.link("w1-peer")) }) // before 6.2 it must be
 	h.do(func() error { return netlink.LinkSetName(h.link("w1-peer"), "w2-peer") })
+	h.up("w2-peer")
 	h.send("w2", 3)
 	check(t, s, map[int]uint64{index: 3})
 }
