@@ -169,7 +169,7 @@ func TestWithoutProcesses(t *testing.T) {
 func TestKilledWithProcesses(t *testing.T) {
 	testenv.Privileged(t)
 	a, _ := testnet.Pair(t, testnet.Link{})
-	for _, args := range [][]string{{"-b", "tc", "--process", "-i", a.Name}, {"-b", "cgroup"}, {"-b", "kprobe"}} {
+	for _, args := range [][]string{{"-b", "xdp", "--process", "-i", a.Name}, {"-b", "cgroup"}, {"-b", "kprobe"}} {
 		p := start(t, a.Host, append(args, "-t", "0", "--output", "json")...)
 		p.counting()
 		held := programsHeldBy(t, p.cmd.Process.Pid)
