@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,6 +183,9 @@ func (m *Matrix) plan(name, version string) protocol.Plan {
 	}
 	var plan protocol.Plan
 	for _, p := range m.Packages {
+		if len(p.Kernels) > 0 && !slices.Contains(p.Kernels, name) {
+			continue
+		}
 		filter, timeout := p.Run, p.Timeout
 		if m.Run != "" {
 			filter = m.Run

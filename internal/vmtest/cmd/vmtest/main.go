@@ -118,7 +118,8 @@ func chooseKernels(list string) ([]vmtest.Kernel, error) {
 	return chosen, nil
 }
 
-// choosePackages takes those of the matrix with their settings, and any other as it is.
+// choosePackages takes those of the matrix with their settings, but on every kernel, and
+// any other as it is.
 func choosePackages(dirs []string) ([]vmtest.Package, error) {
 	if len(dirs) == 0 {
 		return vmtest.Packages, nil
@@ -133,7 +134,9 @@ func choosePackages(dirs []string) ([]vmtest.Package, error) {
 		if i < 0 {
 			chosen = append(chosen, vmtest.Package{Dir: dir})
 		} else {
-			chosen = append(chosen, vmtest.Packages[i])
+			p := vmtest.Packages[i]
+			p.Kernels = nil
+			chosen = append(chosen, p)
 		}
 	}
 	return chosen, nil
