@@ -88,7 +88,7 @@ func openGroup(l layout, p *ifsource.Port) (rings []*ring, err error) {
 			rings = nil
 		}
 	}()
-	group := 0
+	group := newGroup
 	for range l.rings {
 		r, err := openRing(l)
 		if err != nil {
@@ -111,13 +111,17 @@ func openGroup(l layout, p *ifsource.Port) (rings []*ring, err error) {
 	return rings, nil
 }
 
+// newGroup is no group. The first one after the machine has started is 0.
+const newGroup = -1
+
 // join makes the ring one of a group that share packets by the CPU that they are on, so
 // that CPUs do not wait for one another. A ring that is full leaves them to the others.
-// Group 0 is a new one. It returns the group.
+// It returns the group.
 func (r *ring) join(group int) (int, error) {
 	mode := unix.PACKET_FANOUT_CPU | unix.PACKET_FANOUT_FLAG_ROLLOVER
-	if group == 0 {
+	if group == newGroup {
 		mode |= unix.PACKET_FANOUT_FLAG_UNIQUEID // since Linux 4.12
+		group = 0                                // with which it is asked for
 	}
 	if err := r.setInt("PACKET_FANOUT", unix.PACKET_FANOUT, mode<<16|group); err != nil {
 		return 0, err
