@@ -22,15 +22,18 @@ type fake struct {
 	broken string // what it does wrong
 	shared *fakeConfig
 	wire   wire
-	files  []*os.File // kept from the garbage collector, which would close them
 }
+
+// leaked is kept from the garbage collector, which would close the files. (A fake that did
+// not open is garbage at once.)
+var leaked []*os.File
 
 func (f *fake) leak() {
 	file, err := os.Open(os.DevNull)
 	if err != nil {
 		panic(err)
 	}
-	f.files = append(f.files, file)
+	leaked = append(leaked, file)
 }
 
 const fakePackets = 10
