@@ -23,7 +23,7 @@ import (
 	"github.com/pktstat/pktstat/internal/testnet"
 )
 
-// lossy drops a fifth of what an interface gets.
+// lossy drops an eighth of what an interface gets.
 func lossy(t *testing.T, i *testnet.Iface) {
 	t.Helper()
 	const pass, drop = 0, 2 // TC_ACT_OK, TC_ACT_SHOT
@@ -31,7 +31,7 @@ func lossy(t *testing.T, i *testnet.Iface) {
 		Type: ebpf.SchedCLS, License: "MIT",
 		Instructions: asm.Instructions{
 			asm.FnGetPrandomU32.Call(),
-			asm.Mod.Imm(asm.R0, 5),
+			asm.Mod.Imm(asm.R0, 8),
 			asm.JEq.Imm(asm.R0, 0, "drop"),
 			asm.Mov.Imm(asm.R0, pass),
 			asm.Return(),
@@ -179,13 +179,13 @@ func echo(l net.Listener) {
 func exchange(from *testnet.Iface, to netip.AddrPort) error {
 	var c net.Conn
 	if err := from.Do(func() (err error) {
-		c, err = net.DialTimeout("tcp", to.String(), time.Minute)
+		c, err = net.DialTimeout("tcp", to.String(), 4*time.Minute)
 		return err
 	}); err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(4 * time.Minute)); err != nil {
 		return err
 	}
 	data := make([]byte, 50_000)
