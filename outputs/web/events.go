@@ -23,6 +23,7 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 	defer h.state.unwatch(watcher)
 
 	s := h.stream(w, r)
+	defer s.end()
 	if err := s.send("retry: %d\n\n", reconnectTime); err != nil {
 		return
 	}
@@ -77,4 +78,11 @@ func (s *stream) send(format string, args ...any) error {
 		err = s.zip.Flush()
 	}
 	return errors.Join(deadline, err, s.ctrl.Flush())
+}
+
+// end is the end of what is compressed; without it, the answer counts as cut off.
+func (s *stream) end() {
+	if s.zip != nil {
+		_ = s.zip.Close() // the page has gone
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pktstat/pktstat/internal/webpage"
@@ -30,9 +29,9 @@ const (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-func newServer(h *handler) *http.Server {
+func newServer(h *handler, b *busy) *http.Server {
 	return &http.Server{
-		Handler: h.routes(), ReadHeaderTimeout: readWithin, ReadTimeout: readWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,
+		ConnState: b.track, Handler: h.routes(), ReadHeaderTimeout: readWithin, ReadTimeout: readWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,
 		MaxHeaderBytes: headerBytes,
 		// What browsers do wrong is not the user's concern, and could flood the terminal.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
@@ -41,11 +40,10 @@ func newServer(h *handler) *http.Server {
 
 // handler answers requests.
 type handler struct {
-	state    *state
-	guard    *guard
-	now      func() time.Time
-	requests *sync.RWMutex
-	closing  <-chan struct{}
+	state   *state
+	guard   *guard
+	now     func() time.Time
+	closing <-chan struct{}
 }
 
 func (h *handler) routes() http.Handler {
@@ -59,8 +57,6 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("GET /api/report", h.guard.needToken(h.report))
 	mux.HandleFunc("GET /api/events", h.guard.needToken(h.events))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.requests.RLock()
-		defer h.requests.RUnlock()
 		protect(w.Header())
 		if !h.guard.knowsHost(r) {
 			refuse(w, http.StatusMisdirectedRequest, errors.New("this name is not known here: use the address, or name it in the option hosts"))

@@ -3,6 +3,7 @@
 //   - web.go: options, opening and closing; the sink
 //   - listen.go: addresses; state.go: what pages show; run.go: the run so far
 //   - server.go: the HTTP server; guard.go: who may ask; events.go: the stream
+//   - busy.go: connections whose answer has not left yet
 package web
 
 import (
@@ -11,7 +12,6 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
@@ -58,7 +58,7 @@ func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sin
 	}
 	g := newGuard(token, l, c.hosts)
 	s := &sink{state: newState(env.Version), served: make(chan error, 1), closing: make(chan struct{}), linger: c.linger}
-	s.server = newServer(&handler{state: s.state, guard: g, now: env.Now, requests: &s.requests, closing: s.closing})
+	s.server = newServer(&handler{state: s.state, guard: g, now: env.Now, closing: s.closing}, &s.busy)
 	go func() { s.served <- s.server.Serve(limited(l)) }()
 	env.Notify("live page: %s", g.address(l))
 	return s, nil
@@ -67,15 +67,15 @@ func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sin
 // sink publishes reports; HTTP requests are served by goroutines of their own,
 // which never hold it up for longer than it takes to render a report.
 type sink struct {
-	state    *state
-	server   *http.Server
-	served   chan error    // what Serve returned
-	requests sync.RWMutex  // read-locked by every request in progress
-	closing  chan struct{} // streams end
-	linger   time.Duration
-	final    bool
-	closed   bool
-	err      error // of Serve
+	state   *state
+	server  *http.Server
+	served  chan error    // what Serve returned
+	busy    busy          // connections
+	closing chan struct{} // streams end
+	linger  time.Duration
+	final   bool
+	closed  bool
+	err     error // of Serve
 }
 
 var _ registry.Sink = (*sink)(nil)
@@ -119,25 +119,10 @@ func (s *sink) Close() error {
 	if !s.final {
 		close(s.closing) // there is nothing to wait for
 	}
-	s.finish()
+	s.busy.wait(drain) // the server's Close ends those that have stalled
 	err := s.server.Close()
 	if ended := <-s.served; err == nil && !errors.Is(ended, http.ErrServerClosed) {
 		err = fmt.Errorf("serve: %w", ended)
 	}
 	return err
-}
-
-// finish waits until no request is in progress: a stream ends when the page has
-// the final report.
-func (s *sink) finish() {
-	idle := make(chan struct{})
-	go func() {
-		s.requests.Lock() // the server's Close ends those that have stalled
-		defer s.requests.Unlock()
-		close(idle)
-	}()
-	select {
-	case <-idle:
-	case <-time.After(drain):
-	}
 }
