@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -13,13 +14,28 @@ import (
 
 // retransmits counts the segments that TCP sends again, by connection.
 type retransmits struct {
-	coll  *ebpf.Collection
-	links []link.Link
-	known map[connection]uint64 // as of the last Collect
+	coll   *ebpf.Collection
+	probes []*attached
+	missed uint64
+	known  map[connection]counted // as of the last Collect
 
 	keys   []connection
 	values []uint64
 }
+
+// counted is what is known of a connection.
+type counted struct {
+	segments uint64
+	at       time.Time // of the last news
+}
+
+// An entry without news makes room for others, but not at once: a program that has
+// found it and is interrupted before it counts would count into nothing.
+const (
+	maxConnections = 8192 // of the map
+	idleFor        = 30 * time.Second
+	idleForFull    = 2 * time.Second // more than half full
+)
 
 // connection is struct connection of bpf/retransmit.h; TestConnection compares them.
 type connection struct {
@@ -33,7 +49,7 @@ type connection struct {
 
 // openRetransmits attaches to TCP's own tracepoints.
 func openRetransmits() (_ *retransmits, err error) {
-	r := &retransmits{known: map[connection]uint64{}, keys: make([]connection, 256), values: make([]uint64, 256)}
+	r := &retransmits{known: map[connection]counted{}, keys: make([]connection, 256), values: make([]uint64, 256)}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("retransmitted segments: %w", errors.Join(err, r.close()))
@@ -56,30 +72,31 @@ func openRetransmits() (_ *retransmits, err error) {
 }
 
 func (r *retransmits) attach(tracepoint, program string) error {
-	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: r.coll.Programs[program]})
+	p := r.coll.Programs[program]
+	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: tracepoint, Program: p})
 	if err != nil {
 		return fmt.Errorf("attach to %s: %w", tracepoint, err)
 	}
-	r.links = append(r.links, l)
+	r.probes = append(r.probes, &attached{program: p, link: l})
 	return nil
 }
 
 // collect adds a record for each connection that has sent segments again since the last
-// time. Those without news since then make room for others.
+// time.
 func (r *retransmits) collect(b *flow.Batch) error {
 	var cursor ebpf.MapBatchCursor
-	var idle []connection
-	seen := make(map[connection]uint64, len(r.known))
+	seen := make(map[connection]counted, len(r.known))
 	for {
 		n, err := r.coll.Maps["retransmits"].BatchLookup(&cursor, r.keys, r.values, nil)
 		for i, c := range r.keys[:n] {
-			total := r.values[i]
-			seen[c] = total
-			if news := total - r.known[c]; news > 0 {
+			now := counted{r.values[i], b.End}
+			before, known := r.known[c]
+			if news := now.segments - before.segments; news > 0 {
 				b.Add(c.record(b, news))
-			} else {
-				idle = append(idle, c)
+			} else if known {
+				now.at = before.at
 			}
+			seen[c] = now
 		}
 		if errors.Is(err, ebpf.ErrKeyNotExist) {
 			break
@@ -88,21 +105,40 @@ func (r *retransmits) collect(b *flow.Batch) error {
 			return fmt.Errorf("retransmitted segments: %w", err)
 		}
 	}
-	for _, c := range idle {
-		total := seen[c]
-		err := r.coll.Maps["retransmits"].LookupAndDelete(&c, &total)
+	r.known = seen
+	for _, p := range r.probes {
+		missed, err := p.newlyMissed()
+		if err != nil {
+			return err
+		}
+		r.missed += missed
+	}
+	return r.forget(b)
+}
+
+// forget deletes what is idle.
+func (r *retransmits) forget(b *flow.Batch) error {
+	after := idleFor
+	if len(r.known) > maxConnections/2 {
+		after = idleForFull
+	}
+	for c, before := range r.known {
+		if b.End.Sub(before.at) < after {
+			continue
+		}
+		now := before.segments
+		err := r.coll.Maps["retransmits"].LookupAndDelete(&c, &now)
 		if errors.Is(err, ebpf.ErrNotSupported) { // before 5.14
 			err = r.coll.Maps["retransmits"].Delete(&c)
 		}
 		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("retransmitted segments: %w", err)
 		}
-		if news := total - seen[c]; news > 0 { // just now
-			b.Add(c.record(b, news))
+		if now > before.segments { // just now
+			b.Add(c.record(b, now-before.segments))
 		}
-		delete(seen, c)
+		delete(r.known, c)
 	}
-	r.known = seen
 	return nil
 }
 
@@ -128,19 +164,23 @@ const afInet = 2
 
 // notes are what a reader of the column must know.
 func (r *retransmits) notes() []string {
+	var notes []string
 	var dropped uint64
-	if err := r.coll.Variables["retransmits_dropped"].Get(&dropped); err != nil || dropped == 0 {
-		return nil
+	if err := r.coll.Variables["retransmits_dropped"].Get(&dropped); err == nil && dropped > 0 {
+		notes = append(notes, fmt.Sprintf("%d retransmitted segments were of more connections than are kept, and count in no row's retransmits", dropped))
 	}
-	return []string{fmt.Sprintf("%d retransmitted segments were of more connections than are kept, and count in no row's retransmits", dropped)}
+	if r.missed > 0 {
+		notes = append(notes, fmt.Sprintf("%d times TCP sent segments again while it was interrupted at that, and the kernel did not let it be counted: retransmits are too low by these", r.missed))
+	}
+	return notes
 }
 
 func (r *retransmits) close() error {
 	var errs []error
-	for _, l := range r.links {
-		errs = append(errs, l.Close())
+	for _, p := range r.probes {
+		errs = append(errs, p.link.Close())
 	}
-	r.links = nil
+	r.probes = nil
 	if r.coll != nil {
 		r.coll.Close()
 		r.coll = nil
