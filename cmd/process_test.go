@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -297,6 +298,7 @@ func packets(t *testing.T, report []byte) int {
 
 // TestEndedBySignal: the last window is reported, and the exit code is 0.
 func TestEndedBySignal(t *testing.T) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // or children inherit that it is ignored, under nohup
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		r := start(t, pktstat(t, "--pcap-file", "-", "--json"))
 		r.settled()

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -73,6 +74,7 @@ func liveUntil(t *testing.T, timeout time.Duration) (ok bool) {
 // What people do most: Ctrl-C, or a service manager's TERM, in the middle.
 func TestSignalEndsWithTheFinalReport(t *testing.T) {
 	testenv.Privileged(t)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // or children inherit that it is ignored, under nohup
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{})

@@ -6,10 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -95,7 +91,7 @@ func TestRetransmits(t *testing.T) {
 					got[k.NetNS] += n
 					families[k.Src.Addr().Is4()] += n
 				})
-				wantA, wantB := a.Retransmits()-failed(t, a.Host), b.Retransmits()-failed(t, b.Host)
+				wantA, wantB := sentAgain(a), sentAgain(b)
 				if got[inode(t, a.Host)] == wantA && got[inode(t, b.Host)] == wantB {
 					break
 				}
@@ -132,31 +128,8 @@ func exchanges(t *testing.T, a, b *testnet.Iface, n int) {
 	}
 }
 
-// failed is how many segments of RetransSegs the host could not send (TCPRetransFail).
-func failed(t *testing.T, h *testnet.Host) uint64 {
-	t.Helper()
-	var text []byte
-	if err := h.Do(func() (err error) {
-		text, err = os.ReadFile("/proc/thread-self/net/netstat")
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if i := slices.Index(names, "TCPRetransFail"); i > 0 {
-			n, err := strconv.ParseUint(fields[i], 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
-		names = fields
-	}
-	t.Fatal("no TCPRetransFail in /proc/net/netstat")
-	return 0
-}
+// sentAgain is how many segments of RetransSegs the host could send.
+func sentAgain(i *testnet.Iface) uint64 { return i.Retransmits() - i.TCPCounter("TCPRetransFail") }
 
 // retransmits calls f with what was sent again since the last Collect.
 func (s *source) retransmits(t *testing.T, f func(flow.Key, uint64)) {

@@ -1,7 +1,7 @@
 package testnet
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -61,14 +61,25 @@ func (i *Iface) Settle() Stats {
 // of RFC 4022): on a busy machine a link without loss sees some.
 func (h *Host) Retransmits() uint64 {
 	h.tb.Helper()
-	var n uint64
+	return h.TCPCounter("RetransSegs")
+}
+
+// TCPCounter returns one of the host's counters of TCP, by its name in
+// /proc/net/snmp ("RetransSegs") or /proc/net/netstat ("TCPOFOQueue").
+func (h *Host) TCPCounter(name string) (n uint64) {
+	h.tb.Helper()
 	err := h.Do(func() error {
-		text, err := os.ReadFile("/proc/thread-self/net/snmp")
-		if err != nil {
-			return err
+		for _, file := range []string{"snmp", "netstat"} {
+			text, err := os.ReadFile("/proc/thread-self/net/" + file)
+			if err != nil {
+				return err
+			}
+			if value, ok := tcpCounter(string(text), name); ok {
+				n, err = strconv.ParseUint(value, 10, 64)
+				return err
+			}
 		}
-		n, err = retransSegs(string(text))
-		return err
+		return fmt.Errorf("no %s in snmp and netstat", name)
 	})
 	if err != nil {
 		h.tb.Fatalf("testnet: TCP counters of %s: %v", h.name, err)
@@ -76,22 +87,22 @@ func (h *Host) Retransmits() uint64 {
 	return n
 }
 
-// retransSegs finds the counter: a line "Tcp:" names the columns, the next one
-// has the values.
-func retransSegs(snmp string) (uint64, error) {
+// tcpCounter finds a counter: a line "Tcp:" or "TcpExt:" names the columns, the next
+// one has the values.
+func tcpCounter(text, name string) (value string, ok bool) {
 	var names []string
-	for line := range strings.Lines(snmp) {
+	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
-		if len(fields) == 0 || fields[0] != "Tcp:" {
+		if len(fields) == 0 || fields[0] != "Tcp:" && fields[0] != "TcpExt:" {
 			continue
 		}
-		if names == nil {
+		if len(names) == 0 || names[0] != fields[0] {
 			names = fields
 			continue
 		}
-		if i := slices.Index(names, "RetransSegs"); i >= 0 && i < len(fields) {
-			return strconv.ParseUint(fields[i], 10, 64)
+		if i := slices.Index(names, name); i > 0 && i < len(fields) {
+			return fields[i], true
 		}
 	}
-	return 0, errors.New("no RetransSegs in /proc/net/snmp")
+	return "", false
 }
