@@ -43,6 +43,7 @@ type Scale struct {
 
 	FloodPackets int `json:"flood_packets"`
 	LivePackets  int `json:"live_packets"`
+	Exchanges    int `json:"exchanges"`
 }
 
 // Full is what `make bench` measures: ratios can be read from it.
@@ -50,7 +51,7 @@ func Full() Scale {
 	return Scale{
 		Rounds: 11, Packets: 500_000, Table: 131072, Fit: 1 << 20,
 		Flows: []int{1, 1 << 10, 1 << 16, 1 << 20, 1 << 22}, Report: []int{1 << 16, 1 << 20},
-		FloodPackets: 11_000_000, LivePackets: 1_000_000,
+		FloodPackets: 11_000_000, LivePackets: 1_000_000, Exchanges: 10_000,
 	}
 }
 
@@ -59,7 +60,7 @@ func Quick() Scale {
 	return Scale{
 		Rounds: 2, Packets: 5_000, Table: 4096, Fit: 1 << 14,
 		Flows: []int{1, 1 << 10}, Report: []int{1 << 10},
-		FloodPackets: 60_000, LivePackets: 5_000,
+		FloodPackets: 60_000, LivePackets: 5_000, Exchanges: 200,
 	}
 }
 
@@ -76,6 +77,7 @@ var experiments = []experiment{
 	{"live", (*runner).live},
 	{"contention", (*runner).contention},
 	{"report", (*runner).report},
+	{"stack", (*runner).stack},
 }
 
 // Experiments returns the names of all experiments, in order.

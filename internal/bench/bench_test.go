@@ -10,6 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/pktstat/pktstat/backends/cgroup"
+	_ "github.com/pktstat/pktstat/backends/kprobe"
+	_ "github.com/pktstat/pktstat/backends/tc"
+	_ "github.com/pktstat/pktstat/backends/xdp"
 	"github.com/pktstat/pktstat/internal/testenv"
 )
 

@@ -25,6 +25,8 @@ func (r *Result) WriteMarkdown(w io.Writer) error {
 	m.live()
 	m.costs("contention", "CPUs on one flow: ns a packet net of an empty program", []column{{"hook", hookOf}, {"CPUs", cpusOf}})
 	m.reports()
+	m.costs("stack", "Sockets that talk over lo: ns a call net of an empty program", []column{{"hook", hookOf}, {"traffic", packetOf}})
+	m.exchanges()
 	return m.err
 }
 
@@ -68,13 +70,13 @@ func count(n int) string {
 }
 
 func (m *markdown) groups(experiment string) []*Group {
-	var g []*Group
+	var all []*Group
 	for i := range m.r.Groups {
-		if m.r.Groups[i].Experiment == experiment {
-			g = append(g, &m.r.Groups[i])
+		if g := &m.r.Groups[i]; g.Experiment == experiment && g.Unit != UnitExchanges {
+			all = append(all, g)
 		}
 	}
-	return g
+	return all
 }
 
 // table writes a table; cells of numbers are to the right.
@@ -218,6 +220,27 @@ func (m *markdown) reports() {
 		rows = append(rows, row)
 	}
 	m.table("From the table to a report", 3, header, rows)
+}
+
+// exchanges writes what is left of the exchanges in a second with something attached.
+func (m *markdown) exchanges() {
+	programs := []string{Empty, Ours, Processes, AppBytes}
+	header := append([]string{"hook", "traffic", Nothing + ", exchanges/s"}, programs...)
+	var rows [][]string
+	for i := range m.r.Groups {
+		g := &m.r.Groups[i]
+		if g.Unit != UnitExchanges {
+			continue
+		}
+		row := []string{hookOf(&g.Case), packetOf(&g.Case), median(g.Rounds(Nothing), "%.0f")}
+		for _, p := range programs {
+			row = append(row, ratio(g, p, Nothing))
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) > 0 {
+		m.table("The same, as exchanges in a second of CPU time: share of what there are with nothing attached", 2, header, rows)
+	}
 }
 
 func (m *markdown) targets() {

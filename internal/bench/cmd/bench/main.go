@@ -15,6 +15,10 @@ import (
 	"strconv"
 	"strings"
 
+	_ "github.com/pktstat/pktstat/backends/cgroup"
+	_ "github.com/pktstat/pktstat/backends/kprobe"
+	_ "github.com/pktstat/pktstat/backends/tc"
+	_ "github.com/pktstat/pktstat/backends/xdp"
 	"github.com/pktstat/pktstat/internal/bench"
 )
 
