@@ -101,19 +101,48 @@ int tcp_opened(struct bpf_sock_ops *ctx)
 	return ALLOW;
 }
 
-// Who uses a socket that was accepted or inherited. From 6.3 on.
-static __always_inline int moved(struct sock *sk, int bytes)
+// Whether it is known that the current process uses the socket. Nearly every send and
+// receive ends here, so the kernel's structures are read as cheaply as these programs can.
+static __always_inline int is_known(__u64 cookie)
 {
-	struct sock_event e = {.kind = EVENT_USED, .evidence = BY_USE};
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct user *known;
+
+	if (t->flags & PF_KTHREAD)
+		return 1; // as good as: it is nobody
+	known = bpf_map_lookup_elem(&users, &cookie);
+	return known && known->evidence == BY_USE &&
+	       (known->shared || (known->owner.tgid == t->tgid && known->owner.start == t->group_leader->start_boottime));
+}
+
+static __noinline int note_use(struct sock *sk, __u64 cookie)
+{
+	struct sock_event e = {.kind = EVENT_USED, .evidence = BY_USE, .cookie = cookie};
 	int news;
 
-	if (bytes <= 0 || !sk || !read_sock(&e, sk) || e.proto == IPPROTO_MPTCP_)
+	if (!read_sock(&e, sk))
 		return 0;
-	e.cookie = bpf_get_socket_cookie(sk);
 	news = note_user(e.cookie, BY_USE, &e.owner);
 	e.shared = news == 2;
 	if (news)
 		emit(&e);
+	return 0;
+}
+
+// Who uses a socket that was accepted or inherited. From 6.3 on.
+static __always_inline int moved(struct sock *sk, int bytes)
+{
+	__u16 family;
+	__u64 cookie;
+
+	if (bytes <= 0 || !sk)
+		return 0;
+	family = sk->__sk_common.skc_family;
+	if ((family != AF_INET && family != AF_INET6) || sk->sk_protocol == IPPROTO_MPTCP_)
+		return 0;
+	cookie = bpf_get_socket_cookie(sk);
+	if (!is_known(cookie))
+		note_use(sk, cookie);
 	return 0;
 }
 
