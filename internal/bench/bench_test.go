@@ -55,6 +55,12 @@ func TestRun(t *testing.T) {
 	for i := range r.Groups {
 		checkGroup(t, &r.Groups[i], c.Scale.Rounds)
 	}
+	// What every kernel has that tests run on.
+	for _, h := range []Hook{HookTC, HookXDP, HookCgroup, HookTracepoint} {
+		if !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Experiment == "stack" && g.Hook == h }) {
+			t.Errorf("no socket was measured at %s: %q", h, r.Notes)
+		}
+	}
 	if want := 2 * len(c.Hooks); len(r.Floods) != want { // IPv4 and IPv6
 		t.Errorf("%d floods, want %d", len(r.Floods), want)
 	}
@@ -70,6 +76,8 @@ func checkGroup(t *testing.T, g *Group, rounds int) {
 	t.Helper()
 	want := []string{Empty, Floor, Ours}
 	switch {
+	case g.Experiment == "stack":
+		want = wantTaps(g)
 	case g.Experiment == "report":
 		want = []string{Ours}
 	case g.Experiment == "micro" && g.Hook == HookXDP && havePartsHelper():
@@ -91,6 +99,22 @@ func checkGroup(t *testing.T, g *Group, rounds int) {
 	if len(g.Series) != len(want) {
 		t.Errorf("%+v: %d programs, want %d", g.Case, len(g.Series), len(want))
 	}
+}
+
+// wantTaps are what is measured of a hook in the experiment stack. A probe on tcp_sendmsg
+// is not called for UDP.
+func wantTaps(g *Group) []string {
+	want := []string{Empty, Ours}
+	if g.Unit == UnitExchanges {
+		want = []string{Nothing, Empty, Ours}
+	}
+	switch {
+	case g.Hook == HookTC || g.Hook == HookXDP:
+		want = append(want, Processes)
+	case g.Hook == HookTracepoint, g.Hook != HookCgroup && (g.Unit == UnitExchanges || strings.HasPrefix(g.Packet, "TCP")):
+		want = append(want, AppBytes)
+	}
+	return want
 }
 
 func checkWritten(t *testing.T, r *Result) {
