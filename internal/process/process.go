@@ -8,7 +8,8 @@
 //	a.Sync(ctx)            // what happened to sockets until then
 //	a.Attribute(records)   // sets Key.OwnerID and Match of each
 //
-// Nothing of it runs for a packet. An iterator over the files of all processes
+// Nothing of it runs for a packet, but from 6.3 on something does for each send and
+// receive. An iterator over the files of all processes
 // (iter/task_file) finds the sockets there are; programs at the root of the cgroup v2
 // hierarchy tell of those that come and go in between, and who used them. Where
 // BPF is not permitted, /proc is read instead, and the report says so.
