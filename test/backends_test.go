@@ -137,8 +137,10 @@ func startTcpdump(t *testing.T, on *testnet.Iface) *tcpdump {
 	t.Helper()
 	bin := testenv.Tool(t, "tcpdump", "tcpdump")
 	d := &tcpdump{on: on, file: filepath.Join(t.TempDir(), "traffic.pcap")}
+	// In immediate mode each packet takes as much of the buffer as the snaplen: with the
+	// default of 256 kB, 64 MB are 256 packets, which a busy machine does not fetch in time.
 	d.process = launch(t, on.Host, exec.CommandContext(t.Context(), bin,
-		"-i", on.Name, "-Z", "root", "-U", "--immediate-mode", "-B", "65536", "-w", d.file))
+		"-i", on.Name, "-Z", "root", "-U", "--immediate-mode", "-s", "1024", "-B", "65536", "-w", d.file))
 	for timeout := time.After(20 * time.Second); ; {
 		select {
 		case line, ok := <-d.lines:
