@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -54,7 +55,7 @@ func (r *runner) stack(ctx context.Context) error {
 		for _, hook := range stackHooks {
 			taps := s.taps(hook)
 			if err := s.missing(ctx, taps); err != nil {
-				r.result.note("stack: nothing of %s: %v", hook, err)
+				r.result.note("stack: nothing of %s: %s", hook, strings.ReplaceAll(err.Error(), "\n", "; "))
 				continue
 			}
 			for _, x := range exchanges {
