@@ -32,9 +32,8 @@ type counted struct {
 // An entry without news makes room for others, but not at once: a program that has
 // found it and is interrupted before it counts would count into nothing.
 const (
-	maxConnections = 8192 // of the map
-	idleFor        = 30 * time.Second
-	idleForFull    = 2 * time.Second // more than half full
+	idleFor     = 30 * time.Second
+	idleForFull = 2 * time.Second // the map is more than half full
 )
 
 // connection is struct connection of bpf/retransmit.h; TestConnection compares them.
@@ -119,7 +118,7 @@ func (r *retransmits) collect(b *flow.Batch) error {
 // forget deletes what is idle.
 func (r *retransmits) forget(b *flow.Batch) error {
 	after := idleFor
-	if len(r.known) > maxConnections/2 {
+	if len(r.known) > int(r.coll.Maps["retransmits"].MaxEntries())/2 {
 		after = idleForFull
 	}
 	for c, before := range r.known {
