@@ -19,6 +19,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/hostprobe"
 	"github.com/pktstat/pktstat/internal/netns"
 	"github.com/pktstat/pktstat/internal/owner"
 	"github.com/pktstat/pktstat/internal/process"
@@ -150,7 +151,7 @@ func (p *tapper) empty(h Hook) (_ io.Closer, err error) {
 			return link.AttachXDP(link.XDPOptions{Program: prog, Interface: p.lo, Flags: link.XDPGenericMode})
 		})
 	case HookCgroup:
-		root, rootErr := cgroupRoot()
+		root, rootErr := hostprobe.Cgroup2()
 		if rootErr != nil {
 			return nil, rootErr
 		}
@@ -177,20 +178,6 @@ func (p *tapper) empty(h Hook) (_ io.Closer, err error) {
 		}
 	}
 	return all, err
-}
-
-// cgroupRoot finds where the cgroup v2 hierarchy is mounted.
-func cgroupRoot() (string, error) {
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(mounts)) {
-		if f := strings.Fields(line); len(f) > 2 && f[2] == "cgroup2" {
-			return f[1], nil
-		}
-	}
-	return "", errors.New("no cgroup v2 hierarchy is mounted")
 }
 
 // appBytes attaches the probe for application bytes.
