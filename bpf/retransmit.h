@@ -17,40 +17,46 @@ struct connection {
 };
 _Static_assert(sizeof(struct connection) == 56, "shared with Go");
 
-/* How many segments since the entry was made. */
+struct again {
+	__u64 segments; /* since the entry was made */
+	__u64 event; /* that was counted last */
+};
+_Static_assert(sizeof(struct again) == 16, "shared with Go");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
 	__type(key, struct connection);
-	__type(value, __u64);
+	__type(value, struct again);
 } retransmits SEC(".maps");
 
-__u64 retransmits_dropped; /* the hash was full */
+/* Of connections for which the hash had no room. */
+__u64 retransmits_dropped;
+__u64 last_dropped; /* event */
 
 #define AF_INET 2
 
 /* The control block of TCP in a packet that it has queued. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct tcp_skb_cb {
+	__u32 seq;
 	__u16 tcp_gso_segs;
 };
 struct sk_buff___cb {
 	char cb[48];
 };
+struct tcp_sock {
+	__u32 total_retrans;
+};
 #pragma clang attribute pop
 
-static __always_inline __u32 segments_of(struct sk_buff___cb *skb)
-{
-	struct tcp_skb_cb *cb = (void *)skb + bpf_core_field_offset(skb->cb);
-	__u16 n = BPF_CORE_READ(cb, tcp_gso_segs);
-
-	return n ?: 1;
-}
-
-static __always_inline int sent_again(struct sock *sk, __u64 segments)
+/* An event is counted by the first program that is called for it: events of a socket come
+ * one after the other, while it is locked. One without a number is always counted. */
+static __always_inline int sent_again(struct sock *sk, __u64 segments, __u64 event)
 {
 	struct connection c = {};
-	__u64 *n;
+	struct again *a;
+	__u64 *last;
 
 	c.family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	c.socket = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
@@ -64,16 +70,29 @@ static __always_inline int sent_again(struct sock *sk, __u64 segments)
 		BPF_CORE_READ_INTO(&c.laddr, sk, __sk_common.skc_v6_rcv_saddr);
 		BPF_CORE_READ_INTO(&c.raddr, sk, __sk_common.skc_v6_daddr);
 	}
-	n = bpf_map_lookup_elem(&retransmits, &c);
-	if (!n) {
-		__u64 none = 0;
+	a = bpf_map_lookup_elem(&retransmits, &c);
+	if (!a) {
+		struct again none = {};
 
 		bpf_map_update_elem(&retransmits, &c, &none, BPF_NOEXIST);
-		n = bpf_map_lookup_elem(&retransmits, &c);
+		a = bpf_map_lookup_elem(&retransmits, &c);
 	}
-	if (n)
-		__sync_fetch_and_add(n, segments);
-	else
-		__sync_fetch_and_add(&retransmits_dropped, segments);
+	last = a ? &a->event : &last_dropped;
+	if (event && *last == event)
+		return 0;
+	if (event)
+		*last = event;
+	__sync_fetch_and_add(a ? &a->segments : &retransmits_dropped, segments);
 	return 0;
+}
+
+/* What the socket has sent again has grown since the event before, and another socket's
+ * sequence numbers are others. */
+static __always_inline int segments_again(struct sock *sk, struct sk_buff___cb *skb)
+{
+	struct tcp_skb_cb *cb = (void *)skb + bpf_core_field_offset(skb->cb);
+	__u64 total = BPF_CORE_READ((struct tcp_sock *)sk, total_retrans);
+	__u16 n = BPF_CORE_READ(cb, tcp_gso_segs);
+
+	return sent_again(sk, n ?: 1, total << 32 | BPF_CORE_READ(cb, seq));
 }

@@ -15,12 +15,18 @@ import (
 // retransmits counts the segments that TCP sends again, by connection.
 type retransmits struct {
 	coll   *ebpf.Collection
-	probes []*attached
-	missed uint64
+	probes []*retransmitProbe
 	known  map[connection]counted // as of the last Collect
 
 	keys   []connection
-	values []uint64
+	values []again
+}
+
+// retransmitProbe is a program at a tracepoint.
+type retransmitProbe struct {
+	attached
+	tracepoint string
+	missed     uint64
 }
 
 // counted is what is known of a connection.
@@ -36,6 +42,9 @@ const (
 	idleForFull = 2 * time.Second // the map is more than half full
 )
 
+// again is struct again of bpf/retransmit.h; TestConnection compares them.
+type again struct{ Segments, Event uint64 }
+
 // connection is struct connection of bpf/retransmit.h; TestConnection compares them.
 type connection struct {
 	Socket       uint64
@@ -48,7 +57,7 @@ type connection struct {
 
 // openRetransmits attaches to TCP's own tracepoints.
 func openRetransmits() (_ *retransmits, err error) {
-	r := &retransmits{known: map[connection]counted{}, keys: make([]connection, 256), values: make([]uint64, 256)}
+	r := &retransmits{known: map[connection]counted{}, keys: make([]connection, 256), values: make([]again, 256)}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("retransmitted segments: %w", errors.Join(err, r.close()))
@@ -58,17 +67,25 @@ func openRetransmits() (_ *retransmits, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// The kernel does not call a program that it has interrupted: for these there is another.
+	for _, name := range []string{"segments_tried", "segments_sent"} {
+		spec.Programs[name+second] = spec.Programs[name].Copy()
+	}
 	if r.coll, err = ebpf.NewCollection(spec); err != nil {
 		return nil, err
 	}
-	// A kernel whose tracepoint does not tell what failed (before 6.16) refuses the first.
-	if r.attach("tcp_retransmit_skb", "segments_tried") != nil {
-		if err := r.attach("tcp_retransmit_skb", "segments_sent"); err != nil {
+	// A kernel whose tracepoint does not tell what failed (before 6.16) refuses this one.
+	segments := "segments_tried"
+	if r.attach("tcp_retransmit_skb", segments) != nil {
+		segments = "segments_sent"
+		if err := r.attach("tcp_retransmit_skb", segments); err != nil {
 			return nil, err
 		}
 	}
-	return r, r.attach("tcp_retransmit_synack", "synacks_sent")
+	return r, errors.Join(r.attach("tcp_retransmit_skb", segments+second), r.attach("tcp_retransmit_synack", "synacks_sent"))
 }
+
+const second = "_second"
 
 func (r *retransmits) attach(tracepoint, program string) error {
 	p := r.coll.Programs[program]
@@ -76,7 +93,7 @@ func (r *retransmits) attach(tracepoint, program string) error {
 	if err != nil {
 		return fmt.Errorf("attach to %s: %w", tracepoint, err)
 	}
-	r.probes = append(r.probes, &attached{program: p, link: l})
+	r.probes = append(r.probes, &retransmitProbe{attached: attached{program: p, link: l}, tracepoint: tracepoint})
 	return nil
 }
 
@@ -88,7 +105,7 @@ func (r *retransmits) collect(b *flow.Batch) error {
 	for {
 		n, err := r.coll.Maps["retransmits"].BatchLookup(&cursor, r.keys, r.values, nil)
 		for i, c := range r.keys[:n] {
-			now := counted{r.values[i], b.End}
+			now := counted{r.values[i].Segments, b.End}
 			before, known := r.known[c]
 			if news := now.segments - before.segments; news > 0 {
 				b.Add(c.record(b, news))
@@ -110,7 +127,7 @@ func (r *retransmits) collect(b *flow.Batch) error {
 		if err != nil {
 			return err
 		}
-		r.missed += missed
+		p.missed += missed
 	}
 	return r.forget(b)
 }
@@ -125,7 +142,7 @@ func (r *retransmits) forget(b *flow.Batch) error {
 		if b.End.Sub(before.at) < after {
 			continue
 		}
-		now := before.segments
+		now := again{Segments: before.segments}
 		err := r.coll.Maps["retransmits"].LookupAndDelete(&c, &now)
 		if errors.Is(err, ebpf.ErrNotSupported) { // before 5.14
 			err = r.coll.Maps["retransmits"].Delete(&c)
@@ -133,8 +150,8 @@ func (r *retransmits) forget(b *flow.Batch) error {
 		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("retransmitted segments: %w", err)
 		}
-		if now > before.segments { // just now
-			b.Add(c.record(b, now-before.segments))
+		if now.Segments > before.segments { // just now
+			b.Add(c.record(b, now.Segments-before.segments))
 		}
 		delete(r.known, c)
 	}
@@ -168,10 +185,24 @@ func (r *retransmits) notes() []string {
 	if err := r.coll.Variables["retransmits_dropped"].Get(&dropped); err == nil && dropped > 0 {
 		notes = append(notes, fmt.Sprintf("%d retransmitted segments were of more connections than are kept, and count in no row's retransmits", dropped))
 	}
-	if r.missed > 0 {
-		notes = append(notes, fmt.Sprintf("%d times TCP sent segments again while it was interrupted at that, and the kernel did not let it be counted: retransmits are too low by these", r.missed))
+	if n := r.missed(); n > 0 {
+		notes = append(notes, fmt.Sprintf("up to %d times TCP sent segments again while it was interrupted at that, and the kernel did not let it be counted: retransmits are too low by these", n))
 	}
 	return notes
+}
+
+// missed is how many events may have been seen by no program at their tracepoint.
+func (r *retransmits) missed() (n uint64) {
+	least := map[string]uint64{}
+	for _, p := range r.probes {
+		if m, other := least[p.tracepoint]; !other || p.missed < m {
+			least[p.tracepoint] = p.missed
+		}
+	}
+	for _, m := range least {
+		n += m
+	}
+	return n
 }
 
 func (r *retransmits) close() error {

@@ -20,6 +20,7 @@ const (
 	retransmitProgSegmentsSent      = "segments_sent"
 	retransmitProgSegmentsTried     = "segments_tried"
 	retransmitProgSynacksSent       = "synacks_sent"
+	retransmitVarLastDropped        = "last_dropped"
 	retransmitVarRetransmitsDropped = "retransmits_dropped"
 )
 
@@ -81,6 +82,7 @@ type retransmitMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type retransmitVariableSpecs struct {
+	LastDropped        *ebpf.VariableSpec `ebpf:"last_dropped"`
 	RetransmitsDropped *ebpf.VariableSpec `ebpf:"retransmits_dropped"`
 }
 
@@ -117,6 +119,7 @@ func (m *retransmitMaps) Close() error {
 //
 // It can be passed to loadRetransmitObjects or ebpf.CollectionSpec.LoadAndAssign.
 type retransmitVariables struct {
+	LastDropped        *ebpf.Variable `ebpf:"last_dropped"`
 	RetransmitsDropped *ebpf.Variable `ebpf:"retransmits_dropped"`
 }
 

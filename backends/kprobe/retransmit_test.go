@@ -96,9 +96,12 @@ func TestRetransmits(t *testing.T) {
 					break
 				}
 				if time.Now().After(end) {
-					t.Fatalf("%v, but the kernel counts %d in %d and %d in %d; missed: %d", got, wantA, inode(t, a.Host), wantB, inode(t, b.Host), s.again.missed)
+					t.Fatalf("%v, but the kernel counts %d in %d and %d in %d; missed: %d", got, wantA, inode(t, a.Host), wantB, inode(t, b.Host), s.again.missed())
 				}
 			}
+		}
+		for _, p := range s.again.probes {
+			t.Logf("%s was not called %d times", p.tracepoint, p.missed)
 		}
 		if err := s.again.forget(&flow.Batch{End: time.Now().Add(idleFor)}); err != nil || len(s.again.known) > 0 {
 			t.Errorf("of what is idle, %d are kept: %v", len(s.again.known), err)
@@ -182,30 +185,42 @@ func exchange(from *testnet.Iface, to netip.AddrPort) error {
 	return err
 }
 
-// TestConnection: the key is the same on both sides.
+// TestConnection: what is shared with C is the same on both sides.
 func TestConnection(t *testing.T) {
 	spec, err := loadRetransmit()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, ok := btf.UnderlyingType(spec.Maps["retransmits"].Key).(*btf.Struct)
-	if !ok {
-		t.Fatalf("the key is %v", spec.Maps["retransmits"].Key)
-	}
-	got := map[string]uint32{}
-	for _, m := range s.Members {
-		got[m.Name] = m.Offset.Bytes()
-	}
 	var c connection
-	for name, want := range map[string]uintptr{
-		"socket": unsafe.Offsetof(c.Socket), "laddr": unsafe.Offsetof(c.LAddr), "raddr": unsafe.Offsetof(c.RAddr), "netns": unsafe.Offsetof(c.NetNS),
-		"lport": unsafe.Offsetof(c.LPort), "rport": unsafe.Offsetof(c.RPort), "family": unsafe.Offsetof(c.Family),
+	var a again
+	for _, shared := range []struct {
+		in   btf.Type
+		size uintptr
+		want map[string]uintptr
+	}{
+		{spec.Maps["retransmits"].Key, unsafe.Sizeof(c), map[string]uintptr{
+			"socket": unsafe.Offsetof(c.Socket), "laddr": unsafe.Offsetof(c.LAddr), "raddr": unsafe.Offsetof(c.RAddr), "netns": unsafe.Offsetof(c.NetNS),
+			"lport": unsafe.Offsetof(c.LPort), "rport": unsafe.Offsetof(c.RPort), "family": unsafe.Offsetof(c.Family),
+		}},
+		{spec.Maps["retransmits"].Value, unsafe.Sizeof(a), map[string]uintptr{
+			"segments": unsafe.Offsetof(a.Segments), "event": unsafe.Offsetof(a.Event),
+		}},
 	} {
-		if uintptr(got[name]) != want {
-			t.Errorf("%s is at %d in C, at %d in Go", name, got[name], want)
+		s, ok := btf.UnderlyingType(shared.in).(*btf.Struct)
+		if !ok {
+			t.Fatalf("the map has %v", shared.in)
 		}
-	}
-	if uintptr(s.Size) != unsafe.Sizeof(c) {
-		t.Errorf("%d bytes in C, %d in Go", s.Size, unsafe.Sizeof(c))
+		got := map[string]uint32{}
+		for _, m := range s.Members {
+			got[m.Name] = m.Offset.Bytes()
+		}
+		for name, want := range shared.want {
+			if uintptr(got[name]) != want {
+				t.Errorf("%s is at %d in C, at %d in Go", name, got[name], want)
+			}
+		}
+		if uintptr(s.Size) != shared.size {
+			t.Errorf("%s: %d bytes in C, %d in Go", s.Name, s.Size, shared.size)
+		}
 	}
 }

@@ -101,22 +101,6 @@ func checkGroup(t *testing.T, g *Group, rounds int) {
 	}
 }
 
-// wantTaps are what is measured of a hook in the experiment stack. A probe on tcp_sendmsg
-// is not called for UDP.
-func wantTaps(g *Group) []string {
-	want := []string{Empty, Ours}
-	if g.Unit == UnitExchanges {
-		want = []string{Nothing, Empty, Ours}
-	}
-	switch {
-	case g.Hook == HookTC || g.Hook == HookXDP:
-		want = append(want, Processes)
-	case g.Hook == HookTracepoint, g.Hook != HookCgroup && (g.Unit == UnitExchanges || strings.HasPrefix(g.Packet, "TCP")):
-		want = append(want, AppBytes)
-	}
-	return want
-}
-
 func checkWritten(t *testing.T, r *Result) {
 	t.Helper()
 	r.Judge()
