@@ -104,6 +104,12 @@ bench: ## measure what counting costs, against an empty program and a floor; as 
 	@mkdir -p $(CACHE)
 	$(GO) run ./internal/bench/cmd/bench -json $(CACHE)/bench.json $(ARGS)
 
+# At sockets, where fentry and kprobes are: emulated, so only the ratios mean anything.
+.PHONY: bench-stack
+bench-stack: ## measure what counting at sockets takes on the kernels of the matrix; KERNEL selects
+	$(VMTEST) -j 1 -env PKTSTAT_BENCH=1 $(if $(KERNEL),-kernel='$(KERNEL)') -run='^TestStack$$' internal/bench
+	cat $(CACHE)/vmtest/out/*/stack/stack.md
+
 .PHONY: bench-go
 bench-go: ## run the Go benchmarks; BENCH selects, COUNT repeats
 	$(GO) test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...

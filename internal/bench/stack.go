@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -53,6 +54,9 @@ func (r *runner) stack(ctx context.Context) error {
 		}
 		s := &stackRunner{runner: r, thread: t, tapper: &tapper{space: space, lo: lo, flows: r.Scale.Table}}
 		for _, hook := range stackHooks {
+			if len(r.Stack) > 0 && !slices.Contains(r.Stack, hook) {
+				continue
+			}
 			taps := s.taps(hook)
 			if err := s.missing(ctx, taps); err != nil {
 				r.result.note("stack: nothing of %s: %s", hook, strings.ReplaceAll(err.Error(), "\n", "; "))

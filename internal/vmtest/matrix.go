@@ -41,7 +41,7 @@ var Packages = []Package{
 	{Dir: "backends/afpacket", Args: []string{"-afpacket.packets=5000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/cgroup", Files: []string{"testdata/packets"}, Timeout: 10 * time.Minute},
 	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}, Timeout: 20 * time.Minute},
-	{Dir: "internal/bench", Run: "^TestStack$"},
+	{Dir: "internal/bench", Run: "^TestStack$", Kernels: []string{"newest"}, Timeout: 30 * time.Minute},
 	{Dir: "internal/ifsource"},
 	// It takes seven to ten minutes: on the kernel that tells least of sockets. By name
 	// (make test-vm PKG=internal/process) it runs on all.
