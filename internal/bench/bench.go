@@ -18,9 +18,9 @@ import (
 
 // Config is what to measure.
 type Config struct {
-	Root        string // of the repository, for the backends' programs
-	Hooks       []Hook // tc, xdp
-	Stack       []Hook // where the experiment stack attaches programs; empty: wherever it can
+	Root        string   // of the repository, for the backends' programs
+	Hooks       []Hook   // tc, xdp
+	Stack       []Hook   // where the experiment stack attaches programs; empty: wherever it can
 	Experiments []string // names from [Experiments]; empty: all
 	Peers       []Peer
 	Against     []Checkout
