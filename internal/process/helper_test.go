@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"github.com/pktstat/pktstat/internal/testnet"
 )
@@ -152,5 +155,21 @@ func (p *helper) end() {
 	defer kill.Stop()
 	if err := p.cmd.Wait(); err != nil {
 		p.tb.Errorf("%s: %v", p.role.Name, err)
+	}
+}
+
+// address gives an interface another address, in a subnet of 24 bits, and sets it up.
+func address(tb testing.TB, h *testnet.Host, iface string, a netip.Addr) {
+	tb.Helper()
+	link, err := h.Netlink().LinkByName(iface)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	to := &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(24, 32)}}
+	if err := h.Netlink().AddrAdd(link, to); err != nil {
+		tb.Fatalf("add %v to %s: %v", a, iface, err)
+	}
+	if err := h.Netlink().LinkSetUp(link); err != nil {
+		tb.Fatal(err)
 	}
 }

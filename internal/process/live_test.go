@@ -3,6 +3,7 @@ package process_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -25,12 +26,21 @@ import (
 func onEvery(t *testing.T, f func(t *testing.T, backend string)) {
 	t.Helper()
 	testenv.Privileged(t)
-	for name, b := range registry.Backends.All() {
-		if b.Caps.Has(registry.CapLive | registry.CapIngress) {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				f(t, name)
-			})
+	for name := range liveBackends() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, name)
+		})
+	}
+}
+
+// liveBackends are all that count live traffic.
+func liveBackends() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name, b := range registry.Backends.All() {
+			if b.Caps.Has(registry.CapLive|registry.CapIngress) && !yield(name) {
+				return
+			}
 		}
 	}
 }

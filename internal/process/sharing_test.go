@@ -54,32 +54,63 @@ func TestReusePort(t *testing.T) {
 	})
 }
 
-// TestTwoNamespaces: the same addresses and ports at once in two namespaces.
+// TestTwoNamespaces: the same addresses and ports at once in two namespaces, inside a
+// host and between two.
 func TestTwoNamespaces(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
-		if backend == "xdp" {
-			return // it does not see what the host sends to itself
+		if backend != "xdp" { // it does not see what the host sends to itself
+			t.Run("lo", func(t *testing.T) { twoOnLo(t, backend) })
 		}
-		h := testnet.NewHost(t)
-		other := testnet.NewHost(t)
-		lo := netip.MustParseAddr("127.0.0.1")
-		clients := map[*testnet.Host]*helper{}
-		servers := map[*testnet.Host]*helper{}
-		for i, host := range []*testnet.Host{h, other} {
-			name := strconv.Itoa(i)
-			servers[host] = start(t, host, role{Name: "tcpserver." + name, Local: at(lo, tcpPort)})
-			clients[host] = start(t, host, role{Name: "tcplong." + name, Local: at(lo, 46000), Remote: at(lo, tcpPort), Size: 50})
-		}
-		for _, host := range []*testnet.Host{h, other} {
-			w := observe(t, backend, &testnet.Iface{Host: host, Name: "lo", Index: 1})
-			w.egress = false // lo is counted as packets arrive
-			clients[h].order()
-			clients[other].order()
-			w.collect()
-			w.expect(conversation{flow.TCP, at(lo, tcpPort), at(lo, 46000)}, servers[host].pid(), servers[host].role.Name, flow.MatchExact)
-			w.expect(conversation{flow.TCP, at(lo, 46000), at(lo, tcpPort)}, clients[host].pid(), clients[host].role.Name, flow.MatchExact)
-		}
+		t.Run("veth", func(t *testing.T) { twoLinks(t, backend) })
 	})
+}
+
+func twoOnLo(t *testing.T, backend string) {
+	h := testnet.NewHost(t)
+	other := testnet.NewHost(t)
+	lo := netip.MustParseAddr("127.0.0.1")
+	clients := map[*testnet.Host]*helper{}
+	servers := map[*testnet.Host]*helper{}
+	for i, host := range []*testnet.Host{h, other} {
+		name := strconv.Itoa(i)
+		servers[host] = start(t, host, role{Name: "tcpserver." + name, Local: at(lo, tcpPort)})
+		clients[host] = start(t, host, role{Name: "tcplong." + name, Local: at(lo, 46000), Remote: at(lo, tcpPort), Size: 50})
+	}
+	for _, host := range []*testnet.Host{h, other} {
+		w := observe(t, backend, &testnet.Iface{Host: host, Name: "lo", Index: 1})
+		w.egress = false // lo is counted as packets arrive
+		clients[h].order()
+		clients[other].order()
+		w.collect()
+		w.expect(conversation{flow.TCP, at(lo, tcpPort), at(lo, 46000)}, servers[host].pid(), servers[host].role.Name, flow.MatchExact)
+		w.expect(conversation{flow.TCP, at(lo, 46000), at(lo, tcpPort)}, clients[host].pid(), clients[host].role.Name, flow.MatchExact)
+	}
+}
+
+func twoLinks(t *testing.T, backend string) {
+	local, remote := netip.MustParseAddrPort("10.78.0.1:46000"), netip.MustParseAddrPort("10.78.0.2:8001")
+	type side struct {
+		on *testnet.Iface
+		p  *helper
+		c  conversation
+	}
+	var clients, servers []side
+	for i := range 2 {
+		a, b := testnet.Pair(t, testnet.Link{Chatty: true})
+		address(t, a.Host, a.Name, local.Addr())
+		address(t, b.Host, b.Name, remote.Addr())
+		name := strconv.Itoa(i)
+		servers = append(servers, side{b, start(t, b.Host, role{Name: "tcpserver." + name, Local: remote}), conversation{flow.TCP, remote, local}})
+		clients = append(clients, side{a, start(t, a.Host, role{Name: "tcplong." + name, Local: local, Remote: remote, Size: 50}), conversation{flow.TCP, local, remote}})
+	}
+	for _, s := range slices.Concat(clients, servers) {
+		w := observe(t, backend, s.on)
+		for _, c := range clients {
+			c.p.order()
+		}
+		w.collect()
+		w.expect(s.c, s.p.pid(), s.p.role.Name, flow.MatchExact)
+	}
 }
 
 // TestForwarded: what a host only forwards is nobody's there, also when a process has a
