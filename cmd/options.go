@@ -228,7 +228,7 @@ func fieldNames() string {
 // sortNames lists what --sort takes.
 func sortNames() string {
 	var names []string
-	for f := engine.SortRate; f <= engine.SortLast; f++ {
+	for f := range engine.SortFields() {
 		names = append(names, f.String())
 	}
 	return strings.Join(names, ", ")

@@ -168,15 +168,20 @@ func TestProjection(t *testing.T) {
 
 func TestTop(t *testing.T) {
 	row := func(delta, total uint64) *PackedRow {
-		return &PackedRow{Delta: Counters{Packets: delta}, Total: Counters{Packets: total}}
+		return &PackedRow{Key: Packed{L4: uint32(total)}, Delta: Counters{Packets: delta}, Total: Counters{Packets: total}}
 	}
 	r := &Report{Packed: []*PackedRow{row(5, 50), row(3, 30), row(2, 20)}, Sums: Sums{Rest: Counters{Packets: 1}}, FlowCount: 4}
+	r.Retransmits = map[Packed]uint64{{L4: 50}: 8, {L4: 20}: 3}
+	r.RetransmitSums = RetransmitSums{Total: 13, Rest: 2}
 	if r.Top(0) != r || r.Top(3) != r {
 		t.Error("a report that needs no cut was copied")
 	}
 	cut := r.Top(1)
 	if len(cut.Packed) != 1 || cut.Rest.Packets != 6 || cut.FlowCount != 4 || len(r.Packed) != 3 || r.Rest.Packets != 1 {
 		t.Errorf("interval cut to %+v from %+v", cut, r)
+	}
+	if want := (RetransmitSums{Total: 13, Rest: 5}); cut.RetransmitSums != want || r.RetransmitSums.Rest != 2 {
+		t.Errorf("retransmits cut to %+v, want %+v", cut.RetransmitSums, want)
 	}
 	r.Final = true
 	if cut := r.Top(1); cut.Rest.Packets != 51 {

@@ -19,6 +19,10 @@ type Sums struct {
 	Lost  Counters // seen, but not counted to a flow
 }
 
+// RetransmitSums breaks down TCP segments that were sent again as Sums does what was
+// counted: Total == (sum of the rows) + Rest + Other.
+type RetransmitSums struct{ Total, Rest, Other uint64 }
+
 // Report is what a sink gets. It is immutable once handed out: sinks share it.
 //
 // An interval report's rows and Sums are the deltas of that interval; the final
@@ -54,6 +58,9 @@ type Report struct {
 	// Retransmits are the TCP segments of this report that were sent again, by Key: of
 	// the rows that have any, where the backend tells.
 	Retransmits map[Packed]uint64
+
+	// RetransmitSums are all that were sent again.
+	RetransmitSums RetransmitSums
 
 	FlowCount int          // flows before --top
 	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
@@ -125,6 +132,7 @@ func (r *Report) Top(n int) *Report {
 		} else {
 			cut.Rest.Add(p.Delta)
 		}
+		cut.RetransmitSums.Rest += r.Retransmits[p.Key]
 	}
 	return &cut
 }

@@ -27,6 +27,7 @@ type counter struct {
 	started  time.Time
 	closed   int
 	seen     flow.Counters
+	again    uint64 // of a new flow's segment, at every second Collect
 }
 
 func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
@@ -42,8 +43,10 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 	for i, packets := range []uint64{10, 1} {
 		c := flow.Counters{Packets: packets, Bytes: 100 * packets, FrameBytes: 114 * packets}
 		k := flow.Packed{Proto: flow.UDP, L4Kind: flow.L4Ports, L4: uint32(i * (n + 1)), Family: flow.FamilyIPv4}
-		b.Add(flow.Record{Key: k, Counters: c, First: int64(n), Last: int64(n)})
+		r := flow.Record{Key: k, Counters: c, First: int64(n), Last: int64(n), Retransmits: uint64(i * (n & 1))}
+		b.Add(r)
 		s.seen.Add(c)
+		s.again += r.Retransmits
 	}
 	b.Other = flow.Counters{Packets: 1, Bytes: 10, FrameBytes: 24}
 	b.Lost = flow.Counters{Packets: 1, Bytes: 5, FrameBytes: 19}
@@ -121,13 +124,19 @@ func backend(clock registry.Clock) registry.Backend {
 }
 
 // check holds a run's reports to the invariants of flow.Report.
-func check(t *testing.T, sink *recorder, seen flow.Counters) {
+func check(t *testing.T, sink *recorder, src *counter) {
 	t.Helper()
 	var intervals flow.Counters
+	var again uint64
 	for i, r := range sink.reports {
 		var sum flow.Counters
+		left := r.RetransmitSums.Total - r.RetransmitSums.Rest - r.RetransmitSums.Other
 		for row := range r.Rows() {
 			sum.Add(row.Counters)
+			left -= row.Retransmits
+		}
+		if left != 0 {
+			t.Errorf("report %d: retransmits %+v, of rows %v", i, r.RetransmitSums, r.Retransmits)
 		}
 		for _, c := range []flow.Counters{r.Rest, r.Other, r.Lost} {
 			sum.Add(c)
@@ -137,13 +146,14 @@ func check(t *testing.T, sink *recorder, seen flow.Counters) {
 		}
 		if !r.Final {
 			intervals.Add(r.Total)
+			again += r.RetransmitSums.Total
 		}
 	}
-	if f := sink.final(t); f.Total != seen {
-		t.Errorf("final total %+v, the source saw %+v", f.Total, seen)
+	if f := sink.final(t); f.Total != src.seen || f.RetransmitSums.Total != src.again {
+		t.Errorf("final total %+v with %d retransmits, the source saw %+v with %d", f.Total, f.RetransmitSums.Total, src.seen, src.again)
 	}
-	if intervals != seen {
-		t.Errorf("intervals add up to %+v, the source saw %+v", intervals, seen)
+	if intervals != src.seen || again != src.again {
+		t.Errorf("intervals add up to %+v with %d retransmits, the source saw %+v with %d", intervals, again, src.seen, src.again)
 	}
 	if sink.closed != 1 {
 		t.Errorf("sink closed %d times", sink.closed)
@@ -158,7 +168,7 @@ func TestTimeout(t *testing.T) {
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		check(t, sink, src.seen)
+		check(t, sink, src)
 		if len(sink.reports) != 5 { // at 1, 2, 3 and 3.5 s, and the final one
 			t.Errorf("%d reports, want 5", len(sink.reports))
 		}
@@ -183,7 +193,7 @@ func TestCancel(t *testing.T) {
 		if err := Run(ctx, config(src, sink)); err != nil {
 			t.Fatal(err)
 		}
-		check(t, sink, src.seen)
+		check(t, sink, src)
 		if src.collects != 3 {
 			t.Errorf("%d collects, want 3: two ticks and the last window", src.collects)
 		}
@@ -202,7 +212,7 @@ func TestRefresh(t *testing.T) {
 				if err := Run(t.Context(), c); err != nil {
 					t.Fatal(err)
 				}
-				check(t, sink, src.seen)
+				check(t, sink, src)
 				if src.collects < 19 {
 					t.Errorf("%d collects in 20 s", src.collects)
 				}
@@ -239,7 +249,7 @@ func TestEnds(t *testing.T) {
 				if err := Run(t.Context(), c); !errors.Is(err, tt.want) {
 					t.Fatalf("error %v, want %v", err, tt.want)
 				}
-				check(t, sink, src.seen)
+				check(t, sink, src)
 				if f := sink.final(t); tt.clock == registry.ClockSource && f.Duration() != 4*time.Minute {
 					t.Errorf("duration %v, want the packets' own 4m", f.Duration())
 				}
@@ -259,7 +269,7 @@ func TestFailingSink(t *testing.T) {
 		if !errors.Is(err, ErrOutput) || !errors.Is(err, full) || !strings.Contains(err.Error(), "sink1") {
 			t.Fatalf("error %v", err)
 		}
-		check(t, good, src.seen)
+		check(t, good, src)
 		if len(bad.reports) != 2 || bad.closed != 1 {
 			t.Errorf("the failed sink got %d reports and was closed %d times", len(bad.reports), bad.closed)
 		}
@@ -287,7 +297,7 @@ func TestReaderGone(t *testing.T) {
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		check(t, good, src.seen)
+		check(t, good, src)
 	})
 }
 
@@ -303,7 +313,7 @@ func TestSlowSink(t *testing.T) {
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		check(t, good, src.seen)
+		check(t, good, src)
 		if f := slow.final(t); f.Total != src.seen {
 			t.Errorf("the slow sink's final total is %+v, want %+v", f.Total, src.seen)
 		}
@@ -324,7 +334,7 @@ func TestSlowSinkOfCapture(t *testing.T) {
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		check(t, slow, src.seen)
+		check(t, slow, src)
 	})
 }
 
@@ -396,11 +406,30 @@ func TestTop(t *testing.T) {
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		check(t, few, src.seen)
-		check(t, all, src.seen)
+		check(t, few, src)
+		check(t, all, src)
 		f, a := few.final(t), all.final(t)
 		if len(f.Packed) != 3 || len(a.Packed) != 21 || f.FlowCount != 21 || f.Rest.Packets != 18 {
 			t.Errorf("rows %d and %d, count %d, rest %+v", len(f.Packed), len(a.Packed), f.FlowCount, f.Rest)
+		}
+		if f.RetransmitSums.Rest == 0 || f.RetransmitSums.Rest < a.RetransmitSums.Rest {
+			t.Errorf("retransmits %+v and %+v", f.RetransmitSums, a.RetransmitSums)
+		}
+	})
+}
+
+// TestMaxFlows: what is folded counts in other, with its retransmits.
+func TestMaxFlows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, sink := &counter{end: 20, endErr: io.EOF}, &recorder{}
+		c := config(src, sink)
+		c.MaxFlows = 4
+		if err := Run(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		check(t, sink, src)
+		if f := sink.final(t); len(f.Packed) > 4 || f.Other.Packets <= 20 || f.RetransmitSums.Other == 0 {
+			t.Errorf("%d rows, other %+v, retransmits %+v", len(f.Packed), f.Other, f.RetransmitSums)
 		}
 	})
 }
@@ -417,7 +446,7 @@ func TestReportNow(t *testing.T) {
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		check(t, sink, src.seen)
+		check(t, sink, src)
 		if len(sink.reports) != 3 || sink.reports[0].Duration() != 2500*time.Millisecond {
 			t.Errorf("%d reports, the first over %v", len(sink.reports), sink.reports[0].Duration())
 		}

@@ -49,7 +49,7 @@ func TestOver(t *testing.T) {
 				if src.collects != want || src.closed != 1 {
 					t.Errorf("%+v, clock %d: %d collects, want %d; closed %d", tc.over, clock, src.collects, want, src.closed)
 				}
-				check(t, sink, src.seen)
+				check(t, sink, src)
 			})
 		}
 	}

@@ -31,7 +31,7 @@ func (r *run) final() {
 func (r *run) report(span ledger.Span, top int) *flow.Report {
 	r.seq++
 	a := &r.attachment
-	sel := r.ledger.Select(span, top, r.c.Sort.order(span == ledger.Run, r.rate))
+	sel := r.ledger.Select(span, top, r.c.Sort.order(span == ledger.Run, r.rate, r.ledger.RetransmitsOf(span)))
 	rep := &flow.Report{
 		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, RunnersUp: r.runnersUp,
 		Interfaces: a.Interfaces, Notes: a.Notes, PacketsInexact: a.PacketsInexact,
@@ -39,7 +39,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate,
 		Sums: r.ledger.Sums(span), Run: r.ledger.Sums(ledger.Run),
 		LostBytesUnknown: r.bytesUnknown,
-		FlowCount:        sel.Count, Packed: sel.Rows, Retransmits: r.ledger.Retransmits(span),
+		FlowCount:        sel.Count, Packed: sel.Rows, Retransmits: r.ledger.Retransmits(span), RetransmitSums: sel.Retransmits,
 	}
 	rep.Rest = sel.Rest
 	if span == ledger.Run {

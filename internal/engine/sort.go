@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -27,12 +28,25 @@ const (
 	SortProto
 	SortFirst
 	SortLast
+	SortRetransmits
+	endOfSortFields
 )
+
+// SortFields iterates over all of them.
+func SortFields() iter.Seq[SortField] {
+	return func(yield func(SortField) bool) {
+		for f := range endOfSortFields {
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
 
 var sortNames = []string{
 	SortRate: "rate", SortPackets: "packets", SortBytes: "bytes", SortFrameBytes: "frame_bytes",
 	SortSrc: "src", SortDst: "dst", SortSrcPort: "sport", SortDstPort: "dport", SortProto: "proto",
-	SortFirst: "first", SortLast: "last",
+	SortFirst: "first", SortLast: "last", SortRetransmits: "retransmits",
 }
 
 // ParseSort reads the value of --sort.
@@ -46,8 +60,8 @@ func ParseSort(s string) (SortField, error) {
 // String returns what ParseSort reads.
 func (f SortField) String() string { return sortNames[f] }
 
-// order returns the order of the rows of a report.
-func (f SortField) order(final bool, rate flow.Layer) ledger.Order {
+// order returns the order of the rows of a report, of which again tells the retransmits.
+func (f SortField) order(final bool, rate flow.Layer, again func(row) uint64) ledger.Order {
 	of := func(r row) *flow.Counters {
 		if final {
 			return &r.Total
@@ -78,6 +92,8 @@ func (f SortField) order(final bool, rate flow.Layer) ledger.Order {
 		o = ledger.Order{func(r row) uint64 { return ^uint64(r.First) }}
 	case SortLast:
 		o = ledger.Order{func(r row) uint64 { return uint64(r.Last) }}
+	case SortRetransmits:
+		o = ledger.Order{again}
 	}
 	return slices.Concat(o, ledger.Order{packets}, byKey)
 }

@@ -36,6 +36,7 @@ func TestSortFields(t *testing.T) {
 		rec("10.0.0.3:70", "10.0.0.7:1", flow.SCTP, flow.Counters{Packets: 5, Bytes: 500, FrameBytes: 2000}, 4, 8),
 		{Key: flow.Pack(flow.Key{EtherType: 0x88cc}), Counters: flow.Counters{Packets: 2, FrameBytes: 120}, First: 7, Last: 7},
 	}
+	recs[0].Retransmits, recs[2].Retransmits = 5, 7
 	for _, tt := range []struct {
 		field SortField
 		rate  flow.Layer
@@ -53,6 +54,7 @@ func TestSortFields(t *testing.T) {
 		{SortProto, flow.LayerIP, "ETH SCTP TCP UDP"},
 		{SortFirst, flow.LayerIP, "SCTP UDP TCP ETH"},
 		{SortLast, flow.LayerIP, "UDP SCTP TCP ETH"},
+		{SortRetransmits, flow.LayerIP, "SCTP UDP TCP ETH"},
 	} {
 		for _, span := range []ledger.Span{ledger.Interval, ledger.Run} {
 			l := ledger.New(flow.DimsFlow, 100, flow.Seed{1, 2})
@@ -63,7 +65,7 @@ func TestSortFields(t *testing.T) {
 				l.EndInterval()
 			}
 			var got []string
-			for _, r := range l.Select(span, 0, tt.field.order(span == ledger.Run, tt.rate)).Rows {
+			for _, r := range l.Select(span, 0, tt.field.order(span == ledger.Run, tt.rate, l.RetransmitsOf(span))).Rows {
 				k := r.Key.Key()
 				got = append(got, k.Protocol())
 			}

@@ -27,7 +27,7 @@ func (l *Ledger) fold() {
 			interval.Add(row.Delta)
 			run.Add(row.Delta)
 			run.Add(row.Total)
-			delete(l.retransmits, row.Key)
+			l.retransmits.fold(row.Key)
 			continue
 		}
 		if kept != i {

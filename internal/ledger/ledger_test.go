@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
@@ -256,41 +255,5 @@ func BenchmarkInterval(b *testing.B) {
 				}
 			})
 		}
-	}
-}
-
-// TestRetransmits: they follow their rows: by interval, over the run, and away.
-func TestRetransmits(t *testing.T) {
-	l := New(flow.DimSrc, 8, flow.Seed{1, 2})
-	rec := func(host byte, port uint16, bytes, again uint64) flow.Record {
-		return flow.Record{
-			Key: flow.Pack(flow.Key{
-				Src:   netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, host}), port),
-				Dst:   netip.MustParseAddrPort("198.51.100.1:443"),
-				Proto: flow.TCP,
-			}),
-			Counters: flow.Counters{Packets: 1, Bytes: bytes}, Retransmits: again,
-		}
-	}
-	key := rec(1, 0, 0, 0).Key
-	p := flow.DimSrc.Projection()
-	p.Apply(&key)
-	l.Merge([]flow.Record{rec(1, 10, 1, 2), rec(1, 11, 1, 3), rec(2, 10, 1000, 0)})
-	if got := l.Retransmits(Interval); len(got) != 1 || got[key] != 5 {
-		t.Errorf("interval: %v", got)
-	}
-	l.EndInterval()
-	if got := l.Retransmits(Interval); len(got) != 0 {
-		t.Errorf("next interval: %v", got)
-	}
-	l.Merge([]flow.Record{rec(1, 12, 1, 1)})
-	if got := l.Retransmits(Run); len(got) != 1 || got[key] != 6 {
-		t.Errorf("run: %v", got)
-	}
-	for host := range byte(20) { // row 1 is the smallest
-		l.Merge([]flow.Record{rec(10+host, 1, 5000, 0)})
-	}
-	if got := l.Retransmits(Run); len(got) != 0 {
-		t.Errorf("of a row that was folded: %v", got)
 	}
 }

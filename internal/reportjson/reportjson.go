@@ -76,13 +76,14 @@ func (e *encoder) head(r *flow.Report) {
 	if len(r.Notes) > 0 {
 		e.strings("notes", r.Notes)
 	}
-	e.sum("total", r.Total, false)
-	e.sum("other", r.Other, false)
-	e.sum("lost", r.Lost, r.LostBytesUnknown)
-	e.sum("rest", r.Rest, false)
+	again := &r.RetransmitSums
+	e.sum("total", sum{Counters: r.Total, retransmits: again.Total})
+	e.sum("other", sum{Counters: r.Other, retransmits: again.Other})
+	e.sum("lost", sum{Counters: r.Lost, bytesUnknown: r.LostBytesUnknown})
+	e.sum("rest", sum{Counters: r.Rest, retransmits: again.Rest})
 	if r.Links != nil {
 		e.links(r)
-		e.sum("link_total", r.LinkTotal, false)
+		e.sum("link_total", sum{Counters: r.LinkTotal})
 	}
 	e.key("flow_count").uint(uint64(r.FlowCount))
 }
@@ -117,10 +118,20 @@ func (e *encoder) links(r *flow.Report) {
 	e.close(']')
 }
 
-func (e *encoder) sum(name string, c flow.Counters, bytesUnknown bool) {
+// sum is one of the report's sums.
+type sum struct {
+	flow.Counters
+	bytesUnknown bool
+	retransmits  uint64
+}
+
+func (e *encoder) sum(name string, s sum) {
 	e.key(name).open('{')
-	e.counters(c)
-	if bytesUnknown {
+	e.counters(s.Counters)
+	if s.retransmits > 0 {
+		e.key("retransmits").uint(s.retransmits)
+	}
+	if s.bytesUnknown {
 		e.key("bytes_unknown").bool(true)
 	}
 	e.close('}')

@@ -31,6 +31,12 @@ type jsonCounters struct {
 	BytesUnknown bool    `json:"bytes_unknown"`
 }
 
+// jsonSum is jsonCounters of a sum.
+type jsonSum struct {
+	jsonCounters
+	Retransmits *uint64
+}
+
 type jsonRunnerUp struct{ Backend, Reason string }
 
 type jsonLink struct {
@@ -53,7 +59,7 @@ type jsonReport struct {
 	RateLayer                string `json:"rate_layer"`
 	PacketsExact             *bool  `json:"packets_exact"`
 	Notes                    []string
-	Total, Other, Lost, Rest *jsonCounters
+	Total, Other, Lost, Rest *jsonSum
 	Links                    []jsonLink
 	LinkTotal                *jsonCounters `json:"link_total"`
 	FlowCount                *int          `json:"flow_count"`
@@ -146,9 +152,10 @@ func TestReadsBack(t *testing.T) {
 
 			checkLinks(t, g.Name, r, &got)
 
-			sum := counters(got.Rest)
-			sum.Add(counters(got.Other))
-			sum.Add(counters(got.Lost))
+			sum := counters(&got.Rest.jsonCounters)
+			sum.Add(counters(&got.Other.jsonCounters))
+			sum.Add(counters(&got.Lost.jsonCounters))
+			checkRetransmits(t, g.Name, r, &got)
 			i := 0
 			for row := range r.Rows() {
 				sum.Add(checkFlow(t, g.Name, r, &row, got.Flows[i]))
@@ -157,8 +164,8 @@ func TestReadsBack(t *testing.T) {
 			if i != len(got.Flows) {
 				t.Errorf("%s: %d flows, want %d", g.Name, len(got.Flows), i)
 			}
-			if sum != counters(got.Total) {
-				t.Errorf("%s: flows + rest + other + lost = %v, total %v", g.Name, sum, counters(got.Total))
+			if total := counters(&got.Total.jsonCounters); sum != total {
+				t.Errorf("%s: flows + rest + other + lost = %v, total %v", g.Name, sum, total)
 			}
 		}
 	}
@@ -166,6 +173,21 @@ func TestReadsBack(t *testing.T) {
 
 func counters(c *jsonCounters) flow.Counters {
 	return flow.Counters{Packets: *c.Packets, Bytes: *c.Bytes, FrameBytes: *c.FrameBytes}
+}
+
+// checkRetransmits: each sum has its own, if there are any.
+func checkRetransmits(t *testing.T, name string, r *flow.Report, got *jsonReport) {
+	t.Helper()
+	again := r.RetransmitSums
+	for what, c := range map[string]struct {
+		got  *jsonSum
+		want uint64
+	}{"total": {got.Total, again.Total}, "other": {got.Other, again.Other}, "lost": {got.Lost, 0}, "rest": {got.Rest, again.Rest}} {
+		n := c.got.Retransmits
+		if (n != nil) != (c.want != 0) || n != nil && *n != c.want {
+			t.Errorf("%s: retransmits of %s are %v, want %d", name, what, n, c.want)
+		}
+	}
 }
 
 // checkLinks compares what was counted on each interface.

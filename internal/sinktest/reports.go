@@ -200,7 +200,8 @@ func byPort() *flow.Report {
 	return r
 }
 
-// sockets is what hooks without frames see, which know namespaces and processes.
+// sockets is what hooks without frames see, which know namespaces, processes and what
+// TCP has sent again.
 func sockets() *flow.Report {
 	r := final("kprobe", "tracepoint")
 	r.Layers, r.RateLayer, r.Interfaces = flow.LayerIP, flow.LayerIP, nil
@@ -212,6 +213,9 @@ func sockets() *flow.Report {
 	k.Src, k.Dst, k.Dir = k.Dst, k.Src, flow.Ingress
 	add(r, k, 9, 12_000, 0)
 	own(r, flow.Owner{}, flow.MatchNone)
+	sums(r, flow.Counters{Packets: 20, Bytes: 2400}, flow.Counters{Packets: 5, Bytes: 300}, flow.Counters{})
+	r.RetransmitSums = flow.RetransmitSums{Total: 10, Rest: 6, Other: 1}
+	r.FlowCount = 6
 	return r
 }
 

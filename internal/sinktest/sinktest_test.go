@@ -349,8 +349,13 @@ func TestGoldensAreConserving(t *testing.T) {
 			sum := r.Rest
 			sum.Add(r.Other)
 			sum.Add(r.Lost)
+			again := r.RetransmitSums.Rest + r.RetransmitSums.Other
 			for row := range r.Rows() {
 				sum.Add(row.Counters)
+				again += row.Retransmits
+			}
+			if again != r.RetransmitSums.Total {
+				t.Errorf("%s %d: retransmits of flows + rest + other = %d, total %d", g.Name, i, again, r.RetransmitSums.Total)
 			}
 			if sum != r.Total {
 				t.Errorf("%s %d: flows + rest + other + lost = %v, total %v", g.Name, i, sum, r.Total)

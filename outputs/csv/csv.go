@@ -10,6 +10,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/filesink"
+	"github.com/pktstat/pktstat/internal/rowfields"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -73,11 +74,16 @@ func (t *table) write(buf *bufio.Writer, r *flow.Report) error {
 			return err
 		}
 	}
+	again := &r.RetransmitSums
 	for _, s := range []struct {
-		kind     string
-		counters flow.Counters
-	}{{"rest", r.Rest}, {"other", r.Other}, {"lost", r.Lost}, {"total", r.Total}} {
+		kind        string
+		counters    flow.Counters
+		retransmits uint64
+	}{{"rest", r.Rest, again.Rest}, {"other", r.Other, again.Other}, {"lost", r.Lost, 0}, {"total", r.Total, again.Total}} {
 		l.sum(s.kind, s.counters)
+		if s.retransmits > 0 {
+			l.row.Retransmits, l.has = s.retransmits, rowfields.Retransmits
+		}
 		if err := t.writeLine(w, &l); err != nil {
 			return err
 		}

@@ -83,9 +83,13 @@ func TestReadsBack(t *testing.T) {
 			t.Fatalf("%s: %d lines after the flows, want 4", g.Name, len(lines))
 		}
 		for i, want := range []struct {
-			row string
-			c   flow.Counters
-		}{{"rest", r.Rest}, {"other", r.Other}, {"lost", r.Lost}, {"total", r.Total}} {
+			row   string
+			c     flow.Counters
+			again uint64
+		}{{"rest", r.Rest, r.RetransmitSums.Rest}, {"other", r.Other, r.RetransmitSums.Other}, {"lost", r.Lost, 0}, {"total", r.Total, r.RetransmitSums.Total}} {
+			if text := strings.TrimPrefix(strconv.FormatUint(want.again, 10), "0"); lines[i]["retransmits"] != text {
+				t.Errorf("%s: line %v, want %d retransmits", g.Name, lines[i], want.again)
+			}
 			if got := counters(t, lines[i]); lines[i]["row"] != want.row || got != want.c {
 				t.Errorf("%s: line %v, want %s %v", g.Name, lines[i], want.row, want.c)
 			}

@@ -111,15 +111,24 @@ func appendDetails(b []byte, has rowfields.Set, row *flow.Row) []byte {
 	return b
 }
 
+// appendRetransmits appends those of a sum, if there are any.
+func appendRetransmits(b []byte, n uint64) []byte {
+	if n == 0 {
+		return b
+	}
+	return appendUint(b, "retransmits", n)
+}
+
 // appendSums appends the lines after the flows. The last one, total, says what
 // the numbers are of, and ends the report.
 func appendSums(b []byte, r *flow.Report) []byte {
+	again := &r.RetransmitSums
 	if rest := r.FlowCount - len(r.Packed); rest > 0 || !r.Rest.IsZero() {
 		b = appendUint(append(b, "rest"...), "flows", uint64(max(rest, 0)))
-		b = append(appendCounters(b, r.Rest), '\n')
+		b = append(appendCounters(appendRetransmits(b, again.Rest), r.Rest), '\n')
 	}
-	if !r.Other.IsZero() {
-		b = append(appendCounters(append(b, "other"...), r.Other), '\n')
+	if !r.Other.IsZero() || again.Other > 0 {
+		b = append(appendCounters(appendRetransmits(append(b, "other"...), again.Other), r.Other), '\n')
 	}
 	if !r.Lost.IsZero() || r.LostBytesUnknown {
 		b = appendCounters(append(b, "lost"...), r.Lost)
@@ -135,7 +144,7 @@ func appendSums(b []byte, r *flow.Report) []byte {
 		b = append(termsafe.Append(append(b, "note "...), note), '\n')
 	}
 
-	b = append(b, "total"...)
+	b = appendRetransmits(append(b, "total"...), again.Total)
 	b = appendCounters(b, r.Total)
 	b = appendRates(b, r, r.Total)
 	b = appendUint(b, "flows", uint64(r.FlowCount))

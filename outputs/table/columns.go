@@ -23,6 +23,7 @@ type column struct {
 	// and sums alike.
 	cell   func(row *flow.Row, has rowfields.Set, dims flow.Dims) string
 	number func(r *flow.Report, c flow.Counters, u units.System) string
+	sum    func(s *sum) string // what a column of text has of sums; nil: nothing
 
 	// goes is the place in the order in which columns are given up on a narrow
 	// terminal, 1 first; 0: never.
@@ -92,7 +93,7 @@ var allColumns = []*column{
 	{name: "match", title: "Match", goes: 8, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
 		return row.Match.String()
 	}},
-	{name: "retransmits", title: "Retrans", goes: 8, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
+	{name: "retransmits", title: "Retrans", goes: 8, sum: func(s *sum) string { return nonZero(s.retransmits) }, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
 		return nonZero(row.Retransmits)
 	}},
 	{name: "netns", title: "NetNS", dims: flow.DimNetNS, goes: 1, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {
@@ -115,7 +116,7 @@ var allColumns = []*column{
 	}},
 }
 
-// labelColumn holds "rest", "total" where no other column of text does.
+// labelColumn holds "rest", "total" where no other column of text is free for it.
 var labelColumn = &column{cell: func(*flow.Row, rowfields.Set, flow.Dims) string { return "" }}
 
 func columnNames() string {

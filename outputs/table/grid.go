@@ -44,9 +44,9 @@ func newGrid(r *flow.Report, chosen []*column, u units.System) *grid {
 		}
 	}
 	if chosen == nil {
-		g.hideEmpty(len(r.Interfaces))
+		g.hideEmpty(len(r.Interfaces), sums)
 	}
-	if len(g.columns) == 0 || g.columns[0].number != nil {
+	if len(g.columns) == 0 || g.columns[0].number != nil || g.columns[0].sum != nil {
 		label := filled{column: labelColumn, cells: make([]string, g.rows, g.rows+g.sums)}
 		g.columns = slices.Insert(g.columns, 0, label)
 	}
@@ -74,9 +74,10 @@ func candidates(r *flow.Report, chosen []*column) []*column {
 
 // hideEmpty removes columns of text that say nothing: without a cell, or the
 // interface's where there is only one.
-func (g *grid) hideEmpty(interfaces int) {
+func (g *grid) hideEmpty(interfaces int, sums []sum) {
 	g.columns = slices.DeleteFunc(g.columns, func(c filled) bool {
-		return c.number == nil && !slices.ContainsFunc(c.cells, func(s string) bool { return s != "" })
+		return c.number == nil && !slices.ContainsFunc(c.cells, func(s string) bool { return s != "" }) &&
+			!(c.sum != nil && slices.ContainsFunc(sums, func(s sum) bool { return c.sum(&s) != "" }))
 	})
 	if interfaces > 1 || len(g.columns) == 0 || len(g.columns) > 1 && g.columns[1].number != nil {
 		return // the only column of text stays
@@ -91,26 +92,28 @@ type sum struct {
 	label, what  string
 	counters     flow.Counters
 	bytesUnknown bool
+	retransmits  uint64
 }
 
 func sumsOf(r *flow.Report) []sum {
 	var s []sum
+	again := &r.RetransmitSums
 	if rest := r.FlowCount - len(r.Packed); rest > 0 || !r.Rest.IsZero() {
-		s = append(s, sum{label: "rest", what: plural(max(rest, 0), "more flow"), counters: r.Rest})
+		s = append(s, sum{label: "rest", what: plural(max(rest, 0), "more flow"), counters: r.Rest, retransmits: again.Rest})
 	}
-	if !r.Other.IsZero() {
-		s = append(s, sum{label: "other", what: "beyond --max-flows", counters: r.Other})
+	if !r.Other.IsZero() || again.Other > 0 {
+		s = append(s, sum{label: "other", what: "beyond --max-flows", counters: r.Other, retransmits: again.Other})
 	}
 	if !r.Lost.IsZero() || r.LostBytesUnknown {
 		s = append(s, sum{label: "lost", what: "counted to no flow", counters: r.Lost, bytesUnknown: r.LostBytesUnknown})
 	}
-	return append(s, sum{label: "total", what: plural(r.FlowCount, "flow"), counters: r.Total})
+	return append(s, sum{label: "total", what: plural(r.FlowCount, "flow"), counters: r.Total, retransmits: again.Total})
 }
 
 // addSum puts the label into the first column and what it is into the next one,
 // if that has text.
 func (g *grid) addSum(r *flow.Report, s *sum, u units.System) {
-	twoTexts := len(g.columns) > 1 && g.columns[1].number == nil
+	twoTexts := len(g.columns) > 1 && g.columns[1].number == nil && g.columns[1].sum == nil
 	for i := range g.columns {
 		c := &g.columns[i]
 		var cell string
@@ -121,6 +124,8 @@ func (g *grid) addSum(r *flow.Report, s *sum, u units.System) {
 			cell = s.label + " (" + s.what + ")"
 		case i == 1 && twoTexts:
 			cell = s.what
+		case c.sum != nil:
+			cell = c.sum(s)
 		case c.number == nil:
 		case s.bytesUnknown && c.name != "packets" && c.name != "pps":
 			cell = "unknown"

@@ -109,9 +109,11 @@ func TestRunSoFarAddsUp(t *testing.T) {
 	ledger := map[uint32]*row{}
 	var run soFar
 	var sums flow.Sums
+	var retransmits uint64
 	for seq := range uint64(40) {
 		r := interval(seq)
 		r.Packed, r.Sums = nil, flow.Sums{}
+		r.Retransmits, r.RetransmitSums = map[flow.Packed]uint64{}, flow.RetransmitSums{Total: 5, Rest: 4, Other: 1}
 		for range 1500 {
 			id := uint32(rnd.ExpFloat64() * 6000)
 			if ledger[id] == nil {
@@ -131,6 +133,10 @@ func TestRunSoFarAddsUp(t *testing.T) {
 			case e.delta.IsZero():
 			case len(r.Packed) < 1000: // --top
 				k := flow.Key{Proto: flow.ESP, Sub: id}
+				if id%3 == 0 {
+					r.Retransmits[flow.Pack(k)] = 2
+					r.RetransmitSums.Total += 2
+				}
 				r.Packed = append(r.Packed, &flow.PackedRow{Key: flow.Pack(k), Delta: e.delta, Total: e.total})
 			default:
 				r.Rest.Add(e.delta)
@@ -143,12 +149,18 @@ func TestRunSoFarAddsUp(t *testing.T) {
 		}
 		r.Run = sums
 		run.add(r)
+		retransmits += r.RetransmitSums.Total
 		got := run.report(r, 500)
+		again := got.RetransmitSums.Rest + got.RetransmitSums.Other
 		sum := got.Rest
 		sum.Add(got.Other)
 		sum.Add(got.Lost)
 		for shown := range got.Rows() {
 			sum.Add(shown.Counters)
+			again += shown.Retransmits
+		}
+		if again != retransmits || got.RetransmitSums.Total != retransmits {
+			t.Fatalf("after %d: %d retransmits in %+v, want %d", seq, again, got.RetransmitSums, retransmits)
 		}
 		if sum != sums.Total || got.Total != sums.Total || got.Other != sums.Other {
 			t.Fatalf("after %d: flows + rest + other + lost = %+v, total %+v", seq, sum, sums.Total)

@@ -1,0 +1,86 @@
+package ledger
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// again is a record of TCP that has sent segments again.
+func again(host byte, port uint16, bytes, retransmits uint64) flow.Record {
+	r := flow.Record{
+		Key: flow.Pack(flow.Key{
+			Src:   netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, host}), port),
+			Dst:   netip.MustParseAddrPort("198.51.100.1:443"),
+			Proto: flow.TCP,
+		}),
+		Retransmits: retransmits,
+	}
+	if bytes > 0 {
+		r.Counters = flow.Counters{Packets: 1, Bytes: bytes, FrameBytes: bytes}
+	}
+	return r
+}
+
+// checkRetransmits: what the rows have, what is cut off after top rows, and what was folded.
+func checkRetransmits(t *testing.T, l *Ledger, s Span, top int, want flow.RetransmitSums) {
+	t.Helper()
+	sel := l.Select(s, top, byBytes(s))
+	if sel.Retransmits != want {
+		t.Errorf("retransmits %+v, want %+v", sel.Retransmits, want)
+	}
+	sum, rows := sel.Retransmits.Rest+sel.Retransmits.Other, l.Retransmits(s)
+	for _, row := range sel.Rows {
+		sum += rows[row.Key]
+	}
+	if sum != sel.Retransmits.Total {
+		t.Errorf("rows + rest + other = %d, total %d", sum, sel.Retransmits.Total)
+	}
+}
+
+// TestRetransmits: they follow their rows: by interval, over the run, and into other.
+func TestRetransmits(t *testing.T) {
+	l := New(flow.DimSrc, 8, flow.Seed{1, 2})
+	key := again(1, 0, 0, 0).Key
+	p := flow.DimSrc.Projection()
+	p.Apply(&key)
+	l.Merge([]flow.Record{again(1, 10, 1, 2), again(1, 11, 1, 3), again(2, 10, 1000, 0)})
+	if got := l.Retransmits(Interval); len(got) != 1 || got[key] != 5 {
+		t.Errorf("interval: %v", got)
+	}
+	checkRetransmits(t, l, Interval, 0, flow.RetransmitSums{Total: 5})
+	checkRetransmits(t, l, Interval, 1, flow.RetransmitSums{Total: 5, Rest: 5})
+	l.EndInterval()
+	if got := l.Retransmits(Interval); len(got) != 0 {
+		t.Errorf("next interval: %v", got)
+	}
+	checkRetransmits(t, l, Interval, 0, flow.RetransmitSums{})
+	l.Merge([]flow.Record{again(1, 12, 1, 1)})
+	if got := l.Retransmits(Run); len(got) != 1 || got[key] != 6 {
+		t.Errorf("run: %v", got)
+	}
+	for host := range byte(20) { // row 1 is the smallest
+		l.Merge([]flow.Record{again(10+host, 1, 5000, 0)})
+	}
+	if got := l.Retransmits(Run); len(got) != 0 {
+		t.Errorf("of a row that was folded: %v", got)
+	}
+	checkRetransmits(t, l, Interval, 0, flow.RetransmitSums{Total: 1, Other: 1})
+	l.Merge([]flow.Record{again(1, 10, 9000, 4)}) // it comes back
+	l.EndInterval()
+	checkRetransmits(t, l, Run, 0, flow.RetransmitSums{Total: 10, Other: 6})
+}
+
+// TestRetransmitsAlone: a row of which an interval has nothing else is there all the same.
+func TestRetransmitsAlone(t *testing.T) {
+	l := New(flow.DimsFlow, 8, flow.Seed{1, 2})
+	l.Merge([]flow.Record{again(1, 10, 100, 0), again(2, 10, 100, 0)})
+	l.EndInterval()
+	l.Merge([]flow.Record{again(1, 10, 0, 2)})
+	sel := l.Select(Interval, 0, byBytes(Interval))
+	if len(sel.Rows) != 1 || sel.Count != 1 || sel.Rows[0].Key != again(1, 10, 0, 0).Key || !sel.Rows[0].Delta.IsZero() {
+		t.Errorf("rows %+v", sel.Rows)
+	}
+	checkRetransmits(t, l, Interval, 0, flow.RetransmitSums{Total: 2})
+}
