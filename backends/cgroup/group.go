@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/internal/caps"
+	"github.com/pktstat/pktstat/internal/cgroup2"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -93,22 +93,23 @@ func openDir(at int, path, name string) (*group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	g := &group{File: os.NewFile(uintptr(fd), name)}
-	if !isCgroup2(fd) {
-		return nil, errors.Join(errNotCgroup2, g.Close())
+	return newGroup(os.NewFile(uintptr(fd), name))
+}
+
+// newGroup closes the file if it is no group.
+func newGroup(f *os.File) (g *group, err error) {
+	fd := int(f.Fd())
+	if !cgroup2.Is(fd) {
+		return nil, errors.Join(errNotCgroup2, f.Close())
 	}
+	g = &group{File: f}
 	if g.lineage, err = lineage(fd); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), g.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", f.Name(), err), f.Close())
 	}
 	return g, nil
 }
 
 var errNotCgroup2 = errors.New("this is no directory of the cgroup2 file system")
-
-func isCgroup2(fd int) bool {
-	var st unix.Statfs_t
-	return unix.Fstatfs(fd, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
-}
 
 // lineage goes up from a group as far as the mount shows it.
 func lineage(fd int) (ids []fileID, err error) {
@@ -119,7 +120,7 @@ func lineage(fd int) (ids []fileID, err error) {
 			return nil, fmt.Errorf("look at the groups above: %w", err)
 		}
 		id := fileID{st.Dev, st.Ino}
-		if n := len(ids); n > 0 && ids[n-1] == id || !isCgroup2(at) {
+		if n := len(ids); n > 0 && ids[n-1] == id || !cgroup2.Is(at) {
 			break
 		}
 		ids = append(ids, id)
@@ -138,46 +139,14 @@ func lineage(fd int) (ids []fileID, err error) {
 	return ids, nil
 }
 
-// openRoot opens the root of the cgroup2 hierarchy, wherever it is mounted. In a
-// namespace where it is not, as under `ip netns exec`, it is mounted for this process
-// alone, nowhere.
+// openRoot opens the root of the hierarchy.
 func openRoot() (*group, error) {
-	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2"))
-	if err != nil {
-		return nil, fmt.Errorf("read the mount table: %w", err)
+	f, err := cgroup2.Open()
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return nil, fmt.Errorf("%w: this kernel has no cgroup2 file system (CONFIG_CGROUPS)", registry.ErrUnsupported)
+	case err != nil:
+		return nil, fmt.Errorf("no cgroup2 file system is mounted (mount -t cgroup2 none DIRECTORY), nor can it be: %w", caps.Explain(err, caps.SysAdmin))
 	}
-	// Other mounts may show less than all of it.
-	slices.SortStableFunc(mounts, func(a, b *mountinfo.Info) int { return len(a.Root) - len(b.Root) })
-	for _, m := range mounts {
-		if g, err := openDir(unix.AT_FDCWD, m.Mountpoint, m.Mountpoint); err == nil {
-			return g, nil // else something else is mounted over it
-		}
-	}
-	return mountRoot()
-}
-
-// mountRoot opens the root of the hierarchy by a mount of its own, which goes with the
-// file (fsmount(2), since 5.2).
-func mountRoot() (*group, error) {
-	ctx, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return nil, notMounted(err)
-	}
-	defer func() { _ = unix.Close(ctx) }()
-	if err := unix.FsconfigCreate(ctx); err != nil {
-		return nil, notMounted(err)
-	}
-	mount, err := unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, 0)
-	if err != nil {
-		return nil, notMounted(err)
-	}
-	defer func() { _ = unix.Close(mount) }() // the directory keeps it
-	return openDir(mount, ".", "the root of the cgroup2 hierarchy")
-}
-
-func notMounted(err error) error {
-	if errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("%w: this kernel has no cgroup2 file system (CONFIG_CGROUPS)", registry.ErrUnsupported)
-	}
-	return fmt.Errorf("no cgroup2 file system is mounted (mount -t cgroup2 none DIRECTORY), nor can it be: %w", caps.Explain(err, caps.SysAdmin))
+	return newGroup(f)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/hostprobe"
+	"github.com/pktstat/pktstat/internal/cgroup2"
 	"github.com/pktstat/pktstat/internal/netns"
 	"github.com/pktstat/pktstat/internal/owner"
 	"github.com/pktstat/pktstat/internal/process"
@@ -151,7 +151,7 @@ func (p *tapper) empty(h Hook) (_ io.Closer, err error) {
 			return link.AttachXDP(link.XDPOptions{Program: prog, Interface: p.lo, Flags: link.XDPGenericMode})
 		})
 	case HookCgroup:
-		root, rootErr := hostprobe.Cgroup2()
+		root, rootErr := cgroup2.Path()
 		if rootErr != nil {
 			return nil, rootErr
 		}

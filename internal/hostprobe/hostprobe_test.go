@@ -88,34 +88,6 @@ func TestProbeEnds(t *testing.T) {
 	}
 }
 
-func TestCgroup2In(t *testing.T) {
-	const (
-		proc    = "22 28 0:21 / /proc rw,nosuid shared:14 - proc proc rw\n"
-		unified = "33 24 0:28 / /sys/fs/cgroup rw,nosuid,nodev shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
-		v1      = "34 25 0:29 / /sys/fs/cgroup/cpu rw shared:10 - cgroup cgroup rw,cpu\n"
-		hybrid  = "35 25 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
-		inside  = "40 24 0:28 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n"
-		spaced  = `41 24 0:28 / /mnt/my\040cgroup\134x rw - cgroup2 none rw` + "\n"
-		other   = "42 24 0:28 / /mnt/cgroup2 rw - ext4 /dev/cgroup2 rw\n"
-	)
-	for _, c := range []struct{ table, want string }{
-		{"", ""},
-		{proc + v1 + other, ""},
-		{proc + unified, "/sys/fs/cgroup"},
-		{proc + v1 + hybrid, "/sys/fs/cgroup/unified"},
-		{inside, "/sys/fs/cgroup"},
-		{inside + hybrid, "/sys/fs/cgroup/unified"},
-		{unified + inside + hybrid, "/sys/fs/cgroup"},
-		{spaced, `/mnt/my cgroup\x`},
-		{"cut short\n" + unified, "/sys/fs/cgroup"},
-	} {
-		got, err := cgroup2In(strings.NewReader(c.table))
-		if got != c.want || (err == nil) != (c.want != "") || err != nil && !errors.Is(err, ErrNoCgroup2) {
-			t.Errorf("%q: %q, %v, want %q", c.table, got, err, c.want)
-		}
-	}
-}
-
 func TestLockdownMode(t *testing.T) {
 	for _, c := range []struct {
 		text, want string

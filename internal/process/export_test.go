@@ -1,12 +1,7 @@
 package process
 
-import "os"
-
 // PassEvery is the shortest time between two passes over all processes.
 const PassEvery = passEvery
-
-// Cgroup2Root opens the root of the cgroup v2 hierarchy.
-func Cgroup2Root() (*os.File, error) { return openCgroup2(procfs) }
 
 // Stall keeps events from being read until the function that it returns is called.
 func Stall(a *Attributor) func() {

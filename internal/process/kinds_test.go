@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/cgroup2"
 	"github.com/pktstat/pktstat/internal/linuxversion"
-	"github.com/pktstat/pktstat/internal/process"
 	"github.com/pktstat/pktstat/internal/testnet"
 )
 
@@ -81,7 +81,7 @@ func retired(t *testing.T) bool {
 // group makes a cgroup that is removed with the test.
 func group(t *testing.T, name string) string {
 	t.Helper()
-	root, err := process.Cgroup2Root()
+	root, err := cgroup2.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/cgroup2"
 	"github.com/pktstat/pktstat/internal/containers"
 	"github.com/pktstat/pktstat/internal/owner"
 )
@@ -116,7 +117,7 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 		a.opts.NetNS = a.spaces.own
 	}
 	var rootErr error
-	if a.root, rootErr = openCgroup2(procfs); rootErr != nil {
+	if a.root, rootErr = cgroup2.Open(); rootErr != nil {
 		a.root = nil
 		a.opts.Debugf("processes: %v", rootErr)
 	}
