@@ -167,6 +167,9 @@ func dial(r role, network string) (net.Conn, error) {
 
 // exchange sends size bytes and reads as many.
 func exchange(c net.Conn, size int) error {
+	if err := deadline(c); err != nil {
+		return err
+	}
 	out := make([]byte, max(size, 1))
 	if _, err := c.Write(out); err != nil {
 		return err
