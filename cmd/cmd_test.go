@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -261,68 +260,6 @@ func TestSeveralErrors(t *testing.T) {
 	code := s.exit(multierror.Append(fmt.Errorf("first%stwo lines", "\n\tof "), fmt.Errorf("%w: json", engine.ErrOutput)))
 	if want := "pktstat: first; of two lines\npktstat: output failed: json\n"; code != 1 || b.stderr.String() != want {
 		t.Errorf("exit code %d, stderr %q, want %q", code, b.stderr.String(), want)
-	}
-}
-
-// TestSignals: the first ends the run with its report, a second does not wait.
-func TestSignals(t *testing.T) {
-	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		b := newBench(t)
-		b.signalWhenCounting(sig)
-		if code := b.run(t.Context(), "-b", "live", "-i", "lo", "-t", "0", "-r", "10ms"); code != 0 || !strings.Contains(b.stdout.String(), "final=true") {
-			t.Errorf("%v: exit code %d, stdout %q", sig, code, b.stdout.String())
-		}
-	}
-
-	b := newBench(t)
-	b.live.stuck = make(chan struct{})
-	defer close(b.live.stuck)
-	b.signalWhenCounting(syscall.SIGINT, syscall.SIGHUP, syscall.SIGINT)
-	file := filepath.Join(t.TempDir(), "out")
-	if code := b.run(t.Context(), "-b", "live", "-i", "lo", "-r", "10ms", "--output", "table="+file); code != 130 || b.stdout.Len() > 0 {
-		t.Errorf("stuck, second SIGINT: exit code %d, stdout %q", code, b.stdout.String())
-	}
-	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) > 0 {
-		t.Errorf("stuck, second SIGINT: left %v, %v", left, err)
-	}
-}
-
-// TestReportNow: SIGUSR1 asks for an interval report.
-func TestReportNow(t *testing.T) {
-	b := newBench(t)
-	signals, started := make(chan os.Signal, 1), make(chan struct{})
-	b.Signals, b.live.started = signals, started
-	go func() {
-		<-started
-		if b.stdout.Len() > 0 {
-			t.Error("there is a report before its time")
-		}
-		signals <- syscall.SIGUSR1
-		for b.stdout.Len() == 0 && t.Context().Err() == nil {
-			time.Sleep(time.Millisecond)
-		}
-		signals <- syscall.SIGTERM
-	}()
-	if code := b.run(t.Context(), "-b", "live", "-i", "lo", "-r", "1h", "-t", "1m", "--output", "each"); code != 0 {
-		t.Errorf("exit code %d: %s", code, b.stderr.String())
-	}
-	if !strings.HasPrefix(b.stdout.String(), "final=false packets=") || !strings.Contains(b.stdout.String(), "\nfinal=true packets=") {
-		t.Errorf("stdout %q", b.stdout.String())
-	}
-}
-
-// TestSignalBeforeCounting: there is no report to wait for.
-func TestSignalBeforeCounting(t *testing.T) {
-	b := newBench(t)
-	signals := make(chan os.Signal, 1)
-	b.Signals = signals
-	b.live.opening = func(ctx context.Context) error {
-		signals <- syscall.SIGTERM
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	if code := b.run(t.Context(), "-b", "live", "-i", "lo"); code != 143 || b.stderr.String() != "pktstat: ended by signal: terminated\n" {
-		t.Errorf("exit code %d, stderr %q", code, b.stderr.String())
 	}
 }
 

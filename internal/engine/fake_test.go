@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// counter is a source that sees ten packets of one flow and one of a new flow at
+// every Collect, counts one into other and loses one.
+type counter struct {
+	collects int
+	end      int           // Collect number at which it ends, 0: never
+	endErr   error         // how it ends
+	span     time.Duration // ClockSource: length of each window
+	started  time.Time
+	closed   int
+	seen     flow.Counters
+	again    uint64 // of a new flow's segment, at every second Collect
+}
+
+func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
+	if err := ctx.Err(); err != nil && s.span == 0 {
+		return err // a live source's last Collect must get a context that works
+	}
+	n := s.collects
+	s.collects++
+	if s.span > 0 {
+		b.Start = s.started.Add(time.Duration(n) * s.span)
+		b.End = b.Start.Add(s.span)
+	}
+	for i, packets := range []uint64{10, 1} {
+		c := flow.Counters{Packets: packets, Bytes: 100 * packets, FrameBytes: 114 * packets}
+		k := flow.Packed{Proto: flow.UDP, L4Kind: flow.L4Ports, L4: uint32(i * (n + 1)), Family: flow.FamilyIPv4}
+		r := flow.Record{Key: k, Counters: c, First: int64(n), Last: int64(n), Retransmits: uint64(i * (n & 1))}
+		b.Add(r)
+		s.seen.Add(c)
+		s.again += r.Retransmits
+	}
+	b.Other = flow.Counters{Packets: 1, Bytes: 10, FrameBytes: 24}
+	b.Lost = flow.Counters{Packets: 1, Bytes: 5, FrameBytes: 19}
+	s.seen.Add(b.Other)
+	s.seen.Add(b.Lost)
+	if s.collects == s.end {
+		return s.endErr
+	}
+	return nil
+}
+
+func (s *counter) Close() error { s.closed++; return nil }
+
+func (s *counter) Flags(*flag.FlagSet)                        {}
+func (s *counter) Probe(context.Context) registry.ProbeResult { return registry.ProbeResult{} }
+func (s *counter) Open(context.Context, registry.BackendEnv) (registry.Source, error) {
+	s.started = time.Unix(1_700_000_000, 0)
+	return s, nil
+}
+
+// refuser is a backend that cannot be opened.
+type refuser struct {
+	counter
+	err error
+}
+
+func (r *refuser) Open(context.Context, registry.BackendEnv) (registry.Source, error) {
+	return nil, r.err
+}
+
+// recorder is a sink that keeps what it needs of its reports.
+type recorder struct {
+	reports []flow.Report
+	delay   time.Duration
+	failAt  int // report number whose Write fails, from 1
+	err     error
+	closed  int
+}
+
+func (s *recorder) Write(_ context.Context, r *flow.Report) error {
+	time.Sleep(s.delay)
+	s.reports = append(s.reports, *r)
+	if len(s.reports) == s.failAt {
+		return s.err
+	}
+	return nil
+}
+
+func (s *recorder) Close() error { s.closed++; return nil }
+
+func (s *recorder) final(t *testing.T) flow.Report {
+	t.Helper()
+	if len(s.reports) == 0 || !s.reports[len(s.reports)-1].Final {
+		t.Fatalf("no final report among %d", len(s.reports))
+	}
+	return s.reports[len(s.reports)-1]
+}
+
+func config(src registry.BackendConfig, sinks ...*recorder) Config {
+	c := Config{
+		Candidates: []Candidate{{Name: "a", Backend: backend(registry.ClockWall), Config: src}},
+		Env: registry.BackendEnv{
+			Now: time.Now, Notify: func(string, ...any) {}, Debugf: func(string, ...any) {},
+		},
+		Dims: flow.DimsFlow, MaxFlows: 1000, Refresh: time.Second,
+	}
+	for i, s := range sinks {
+		c.Outputs = append(c.Outputs, Output{Name: fmt.Sprint("sink", i), Sink: s, When: registry.WhenInterval | registry.WhenFinal})
+	}
+	return c
+}
+
+func backend(clock registry.Clock) registry.Backend {
+	return registry.Backend{Layers: flow.LayerIP | flow.LayerFrame, Clock: clock}
+}
+
+// check holds a run's reports to the invariants of flow.Report.
+func check(t *testing.T, sink *recorder, src *counter) {
+	t.Helper()
+	var intervals flow.Counters
+	var again uint64
+	for i, r := range sink.reports {
+		var sum flow.Counters
+		left := r.RetransmitSums.Total - r.RetransmitSums.Rest - r.RetransmitSums.Other
+		for row := range r.Rows() {
+			sum.Add(row.Counters)
+			left -= row.Retransmits
+		}
+		if left != 0 {
+			t.Errorf("report %d: retransmits %+v, of rows %v", i, r.RetransmitSums, r.Retransmits)
+		}
+		for _, c := range []flow.Counters{r.Rest, r.Other, r.Lost} {
+			sum.Add(c)
+		}
+		if sum != r.Total {
+			t.Errorf("report %d: rows + rest + other + lost = %+v, total %+v", i, sum, r.Total)
+		}
+		if !r.Final {
+			intervals.Add(r.Total)
+			again += r.RetransmitSums.Total
+		}
+	}
+	if f := sink.final(t); f.Total != src.seen || f.RetransmitSums.Total != src.again {
+		t.Errorf("final total %+v with %d retransmits, the source saw %+v with %d", f.Total, f.RetransmitSums.Total, src.seen, src.again)
+	}
+	if intervals != src.seen || again != src.again {
+		t.Errorf("intervals add up to %+v with %d retransmits, the source saw %+v with %d", intervals, again, src.seen, src.again)
+	}
+	if sink.closed != 1 {
+		t.Errorf("sink closed %d times", sink.closed)
+	}
+}
