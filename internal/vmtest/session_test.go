@@ -158,4 +158,8 @@ func TestKernelTrouble(t *testing.T) {
 			t.Errorf("%s: %q, want %q", file, got, want)
 		}
 	}
+	log := "[    9.1] WARNING: CPU: 0 PID: 1 at x.c:1\n[   10.2] " + protocol.SetUp + "\r\n[   11.3] BUG: y\n"
+	if got, err := kernelTrouble(strings.NewReader(log)); err != nil || len(got) != 1 || !strings.Contains(got[0], "BUG: y") {
+		t.Errorf("%q, %v: want what came when the machine was set up", got, err)
+	}
 }

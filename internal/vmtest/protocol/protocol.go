@@ -23,6 +23,9 @@ const (
 	Tests      = "/dev/ttyS1"
 )
 
+// SetUp is what the guest puts into the kernel's log when what follows is the tests' doing.
+const SetUp = "guest: the machine is set up"
+
 // Plan is what the guest is to do.
 type Plan struct {
 	Runs []Run `json:"runs"`

@@ -83,6 +83,10 @@ func follow(line io.Writer) error {
 	if err := setUp(); err != nil {
 		return err
 	}
+	const warning = "<4>" // a level that the console shows
+	if err := os.WriteFile("/dev/kmsg", []byte(warning+protocol.SetUp+"\n"), 0); err != nil {
+		return err
+	}
 	ready, err := ready()
 	if err != nil {
 		return err
