@@ -129,7 +129,7 @@ func countBothWays(t *testing.T, a, b *testnet.Iface, raw, v6 bool, backends ...
 			}
 		}
 		checkFlows(t, got.byPassage(), sent)
-		least, most := crossed.Minus(latest), crossed.Minus(earliest)
+		least, most := crossed.Minus(latest), a.Stats().Minus(earliest)
 		if n := got.Total.Packets; n < least.RxPackets+least.TxPackets || n > most.RxPackets+most.TxPackets {
 			t.Errorf("%s: %d packets are counted, the interface has %+v to %+v: %+v", backend, n, least, most, got.Flows)
 		}
@@ -156,22 +156,46 @@ func TestLinkTypeLoopback(t *testing.T) {
 	}
 }
 
-// The far end of a tun or tap interface is a program: here it joins two of them.
+// The far end of a tun or tap interface is a program: here it joins two of them. A tun
+// interface can be of any type that has no link header: as one of them, it is to tc and to
+// packet sockets what a modem's or a PPP connection's interface is.
 func TestLinkTypeTun(t *testing.T) {
 	testenv.Privileged(t)
-	for name, mode := range map[string]netlink.TuntapMode{"tun": netlink.TUNTAP_MODE_TUN, "tap": netlink.TUNTAP_MODE_TAP} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		mode netlink.TuntapMode
+		kind int
+		v6   []bool
+	}{
+		{"tun", netlink.TUNTAP_MODE_TUN, unix.ARPHRD_NONE, []bool{false}},
+		{"ppp", netlink.TUNTAP_MODE_TUN, unix.ARPHRD_PPP, []bool{false, true}},
+		{"rawip", netlink.TUNTAP_MODE_TUN, unix.ARPHRD_RAWIP, []bool{true}},
+		{"tap", netlink.TUNTAP_MODE_TAP, unix.ARPHRD_ETHER, []bool{false}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			raw := c.mode == netlink.TUNTAP_MODE_TUN
 			hosts := [2]*router{quietHost(t), quietHost(t)}
 			var files [2]*os.File
 			var ends [2]*testnet.Iface
 			for i, h := range hosts {
-				files[i] = h.tun(mode, name+"0")
-				h.ip("link set " + name + "0 up")
-				ends[i] = h.addressed(name+"0", i+1, false)
+				files[i] = h.tun(c.mode, c.name+"0")
+				setLinkType(t, files[i], c.kind)
+				h.ip("link set " + c.name + "0 up")
+				ends[i] = h.addressed(c.name+"0", i+1, raw)
 			}
 			join(t, files)
-			countBothWays(t, ends[0], ends[1], mode == netlink.TUNTAP_MODE_TUN, false, "tc", "afpacket")
+			for _, v6 := range c.v6 {
+				countBothWays(t, ends[0], ends[1], raw, v6, "tc", "afpacket")
+			}
 		})
+	}
+}
+
+// setLinkType sets the type (ARPHRD_*) of a tun or tap interface that is down.
+func setLinkType(t *testing.T, tun *os.File, kind int) {
+	t.Helper()
+	if err := unix.IoctlSetInt(int(tun.Fd()), unix.TUNSETLINK, kind); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -273,9 +297,7 @@ func TestLinkTypeMonitor(t *testing.T) {
 		unix.ARPHRD_CAN:                "280",
 	} {
 		r.ip("link set mon0 down")
-		if err := unix.IoctlSetInt(int(file.Fd()), unix.TUNSETLINK, kind); err != nil {
-			t.Fatal(err)
-		}
+		setLinkType(t, file, kind)
 		r.ip("link set mon0 up")
 		for _, backend := range []string{"tc", "xdp", "afpacket", "auto"} {
 			p := start(t, nil, "--netns", r.NetNS(), "-b", backend, "-i", "mon0", "-t", "1ms")
