@@ -55,6 +55,13 @@ func NewBatch(flush func([]Record) error) *Batch {
 	return &Batch{records: make([]Record, batchChunk), flush: flush}
 }
 
+// Window returns Start and End in Unix nanoseconds, for records of which only the window
+// is known. The earlier one comes first: the clock may have been set back meanwhile.
+func (b *Batch) Window() (first, last int64) {
+	first, last = b.Start.UnixNano(), b.End.UnixNano()
+	return min(first, last), max(first, last)
+}
+
 // Add appends a record.
 func (b *Batch) Add(r Record) { *b.Next() = r }
 

@@ -38,7 +38,7 @@ type Report struct {
 	RunnersUp  []RunnerUp // what else was considered then, the best first
 	Interfaces []Interface
 
-	Start, End time.Time // of the interval, or of the run
+	Start, End time.Time // of the interval, or of the run; End is the earlier one if the clock was set back
 	Dims       Dims      // what rows are grouped by
 	Layers     Layer     // which byte counters the backend fills (a set)
 	RateLayer  Layer     // which of them rates are computed from
@@ -137,7 +137,8 @@ func (r *Report) Top(n int) *Report {
 	return &cut
 }
 
-// Duration is the length of the interval or of the run.
+// Duration is the length of the interval or of the run: of live traffic by the monotonic
+// clock, whatever the wall clock was set to and without the time that the machine slept.
 func (r *Report) Duration() time.Duration { return r.End.Sub(r.Start) }
 
 // BitRate returns bits a second over the report's duration, in the report's rate layer.

@@ -249,5 +249,9 @@ func finalOf(t *testing.T, p *process) *report {
 	if code := p.wait(); code != 0 {
 		t.Fatalf("%s: exit code %d:\n%s", p.cmd, code, p.errors())
 	}
-	return parseReport(t, []byte(p.stdout.String()))
+	r := parseReport(t, []byte(p.stdout.String()))
+	if r.End.Before(r.Start) {
+		t.Errorf("from %s to %s in %v s", r.Start, r.End, r.Duration)
+	}
+	return r
 }

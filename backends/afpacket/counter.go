@@ -55,8 +55,9 @@ func (c *counter) Collect(b *flow.Batch) error {
 	for _, r := range readers { // all of them before the first record is given: who had a packet's socket is asked then
 		r.swap()
 	}
+	first, last := b.Window()
 	for _, r := range readers {
-		r.give(b, b.Start.UnixNano(), b.End.UnixNano())
+		r.give(b, first, last)
 		errs = append(errs, r.failed())
 	}
 	return errors.Join(errs...)

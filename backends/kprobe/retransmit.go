@@ -167,11 +167,12 @@ func (c *connection) record(b *flow.Batch, segments uint64) flow.Record {
 		}
 		return netip.AddrPortFrom(ip.Unmap(), port)
 	}
+	first, last := b.Window()
 	return flow.Record{
 		Key: flow.Pack(flow.Key{
 			Src: addr(c.LAddr, c.LPort), Dst: addr(c.RAddr, c.RPort), Proto: flow.TCP, Dir: flow.Egress, NetNS: c.NetNS,
 		}),
-		First: b.Start.UnixNano(), Last: b.End.UnixNano(),
+		First: first, Last: last,
 		Socket: c.Socket, Retransmits: segments,
 	}
 }

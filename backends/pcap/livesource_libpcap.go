@@ -138,7 +138,8 @@ func (l *live) Collect(ctx context.Context, b *flow.Batch) error {
 	full := l.flows
 	l.flows, l.spare = l.spare, full
 	l.mu.Unlock()
-	full.Give(b, b.Start.UnixNano(), b.End.UnixNano())
+	first, last := b.Window()
+	full.Give(b, first, last)
 	if lost > 0 {
 		b.Lost.Packets += lost
 		b.LostBytesUnknown = true

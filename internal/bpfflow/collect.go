@@ -8,7 +8,7 @@ import (
 
 // Collect adds to b what was counted since the previous Collect, or since Load,
 // and clears it. A flow that several CPUs have seen comes in several records.
-// First and Last of the records are b's Start and End, or now where b has no End.
+// First and Last of the records are b's window, up to now where b has no End.
 func (t *Table) Collect(b *flow.Batch) error {
 	epoch, err := t.seq.flip()
 	if err != nil {
@@ -20,7 +20,8 @@ func (t *Table) Collect(b *flow.Batch) error {
 	if b.Start.IsZero() {
 		b.Start = b.End
 	}
-	w := window{first: b.Start.UnixNano(), last: b.End.UnixNano(), noFrames: t.opts.NoFrames}
+	w := window{noFrames: t.opts.NoFrames}
+	w.first, w.last = b.Window()
 	for shard := range t.size.shards {
 		row := 2*shard + epoch
 		if t.size.owned {

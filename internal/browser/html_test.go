@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -184,6 +185,47 @@ func history(n int) []*flow.Report {
 	final.FlowCount, final.Run = len(final.Packed), final.Sums
 	slices.SortFunc(final.Packed, func(a, b *flow.PackedRow) int { return int(b.Total.Packets) - int(a.Total.Packets) })
 	return append(reports, final)
+}
+
+// Where time has a gap, because the machine slept, the chart has no traffic.
+func TestChartGap(t *testing.T) {
+	page := sinktest.Render(t, "html", sinktest.Variant{}, history(6)...)
+	data := regexp.MustCompile(`id="data-series">(.*?)</script>`).FindSubmatchIndex(page)
+	if data == nil {
+		t.Fatal("the page has no series")
+	}
+	var series map[string]any
+	if err := json.Unmarshal(page[data[2]:data[3]], &series); err != nil {
+		t.Fatal(err)
+	}
+	for _, edge := range []string{"start", "end"} {
+		for i := range 3 {
+			series[edge].([]any)[3+i] = series[edge].([]any)[3+i].(float64) + 20_000
+		}
+	}
+	text, err := json.Marshal(series)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := chromium(t)
+	for want, page := range map[int][]byte{0: page, 2: slices.Concat(page[:data[2]], text, page[data[3]:])} { // there and back
+		s := show(t, b, desktop, save(t, page))
+		s.wait(shown)
+		drawn := value[[]string](s, `[...document.querySelectorAll("#chart path.area")].map((p) => p.getAttribute("d"))`)
+		bottom := map[string]bool{}
+		for _, d := range drawn {
+			vertical := regexp.MustCompile(`V([0-9.]+)H`).FindAllStringSubmatch(d, -1)
+			if len(vertical) != want {
+				t.Errorf("an area goes down %d times, want %d: %s", len(vertical), want, d)
+			}
+			for _, v := range vertical {
+				bottom[v[1]] = true
+			}
+		}
+		if len(drawn) == 0 || len(bottom) != want/2 {
+			t.Errorf("%d areas go down to %v", len(drawn), bottom)
+		}
+	}
 }
 
 // The chart tells values, hides and shows, zooms, and changes what it shows.

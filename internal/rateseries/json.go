@@ -43,9 +43,9 @@ func (s *Series) Document(by ...string) Document {
 		RateLayer: s.layer.String(), Start: make([]int64, n), End: make([]int64, n),
 		Total: newVolumes(n), Other: newVolumes(n), Lost: newVolumes(n), By: []Breakdown{},
 	}
+	s.place(d.Start, d.End)
 	for i := range s.points {
 		p := &s.points[i]
-		d.Start[i], d.End[i] = p.start.UnixMilli(), p.end.UnixMilli()
 		d.Total.set(i, p.total)
 		d.Other.set(i, p.other)
 		d.Lost.set(i, p.lost)
@@ -62,6 +62,23 @@ func (s *Series) Document(by ...string) Document {
 		}
 	}
 	return d
+}
+
+// place gives each point its place in time, in Unix milliseconds: where the clock has it
+// if that was not set since, and before the next one in any case. It is as long as it
+// was: where the clock was set ahead, or the machine slept, there is a gap before it.
+func (s *Series) place(start, end []int64) {
+	var wrong int64 // by how much the clock was set since
+	for i := range slices.Backward(s.points) {
+		p := &s.points[i]
+		start[i], end[i] = p.start.UnixMilli()+wrong, p.end.UnixMilli()+wrong
+		wall := p.end.Round(0).Sub(p.start.Round(0)) // Sub is of the monotonic clock, where there is one
+		if set := (wall - p.end.Sub(p.start)).Milliseconds(); set != 0 {
+			start[i] += set
+			start[i] = min(start[i], end[i]) // rounding
+			wrong += min(set, 0)
+		}
+	}
 }
 
 // there are the breakdowns that have keys.

@@ -9,7 +9,7 @@ import (
 
 // sample is the traffic of an interval, in bytes of the rate layer.
 type sample struct {
-	end          int64 // Unix nanoseconds
+	end          int64 // Unix nanoseconds, by the clock as it was set at the start of the run
 	length       time.Duration
 	all, in, out uint64
 }

@@ -92,11 +92,11 @@ func (l *list) at(key flow.Packed, unique bool) *row {
 }
 
 func (l *list) dropIdle(keep *flow.Packed) {
-	since := l.end.Add(-lingers).UnixNano()
+	since, end := l.end.Add(-lingers).UnixNano(), l.end.UnixNano() // a row's last may be later if the clock was set back
 	kept := l.rows[:0]
 	for i := range l.rows {
 		r := &l.rows[i]
-		if r.last >= since || !r.now.IsZero() || keep != nil && r.key == *keep {
+		if r.last >= since && r.last <= end || !r.now.IsZero() || keep != nil && r.key == *keep {
 			kept = append(kept, *r)
 		}
 	}

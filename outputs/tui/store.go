@@ -87,8 +87,10 @@ func (s *store) add(r *flow.Report) {
 	s.intervals++
 	s.makeRoom(len(r.Packed))
 	numbers := s.meet(r)
-	sample := sample{end: r.End.UnixNano(), length: r.Duration(), all: r.Total.At(r.RateLayer)}
-	in := s.past.begin(r.End.UnixNano(), r.Duration())
+	// Samples follow one another, whatever the clock is set to.
+	end := s.heading.start.UnixNano() + int64(r.End.Sub(s.heading.start))
+	sample := sample{end: end, length: r.Duration(), all: r.Total.At(r.RateLayer)}
+	in := s.past.begin(end, r.Duration())
 	for _, p := range r.Packed {
 		i := s.place(p, numbers)
 		if i < 0 {

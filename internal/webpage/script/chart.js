@@ -215,12 +215,19 @@ const chart = {
   },
 };
 
-// area is the path between two curves of steps.
+// area is the path between two curves of steps, which are 0 where there is a gap in time.
 function area(s, from, to, x, y, base, top) {
   const p = (v) => v.toFixed(1);
+  const gap = (i) => i > from && i < to && s.start[i] > s.end[i - 1];
   let d = "M" + p(x(s.start[from])) + "," + p(y(base[from]));
-  for (let i = from; i < to; i++) d += "L" + p(x(s.start[i])) + "," + p(y(top[i])) + "H" + p(x(s.end[i]));
-  for (let i = to - 1; i >= from; i--) d += "L" + p(x(s.end[i])) + "," + p(y(base[i])) + "H" + p(x(s.start[i]));
+  for (let i = from; i < to; i++) {
+    if (gap(i)) d += "V" + p(y(0)) + "H" + p(x(s.start[i]));
+    d += "L" + p(x(s.start[i])) + "," + p(y(top[i])) + "H" + p(x(s.end[i]));
+  }
+  for (let i = to - 1; i >= from; i--) {
+    if (gap(i + 1)) d += "V" + p(y(0)) + "H" + p(x(s.end[i]));
+    d += "L" + p(x(s.end[i])) + "," + p(y(base[i])) + "H" + p(x(s.start[i]));
+  }
   return d + "Z";
 }
 

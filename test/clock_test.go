@@ -1,0 +1,213 @@
+package test
+
+import (
+	"bufio"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/testtty"
+)
+
+// machineClock is the wall clock of a machine of the kernel matrix, which the test sets.
+type machineClock struct {
+	t    *testing.T
+	true time.Time // when the test began
+}
+
+func newMachineClock(t *testing.T) *machineClock {
+	t.Helper()
+	testenv.Machine(t)
+	c := &machineClock{t, time.Now()}
+	t.Cleanup(func() { c.set(0) })
+	return c
+}
+
+// set makes the clock wrong by that.
+func (c *machineClock) set(ahead time.Duration) {
+	c.t.Helper()
+	wall := c.true.Round(0).Add(time.Since(c.true) + ahead) // time.Since is of the monotonic clock
+	now := unix.NsecToTimespec(wall.UnixNano())
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
+		c.t.Fatalf("set the clock: %v", err)
+	}
+}
+
+// TestClockIsSet: when somebody sets the clock, times are its new ones, and lengths,
+// rates and sums are as if nothing had been.
+func TestClockIsSet(t *testing.T) {
+	testenv.Privileged(t)
+	clock := newMachineClock(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	page := filepath.Join(t.TempDir(), "run.html")
+	begun := time.Now()
+	p := startStream(t, a.Host, "-i", a.Name, "-t", "0", "-r", "200ms", "--output", "ndjson", "--output", "html="+page)
+	p.counting()
+	var sent, sum flow.Counters
+	var reports []*report
+	send := func() {
+		sent.Add(testnet.SendUDP(t, b, a, testnet.UDP{Payload: 100, Count: 50}).Counters)
+		for sum.Packets < sent.Packets {
+			reports = append(reports, p.report())
+			sum.Add(reports[len(reports)-1].Total.flow())
+		}
+	}
+	send()
+	first := time.Now()
+	clock.set(time.Hour)
+	send()
+	clock.set(-time.Hour)
+	send()
+	least := time.Since(first)
+	p.signal(syscall.SIGINT)
+	reports = append(reports, p.rest()...)
+	most := time.Since(begun)
+	last := reports[len(reports)-1]
+	if last.Total.flow() != sent {
+		t.Errorf("counted %+v, sent %+v", last.Total, sent)
+	}
+	if d := seconds(last.Duration); d < least || d > most {
+		t.Errorf("the run is %v long, which took %v to %v", d, least, most)
+	}
+	if ahead := last.End.Sub(last.Start) - seconds(last.Duration); !near(ahead, -time.Hour) {
+		t.Errorf("the run is from %v to %v", last.Start, last.End)
+	}
+	steps := checkIntervals(t, reports)
+	if len(steps) != 2 || !near(steps[0], time.Hour) || !near(steps[1], -2*time.Hour) {
+		t.Errorf("the clock was set by %v", steps)
+	}
+	checkSeries(t, page, last)
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// near allows for what it takes to set a clock.
+func near(a, b time.Duration) bool { return (a - b).Abs() < 10*time.Second }
+
+// checkIntervals checks reports of which the last one is that of the run, and returns by
+// how much the clock was set meanwhile.
+func checkIntervals(t *testing.T, reports []*report) (steps []time.Duration) {
+	t.Helper()
+	last := reports[len(reports)-1]
+	var sum flow.Counters
+	length := 0.0
+	for i, r := range reports[:len(reports)-1] {
+		sum.Add(r.Total.flow())
+		length += r.Duration
+		if step := r.End.Sub(r.Start) - seconds(r.Duration); step.Abs() > time.Second {
+			steps = append(steps, step)
+		}
+		if i > 0 && !r.Start.Equal(reports[i-1].End) {
+			t.Errorf("interval %d begins %v after the one before", i, r.Start.Sub(reports[i-1].End))
+		}
+		if r.Duration <= 0 {
+			t.Errorf("interval %d is %v s long", i, r.Duration)
+		}
+		for _, f := range r.Flows {
+			if want := 8 * float64(f.FrameBytes) / r.Duration; math.Abs(f.BPS-want) > 1e-6*want {
+				t.Errorf("interval %d: %v bps, want %v", i, f.BPS, want)
+			}
+			if f.First.After(f.Last) {
+				t.Errorf("interval %d: a flow is from %v to %v", i, f.First, f.Last)
+			}
+		}
+	}
+	if sum != last.Total.flow() || math.Abs(length-last.Duration) > 0.001 {
+		t.Errorf("intervals have %+v in %v s, the run has %+v in %v s", sum, length, last.Total, last.Duration)
+	}
+	for _, f := range last.Flows {
+		if f.First.After(f.Last) {
+			t.Errorf("a flow is from %v to %v", f.First, f.Last)
+		}
+	}
+	return steps
+}
+
+// checkSeries checks the history that is in a page: nothing overlaps, each point is as
+// long as it was, and what is in them is the run.
+func checkSeries(t *testing.T, page string, run *report) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`id="data-series">(.*?)</script>`).FindSubmatch(text)
+	if m == nil {
+		t.Fatalf("%s has no series", page)
+	}
+	var s struct {
+		Start, End []int64
+		Total      struct{ Packets []uint64 }
+	}
+	if err := json.Unmarshal(m[1], &s); err != nil {
+		t.Fatal(err)
+	}
+	length, packets := int64(0), uint64(0)
+	for i := range s.Start {
+		length += s.End[i] - s.Start[i]
+		packets += s.Total.Packets[i]
+		if s.End[i] < s.Start[i] || i > 0 && s.Start[i] < s.End[i-1] {
+			t.Errorf("point %d is from %d to %d", i, s.Start[i], s.End[i])
+		}
+	}
+	n := len(s.Start)
+	if want := 1000 * run.Duration; packets != run.Total.Packets || n == 0 || math.Abs(float64(length)-want) > float64(2*n) {
+		t.Fatalf("%d points have %d packets in %d ms, want %d in %v", n, packets, length, run.Total.Packets, want)
+	}
+	if end := run.End.UnixMilli(); s.End[n-1] != end {
+		t.Errorf("the last point ends at %d, the run at %d", s.End[n-1], end)
+	}
+}
+
+// TestClockIsSetUnderTheView: the interactive view goes on when somebody sets the clock.
+func TestClockIsSetUnderTheView(t *testing.T) {
+	testenv.Privileged(t)
+	clock := newMachineClock(t)
+	a, b := testnet.Pair(t, testnet.Link{})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	if err := r.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil { // a view that fails must not keep the test
+		t.Fatal(err)
+	}
+	tty := testtty.New(t, 100, 30)
+	cmd := exec.CommandContext(t.Context(), pktstat(t), "-i", a.Name, "-t", "0", "-r", "200ms", "-g", "--output", "ndjson=/proc/self/fd/3")
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+	cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = tty.TTY, tty.TTY, []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	p := &stream{launch(t, a.Host, cmd), bufio.NewReader(r)}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.report() // it counts
+	tty.Wait(t, "the first interval", func(written string) bool { return strings.Contains(written, "No packets yet") })
+	var sent flow.Counters
+	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} {
+		clock.set(ahead)
+		f := testnet.SendUDP(t, b, a, testnet.UDP{Payload: 100, Count: 50})
+		for seen := uint64(0); seen < f.Packets; {
+			seen += p.report().Total.Packets
+		}
+		p.report() // of an interval that is drawn after it
+		sent.Add(f.Counters)
+	}
+	tty.Type(t, "q")
+	reports := p.rest()
+	if got := reports[len(reports)-1].Total.flow(); got != sent {
+		t.Errorf("counted %+v, sent %+v", got, sent)
+	}
+}
