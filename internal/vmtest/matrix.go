@@ -48,7 +48,7 @@ var Packages = []Package{
 	{Dir: "internal/process", Kernels: []string{"5.10"}, Timeout: 20 * time.Minute},
 	{Dir: "internal/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/parity", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
-	{Dir: "test", Run: "LinkType|Stacked|Stopped|TwoAtOnce|BehindGeneric|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed|Whose|Clock|Suspend", Program: true, Timeout: 15 * time.Minute},
+	{Dir: "test", Run: "LinkType|Stacked|Stopped|TwoAtOnce|BehindGeneric|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed|Whose|Clock|Suspend|Churn", Program: true, Timeout: 15 * time.Minute},
 }
 
 // modules are loaded before the tests, with their parameters: where a module would
