@@ -33,7 +33,7 @@ func Open() (*os.File, error) {
 	if root, err := openMounted("/proc/1/mountinfo", "/proc/1/root"); err == nil {
 		return root, nil
 	}
-	return nil, fmt.Errorf("no cgroup v2 hierarchy: %w", errors.Join(tableErr, mountErr))
+	return nil, fmt.Errorf("no cgroup v2 hierarchy: %w; %w", tableErr, mountErr)
 }
 
 // Path returns where the hierarchy is mounted; the error is [ErrNotMounted] if it is not.
