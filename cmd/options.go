@@ -78,7 +78,7 @@ func newCommandLine(a *App) *commandLine {
 		{name: "by", arg: "FIELDS", initial: "flow", value: setter(cl.setBy),
 			usage: "group by these fields, joined by commas: " + fieldNames()},
 		{name: "sort", arg: "FIELD", initial: "rate", value: setter(cl.setSort),
-			usage: "order of the rows: " + sortNames()},
+			usage: "order of the rows: " + strings.Join(engine.SortNames(), ", ")},
 		{name: "top", arg: "N", value: setter(cl.setTop),
 			usage: "show the first N rows and the sum of the rest; 0: all"},
 		{name: "count", arg: "LAYER", value: setter(cl.setCount),
@@ -223,15 +223,6 @@ func fieldNames() string {
 		one = append(one, d.String())
 	}
 	return strings.Join(one, ", ")
-}
-
-// sortNames lists what --sort takes.
-func sortNames() string {
-	var names []string
-	for f := range engine.SortFields() {
-		names = append(names, f.String())
-	}
-	return strings.Join(names, ", ")
 }
 
 // usageError turns what the library has to say about a command line into one

@@ -54,6 +54,7 @@ func TestClockIsSet(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "run.html")
 	begun := time.Now()
 	p := startStream(t, a.Host, "-i", a.Name, "-t", "0", "-r", "200ms", "--output", "ndjson", "--output", "html="+page)
+	p.parse = decodeReport
 	p.counting()
 	var sent, sum flow.Counters
 	var reports []*report
@@ -74,6 +75,20 @@ func TestClockIsSet(t *testing.T) {
 	p.signal(syscall.SIGINT)
 	reports = append(reports, p.rest()...)
 	most := time.Since(begun)
+	steps := checkRun(t, reports, page, sent, least, most)
+	last := reports[len(reports)-1]
+	if ahead := last.End.Sub(last.Start) - seconds(last.Duration); !near(ahead, -time.Hour) {
+		t.Errorf("the run is from %v to %v", last.Start, last.End)
+	}
+	if len(steps) != 2 || !near(steps[0], time.Hour) || !near(steps[1], -2*time.Hour) {
+		t.Errorf("the clock was set by %v", steps)
+	}
+}
+
+// checkRun checks a run's reports, and its page, by what was sent and how long it was, and
+// returns by how much the clock left the lengths.
+func checkRun(t *testing.T, reports []*report, page string, sent flow.Counters, least, most time.Duration) (steps []time.Duration) {
+	t.Helper()
 	last := reports[len(reports)-1]
 	if last.Total.flow() != sent {
 		t.Errorf("counted %+v, sent %+v", last.Total, sent)
@@ -81,14 +96,8 @@ func TestClockIsSet(t *testing.T) {
 	if d := seconds(last.Duration); d < least || d > most {
 		t.Errorf("the run is %v long, which took %v to %v", d, least, most)
 	}
-	if ahead := last.End.Sub(last.Start) - seconds(last.Duration); !near(ahead, -time.Hour) {
-		t.Errorf("the run is from %v to %v", last.Start, last.End)
-	}
-	steps := checkIntervals(t, reports)
-	if len(steps) != 2 || !near(steps[0], time.Hour) || !near(steps[1], -2*time.Hour) {
-		t.Errorf("the clock was set by %v", steps)
-	}
 	checkSeries(t, page, last)
+	return checkIntervals(t, reports)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -189,7 +198,7 @@ func TestClockIsSetUnderTheView(t *testing.T) {
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
 	cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = tty.TTY, tty.TTY, []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	p := &stream{launch(t, a.Host, cmd), bufio.NewReader(r)}
+	p := &stream{launch(t, a.Host, cmd), bufio.NewReader(r), decodeReport}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

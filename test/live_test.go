@@ -194,15 +194,5 @@ func attached(t *testing.T, on *testnet.Iface) []ebpf.ProgramID {
 // gone waits until the kernel has freed a program, which takes a grace period.
 func gone(t *testing.T, id ebpf.ProgramID) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		p, err := ebpf.NewProgramFromID(id)
-		if errors.Is(err, os.ErrNotExist) {
-			return
-		}
-		if err != nil {
-			t.Fatalf("program %d: %v", id, err)
-		}
-		_ = p.Close()
-	}
-	t.Errorf("program %d is still loaded", id)
+	bpfObjects{{"prog", uint32(id)}: true}.gone(t)
 }

@@ -20,7 +20,8 @@ import (
 // stream is a process whose standard output is read while it runs.
 type stream struct {
 	*process
-	out *bufio.Reader
+	out   *bufio.Reader
+	parse func(*testing.T, []byte) *report
 }
 
 // startStream starts the binary inside a host.
@@ -37,7 +38,7 @@ func startStream(t *testing.T, host *testnet.Host, args ...string) *stream {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return &stream{p, bufio.NewReader(r)}
+	return &stream{p, bufio.NewReader(r), parseReport}
 }
 
 // report reads the next report.
@@ -47,7 +48,7 @@ func (s *stream) report() *report {
 	if err != nil {
 		s.t.Fatalf("%s: no report: %v\n%s", s.cmd, err, s.errors())
 	}
-	return parseReport(s.t, []byte(line))
+	return s.parse(s.t, []byte(line))
 }
 
 // rest reads the reports to the end of the run, which must be a success.
@@ -58,7 +59,7 @@ func (s *stream) rest() (reports []*report) {
 		s.t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		reports = append(reports, parseReport(s.t, []byte(line)))
+		reports = append(reports, s.parse(s.t, []byte(line)))
 	}
 	if code := s.wait(); code != 0 || len(reports) == 0 || !reports[len(reports)-1].Final {
 		s.t.Fatalf("exit code %d, %d reports:\n%s", code, len(reports), s.errors())
@@ -154,28 +155,19 @@ func TestStoppedForAWhile(t *testing.T) {
 	if last.Total.flow() != sent {
 		t.Errorf("counted %+v, sent %+v", last.Total, sent)
 	}
-	var sum flow.Counters
+	checkIntervals(t, reports)
 	longest := 0.0
 	for i, r := range reports[:len(reports)-1] {
-		sum.Add(r.Total.flow())
 		longest = max(longest, r.Duration)
-		if i > 0 && !r.Start.Equal(reports[i-1].End) {
-			t.Errorf("interval %d begins %v after the one before", i, r.Start.Sub(reports[i-1].End))
-		}
 		if got := r.End.Sub(r.Start).Seconds(); math.Abs(got-r.Duration) > 0.001 {
 			t.Errorf("interval %d is %v s long and says %v", i, got, r.Duration)
 		}
-		for _, f := range r.Flows {
-			if want := 8 * float64(f.FrameBytes) / r.Duration; math.Abs(f.BPS-want) > 1e-6*want {
-				t.Errorf("interval %d: %v bps, want %v", i, f.BPS, want)
-			}
-		}
-		if r.Duration <= 0 || i < len(reports)-2 && r.Duration < refresh.Seconds()/10 {
+		if i < len(reports)-2 && r.Duration < refresh.Seconds()/10 {
 			t.Errorf("interval %d is only %v s long", i, r.Duration) // as if there was one to make up for
 		}
 	}
-	if sum != sent || longest < (stopped-refresh).Seconds() {
-		t.Errorf("intervals have %+v, sent %+v; the longest is %v s, stopped for %v", sum, sent, longest, stopped)
+	if longest < (stopped - refresh).Seconds() {
+		t.Errorf("the longest interval is %v s, stopped for %v", longest, stopped)
 	}
 }
 
@@ -249,9 +241,5 @@ func finalOf(t *testing.T, p *process) *report {
 	if code := p.wait(); code != 0 {
 		t.Fatalf("%s: exit code %d:\n%s", p.cmd, code, p.errors())
 	}
-	r := parseReport(t, []byte(p.stdout.String()))
-	if r.End.Before(r.Start) {
-		t.Errorf("from %s to %s in %v s", r.Start, r.End, r.Duration)
-	}
-	return r
+	return parseReport(t, []byte(p.stdout.String()))
 }

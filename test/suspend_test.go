@@ -33,19 +33,10 @@ func TestSuspend(t *testing.T) {
 	least := time.Since(first)
 	p.signal(syscall.SIGINT)
 	reports := p.rest()
-	most := time.Since(begun)
-	last := reports[len(reports)-1]
-	if last.Total.flow() != sent {
-		t.Errorf("counted %+v, sent %+v", last.Total, sent)
-	}
-	if d := seconds(last.Duration); d < least || d > most {
-		t.Errorf("the run is %v long, which took %v to %v", d, least, most)
-	}
-	steps := checkIntervals(t, reports)
+	steps := checkRun(t, reports, page, sent, least, time.Since(begun))
 	if len(steps) != 1 || (steps[0]-slept).Abs() > time.Second/2 {
 		t.Errorf("the machine slept for %v, between the clock and the lengths are %v", slept, steps)
 	}
-	checkSeries(t, page, last)
 }
 
 // suspend has the machine sleep, until its clock wakes it, and returns how long that was.

@@ -26,7 +26,6 @@ type retransmits struct {
 type retransmitProbe struct {
 	attached
 	tracepoint string
-	missed     uint64
 }
 
 // counted is what is known of a connection.
@@ -123,11 +122,9 @@ func (r *retransmits) collect(b *flow.Batch) error {
 	}
 	r.known = seen
 	for _, p := range r.probes {
-		missed, err := p.newlyMissed()
-		if err != nil {
+		if _, err := p.newlyMissed(); err != nil {
 			return err
 		}
-		p.missed += missed
 	}
 	return r.forget(b)
 }

@@ -6,16 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pktstat/pktstat/internal/testenv"
 )
 
 // TestStack measures what a call takes of a socket's traffic on the kernels of the matrix,
 // which have fentry and kprobes: once, or for figures if PKTSTAT_BENCH is set (make
 // bench-stack). They go to the host. Natively, TestRun does.
 func TestStack(t *testing.T) {
-	kernel := os.Getenv("PKTSTAT_KERNEL_NAME")
-	if kernel == "" {
-		return
-	}
+	testenv.Machine(t)
 	c := Config{Experiments: []string{"stack"}, Stack: []Hook{HookFentry, HookKprobe}, Scale: Quick(), Progress: t.Logf}
 	c.Scale.Rounds = 1
 	if os.Getenv("PKTSTAT_BENCH") != "" {

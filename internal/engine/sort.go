@@ -3,7 +3,6 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 
@@ -29,25 +28,16 @@ const (
 	SortFirst
 	SortLast
 	SortRetransmits
-	endOfSortFields
 )
-
-// SortFields iterates over all of them.
-func SortFields() iter.Seq[SortField] {
-	return func(yield func(SortField) bool) {
-		for f := range endOfSortFields {
-			if !yield(f) {
-				return
-			}
-		}
-	}
-}
 
 var sortNames = []string{
 	SortRate: "rate", SortPackets: "packets", SortBytes: "bytes", SortFrameBytes: "frame_bytes",
 	SortSrc: "src", SortDst: "dst", SortSrcPort: "sport", SortDstPort: "dport", SortProto: "proto",
 	SortFirst: "first", SortLast: "last", SortRetransmits: "retransmits",
 }
+
+// SortNames returns what ParseSort reads.
+func SortNames() []string { return slices.Clone(sortNames) }
 
 // ParseSort reads the value of --sort.
 func ParseSort(s string) (SortField, error) {
