@@ -293,8 +293,12 @@ func (c *counting) checkReports() {
 			intervals.Add(r.Total)
 		}
 	}
-	if final := c.reports[len(c.reports)-1]; intervals != final.Total {
-		c.t.Errorf("%d intervals add up to %+v, the final report has %+v", len(c.reports)-1, intervals, final.Total)
+	final := c.reports[len(c.reports)-1]
+	// A busy machine may come to write them too late for some (outlet.put).
+	missed := final.seq - uint64(len(c.reports))
+	short := final.Total.Minus(intervals)
+	if missed == 0 && !short.IsZero() || short.Packets > final.Total.Packets || short.Bytes > final.Total.Bytes {
+		c.t.Errorf("%d intervals add up to %+v, the final report has %+v; %d were missed", len(c.reports)-1, intervals, final.Total, missed)
 	}
 	if len(c.reports) < 3 {
 		c.t.Errorf("only %d reports at a refresh of 50 ms", len(c.reports))
