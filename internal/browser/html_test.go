@@ -50,7 +50,7 @@ func TestEmpty(t *testing.T) {
 func TestAccounting(t *testing.T) {
 	b := chromium(t)
 	for _, g := range sinktest.Goldens() {
-		if g.Name != "sums" && g.Name != "lost-unknown" && g.Name != "mixed" {
+		if !slices.Contains([]string{"sums", "lost-unknown", "mixed", "sockets"}, g.Name) {
 			continue
 		}
 		s := show(t, b, desktop, file(t, g.Reports...))
@@ -62,6 +62,8 @@ func TestAccounting(t *testing.T) {
 			want = []string{"adds up, to the byte", "Not taken: afpacket (works here too, cost: copy), xdp (egress is not seen)."}
 		case "lost-unknown":
 			want = []string{"adds up, to the byte", "not known", "The bytes of lost packets are not known"}
+		case "sockets":
+			want = []string{"adds up, to the byte", "Retransmits\n10\nTCP segments sent again"}
 		}
 		for _, w := range want {
 			if !strings.Contains(text, w) {

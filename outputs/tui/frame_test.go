@@ -89,6 +89,16 @@ var scenes = []struct {
 		r.Notes = []string{"egress is not seen"}
 		report(m, r)
 	}},
+	{"retransmits", func(m *model, w *network) {
+		r := w.next()
+		r.Retransmits = map[flow.Packed]uint64{r.Packed[0].Key: 7}
+		r.RetransmitSums = flow.RetransmitSums{Total: 9, Rest: 2}
+		report(m, r)
+		r = w.next()
+		r.Retransmits, r.RetransmitSums = map[flow.Packed]uint64{r.Packed[0].Key: 1500}, flow.RetransmitSums{Total: 1500}
+		report(m, r)
+		press(m, "c")
+	}},
 	{"capture-ended", func(m *model, w *network) {
 		m.keeps = true
 		for i := range w.talks {

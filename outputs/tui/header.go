@@ -106,6 +106,9 @@ func (m *model) totalParts() []string {
 	} else {
 		parts = append(parts, packets)
 	}
+	if h.again > 0 {
+		parts = append(parts, grouped(h.again)+" retransmits")
+	}
 	for _, note := range h.notes {
 		parts = append(parts, termsafe.String(note))
 	}

@@ -47,7 +47,8 @@ type heading struct {
 	start, end time.Time // of the run so far
 	length     time.Duration
 	now, run   flow.Sums
-	unknown    bool // the bytes of what was lost
+	again      uint64 // retransmits of the run
+	unknown    bool   // the bytes of what was lost
 }
 
 // baseRow is a row as it is in the reports.
@@ -129,9 +130,10 @@ func (s *store) head(r *flow.Report) {
 	}
 	h.end = r.End
 	if r.Final {
-		h.run = r.Sums
+		h.run, h.again = r.Sums, r.RetransmitSums.Total
 		return
 	}
+	h.again += r.RetransmitSums.Total
 	h.length, h.now, h.run = r.Duration(), r.Sums, r.Run
 	h.once = r.LinkTotal
 }

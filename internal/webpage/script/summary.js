@@ -47,6 +47,7 @@ function tiles({ report, series, span }) {
     tile("Packets", count(report.total.packets), packetRate(per(report.total.packets))),
     tile("Bytes", bytes(report.total.bytes), layers.ip),
     report.total.frame_bytes ? tile("Frame bytes", bytes(report.total.frame_bytes), layers.frame) : null,
+    report.total.retransmits ? tile("Retransmits", count(report.total.retransmits), "TCP segments sent again") : null,
     tile(report.by ? "Rows" : "Flows", count(report.flow_count), report.flow_count > report.flows.length ? `${count(report.flows.length)} listed below` : "all listed below"),
     tile("Duration", duration(seconds), report.end ? "until " + clock(Date.parse(report.end)) + " UTC" : ""),
   ];
