@@ -2,18 +2,13 @@ package test
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/cilium/ebpf"
 
 	_ "github.com/pktstat/pktstat/backends/all"
 	"github.com/pktstat/pktstat/internal/testenv"
@@ -172,43 +167,15 @@ func TestKilledWithProcesses(t *testing.T) {
 	for _, args := range [][]string{{"-b", "xdp", "--process", "-i", a.Name}, {"-b", "cgroup"}, {"-b", "kprobe"}} {
 		p := start(t, a.Host, append(args, "-t", "0", "--output", "json")...)
 		p.counting()
-		held := programsHeldBy(t, p.cmd.Process.Pid)
-		if len(held) < 9 { // those that tell of sockets, and some that count
-			t.Errorf("%q: %d programs while counting", args, len(held))
+		held := bpfObjects{}
+		held.add(p.cmd.Process.Pid)
+		if n := held.kinds()["prog"]; n < 9 { // those that tell of sockets, and some that count
+			t.Errorf("%q: %d programs while counting", args, n)
 		}
 		p.signal(syscall.SIGKILL)
 		if code := p.wait(); code != -1 {
 			t.Fatalf("%q: exit code %d after SIGKILL", args, code)
 		}
-		for id := range held {
-			gone(t, id)
-		}
+		held.gone(t)
 	}
-}
-
-// programsHeldBy returns the programs that a process has, or links to them.
-func programsHeldBy(t *testing.T, pid int) map[ebpf.ProgramID]bool {
-	t.Helper()
-	dir := fmt.Sprintf("/proc/%d/fdinfo", pid)
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids := map[ebpf.ProgramID]bool{}
-	for _, f := range files {
-		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			continue // it has been closed
-		}
-		for line := range strings.Lines(string(b)) {
-			if s, ok := strings.CutPrefix(line, "prog_id:"); ok {
-				id, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
-				if err != nil {
-					t.Fatal(err)
-				}
-				ids[ebpf.ProgramID(id)] = true
-			}
-		}
-	}
-	return ids
 }
