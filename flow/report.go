@@ -61,6 +61,7 @@ type Report struct {
 
 	// RetransmitSums are all that were sent again.
 	RetransmitSums RetransmitSums
+	RunRetransmits uint64 // of Run.Total
 
 	FlowCount int          // flows before --top
 	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.

@@ -142,6 +142,9 @@ func check(t *testing.T, sink *recorder, src *counter) {
 			intervals.Add(r.Total)
 			again += r.RetransmitSums.Total
 		}
+		if r.RunRetransmits != again {
+			t.Errorf("report %d: %d retransmits in the run, up to here there were %d", i, r.RunRetransmits, again)
+		}
 	}
 	if f := sink.final(t); f.Total != src.seen || f.RetransmitSums.Total != src.again {
 		t.Errorf("final total %+v with %d retransmits, the source saw %+v with %d", f.Total, f.RetransmitSums.Total, src.seen, src.again)

@@ -40,6 +40,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 		Sums: r.ledger.Sums(span), Run: r.ledger.Sums(ledger.Run),
 		LostBytesUnknown: r.bytesUnknown,
 		FlowCount:        sel.Count, Packed: sel.Rows, Retransmits: r.ledger.Retransmits(span), RetransmitSums: sel.Retransmits,
+		RunRetransmits: r.ledger.RetransmitTotal(ledger.Run),
 	}
 	rep.Rest = sel.Rest
 	if span == ledger.Run {

@@ -58,6 +58,9 @@ func (l *Ledger) Retransmits(s Span) map[flow.Packed]uint64 {
 	return m
 }
 
+// RetransmitTotal is how many were sent again over a span, in rows or not.
+func (l *Ledger) RetransmitTotal(s Span) uint64 { return l.retransmits.sums[s].Total }
+
 // RetransmitsOf returns what tells a row's over a span: a key of an [Order].
 func (l *Ledger) RetransmitsOf(s Span) func(*flow.PackedRow) uint64 {
 	return func(row *flow.PackedRow) uint64 {

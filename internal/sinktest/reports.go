@@ -214,7 +214,7 @@ func sockets() *flow.Report {
 	add(r, k, 9, 12_000, 0)
 	own(r, flow.Owner{}, flow.MatchNone)
 	sums(r, flow.Counters{Packets: 20, Bytes: 2400}, flow.Counters{Packets: 5, Bytes: 300}, flow.Counters{})
-	r.RetransmitSums = flow.RetransmitSums{Total: 10, Rest: 6, Other: 1}
+	r.RetransmitSums, r.RunRetransmits = flow.RetransmitSums{Total: 10, Rest: 6, Other: 1}, 10
 	r.FlowCount = 6
 	return r
 }

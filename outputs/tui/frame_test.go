@@ -92,10 +92,11 @@ var scenes = []struct {
 	{"retransmits", func(m *model, w *network) {
 		r := w.next()
 		r.Retransmits = map[flow.Packed]uint64{r.Packed[0].Key: 7}
-		r.RetransmitSums = flow.RetransmitSums{Total: 9, Rest: 2}
+		r.RetransmitSums, r.RunRetransmits = flow.RetransmitSums{Total: 9, Rest: 2}, 9
 		report(m, r)
 		r = w.next()
 		r.Retransmits, r.RetransmitSums = map[flow.Packed]uint64{r.Packed[0].Key: 1500}, flow.RetransmitSums{Total: 1500}
+		r.RunRetransmits = 1509
 		report(m, r)
 		press(m, "c")
 	}},

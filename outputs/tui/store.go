@@ -128,12 +128,11 @@ func (s *store) head(r *flow.Report) {
 	if h.start.IsZero() || r.Start.Before(h.start) {
 		h.start = r.Start
 	}
-	h.end = r.End
+	h.end, h.again = r.End, r.RunRetransmits
 	if r.Final {
-		h.run, h.again = r.Sums, r.RetransmitSums.Total
+		h.run = r.Sums
 		return
 	}
-	h.again += r.RetransmitSums.Total
 	h.length, h.now, h.run = r.Duration(), r.Sums, r.Run
 	h.once = r.LinkTotal
 }

@@ -147,9 +147,9 @@ func TestRunSoFarAddsUp(t *testing.T) {
 				delete(ledger, id)
 			}
 		}
-		r.Run = sums
-		run.add(r)
 		retransmits += r.RetransmitSums.Total
+		r.Run, r.RunRetransmits = sums, retransmits
+		run.add(r)
 		got := run.report(r, 500)
 		again := got.RetransmitSums.Rest + got.RetransmitSums.Other
 		sum := got.Rest

@@ -14,8 +14,7 @@ const keptRows = 10_000
 // soFar is the report of the run up to now: interval reports only have the rows
 // that were busy in their interval, each with its total.
 type soFar struct {
-	rows        map[flow.Packed]*keptRow
-	retransmits uint64 // whether rows have them or not
+	rows map[flow.Packed]*keptRow
 }
 
 // keptRow has its owner with it: the numbers of owners that have no row in the
@@ -31,7 +30,6 @@ func (s *soFar) add(r *flow.Report) {
 	if s.rows == nil {
 		s.rows = map[flow.Packed]*keptRow{}
 	}
-	s.retransmits += r.RetransmitSums.Total
 	for _, p := range r.Packed {
 		row, ok := s.rows[p.Key]
 		if !ok {
@@ -83,7 +81,7 @@ func (s *soFar) report(last *flow.Report, top int) *flow.Report {
 	r := *last
 	r.Sums = flow.Sums{Total: last.Run.Total, Other: last.Run.Other, Lost: last.Run.Lost}
 	r.Packed, r.Owners, r.Retransmits = nil, map[uint32]flow.Owner{}, map[flow.Packed]uint64{}
-	r.RetransmitSums = flow.RetransmitSums{Total: s.retransmits, Rest: s.retransmits}
+	r.RetransmitSums = flow.RetransmitSums{Total: last.RunRetransmits, Rest: last.RunRetransmits}
 	left := last.Run.Total.Minus(last.Run.Other).Minus(last.Run.Lost)
 	rows := s.sorted(last.RateLayer)
 	r.FlowCount = len(rows)
