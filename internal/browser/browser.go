@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -21,38 +22,44 @@ import (
 // patience is for a condition that will be met: it bounds a hang on a loaded machine.
 const patience = time.Minute
 
-// Browser is a running Chromium with a profile of its own, which is removed at
-// the end.
+// Browser is a running Chromium with a profile and a directory for temporary files
+// of its own, which are removed at the end.
 type Browser struct {
 	ctx    context.Context
 	cancel context.CancelFunc
+	temp   string
 }
 
 // Start starts the Chromium at path.
 func Start(ctx context.Context, path string) (*Browser, error) {
+	temp, err := os.MkdirTemp("", "pktstat-browser-") // it leaves files there
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
 	options = append(options,
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("lang", "en-US"),
+		chromedp.Flag("lang", "en-US"), chromedp.Env("TMPDIR="+temp),
 		chromedp.WSURLReadTimeout(patience),
 	)
 	allocated, stop := chromedp.NewExecAllocator(ctx, options...)
 	top, cancel := chromedp.NewContext(allocated)
-	b := &Browser{ctx: top, cancel: func() { cancel(); stop() }}
+	b := &Browser{ctx: top, cancel: func() { cancel(); stop() }, temp: temp}
 	if err := chromedp.Do(top); err != nil {
 		b.cancel()
-		return nil, fmt.Errorf("start %s: %w", path, err)
+		return nil, fmt.Errorf("start %s: %w", path, errors.Join(err, os.RemoveAll(temp)))
 	}
 	return b, nil
 }
 
 // Close ends the browser and waits until it has.
 func (b *Browser) Close() error {
-	defer b.cancel()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	return chromedp.Cancel(ctx)
+	err := chromedp.Cancel(ctx)
+	b.cancel()
+	return errors.Join(err, os.RemoveAll(b.temp))
 }
 
 // View is how a page is looked at.
