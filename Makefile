@@ -13,7 +13,7 @@ CACHE            := $(CURDIR)/.cache
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
-VMTEST := $(GO) run ./internal/vmtest/cmd/vmtest
+VMTEST := $(GO) run ./tools/vmtest/cmd/vmtest
 
 SHELL := /bin/bash
 
@@ -51,13 +51,13 @@ vet:
 	$(GO) vet ./...
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 
-# internal/process starts a thousand processes of its own binary, which the race
+# internal/owner/process starts a thousand processes of its own binary, which the race
 # detector makes slow.
 .PHONY: test-go
 test-go:
-	$(GO) test $(RACE) $$($(GO) list ./... | grep -v /internal/process$$)
-	$(GO) test ./internal/process
-	$(if $(RACE),$(GO) test $(RACE) -run='^(TestClients|TestMixedLoad)$$/^tc$$' ./internal/process)
+	$(GO) test $(RACE) $$($(GO) list ./... | grep -v /internal/owner/process$$)
+	$(GO) test ./internal/owner/process
+	$(if $(RACE),$(GO) test $(RACE) -run='^(TestClients|TestMixedLoad)$$/^tc$$' ./internal/owner/process)
 
 # What only the tag libpcap builds.
 .PHONY: test-libpcap
@@ -83,7 +83,7 @@ test-unit: ## the tests that need neither root nor much time
 # Downloads what Debian's archive has newer than .cache/vmtest, as an ordinary user.
 .PHONY: test-vm
 test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNEL, RUN and PKG select
-	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./internal/vmtest)
+	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./tools/vmtest)
 	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
 
 .PHONY: demo
@@ -92,8 +92,8 @@ demo: ## draw docs/tui.svg, the picture of the README, from a real run
 
 .PHONY: kernels
 kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too
-	$(VMTEST) -env PKTSTAT_RECORD=1 internal/kernels
-	$(GO) run ./internal/kernels/cmd/kernels
+	$(VMTEST) -env PKTSTAT_RECORD=1 tools/vmtest/kernels
+	$(GO) run ./tools/vmtest/kernels/cmd/kernels
 
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME
@@ -102,12 +102,12 @@ fuzz: ## run every fuzz test for FUZZTIME
 .PHONY: bench
 bench: ## measure what counting costs, against an empty program and a floor; as root. ARGS="-h" lists its options
 	@mkdir -p $(CACHE)
-	$(GO) run ./internal/bench/cmd/bench -json $(CACHE)/bench.json $(ARGS)
+	$(GO) run ./tools/bench/cmd/bench -json $(CACHE)/bench.json $(ARGS)
 
 # At sockets, where fentry and kprobes are: emulated, so only the ratios mean anything.
 .PHONY: bench-stack
 bench-stack: ## measure what counting at sockets takes on the kernels of the matrix; KERNEL selects
-	$(VMTEST) -j 1 -env PKTSTAT_BENCH=1 $(if $(KERNEL),-kernel='$(KERNEL)') -run='^TestStack$$' internal/bench
+	$(VMTEST) -j 1 -env PKTSTAT_BENCH=1 $(if $(KERNEL),-kernel='$(KERNEL)') -run='^TestStack$$' tools/bench
 	cat $(CACHE)/vmtest/out/*/stack/stack.md
 
 .PHONY: bench-go
@@ -139,7 +139,7 @@ generate: ## rebuild the committed BPF objects, test captures and other generate
 screenshots: build ## remake the pictures of the HTML report in docs (needs chromium)
 	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
 	bin/pktstat --pcap-file testdata/mix.pcap -r 100ms --output html=$$tmp/report.html; \
-	$(GO) run ./internal/browser/cmd/screenshots $$tmp/report.html docs
+	$(GO) run ./internal/test/browser/cmd/screenshots $$tmp/report.html docs
 
 # Generates in a copy of the tree, so that a difference is shown and not made.
 .PHONY: check-generate

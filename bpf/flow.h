@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The structures that the programs share with user space. internal/bpfflow
+/* The structures that the programs share with user space. internal/kernel/bpfflow
  * mirrors them, and a test compares both by the BTF of the objects. */
 #pragma once
 

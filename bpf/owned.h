@@ -10,7 +10,7 @@
 
 #include "table.h"
 
-/* Set by internal/bpfflow before the load, as buckets_wide and hash_key. */
+/* Set by internal/kernel/bpfflow before the load, as buckets_wide and hash_key. */
 const volatile __u32 buckets_owned = 64;
 const volatile __u64 hash_owner[4] = {};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The parser: from a frame to its flow and its counters, after docs/accounting.md.
- * internal/packet is the same in Go; testdata/packets and a fuzz test hold both to it.
+ * internal/count/packet is the same in Go; testdata/packets and a fuzz test hold both to it.
  *
  * parse_fast() takes the common shapes directly from the linear part of the packet.
  * parse() takes everything, through load(). What both take comes out the same. Neither

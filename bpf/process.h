@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who has and who uses which socket. internal/process mirrors the structures, and a
+/* Who has and who uses which socket. internal/owner/process mirrors the structures, and a
  * test compares both by the BTF of the object. */
 #pragma once
 

@@ -14,7 +14,7 @@
 
 #include "packet.h"
 
-/* Set by internal/bpfflow before the load. */
+/* Set by internal/kernel/bpfflow before the load. */
 const volatile __u32 shards = 1;   /* CPUs that have a shard: 0 to shards - 1 */
 const volatile __u32 buckets4 = 64; /* per shard and epoch, a power of two from 64 on */
 const volatile __u32 buckets_wide = 64;

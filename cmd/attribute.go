@@ -7,9 +7,9 @@ import (
 	"slices"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/engine"
-	"github.com/pktstat/pktstat/internal/owner"
-	"github.com/pktstat/pktstat/internal/process"
+	"github.com/pktstat/pktstat/internal/count/engine"
+	"github.com/pktstat/pktstat/internal/owner/ids"
+	"github.com/pktstat/pktstat/internal/owner/process"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -29,7 +29,7 @@ func (s *session) stages(cl *commandLine, where *registry.NetNS) []engine.StageO
 			return c.Backend.Caps.Has(registry.CapProcess) && !cl.process.off || c.Backend.Caps.Has(registry.CapLive) && cl.asksForOwners()
 		},
 		Open: func(ctx context.Context, used iter.Seq[uint32]) (engine.Stage, error) {
-			owners := owner.New(cl.dims)
+			owners := ids.New(cl.dims)
 			var a *process.Attributor
 			err := where.Inside(func() (err error) {
 				a, err = process.Open(ctx, process.Options{Owners: owners, MaxSockets: max(cl.maxFlows, 1024), Now: s.Now, Debugf: s.debugf})
@@ -59,7 +59,7 @@ const sweepOwners = 4096
 // attribution is the stage that gives flows their owners.
 type attribution struct {
 	*process.Attributor
-	owners  *owner.Table
+	owners  *ids.Table
 	used    iter.Seq[uint32] // by rows
 	sweepAt int
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/engine"
-	"github.com/pktstat/pktstat/internal/testtty"
+	"github.com/pktstat/pktstat/internal/count/engine"
+	"github.com/pktstat/pktstat/internal/test/testtty"
 )
 
 // testConsole is a console on a terminal of 60 columns, with a clock of its own.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/iface"
+	"github.com/pktstat/pktstat/internal/netif/iface"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -15,9 +15,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
-	"github.com/pktstat/pktstat/internal/testtty"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
+	"github.com/pktstat/pktstat/internal/test/testtty"
 )
 
 // The tests in this file count live traffic in network namespaces with the real

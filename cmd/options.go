@@ -11,7 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/registry"
 )
 

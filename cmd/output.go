@@ -12,8 +12,8 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
-	"github.com/pktstat/pktstat/internal/engine"
-	"github.com/pktstat/pktstat/internal/target"
+	"github.com/pktstat/pktstat/internal/count/engine"
+	"github.com/pktstat/pktstat/internal/render/outfile"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -77,17 +77,17 @@ type plannedOutput struct {
 	spec   outputSpec
 	output registry.Output
 	config registry.OutputConfig
-	target *target.Target
+	target *outfile.Target
 	when   registry.When
 }
 
 // planOutputs checks the outputs that were asked for. Its errors are about usage.
-func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *target.Set, error) {
+func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *outfile.Set, error) {
 	specs := cl.outputs
 	if len(specs) == 0 {
 		specs = []outputSpec{{text: defaultOutput, name: defaultOutput}}
 	}
-	targets := target.NewSet(s.beneath(s.Stdout), fileInfo(s.Stdout))
+	targets := outfile.NewSet(s.beneath(s.Stdout), fileInfo(s.Stdout))
 	var planned []*plannedOutput
 	for _, spec := range specs {
 		p, err := s.planOutput(spec, targets)
@@ -99,7 +99,7 @@ func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *target.Set, e
 	return planned, targets, nil
 }
 
-func (s *session) planOutput(spec outputSpec, targets *target.Set) (*plannedOutput, error) {
+func (s *session) planOutput(spec outputSpec, targets *outfile.Set) (*plannedOutput, error) {
 	out, err := s.Outputs.Lookup(spec.name)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/count/engine"
 )
 
 // defaultWindow is that of a rate without one.

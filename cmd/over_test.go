@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/count/engine"
 )
 
 func TestThreshold(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/hostprobe"
-	"github.com/pktstat/pktstat/internal/iface"
+	"github.com/pktstat/pktstat/internal/kernel/hostprobe"
+	"github.com/pktstat/pktstat/internal/netif/iface"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
 // The tests in this file run the real binary (binary_test.go) on real captures.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/count/engine"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/registry"
 )
 

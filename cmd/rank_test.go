@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/engine"
+	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -12,9 +12,9 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/engine"
-	"github.com/pktstat/pktstat/internal/iface"
-	"github.com/pktstat/pktstat/internal/netns"
+	"github.com/pktstat/pktstat/internal/count/engine"
+	"github.com/pktstat/pktstat/internal/netif/iface"
+	"github.com/pktstat/pktstat/internal/netif/netns"
 	"github.com/pktstat/pktstat/registry"
 )
 

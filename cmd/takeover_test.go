@@ -10,7 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/testtty"
+	"github.com/pktstat/pktstat/internal/test/testtty"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
 // TestWithoutBTF: where the kernel does not describe its types, backends that read them say

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
 // The picture of the README: a capture is replayed on a link, and pktstat watched

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
 // The program that `make build-libpcap` makes counts live until a signal, by the wall

@@ -48,7 +48,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 // pktstat returns the path of a freshly built pktstat.
 func pktstat(t *testing.T) string {
 	t.Helper()
-	if bin := os.Getenv("PKTSTAT_BIN"); bin != "" { // a machine of internal/vmtest cannot build
+	if bin := os.Getenv("PKTSTAT_BIN"); bin != "" { // a machine of tools/vmtest cannot build
 		return bin
 	}
 	bin, err := buildOnce()

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
 // A script can wait for a threshold to be passed; the report has all until then.

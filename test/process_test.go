@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
 // process is a running pktstat.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 	"github.com/pktstat/pktstat/registry"
 )
 

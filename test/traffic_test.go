@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 	"github.com/pktstat/pktstat/registry"
 )
 

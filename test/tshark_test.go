@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/mix"
-	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/trafficgen"
 )
 
 // A capture of mixed traffic, flow by flow: addresses, ports, protocol, packets,
@@ -70,7 +70,7 @@ func mixCapture(t *testing.T, packets, flows int) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := mix.Write(f, packets, flows, 1, mix.Options{}); err != nil {
+	if err := trafficgen.Write(f, packets, flows, 1, trafficgen.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {

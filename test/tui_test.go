@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
 var update = flag.Bool("update", false, "write the screens of testdata/tui instead of comparing with them")

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/caps"
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/kernel/caps"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -67,10 +67,10 @@ func number(fs *flag.FlagSet, to *int, name, usage string, low, high int) {
 
 // Open opens rings on every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	return ifsource.Open(ctx, ifsource.Options[*counter]{
+	return attach.Open(ctx, attach.Options[*counter]{
 		Env:  env,
 		Load: func() (*counter, error) { return newCounter(env.MaxFlows, env.Now), nil },
-		NewHook: func(t *counter) (ifsource.Hook, error) {
+		NewHook: func(t *counter) (attach.Hook, error) {
 			return &hook{layout: c.layout, counter: t, planned: len(env.Interfaces), snapLen: c.snapLen, debugf: env.Debugf}, nil
 		},
 		Explain: explain,

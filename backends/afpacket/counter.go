@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/flowtable"
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/count/flowtable"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
 // counter is all that is counted, on all interfaces.
@@ -21,13 +21,13 @@ type counter struct {
 	gone    []*reader // stopped, but not collected from yet
 }
 
-var _ ifsource.Table = (*counter)(nil)
+var _ attach.Table = (*counter)(nil)
 
 func newCounter(maxFlows int, now func() time.Time) *counter {
 	return &counter{room: flowtable.NewRoom(maxFlows), now: now}
 }
 
-// Collect implements [ifsource.Table]. All that the kernel has put into the rings before
+// Collect implements [attach.Table]. All that the kernel has put into the rings before
 // it was called is in it. First and Last of the records are b's Start and End.
 func (c *counter) Collect(b *flow.Batch) error {
 	c.mu.Lock()
@@ -63,10 +63,10 @@ func (c *counter) Collect(b *flow.Batch) error {
 	return errors.Join(errs...)
 }
 
-// Wake implements [ifsource.Table].
+// Wake implements [attach.Table].
 func (c *counter) Wake() <-chan struct{} { return c.room.Wake() }
 
-// Close implements [ifsource.Table]. There is nothing to free: the rings were when they
+// Close implements [attach.Table]. There is nothing to free: the rings were when they
 // were detached.
 func (c *counter) Close() error { return nil }
 

@@ -5,8 +5,8 @@ import (
 
 	"golang.org/x/net/bpf"
 
-	"github.com/pktstat/pktstat/internal/corpus"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/internal/test/corpus"
 )
 
 // TestFilter runs the filters on the corpus: all of a packet that the parser looks at

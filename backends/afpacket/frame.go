@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 const (

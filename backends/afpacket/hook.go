@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
 // method is how the backend is attached, in the report.
@@ -22,10 +22,10 @@ type hook struct {
 	debugf  func(string, ...any)
 }
 
-var _ ifsource.Hook = (*hook)(nil)
+var _ attach.Hook = (*hook)(nil)
 
-// Attach implements [ifsource.Hook].
-func (h *hook) Attach(p *ifsource.Port) (a ifsource.Attached, err error) {
+// Attach implements [attach.Hook].
+func (h *hook) Attach(p *attach.Port) (a attach.Attached, err error) {
 	a.Method = method
 	rings, err := h.openRings(p)
 	if err != nil {
@@ -56,11 +56,11 @@ func (h *hook) Attach(p *ifsource.Port) (a ifsource.Attached, err error) {
 	return a, nil
 }
 
-// Close implements [ifsource.Hook].
+// Close implements [attach.Hook].
 func (h *hook) Close() error { return nil }
 
 // openRings opens the rings of an interface, which share its packets. They take none yet.
-func (h *hook) openRings(p *ifsource.Port) ([]*ring, error) {
+func (h *hook) openRings(p *attach.Port) ([]*ring, error) {
 	l := h.layout(max(h.planned, h.open+1))
 	if p.Loopback {
 		l = l.single() // its packets that go out can be left out for a single socket only
@@ -81,7 +81,7 @@ func (l layout) single() layout {
 	return l
 }
 
-func openGroup(l layout, p *ifsource.Port) (rings []*ring, err error) {
+func openGroup(l layout, p *attach.Port) (rings []*ring, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeAll(rings))

@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/ifsource"
-	"github.com/pktstat/pktstat/internal/livetest"
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/netif/attach"
+	"github.com/pktstat/pktstat/internal/test/livetest"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// attach opens rings that are smaller than an option can make them.
-func attach(t *testing.T, on *testnet.Iface, l layout) (*counter, ifsource.Attached) {
+// attachRings opens rings that are smaller than an option can make them.
+func attachRings(t *testing.T, on *testnet.Iface, l layout) (*counter, attach.Attached) {
 	t.Helper()
 	c := newCounter(livetest.MaxFlows, time.Now)
 	h := &hook{counter: c, layout: func(int) layout { return l }, debugf: t.Logf}
-	var a ifsource.Attached
+	var a attach.Attached
 	err := on.Do(func() (err error) {
-		a, err = h.Attach(&ifsource.Port{Interface: flow.Interface{Index: uint32(on.Index), Name: on.Name}})
+		a, err = h.Attach(&attach.Port{Interface: flow.Interface{Index: uint32(on.Index), Name: on.Name}})
 		return err
 	})
 	if err != nil {
@@ -65,7 +65,7 @@ func counts(t *testing.T, c *counter) (counted flow.Counters, lost uint64) {
 func TestOverload(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
-	c, _ := attach(t, b, layout{rings: 1, blocks: 2, blockSize: minBlock})
+	c, _ := attachRings(t, b, layout{rings: 1, blocks: 2, blockSize: minBlock})
 	frame := a.Ethernet(testnet.Nobody, 0x0800, udp4(46))
 	const n = 5000
 	for round := range 3 {
@@ -95,7 +95,7 @@ func TestConservation(t *testing.T) {
 	testenv.Privileged(t)
 	for _, rings := range []int{1, 2, 4} {
 		a, b := testnet.Pair(t, testnet.Link{})
-		c, attached := attach(t, b, layout{rings: rings, blocks: 2, blockSize: minBlock})
+		c, attached := attachRings(t, b, layout{rings: rings, blocks: 2, blockSize: minBlock})
 		var senders sync.WaitGroup
 		for cpu := range runtime.NumCPU() {
 			senders.Go(func() { flood(t, a, cpu, *floodPackets) })
@@ -169,7 +169,7 @@ func TestFanout(t *testing.T) {
 		testenv.Missing(t, "needs two CPUs")
 	}
 	a, b := testnet.Pair(t, testnet.Link{})
-	c, _ := attach(t, b, layout{rings: 2, blocks: 4, blockSize: minBlock})
+	c, _ := attachRings(t, b, layout{rings: 2, blocks: 4, blockSize: minBlock})
 	const n = 100
 	flood(t, a, 0, n)
 	flood(t, a, 1, n)
@@ -201,7 +201,7 @@ func TestFanout(t *testing.T) {
 func TestDown(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
-	c, _ := attach(t, b, layout{rings: 1, blocks: 2, blockSize: minBlock})
+	c, _ := attachRings(t, b, layout{rings: 1, blocks: 2, blockSize: minBlock})
 	link, err := b.Netlink().LinkByIndex(b.Index)
 	if err != nil {
 		t.Fatal(err)

@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pktstat/pktstat/internal/livetest"
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/livetest"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 	"github.com/pktstat/pktstat/registry"
 )
 

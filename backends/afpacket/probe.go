@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pktstat/pktstat/internal/bpfprobe"
-	"github.com/pktstat/pktstat/internal/caps"
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/internal/kernel/caps"
 	"github.com/pktstat/pktstat/registry"
 )
 

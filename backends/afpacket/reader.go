@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/flowtable"
-	"github.com/pktstat/pktstat/internal/ifsource"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/flowtable"
+	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
 // reader counts what comes through a ring, on a goroutine of its own.
@@ -39,7 +39,7 @@ type reader struct {
 	dropped uint64 // since the previous Collect
 }
 
-func startReader(r *ring, p *ifsource.Port, space *flowtable.Room) (*reader, error) {
+func startReader(r *ring, p *attach.Port, space *flowtable.Room) (*reader, error) {
 	quit, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)

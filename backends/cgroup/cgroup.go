@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfflow"
-	"github.com/pktstat/pktstat/internal/bpfprobe"
-	"github.com/pktstat/pktstat/internal/caps"
+	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/internal/kernel/caps"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfflow"
-	"github.com/pktstat/pktstat/internal/corpus"
-	"github.com/pktstat/pktstat/internal/packet"
-	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/test/corpus"
+	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
 const ethernetLen = 14

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pktstat/pktstat/internal/caps"
-	"github.com/pktstat/pktstat/internal/cgroup2"
+	"github.com/pktstat/pktstat/internal/kernel/caps"
+	"github.com/pktstat/pktstat/internal/kernel/cgroup2"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
-	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/registry"
 )
 

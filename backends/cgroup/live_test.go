@@ -14,10 +14,10 @@ import (
 
 	_ "github.com/pktstat/pktstat/backends/tc"
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/livetest"
-	"github.com/pktstat/pktstat/internal/sourcetest"
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/livetest"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
+	"github.com/pktstat/pktstat/plugintest/sourcetest"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/corpus"
-	"github.com/pktstat/pktstat/internal/packet"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/internal/test/corpus"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
 // TestCorpus puts every IP packet of the corpus on a link, and compares what is counted at

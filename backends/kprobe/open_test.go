@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfflow"
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -20,7 +20,7 @@ import (
 const maxFlows = 1 << 17
 
 // eachHook runs a test at every hook that the kernel has. Kernels that have the others
-// as well are in the matrix of internal/vmtest, where to open takes ten seconds.
+// as well are in the matrix of tools/vmtest, where to open takes ten seconds.
 func eachHook(t *testing.T, f func(t *testing.T, s *source)) {
 	testenv.Privileged(t)
 	for i := range hooks {

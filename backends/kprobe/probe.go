@@ -3,8 +3,8 @@ package kprobe
 import (
 	"context"
 
-	"github.com/pktstat/pktstat/internal/bpfflow"
-	"github.com/pktstat/pktstat/internal/bpfprobe"
+	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -13,8 +13,8 @@ import (
 
 	_ "github.com/pktstat/pktstat/backends/tc"
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/livetest"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/livetest"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
 // TestSameAsTC compares packets and bytes with what tc counts of the same traffic, at both

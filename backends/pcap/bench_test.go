@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/ledger"
+	"github.com/pktstat/pktstat/internal/count/ledger"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -2,7 +2,7 @@ package pcap
 
 import (
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 // captured is a packet as it is in the file.

@@ -7,7 +7,7 @@ import (
 	"math/bits"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 // errLinkType follows the link type in an error.

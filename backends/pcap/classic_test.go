@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 func TestClassicVariants(t *testing.T) {

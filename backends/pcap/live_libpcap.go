@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/caps"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/internal/kernel/caps"
 	"github.com/pktstat/pktstat/registry"
 )
 

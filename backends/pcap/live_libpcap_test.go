@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/sourcetest"
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
+	"github.com/pktstat/pktstat/plugintest/sourcetest"
 	"github.com/pktstat/pktstat/registry"
 )
 

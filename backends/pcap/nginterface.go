@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 // ngInterface is an interface of the current section.

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/pktstat/pktstat/internal/packet"
-	"github.com/pktstat/pktstat/internal/sourcetest"
+	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/plugintest/sourcetest"
 	"github.com/pktstat/pktstat/registry"
 )
 

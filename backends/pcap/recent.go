@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 // recent adds up the packets of flows that were seen lately, so that most packets

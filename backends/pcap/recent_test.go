@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 // FuzzRecent checks that a packet that recent would add up is of the flow, and

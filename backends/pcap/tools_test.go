@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
-	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 func gzipped(tb testing.TB, content []byte) []byte {

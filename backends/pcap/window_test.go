@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/packet"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 func at(seconds float64) int64 { return epoch + int64(seconds*1e9) }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -36,7 +36,7 @@ func (c *clsact) close() error { return c.owner.close() }
 
 // attach adds a filter that is asked before others as far as that is possible, or after
 // all that are there.
-func (c *clsact) attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error) {
+func (c *clsact) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error) {
 	created, err := addQdisc(p.Index)
 	if err != nil {
 		return nil, "", err

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfflow"
-	"github.com/pktstat/pktstat/internal/testenv"
+	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
 var conservePackets = flag.Int("tc.packets", 1_500_000, "of each of TestConservation's four floods on a CPU")

@@ -8,7 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
 // How programs are attached.
@@ -31,7 +31,7 @@ type attacher interface {
 	// method is its name in the report.
 	method() string
 	// attach attaches a program. The note, if any, is for the report.
-	attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error)
+	attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error)
 	// close frees what attachments share. It may be called twice.
 	close() error
 }
@@ -57,11 +57,11 @@ type hook struct {
 	attacher attacher
 }
 
-var _ ifsource.Hook = (*hook)(nil)
+var _ attach.Hook = (*hook)(nil)
 
-// Attach implements [ifsource.Hook].
-func (h *hook) Attach(p *ifsource.Port) (ifsource.Attached, error) {
-	a := ifsource.Attached{Method: h.attacher.method()}
+// Attach implements [attach.Hook].
+func (h *hook) Attach(p *attach.Port) (attach.Attached, error) {
+	a := attach.Attached{Method: h.attacher.method()}
 	if err := removeStale(p.Index); err != nil {
 		return a, err
 	}
@@ -87,16 +87,16 @@ func (h *hook) Attach(p *ifsource.Port) (ifsource.Attached, error) {
 }
 
 // othersFirst is the note on programs of others that packets come to before ours.
-func othersFirst(p *ifsource.Port, dir flow.Direction, what string) string {
+func othersFirst(p *attach.Port, dir flow.Direction, what string) string {
 	return fmt.Sprintf("%s %s: %s first, and what it takes is not counted", p.Name, dir, what)
 }
 
-// Close implements [ifsource.Hook].
+// Close implements [attach.Hook].
 func (h *hook) Close() error { return h.attacher.close() }
 
 // directions of an interface that are counted. Every packet on lo passes egress and
 // then ingress.
-func directions(p *ifsource.Port) []flow.Direction {
+func directions(p *attach.Port) []flow.Direction {
 	if p.Loopback {
 		return []flow.Direction{flow.Ingress}
 	}

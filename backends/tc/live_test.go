@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/corpus"
-	"github.com/pktstat/pktstat/internal/livetest"
-	"github.com/pktstat/pktstat/internal/packet"
-	"github.com/pktstat/pktstat/internal/sourcetest"
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/internal/test/corpus"
+	"github.com/pktstat/pktstat/internal/test/livetest"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
+	"github.com/pktstat/pktstat/plugintest/sourcetest"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -6,9 +6,9 @@ import (
 	"fmt"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfflow"
-	"github.com/pktstat/pktstat/internal/bpfprobe"
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -68,7 +68,7 @@ func tryClsact(table *bpfflow.Table) error {
 func tryAttach(a attacher, table *bpfflow.Table) error {
 	return bpfprobe.InPrivateNetNS(func() error {
 		h := &hook{programs: table.Programs, attacher: a}
-		attached, err := h.Attach(&ifsource.Port{Interface: flow.Interface{Index: 1, Name: "lo"}})
+		attached, err := h.Attach(&attach.Port{Interface: flow.Interface{Index: 1, Name: "lo"}})
 		if err != nil {
 			return fmt.Errorf("attach: %w", err)
 		}

@@ -13,10 +13,10 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/ifsource"
-	"github.com/pktstat/pktstat/internal/livetest"
-	"github.com/pktstat/pktstat/internal/testenv"
-	"github.com/pktstat/pktstat/internal/testnet"
+	"github.com/pktstat/pktstat/internal/netif/attach"
+	"github.com/pktstat/pktstat/internal/test/livetest"
+	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
 // TestSegments compares super-frames with what the kernel makes of them: the sender's
@@ -221,7 +221,7 @@ func watchLargest(t *testing.T, on *testnet.Iface) func() superFrame {
 		if a, err = newClsact(first); err != nil {
 			return err
 		}
-		_, _, err = a.attach(&ifsource.Port{Interface: flow.Interface{Index: uint32(on.Index), Name: on.Name}}, flow.Egress, prog)
+		_, _, err = a.attach(&attach.Port{Interface: flow.Interface{Index: uint32(on.Index), Name: on.Name}}, flow.Egress, prog)
 		return err
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
 // tcx attaches by links (since 6.6). They vanish with the process or the interface.
@@ -20,7 +20,7 @@ var _ attacher = tcx{}
 
 func (tcx) method() string { return methodTCX }
 
-func (t tcx) attach(p *ifsource.Port, dir flow.Direction, prog *ebpf.Program) (func() error, string, error) {
+func (t tcx) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (func() error, string, error) {
 	hook := ebpf.AttachTCXIngress
 	if dir == flow.Egress {
 		hook = ebpf.AttachTCXEgress

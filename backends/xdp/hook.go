@@ -7,7 +7,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -32,16 +32,16 @@ type hook struct {
 	debugf   func(format string, args ...any)
 }
 
-var _ ifsource.Hook = (*hook)(nil)
+var _ attach.Hook = (*hook)(nil)
 
-// Close implements [ifsource.Hook].
+// Close implements [attach.Hook].
 func (*hook) Close() error { return nil }
 
-// Attach implements [ifsource.Hook].
-func (h *hook) Attach(p *ifsource.Port) (ifsource.Attached, error) {
+// Attach implements [attach.Hook].
+func (h *hook) Attach(p *attach.Port) (attach.Attached, error) {
 	dev, err := netlink.LinkByIndex(int(p.Index))
 	if err != nil {
-		return ifsource.Attached{}, err
+		return attach.Attached{}, err
 	}
 	if h.mode != modeAuto {
 		return h.attach(p, dev, h.mode)
@@ -54,15 +54,15 @@ func (h *hook) Attach(p *ifsource.Port) (ifsource.Attached, error) {
 	return h.attach(p, dev, modeGeneric)
 }
 
-func (h *hook) attach(p *ifsource.Port, dev netlink.Link, mode string) (ifsource.Attached, error) {
+func (h *hook) attach(p *attach.Port, dev netlink.Link, mode string) (attach.Attached, error) {
 	if err := onMembers(dev, mode); err != nil {
-		return ifsource.Attached{}, err
+		return attach.Attached{}, err
 	}
 	l, err := h.link(p, mode)
 	if err != nil {
-		return ifsource.Attached{}, whyNot(err, dev, mode)
+		return attach.Attached{}, whyNot(err, dev, mode)
 	}
-	a := ifsource.Attached{Method: mode, Detach: l.Close}
+	a := attach.Attached{Method: mode, Detach: l.Close}
 	a.PacketsInexact = seesSuperFrames(dev, mode)
 	a.Notes = notes(dev, a.PacketsInexact)
 	return a, nil
@@ -71,7 +71,7 @@ func (h *hook) attach(p *ifsource.Port, dev netlink.Link, mode string) (ifsource
 // link attaches the program that suits. In the driver that is the one for packets in
 // one part, which costs less, unless that is refused, as it is with a large MTU. At the
 // beginning of the stack it is the other: for the first, the kernel would copy packets.
-func (h *hook) link(p *ifsource.Port, mode string) (l link.Link, err error) {
+func (h *hook) link(p *attach.Port, mode string) (l link.Link, err error) {
 	for _, frags := range [...]bool{mode == modeGeneric, mode != modeGeneric} {
 		prog, ok := h.programs[programName(p.Raw, frags)]
 		if !ok {

@@ -8,9 +8,9 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfflow"
-	"github.com/pktstat/pktstat/internal/bpfprobe"
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -75,7 +75,7 @@ func tryAttach(table *bpfflow.Table, mode, name string) error {
 		return err
 	}
 	h := &hook{programs: table.Programs, mode: mode}
-	a, err := h.Attach(&ifsource.Port{Interface: flow.Interface{Index: uint32(dev.Attrs().Index), Name: name}})
+	a, err := h.Attach(&attach.Port{Interface: flow.Interface{Index: uint32(dev.Attrs().Index), Name: name}})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfprobe"
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/bpfflow"
-	"github.com/pktstat/pktstat/internal/bpfprobe"
-	"github.com/pktstat/pktstat/internal/caps"
-	"github.com/pktstat/pktstat/internal/ifsource"
+	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/internal/kernel/caps"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -57,12 +57,12 @@ func (c *config) Flags(fs *flag.FlagSet) {
 
 // Open loads the programs and attaches one to every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	return ifsource.Open(ctx, ifsource.Options[*bpfflow.Table]{
+	return attach.Open(ctx, attach.Options[*bpfflow.Table]{
 		Env: env,
 		Load: func() (*bpfflow.Table, error) {
 			return load(c.mode, env.Interfaces, bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
 		},
-		NewHook: func(t *bpfflow.Table) (ifsource.Hook, error) {
+		NewHook: func(t *bpfflow.Table) (attach.Hook, error) {
 			return &hook{programs: t.Programs, mode: c.mode, debugf: env.Debugf}, nil
 		},
 		Notes:   []string{noteIngress},

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
 )
 
 // line is what a line of the file shows: a flow, or one of the report's sums.

@@ -9,8 +9,8 @@ import (
 	"flag"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/filesink"
-	"github.com/pktstat/pktstat/internal/rowfields"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/plugintest/outputkit"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -44,7 +44,7 @@ func (c *config) When() registry.When {
 
 func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
 	t := &table{columns: columns(c.intervals)}
-	return filesink.Open(env, t.write)
+	return outputkit.Open(env, t.write)
 }
 
 // table is a CSV file in the making: one header, then any number of reports.

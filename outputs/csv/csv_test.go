@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/sinktest"
+	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
 func TestConformance(t *testing.T) {

@@ -3,7 +3,7 @@ package csv
 import (
 	"unicode/utf8"
 
-	"github.com/pktstat/pktstat/internal/termsafe"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
 // appendText appends a cell of text that somebody else chose. Invisible

@@ -8,9 +8,9 @@ import (
 	"flag"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/filesink"
-	"github.com/pktstat/pktstat/internal/rateseries"
-	"github.com/pktstat/pktstat/internal/webpage"
+	"github.com/pktstat/pktstat/internal/render/rateseries"
+	"github.com/pktstat/pktstat/internal/render/webpage"
+	"github.com/pktstat/pktstat/plugintest/outputkit"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -34,7 +34,7 @@ func (*config) Flags(*flag.FlagSet) {}
 
 func (*config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
 	series := rateseries.New(rateseries.Whole)
-	return filesink.Open(env, func(w *bufio.Writer, r *flow.Report) error {
+	return outputkit.Open(env, func(w *bufio.Writer, r *flow.Report) error {
 		if !r.Final {
 			series.Add(r)
 			return nil

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/pktstat/pktstat/internal/sinktest"
+	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
 func TestConformance(t *testing.T) {

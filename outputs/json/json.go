@@ -7,8 +7,8 @@ import (
 	"flag"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/filesink"
-	"github.com/pktstat/pktstat/internal/reportjson"
+	"github.com/pktstat/pktstat/internal/render/reportjson"
+	"github.com/pktstat/pktstat/plugintest/outputkit"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -32,7 +32,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 }
 
 func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
-	return filesink.Open(env, func(w *bufio.Writer, r *flow.Report) error {
+	return outputkit.Open(env, func(w *bufio.Writer, r *flow.Report) error {
 		return reportjson.Write(w, r, c.pretty)
 	})
 }

@@ -3,7 +3,7 @@ package ndjson
 import (
 	"testing"
 
-	"github.com/pktstat/pktstat/internal/sinktest"
+	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
 func TestConformance(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
-	"github.com/pktstat/pktstat/internal/termsafe"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
 // Six words are at the same place in every flow's line, so that awk can name

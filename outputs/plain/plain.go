@@ -8,7 +8,7 @@ import (
 	"flag"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/filesink"
+	"github.com/pktstat/pktstat/plugintest/outputkit"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -41,7 +41,7 @@ func (c *config) When() registry.When {
 }
 
 func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
-	return filesink.Open(env, write)
+	return outputkit.Open(env, write)
 }
 
 func write(w *bufio.Writer, r *flow.Report) error {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/sinktest"
+	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
 func TestConformance(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
-	"github.com/pktstat/pktstat/internal/termsafe"
-	"github.com/pktstat/pktstat/internal/units"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
+	"github.com/pktstat/pktstat/internal/render/units"
 )
 
 // column is a kind of column.

@@ -5,8 +5,8 @@ import (
 	"strconv"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
-	"github.com/pktstat/pktstat/internal/units"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/internal/render/units"
 )
 
 // grid is the text of a table, column by column.

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/termsafe"
-	"github.com/pktstat/pktstat/internal/units"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
+	"github.com/pktstat/pktstat/internal/render/units"
 )
 
 // How many interfaces there is room for, and how many names of those below one.

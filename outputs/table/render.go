@@ -11,7 +11,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/termsafe"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
 // render writes the grid. There are no borders, so that it can be copied; ASCII

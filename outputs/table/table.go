@@ -8,8 +8,8 @@ import (
 	"flag"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/filesink"
-	"github.com/pktstat/pktstat/internal/units"
+	"github.com/pktstat/pktstat/internal/render/units"
+	"github.com/pktstat/pktstat/plugintest/outputkit"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -76,7 +76,7 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 		width = env.Terminal.Width
 	}
 	first := true
-	return filesink.Open(env, func(w *bufio.Writer, r *flow.Report) error {
+	return outputkit.Open(env, func(w *bufio.Writer, r *flow.Report) error {
 		if !first {
 			if err := w.WriteByte('\n'); err != nil {
 				return err

@@ -9,7 +9,7 @@ import (
 
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
-	"github.com/pktstat/pktstat/internal/sinktest"
+	"github.com/pktstat/pktstat/plugintest/sinktest"
 	"github.com/pktstat/pktstat/registry"
 )
 

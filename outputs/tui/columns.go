@@ -7,8 +7,8 @@ import (
 	"strconv"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
-	"github.com/pktstat/pktstat/internal/termsafe"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
 // column is a kind of column.

@@ -3,7 +3,7 @@ package tui
 import (
 	"slices"
 
-	"github.com/pktstat/pktstat/internal/rowfields"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
 )
 
 // placed is a column on the screen.

@@ -4,7 +4,7 @@ import (
 	"charm.land/bubbles/v2/textinput"
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/pktstat/pktstat/internal/termsafe"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
 // hints are the keys that are told of, as far as there is room.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/units"
+	"github.com/pktstat/pktstat/internal/render/units"
 )
 
 // format is how numbers are written.

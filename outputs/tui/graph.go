@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/units"
+	"github.com/pktstat/pktstat/internal/render/units"
 )
 
 // atLeast is the time that a graph of live traffic shows, however narrow.

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
-	"github.com/pktstat/pktstat/internal/termsafe"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
 // header is what is counted, what is going on now, and what there was in all.

@@ -8,7 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
 )
 
 // model is what the screen shows. Only the program's own goroutine touches it;

@@ -4,7 +4,7 @@ import (
 	"iter"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/owner"
+	"github.com/pktstat/pktstat/internal/owner/ids"
 )
 
 // grouping tells which of an owner's properties the rows of a view are grouped by.
@@ -20,7 +20,7 @@ const (
 // owners numbers the owners of a store's rows: the numbers in the reports' keys are
 // given to others when the ledger has no row of an owner any more.
 type owners struct {
-	tables [groupings]*owner.Table
+	tables [groupings]*ids.Table
 	of     [groupings][]*flow.Owner // by number; what it points to never changes
 	group  [groupings][]uint32      // by number of byOwner
 }
@@ -31,8 +31,8 @@ func newOwners(dims flow.Dims) owners {
 	if !dims.Has(flow.DimPID) {
 		process = flow.DimComm
 	}
-	return owners{tables: [groupings]*owner.Table{
-		owner.New(dims), owner.New(process), owner.New(flow.DimCgroup | flow.DimContainer),
+	return owners{tables: [groupings]*ids.Table{
+		ids.New(dims), ids.New(process), ids.New(flow.DimCgroup | flow.DimContainer),
 	}}
 }
 

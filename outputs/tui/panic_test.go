@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/testtty"
+	"github.com/pktstat/pktstat/internal/test/testtty"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
 )
 
 // maxRows bounds the memory of a store: beyond it, rows without traffic in the

@@ -17,7 +17,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pktstat/pktstat/internal/units"
+	"github.com/pktstat/pktstat/internal/render/units"
 	"github.com/pktstat/pktstat/registry"
 )
 

@@ -2,7 +2,7 @@ package tui
 
 import (
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rowfields"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
 )
 
 // view is a way of grouping the reports' rows.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/sinktest"
+	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
 // interval is an interval report of many flows, and nearly a megabyte as JSON.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pktstat/pktstat/internal/webpage"
+	"github.com/pktstat/pktstat/internal/render/webpage"
 )
 
 // Limits on browsers.

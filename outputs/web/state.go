@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/rateseries"
-	"github.com/pktstat/pktstat/internal/reportjson"
+	"github.com/pktstat/pktstat/internal/render/rateseries"
+	"github.com/pktstat/pktstat/internal/render/reportjson"
 )
 
 // state is what pages show. It holds no report of the engine's, only what it has

@@ -1,0 +1,301 @@
+// Package engine runs a count: it opens a source, collects from it, keeps the
+// ledger and gives every output its reports.
+//
+//	open source -> loop { tick | EOF | signal -> Collect -> stages -> ledger -> report -> stages }
+//	            -> last Collect -> final report -> close
+//
+// One goroutine runs the loop and one each output. The engine knows no plugin by
+// name.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/ledger"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// collectEvery is the longest time between two Collects of a live source: tables
+// in the kernel are sized for about a second's worth of flows.
+const collectEvery = time.Second
+
+// collectWithin bounds one Collect of a live source. It is not cut short by the
+// end of the run: what was counted until then is in it.
+const collectWithin = 5 * time.Second
+
+// Run counts until the source ends, ctx ends or the timeout is over, and gives
+// every output its reports; the final one always, with everything counted until
+// then. The outputs are closed when it returns.
+//
+// The error is an [OverError], the source's or the first of the outputs' (then it wraps
+// [ErrOutput]); a [multierror.Error] if there are several. That ctx ended is no error.
+func Run(ctx context.Context, c Config) error {
+	var result *multierror.Error
+	outlets := openOutlets(ctx, c.Outputs)
+	r := newRun(&c, outlets)
+	o, err := r.open(ctx)
+	if err != nil {
+		result = multierror.Append(result, err)
+		result = multierror.Append(result, outlets.close(c.Env.Notify)...)
+		return result.ErrorOrNil()
+	}
+
+	r.begin(o)
+	r.describe()
+	if c.Attached != nil {
+		c.Attached(o.cand, o.runnersUp, r.attachment)
+	}
+	switch err := r.loop(ctx); {
+	case errors.As(err, new(*OverError)):
+		result = multierror.Append(result, err)
+	case err != nil:
+		result = multierror.Append(result, fmt.Errorf("backend %s: %w", o.cand.Name, err))
+	}
+	// Detach before the last reports are written: a slow output must not keep
+	// programs in the packet path.
+	if err := o.src.Close(); err != nil {
+		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", o.cand.Name, err))
+	}
+	result = multierror.Append(result, r.stages.close()...)
+	r.final()
+	result = multierror.Append(result, outlets.close(c.Env.Notify)...)
+	return result.ErrorOrNil()
+}
+
+// run is the state of one count; the loop's goroutine owns it.
+type run struct {
+	c *Config
+	opened
+	ledger  *ledger.Ledger
+	batch   *flow.Batch
+	links   links
+	loads   loads
+	stages  stages
+	outlets outlets
+	rate    flow.Layer
+
+	attachment registry.Attachment // as of the last Collect
+
+	seq           uint64
+	start, end    time.Time // of the run so far
+	intervalStart time.Time
+	bytesUnknown  bool
+	progress      pacer
+}
+
+func newRun(c *Config, o outlets) *run {
+	return &run{
+		c: c, outlets: o,
+		ledger: ledger.New(c.Dims, c.MaxFlows, flow.Seed{rand.Uint64(), rand.Uint64()}),
+	}
+}
+
+// begin is called when the source counts.
+func (r *run) begin(from opened) {
+	c, now := r.c, r.c.Env.Now()
+	r.opened, r.rate = from, rateLayer(c.Count, from.cand.Backend.Layers)
+	r.progress = pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now}
+	if from.clock == registry.ClockWall {
+		r.start, r.end, r.intervalStart = now, now, now
+	}
+	r.batch = flow.NewBatch(func(recs []flow.Record) error {
+		r.links.add(recs) // before keys are projected
+		r.stages.begin(context.Background())
+		r.stages.records(recs)
+		r.ledger.Merge(recs)
+		r.showProgress(now) // a capture may be one long Collect
+		return nil
+	})
+}
+
+// rateLayer is the layer that rates are computed from.
+func rateLayer(asked, has flow.Layer) flow.Layer {
+	if asked != 0 {
+		return asked
+	}
+	if has&flow.LayerFrame != 0 {
+		return flow.LayerFrame
+	}
+	return flow.LayerIP
+}
+
+// loop collects until the run is over. When it returns, everything the source
+// counted is in the ledger and in interval reports.
+func (r *run) loop(ctx context.Context) error {
+	if r.c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.c.Timeout)
+		defer cancel()
+	}
+	if r.clock == registry.ClockSource {
+		return r.loopSource(ctx)
+	}
+	return r.loopWall(ctx)
+}
+
+// loopWall serves live sources: the engine's clock ticks.
+func (r *run) loopWall(ctx context.Context) error {
+	uncut := context.WithoutCancel(ctx)
+	tick := time.NewTicker(r.c.tick())
+	defer tick.Stop()
+	var wake <-chan struct{}
+	if w, ok := r.src.(registry.Waker); ok {
+		wake = w.Wake()
+	}
+	begun := r.c.Env.Now()
+	next := begun.Add(r.c.Refresh)
+	for {
+		due := false
+		select {
+		case <-ctx.Done():
+			return r.finish(uncut)
+		case <-r.outlets.allFailed():
+			return r.finish(uncut)
+		case <-wake:
+		case <-r.c.ReportNow:
+			due = true
+		case <-tick.C:
+		}
+		if err := r.collectLive(uncut); err != nil {
+			r.interval()
+			return notEOF(err)
+		}
+		// A tick that comes a little early must not put the report off to the
+		// next one.
+		if due && !wantsIntervals(r.c.Outputs) {
+			r.soFar(begun)
+		}
+		if now := r.c.Env.Now(); due || now.Add(r.c.Refresh/8).After(next) {
+			r.interval()
+			for !next.After(now) {
+				next = next.Add(r.c.Refresh)
+			}
+			if next.Sub(now) < r.c.Refresh/8 {
+				next = next.Add(r.c.Refresh)
+			}
+		}
+		r.showProgress(begun)
+	}
+}
+
+// finish is the last Collect and the last interval.
+func (r *run) finish(ctx context.Context) error {
+	err := r.collectLive(ctx)
+	r.interval()
+	return notEOF(err)
+}
+
+func (r *run) collectLive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, collectWithin)
+	defer cancel()
+	return r.collect(ctx)
+}
+
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// loopSource serves captures: each Collect is one interval of the packets' own
+// time, or everything if nobody wants intervals.
+func (r *run) loopSource(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-r.outlets.allFailed():
+			cancel()
+		case <-stop:
+		}
+	}()
+	for {
+		err := r.collect(ctx)
+		r.interval()
+		switch {
+		case err != nil:
+			return notEOF(err)
+		case ctx.Err() != nil:
+			return nil
+		}
+	}
+}
+
+// collect moves what the source counted into the ledger.
+func (r *run) collect(ctx context.Context) error {
+	b := r.batch
+	b.Start, b.End = r.end, time.Time{}
+	b.Other, b.Lost, b.LostBytesUnknown = flow.Counters{}, flow.Counters{}, false
+	r.stages.begun = false
+	err := r.src.Collect(ctx, b)
+	if ferr := b.Flush(); ferr != nil && err == nil {
+		err = ferr
+	}
+	r.stages.begin(ctx) // there may have been no record
+	r.describe()
+	r.ledger.AddOther(b.Other)
+	r.ledger.AddLost(b.Lost)
+	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
+	if b.End.IsZero() && r.clock == registry.ClockWall {
+		b.End = r.c.Env.Now()
+	}
+	if r.clock == registry.ClockSource {
+		// A pause between two windows of a capture belongs to neither.
+		r.intervalStart = b.Start
+		if r.start.IsZero() {
+			r.start = b.Start
+		}
+	}
+	if b.End.After(r.end) {
+		r.end = b.End
+	}
+	if over := r.exceeded(); over != nil && notEOF(err) == nil {
+		return over
+	}
+	return err
+}
+
+// soFar answers who asks for a report that no output writes.
+func (r *run) soFar(begun time.Time) {
+	t := r.ledger.Sums(ledger.Run).Total
+	r.c.Env.Notify("so far %d packets, %d bytes, %d flows in %s; no output writes reports of intervals, as ndjson does",
+		t.Packets, t.Bytes, r.ledger.Len(), r.c.Env.Now().Sub(begun).Round(time.Millisecond))
+}
+
+func (r *run) showProgress(begun time.Time) {
+	if r.c.Progress == nil || !r.progress.due() {
+		return
+	}
+	r.c.Progress(Progress{
+		Elapsed: r.c.Env.Now().Sub(begun),
+		Total:   r.ledger.Sums(ledger.Run).Total,
+		Flows:   r.ledger.Len(),
+	})
+}
+
+// pacer tells when it is time again.
+type pacer struct {
+	now   func() time.Time
+	every time.Duration
+	last  time.Time
+}
+
+func (p *pacer) due() bool {
+	now := p.now()
+	if now.Sub(p.last) < p.every {
+		return false
+	}
+	p.last = now
+	return true
+}

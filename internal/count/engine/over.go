@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/ledger"
+	"github.com/pktstat/pktstat/internal/render/units"
+)
+
+// Measure is what a [Threshold] is of. Where interfaces are stacked on one another, each
+// packet is measured once.
+type Measure uint8
+
+// Measures.
+const (
+	MeasureBits       Measure = iota // a second, of the layer of the rates
+	MeasurePackets                   // a second
+	MeasureTotalBytes                // layer 3, since the start
+	MeasureTotalPackets
+)
+
+// IsRate reports whether a window is needed.
+func (m Measure) IsRate() bool { return m <= MeasurePackets }
+
+// Threshold ends a run when it is passed.
+type Threshold struct {
+	Of     Measure
+	Limit  float64
+	Window time.Duration // over which a rate is measured, at least
+	Text   string        // as the user wrote it
+}
+
+// OverError says that a threshold was passed. The run has ended in order.
+type OverError struct {
+	Threshold
+	Value float64 // what was measured
+}
+
+func (e *OverError) Error() string {
+	value := ""
+	switch e.Of {
+	case MeasureBits:
+		value = units.BitRate(e.Value)
+	case MeasurePackets:
+		value = units.PacketRate(e.Value)
+	case MeasureTotalBytes:
+		value = units.SI.Bytes(uint64(e.Value))
+	case MeasureTotalPackets:
+		value = fmt.Sprintf("%.0f packets", e.Value)
+	}
+	return fmt.Sprintf("%s is exceeded: %s", e.Text, value)
+}
+
+// loads remembers what was counted when, for as long as the longest window.
+type loads []load
+
+type load struct {
+	at    time.Time
+	total flow.Counters // since the start
+}
+
+// load is what was counted since the start, each packet once.
+func (r *run) load() flow.Counters {
+	return r.ledger.Sums(ledger.Run).Total.Minus(r.links.repeated)
+}
+
+// exceeded measures after each Collect.
+func (r *run) exceeded() error {
+	if len(r.c.Over) == 0 || r.start.IsZero() {
+		return nil
+	}
+	if r.loads == nil {
+		r.loads = loads{{at: r.start}}
+	}
+	now := load{r.end, r.load()}
+	var longest time.Duration
+	for i := range r.c.Over {
+		t := &r.c.Over[i]
+		longest = max(longest, t.Window)
+		if v, ok := r.measure(t, now); ok && v > t.Limit {
+			return &OverError{*t, v}
+		}
+	}
+	r.loads = append(r.loads, now)
+	for len(r.loads) > 1 && now.at.Sub(r.loads[1].at) >= longest {
+		r.loads = r.loads[1:]
+	}
+	return nil
+}
+
+// measure returns the current value, if the run is as long as the window.
+func (r *run) measure(t *Threshold, now load) (value float64, ok bool) {
+	switch t.Of {
+	case MeasureTotalBytes:
+		return float64(now.total.Bytes), true
+	case MeasureTotalPackets:
+		return float64(now.total.Packets), true
+	}
+	for i := len(r.loads) - 1; i >= 0; i-- {
+		took := now.at.Sub(r.loads[i].at)
+		if took < t.Window || took <= 0 {
+			continue
+		}
+		counted := now.total.Minus(r.loads[i].total)
+		if t.Of == MeasurePackets {
+			return float64(counted.Packets) / took.Seconds(), true
+		}
+		return 8 * float64(counted.At(r.rate)) / took.Seconds(), true
+	}
+	return 0, false
+}
+
+// tick is how often a live source is collected from.
+func (c *Config) tick() time.Duration {
+	every := min(c.Refresh, collectEvery)
+	for i := range c.Over {
+		if t := &c.Over[i]; t.Of.IsRate() {
+			every = min(every, t.Window)
+		}
+	}
+	return every
+}

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/ledger"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// interval ends an interval: reports it to the outputs that want intervals and
+// moves its deltas into the run's totals.
+func (r *run) interval() {
+	empty := !r.end.After(r.intervalStart) && r.ledger.Sums(ledger.Interval).Total.IsZero()
+	if wantsIntervals(r.c.Outputs) && !empty {
+		rep := r.report(ledger.Interval, r.outlets.top(registry.WhenInterval))
+		r.outlets.interval(rep, r.clock == registry.ClockSource)
+		r.intervalStart = r.end
+		r.ledger.EndInterval()
+		r.links.endInterval()
+	}
+}
+
+// final reports the whole run.
+func (r *run) final() {
+	r.ledger.EndInterval()
+	r.links.endInterval()
+	rep := r.report(ledger.Run, r.outlets.top(registry.WhenFinal))
+	rep.Final = true
+	r.outlets.final(rep)
+}
+
+func (r *run) report(span ledger.Span, top int) *flow.Report {
+	r.seq++
+	a := &r.attachment
+	sel := r.ledger.Select(span, top, r.c.Sort.order(span == ledger.Run, r.rate, r.ledger.RetransmitsOf(span)))
+	rep := &flow.Report{
+		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, RunnersUp: r.runnersUp,
+		Interfaces: a.Interfaces, Notes: a.Notes, PacketsInexact: a.PacketsInexact,
+		Start: r.intervalStart, End: r.end,
+		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate,
+		Sums: r.ledger.Sums(span), Run: r.ledger.Sums(ledger.Run),
+		LostBytesUnknown: r.bytesUnknown,
+		FlowCount:        sel.Count, Packed: sel.Rows, Retransmits: r.ledger.Retransmits(span), RetransmitSums: sel.Retransmits,
+		RunRetransmits: r.ledger.RetransmitTotal(ledger.Run),
+	}
+	rep.Rest = sel.Rest
+	if span == ledger.Run {
+		rep.Start = r.start
+	}
+	r.links.report(rep, span)
+	r.stages.report(rep)
+	return rep
+}

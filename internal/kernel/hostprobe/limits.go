@@ -1,0 +1,115 @@
+package hostprobe
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// limits looks for what a container takes away.
+func limits() []registry.Check {
+	return []registry.Check{
+		userNamespace(),
+		networkNamespace(),
+		netNSOfOnesOwn(),
+		seccomp(),
+		fileCapabilities(),
+	}
+}
+
+func userNamespace() registry.Check {
+	c := registry.Check{Name: "initial user namespace"}
+	const first = 0xEFFFFFFD // PROC_USER_INIT_INO of include/linux/proc_ns.h
+	var ns unix.Stat_t
+	switch err := unix.Stat("/proc/self/ns/user", &ns); {
+	case err != nil:
+		c.Verdict, c.Reason = registry.Inconclusive, "/proc/self/ns/user: "+err.Error()
+	case ns.Ino != first:
+		c.Verdict = registry.No
+		c.Reason = "capabilities held in another user namespace (a rootless container) do not count for BPF"
+		c.Remedy = "run it as root of the machine"
+	}
+	return c
+}
+
+// networkNamespace looks for a sysctl that only the initial network namespace has
+// (net_core_table in net/core/sysctl_net_core.c): unlike a look at process 1, that works
+// in containers, too, and takes no permission.
+func networkNamespace() registry.Check {
+	c := registry.Check{Name: "initial network namespace"}
+	_, err := os.Stat("/proc/sys/net/core/dev_weight")
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		c.Verdict = registry.No
+		c.Reason = "the interfaces of this network namespace are seen, not those of the machine"
+		c.Remedy = "for those, run it outside of `ip netns exec`, or the container with --network host"
+	case err != nil:
+		c.Verdict, c.Reason = registry.Inconclusive, err.Error()
+	}
+	return c
+}
+
+func seccomp() registry.Check {
+	c := registry.Check{Name: "no seccomp filter"}
+	switch mode, err := status("Seccomp"); {
+	case errors.Is(err, errNoField): // a kernel without
+	case err != nil:
+		c.Verdict, c.Reason = registry.Inconclusive, err.Error()
+	case mode != "0":
+		c.Verdict = registry.Inconclusive
+		c.Reason = "a filter is in place: it may refuse bpf(2) and perf_event_open(2) whatever the capabilities"
+		c.Remedy = "in a container: --security-opt seccomp=unconfined, or a profile that allows them"
+	}
+	return c
+}
+
+func fileCapabilities() registry.Check {
+	c := registry.Check{Name: "capabilities of files"}
+	switch flag, err := status("NoNewPrivs"); {
+	case errors.Is(err, errNoField):
+	case err != nil:
+		c.Verdict, c.Reason = registry.Inconclusive, err.Error()
+	case flag != "0":
+		c.Verdict = registry.No
+		c.Reason = "this process may gain none (no_new_privs): setcap has no effect"
+		c.Remedy = "start it without NoNewPrivileges= or --security-opt no-new-privileges"
+	}
+	return c
+}
+
+var errNoField = errors.New("no such field in /proc/self/status")
+
+// status returns a field of /proc/self/status (proc_pid_status(5)).
+func status(name string) (string, error) {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if field, value, ok := strings.Cut(lines.Text(), ":"); ok && field == name {
+			return strings.TrimSpace(value), nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return "", err
+	}
+	return "", errNoField
+}
+
+// netNSOfOnesOwn tells whether backends can try to attach where nobody sees it.
+func netNSOfOnesOwn() registry.Check {
+	err := bpfprobe.InPrivateNetNS(func() error { return nil })
+	c := bpfprobe.Check("network namespaces to try in", "", err)
+	if c.Reason != "" {
+		c.Reason = "none can be made, so not all can be tried"
+	}
+	return c
+}

@@ -1,0 +1,178 @@
+package attach
+
+import (
+	"errors"
+	"net"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// keptGone is how many interfaces that are gone are remembered, so that rows of the
+// final report have their names.
+const keptGone = 4096
+
+// changed takes notice of an interface that is new, or that may have changed. The
+// caller holds s.mu, as for what follows.
+func (s *source) changed(a *netlink.LinkAttrs) {
+	now := flow.Interface{Index: uint32(a.Index), Name: a.Name}
+	s.stack.Set(a)
+	if p := s.port(now.Index); p != nil {
+		if p.Name == now.Name {
+			return
+		}
+		s.described = nil
+		// One that is down keeps being counted on: whether it is up only matters for the
+		// beginning.
+		if p.wanted != "" || s.Env.Follow != nil && s.Env.Follow(registry.Link{Name: a.Name, AltNames: a.AltNames, Up: true}) {
+			s.Env.Notify("interface %s is now named %s", p.Name, now.Name)
+			p.Name = now.Name
+			return
+		}
+		s.leave(p)
+		s.Env.Notify("interface %s is now named %s, which is not meant: it is counted up to here", p.Name, now.Name)
+	}
+	if s.refused[now.Index] == now.Name {
+		return
+	}
+	if s.awaited(now.Name) {
+		s.returned(now)
+		return
+	}
+	link := registry.Link{Name: a.Name, AltNames: a.AltNames, Up: a.Flags&net.FlagUp != 0}
+	if s.Env.Follow != nil && s.Env.Follow(link) {
+		s.appeared(now)
+	}
+}
+
+// port returns the port that is counted on and has that index; nil if there is none.
+func (s *source) port(index uint32) *Port {
+	for _, p := range s.ports {
+		if p.Index == index && !p.gone {
+			return p
+		}
+	}
+	return nil
+}
+
+// vanished takes notice of an interface that was deleted or moved to another network
+// namespace.
+func (s *source) vanished(index uint32) {
+	delete(s.refused, index)
+	if p := s.port(index); p != nil {
+		s.leave(p)
+		again := ""
+		if p.wanted != "" {
+			again = ", and again when it returns"
+		}
+		s.Env.Notify("interface %s has gone: it is counted up to here%s", p.Name, again)
+	}
+	s.stack.Remove(index)
+}
+
+// leave ends counting on a port. The table keeps what was counted on it.
+func (s *source) leave(p *Port) {
+	s.restack() // the last time that what it is stacked on is known
+	p.gone, s.described = true, nil
+	if err := p.detach(); err != nil {
+		s.Env.Debugf("detach %s: %v", p.Name, err)
+	}
+}
+
+// awaited reports whether an interface of that name was named, and has gone.
+func (s *source) awaited(name string) bool {
+	return slices.Contains(s.named, name) &&
+		!slices.ContainsFunc(s.ports, func(p *Port) bool { return p.wanted == name && !p.gone })
+}
+
+// returned attaches to an interface that has the name of one that was named and has gone.
+func (s *source) returned(iface flow.Interface) {
+	switch err := s.add(iface, iface.Name); {
+	case err == nil:
+		s.Env.Notify("interface %s has returned: counting on it again", iface.Name)
+	case !hasGone(err):
+		s.refuse(iface)
+		s.Env.Notify("interface %s has returned, but is not counted: %v", iface.Name, s.Explain(err))
+	}
+}
+
+// appeared attaches to an interface that any or a pattern means.
+func (s *source) appeared(iface flow.Interface) {
+	switch err := s.add(iface, ""); {
+	case err == nil:
+		s.Env.Notify("interface %s has appeared: counting on it", iface.Name)
+	case !hasGone(err):
+		s.refuse(iface)
+		s.Env.Notify("interface %s is not counted: %v", iface.Name, s.Explain(err))
+	}
+}
+
+// add attaches to one more interface.
+func (s *source) add(iface flow.Interface, wanted string) error {
+	p, err := newPort(iface, wanted)
+	if err != nil {
+		return err
+	}
+	if err := s.attach(p); err != nil {
+		return err
+	}
+	s.ports = append(s.ports, p)
+	s.described, s.stack.Changed = nil, true
+	s.forget()
+	return nil
+}
+
+// refuse remembers an interface that cannot be counted on: that is said once.
+func (s *source) refuse(iface flow.Interface) {
+	if s.refused == nil {
+		s.refused = map[uint32]string{}
+	}
+	s.refused[iface.Index] = iface.Name
+}
+
+// forget keeps the number of ports that are gone within bounds, the oldest first.
+func (s *source) forget() {
+	gone := -keptGone
+	for _, p := range s.ports {
+		if p.gone {
+			gone++
+		}
+	}
+	s.ports = slices.DeleteFunc(s.ports, func(p *Port) bool {
+		if gone <= 0 || !p.gone {
+			return false
+		}
+		gone--
+		return true
+	})
+}
+
+// hasGone reports whether there is no such interface any more: another message says so.
+func hasGone(err error) bool {
+	var notFound netlink.LinkNotFoundError
+	return errors.Is(err, unix.ENODEV) || errors.As(err, &notFound)
+}
+
+// restack tells the ports what is below them.
+func (s *source) restack() {
+	if !s.stack.Changed {
+		return
+	}
+	s.stack.Changed, s.described = false, nil
+	var counted []uint32
+	for _, p := range s.ports {
+		if !p.gone {
+			counted = append(counted, p.Index)
+		}
+	}
+	below := s.stack.Below(counted)
+	for _, p := range s.ports {
+		if !p.gone {
+			p.below = below[p.Index]
+		}
+	}
+}

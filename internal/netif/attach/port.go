@@ -1,0 +1,58 @@
+package attach
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Port is an interface to count on.
+type Port struct {
+	flow.Interface
+	Raw      bool // there is no link header
+	Loopback bool
+
+	wanted   string   // the name that was asked for; "" if any or a pattern means it
+	attached Attached // as it is, or was last
+	below    []uint32 // the ports that it is stacked on, as it is, or was last
+	gone     bool     // nothing is counted on it any more
+}
+
+// newPort finds out what kind of interface it is.
+func newPort(iface flow.Interface, wanted string) (*Port, error) {
+	link, err := netlink.LinkByIndex(int(iface.Index))
+	if err != nil {
+		return nil, fmt.Errorf("interface %s: %w", iface.Name, err)
+	}
+	p := &Port{Interface: iface, wanted: wanted}
+	// The hardware type of include/uapi/linux/if_arp.h, as netlink names it.
+	switch kind := link.Attrs().EncapType; kind {
+	case "ether":
+	case "loopback":
+		p.Loopback = true
+	case "none", "ppp", "ipip", "tunnel6", "sit", "gre",
+		"unknown519", // ARPHRD_RAWIP
+		"unknown823": // ARPHRD_IP6GRE
+		p.Raw = true
+	case "ieee802.11", "ieee802.11/prism", "ieee802.11/radiotap":
+		return nil, fmt.Errorf("%w: interface %s: link type %s: it is in monitor mode and shows raw wireless frames: count on it in managed mode, or read a capture",
+			registry.ErrUnsupported, iface.Name, kind)
+	default:
+		return nil, fmt.Errorf("%w: interface %s: link type %s: there is neither Ethernet nor plain IP on it", registry.ErrUnsupported, iface.Name, strings.TrimPrefix(kind, "unknown"))
+	}
+	return p, nil
+}
+
+// detach may be called twice.
+func (p *Port) detach() error {
+	detach := p.attached.Detach
+	p.attached.Detach = nil
+	if detach == nil {
+		return nil
+	}
+	return detach()
+}

@@ -1,0 +1,277 @@
+// Package attach is the source of backends that attach something to network
+// interfaces, programs or sockets. It attaches to each, follows what becomes of them, and
+// collects from the table that all of them count into.
+//
+// All of it happens in one network namespace, which is that of the process or that of
+// the environment.
+package attach
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/netif/stack"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Table is where a backend counts what it sees on all ports.
+type Table interface {
+	// Collect is that of registry.Source.
+	Collect(b *flow.Batch) error
+	// Wake is that of registry.Waker.
+	Wake() <-chan struct{}
+	// Close frees the table, after all is detached. It may be called twice.
+	Close() error
+}
+
+// Hook is where a backend attaches its programs, or sockets. Its methods are not called at the
+// same time.
+type Hook interface {
+	// Attach attaches to p, or fails and leaves nothing attached.
+	Attach(p *Port) (Attached, error)
+	// Close frees what attachments share, after they are detached. It may be called twice.
+	Close() error
+}
+
+// Attached is how a backend is attached to one port.
+type Attached struct {
+	Method         string // of registry.Attachment, as what follows
+	PacketsInexact bool
+	Notes          []string
+
+	Detach func() error
+}
+
+// Options are what a backend's Open gives to [Open].
+type Options[T Table] struct {
+	Env registry.BackendEnv
+	// Load makes the table, and loads the programs if there are any. They are for any
+	// port: an interface that has vanished may return as another kind.
+	Load func() (T, error)
+	// NewHook is called after Load.
+	NewHook func(T) (Hook, error)
+	// Notes are for the report, whatever is attached.
+	Notes []string
+	// Explain adds what a user needs to know of an error's kind.
+	Explain func(error) error
+}
+
+// source counts on its ports.
+type source struct {
+	Env     registry.BackendEnv // of Options, as what follows
+	Notes   []string
+	Explain func(error) error
+
+	load    func() error // sets table and hook
+	table   Table
+	hook    Hook
+	watcher *watcher
+
+	named []string // interfaces that are taken up again when they return
+
+	mu        sync.Mutex // the watcher changes what follows
+	ports     []*Port    // those that have gone too: rows name them
+	refused   map[uint32]string
+	stack     stack.Stack
+	described *registry.Attachment // nil: to be made again
+}
+
+var (
+	_ registry.Source   = (*source)(nil)
+	_ registry.Attached = (*source)(nil)
+	_ registry.Waker    = (*source)(nil)
+)
+
+// Open makes the table and attaches to every interface of the environment, or leaves
+// nothing attached.
+func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
+	if len(o.Env.Interfaces) == 0 && o.Env.Follow == nil {
+		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
+	}
+	s := &source{Env: o.Env, Notes: o.Notes, Explain: o.Explain}
+	s.load = func() error {
+		t, err := o.Load()
+		if err != nil {
+			return err
+		}
+		s.table = t
+		s.hook, err = o.NewHook(t)
+		return err
+	}
+	if err := s.Env.NetNS.Inside(func() error { return s.open(ctx) }); err != nil {
+		return nil, o.Explain(errors.Join(err, s.Close()))
+	}
+	return s, nil
+}
+
+func (s *source) open(ctx context.Context) (err error) {
+	s.mu.Lock() // the watcher starts before there is anything to miss, and waits
+	defer s.mu.Unlock()
+	if s.watcher, err = watch(s); err != nil {
+		return err
+	}
+	for _, iface := range s.Env.Interfaces {
+		if s.follows(iface) {
+			continue // it may as well not be counted on
+		}
+		p, err := newPort(iface, iface.Name)
+		if err != nil {
+			return err
+		}
+		s.ports = append(s.ports, p)
+		s.named = append(s.named, p.wanted)
+	}
+	if err := s.load(); err != nil {
+		return err
+	}
+	for _, p := range s.ports {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.attach(p); err != nil {
+			return err
+		}
+	}
+	return s.openOthers(ctx)
+}
+
+// follows reports whether any or a pattern means an interface that is there. Then
+// nobody has named it, or it makes no difference.
+func (s *source) follows(iface flow.Interface) bool {
+	return s.Env.Follow != nil && s.Env.Follow(registry.Link{Name: iface.Name, Up: true})
+}
+
+// openOthers attaches to the interfaces that any or a pattern means, those that have come
+// since they were looked up included. One that cannot be counted on is said, unless there
+// is no other.
+func (s *source) openOthers(ctx context.Context) error {
+	var failed []error
+	for _, iface := range s.Env.Interfaces {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !s.follows(iface) {
+			continue
+		}
+		err := s.add(iface, "")
+		switch {
+		case err == nil || hasGone(err):
+			continue
+		case errors.Is(s.Explain(err), registry.ErrPermission):
+			return err
+		}
+		s.refuse(iface)
+		failed = append(failed, err)
+	}
+	if len(failed) > 0 && len(s.ports) == 0 {
+		return failed[0]
+	}
+	for _, err := range failed {
+		s.Env.Notify("not counted: %v", s.Explain(err))
+	}
+	links, err := list()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		s.changed(l.Attrs())
+	}
+	return nil
+}
+
+func (s *source) attach(p *Port) error {
+	a, err := s.hook.Attach(p)
+	if err != nil {
+		return fmt.Errorf("attach %s: %w", p.Name, err)
+	}
+	p.attached = a
+	return nil
+}
+
+// Collect implements [registry.Source].
+func (s *source) Collect(_ context.Context, b *flow.Batch) error { return s.table.Collect(b) }
+
+// Wake implements [registry.Waker].
+func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
+
+// Attachment implements [registry.Attached]. It answers after Close too.
+func (s *source) Attachment() registry.Attachment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restack()
+	if s.described == nil {
+		a := s.describe()
+		s.described = &a
+	}
+	return *s.described
+}
+
+// describe makes the attachment, which is not changed after.
+func (s *source) describe() registry.Attachment {
+	a := registry.Attachment{Notes: slices.Clone(s.Notes)}
+	if s.Env.NetNS != nil {
+		a.Notes = append(a.Notes, "in network namespace "+s.Env.NetNS.Name)
+	}
+	var methods []string
+	names := map[string][]string{} // by method
+	seen := map[flow.Interface]bool{}
+	for _, p := range s.ports {
+		if !seen[p.Interface] {
+			seen[p.Interface] = true
+			a.Interfaces = append(a.Interfaces, p.Interface)
+		}
+		if len(p.below) > 0 {
+			if a.StackedOn == nil {
+				a.StackedOn = map[uint32][]uint32{}
+			}
+			a.StackedOn[p.Index] = p.below
+		}
+		if !slices.Contains(methods, p.attached.Method) {
+			methods = append(methods, p.attached.Method)
+		}
+		names[p.attached.Method] = append(names[p.attached.Method], p.Name)
+		a.PacketsInexact = a.PacketsInexact || p.attached.PacketsInexact
+		for _, n := range p.attached.Notes {
+			if !slices.Contains(a.Notes, n) {
+				a.Notes = append(a.Notes, n)
+			}
+		}
+	}
+	a.Method = strings.Join(methods, "+")
+	if len(methods) > 1 {
+		for _, m := range methods {
+			a.Notes = append(a.Notes, fmt.Sprintf("%s: %s", m, strings.Join(slices.Compact(names[m]), ", ")))
+		}
+	}
+	return a
+}
+
+// Close implements [registry.Source].
+func (s *source) Close() error { return s.Env.NetNS.Inside(s.close) }
+
+func (s *source) close() error {
+	var errs []error
+	if s.watcher != nil {
+		s.watcher.stop() // before taking the lock: it may be waiting for that
+		s.watcher = nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.ports {
+		if err := p.detach(); err != nil {
+			errs = append(errs, fmt.Errorf("detach %s: %w", p.Name, err))
+		}
+	}
+	if s.hook != nil {
+		errs = append(errs, s.hook.Close())
+	}
+	if s.table != nil {
+		errs = append(errs, s.table.Close())
+	}
+	return errors.Join(errs...)
+}

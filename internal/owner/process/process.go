@@ -1,0 +1,333 @@
+// Package process finds out whose traffic a flow is: the process that has the
+// socket, and the cgroup and container it runs in.
+//
+//	a, err := process.Open(ctx, process.Options{Owners: ids.New(dims), ...})
+//	defer a.Close()
+//	...
+//	src.Collect(...)       // the source closes its window
+//	a.Sync(ctx)            // what happened to sockets until then
+//	a.Attribute(records)   // sets Key.OwnerID and Match of each
+//
+// Nothing of it runs for a packet, but from 6.3 on something does for each send and
+// receive. An iterator over the files of all processes
+// (iter/task_file) finds the sockets there are; programs at the root of the cgroup v2
+// hierarchy tell of those that come and go in between, and who used them. Where
+// BPF is not permitted, /proc is read instead, and the report says so.
+//
+// A flow is matched by its addresses and ports as the socket has them: the local end
+// is the source of what leaves and the destination of what arrives. Records with
+// Key.NetNS set (hooks that see every network namespace) are matched with the sockets
+// of that namespace; the others with those of [Options.NetNS].
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/kernel/cgroup2"
+	"github.com/pktstat/pktstat/internal/owner/containers"
+	"github.com/pktstat/pktstat/internal/owner/ids"
+)
+
+// Options of an [Attributor].
+type Options struct {
+	// Owners numbers the owners that are found.
+	Owners *ids.Table
+	// NetNS is the inode number of the network namespace of records that do not name
+	// one: that of the interfaces which are counted on. 0: the one of the calling thread.
+	NetNS uint32
+	// MaxSockets bounds how many sockets are kept in mind; 0: 131,072.
+	MaxSockets int
+	// Proc reads /proc even if BPF is permitted.
+	Proc bool
+
+	Now    func() time.Time                 // nil: time.Now
+	Debugf func(format string, args ...any) // one line for --debug; may be nil
+
+	ring uint32 // bytes of the ring buffer; 0: 4 MiB
+}
+
+const (
+	defaultSockets = 1 << 17
+	defaultRing    = 4 << 20
+	procfs         = "/proc"
+)
+
+// Attributor knows the sockets of the processes. Sync and Attribute are called by one
+// goroutine.
+type Attributor struct {
+	opts    Options
+	sockets *sockets
+	matcher matcher
+	cgroups *containers.Resolver
+	root    *os.File // of the cgroup v2 hierarchy; nil: there is none
+	spaces  *namespaces
+
+	watcher *watcher // nil: /proc is read
+	scanner *scanner
+	why     error // why it is read
+	trouble error // of the last Sync
+
+	lastPass time.Time
+	local    map[uint32]*addresses // of this epoch
+	foreign  map[uint32]map[portKey]bool
+	moved    map[place]uint32 // of this epoch
+	inodes   map[uint64]bool  // of sockets that processes have, as of the last pass
+	events   uint64           // dropped until the last Sync
+	users    uint64
+	refused  uint64
+	complete bool   // the last epoch was
+	gen      uint64 // of the owners
+}
+
+// passEvery is the shortest time between two passes over all processes, for those who
+// collect more often than is good.
+const passEvery = 100 * time.Millisecond
+
+// Open begins to watch sockets. Where BPF cannot be used, it reads /proc.
+func Open(ctx context.Context, o Options) (*Attributor, error) {
+	if o.Debugf == nil {
+		o.Debugf = func(string, ...any) {}
+	}
+	if o.MaxSockets == 0 {
+		o.MaxSockets = defaultSockets
+	}
+	if o.ring == 0 {
+		o.ring = defaultRing
+	}
+	a := &Attributor{opts: o, sockets: newSockets(o.MaxSockets), moved: map[place]uint32{}}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *Attributor) open(ctx context.Context) (err error) {
+	if a.spaces, err = newNamespaces(procfs); err != nil {
+		return err
+	}
+	if a.opts.Now == nil {
+		a.opts.Now = time.Now
+	}
+	if a.opts.NetNS == 0 {
+		a.opts.NetNS = a.spaces.own
+	}
+	var rootErr error
+	if a.root, rootErr = cgroup2.Open(); rootErr != nil {
+		a.root = nil
+		a.opts.Debugf("processes: %v", rootErr)
+	}
+	a.cgroups = containers.NewResolver(a.root, a.opts.Now)
+	switch {
+	case a.opts.Proc:
+		a.why = errors.New("as asked for")
+	case rootErr != nil:
+		a.why = rootErr
+	default:
+		a.watcher, a.why = watch(a.root, sizes{ring: a.opts.ring, users: uint32(a.opts.MaxSockets)}, a.opts.Debugf)
+	}
+	if a.watcher == nil {
+		a.opts.Debugf("processes: /proc is read: %v", a.why)
+		a.scanner = &scanner{procfs: procfs, cgroup: a.cgroups.ID}
+	}
+	a.matcher = matcher{sockets: a.sockets, local: a.isLocal, kernel: a.isKernel, tracked: a.watcher != nil && a.watcher.tracked}
+	a.complete = true // before the first epoch is nothing
+	a.Sync(ctx)
+	return a.trouble
+}
+
+// Sync takes note of what happened to sockets until now. It is called when a source
+// has closed its window, before the window's records are attributed.
+func (a *Attributor) Sync(ctx context.Context) {
+	now := a.opts.Now()
+	a.sockets.begin(now)
+	a.local, a.foreign, a.spaces.listed = nil, nil, false
+	clear(a.moved)
+	a.trouble = a.sync(ctx, now)
+	if a.trouble != nil {
+		a.opts.Debugf("processes: %v", a.trouble)
+	}
+	before := a.events
+	if a.watcher != nil {
+		a.events, a.users = a.watcher.dropped()
+	}
+	complete := a.watcher != nil && a.trouble == nil && a.events == before && a.sockets.refused == a.refused
+	a.refused = a.sockets.refused
+	a.matcher.complete = complete && a.complete
+	a.complete = complete
+}
+
+func (a *Attributor) sync(ctx context.Context, now time.Time) error {
+	if a.watcher == nil {
+		err := a.pass(ctx, a.scanner.held)
+		a.sockets.end(err == nil)
+		return err
+	}
+	// What ended before the pass is in the ring, what ended during it will be.
+	if err := a.watcher.drain(a.sockets.add); err != nil {
+		return err
+	}
+	swept := false
+	if now.Sub(a.lastPass) >= passEvery || a.lastPass.IsZero() {
+		if err := a.pass(ctx, a.watcher.held); err != nil {
+			return err
+		}
+		a.lastPass, swept = now, true
+	}
+	err := a.watcher.drain(a.sockets.add)
+	a.sockets.end(swept)
+	return err
+}
+
+// pass goes over the sockets that processes have.
+func (a *Attributor) pass(ctx context.Context, held func(context.Context, func(*event)) error) error {
+	a.inodes = make(map[uint64]bool, len(a.inodes))
+	return held(ctx, func(e *event) {
+		a.inodes[e.Inode] = true
+		a.sockets.add(e)
+	})
+}
+
+// Attribute sets Key.OwnerID and Match of every record. The cgroup is that of the record,
+// if it has one: also where no process is found.
+func (a *Attributor) Attribute(recs []flow.Record) {
+	if g := a.opts.Owners.Generation(); g != a.gen {
+		a.gen = g
+		clear(a.moved)
+	}
+	for i := range recs {
+		r := &recs[i]
+		p, m := a.matcher.match(&r.Key, r.Socket, a.opts.NetNS)
+		r.Match, r.Key.OwnerID = m, 0
+		switch {
+		case p != nil && (r.CgroupID == 0 || r.CgroupID == p.owner.Cgroup):
+			r.Key.OwnerID = a.number(p)
+		case r.CgroupID != 0:
+			r.Key.OwnerID = a.elsewhere(p, r.CgroupID)
+		}
+	}
+}
+
+// number returns the process' number in the table of owners.
+func (a *Attributor) number(p *proc) uint32 {
+	if p.id != 0 && p.gen == a.gen && !p.fresh {
+		return p.id
+	}
+	o := a.owner(p)
+	p.id, p.gen, p.fresh = a.opts.Owners.ID(&o), a.gen, false
+	return p.id
+}
+
+// place is a process with a socket in another cgroup than its own; nil: nobody's.
+type place struct {
+	proc   *proc
+	cgroup uint64
+}
+
+// elsewhere returns the number of the owner that has a socket in a cgroup.
+func (a *Attributor) elsewhere(p *proc, cgroup uint64) uint32 {
+	at := place{p, cgroup}
+	if id, ok := a.moved[at]; ok {
+		return id
+	}
+	var o flow.Owner
+	if p != nil {
+		o = a.owner(p)
+	}
+	a.inCgroup(&o, cgroup)
+	id := a.opts.Owners.ID(&o)
+	a.moved[at] = id
+	return id
+}
+
+func (a *Attributor) owner(p *proc) flow.Owner {
+	o := flow.Owner{PID: p.tgid, Start: p.start, Comm: commString(p.owner.Comm[:]), UID: p.owner.UID}
+	a.inCgroup(&o, p.owner.Cgroup)
+	return o
+}
+
+// inCgroup sets the cgroup. That of a socket stays the one in which it was made, when
+// its process moves to another one.
+func (a *Attributor) inCgroup(o *flow.Owner, id uint64) {
+	o.CgroupID = id
+	o.Cgroup, o.Container = a.cgroups.Lookup(id)
+}
+
+// isLocal reports whether a namespace takes packets for an address.
+func (a *Attributor) isLocal(netns uint32, family flow.Family, addr [16]byte) bool {
+	known, ok := a.local[netns]
+	if !ok {
+		if a.local == nil {
+			a.local = map[uint32]*addresses{}
+		}
+		if files, err := a.spaces.read(netns, addressFiles...); err != nil {
+			a.opts.Debugf("processes: addresses: %v", err)
+		} else {
+			parsed := parseAddresses(files)
+			known = &parsed
+		}
+		a.local[netns] = known
+	}
+	// Of a namespace that has gone nothing more can be learnt: a guess would be worse.
+	return known != nil && known.contain(family, addr)
+}
+
+// isKernel reports whether the port is that of a socket which no process has.
+func (a *Attributor) isKernel(t *tuple) bool {
+	ports, ok := a.foreign[t.netns]
+	if !ok {
+		if a.foreign == nil {
+			a.foreign = map[uint32]map[portKey]bool{}
+		}
+		ports = map[portKey]bool{}
+		if files, err := a.spaces.read(t.netns, socketFileNames()...); err == nil {
+			listSockets(files, t.netns, func(e *event) {
+				// A TCP socket without inode is one that its process has closed.
+				if t := e.tuple(); hasPorts(&t) && !a.inodes[e.Inode] && (t.proto != flow.TCP || e.Inode != 0) {
+					ports[portOf(&t)] = true
+				}
+			})
+		}
+		a.foreign[t.netns] = ports
+	}
+	return ports[portOf(t)]
+}
+
+// Notes are what a reader of the matches must know, like that BPF was not permitted.
+func (a *Attributor) Notes() []string {
+	var notes []string
+	if a.scanner != nil {
+		notes = append(notes, fmt.Sprintf("processes are looked up in /proc: sockets that lived shorter than an interval are not known (%v)", a.why))
+	}
+	if a.trouble != nil {
+		notes = append(notes, fmt.Sprintf("processes: %v", a.trouble))
+	}
+	if a.events > 0 {
+		notes = append(notes, fmt.Sprintf("processes: %d socket events were lost: some flows may have no process", a.events))
+	}
+	if n := a.users + a.sockets.refused; n > 0 {
+		notes = append(notes, fmt.Sprintf("processes: more than %d sockets at a time: %d were not followed", a.opts.MaxSockets, n))
+	}
+	return notes
+}
+
+// Close detaches all programs. It may be called twice.
+func (a *Attributor) Close() error {
+	var errs []error
+	if a.watcher != nil {
+		errs = append(errs, a.watcher.close())
+	}
+	if a.root != nil {
+		errs = append(errs, a.root.Close())
+		a.root = nil
+	}
+	if a.spaces != nil {
+		errs = append(errs, a.spaces.close())
+		a.spaces = nil
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,237 @@
+// Package outfile opens what outputs write to: standard output, devices and
+// pipes as they are, regular files through a temporary one that is renamed when
+// it is complete. A killed run leaves no half report under the final name.
+package outfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/registry"
+)
+
+// Set is the targets of one run. It sees to it that no two outputs write to the
+// same one. It is safe for concurrent use.
+type Set struct {
+	stdout     io.Writer
+	stdoutInfo fs.FileInfo // nil if stdout is not a file
+
+	mu      sync.Mutex
+	claims  map[*Target]identity
+	pending map[*file]struct{}
+}
+
+// NewSet returns an empty Set. info describes stdout if it is a file, so that it
+// is recognised under its other names; it may be nil.
+func NewSet(stdout io.Writer, info fs.FileInfo) *Set {
+	return &Set{
+		stdout: stdout, stdoutInfo: info,
+		claims: map[*Target]identity{}, pending: map[*file]struct{}{},
+	}
+}
+
+// Target is where one output writes.
+type Target struct {
+	set   *Set
+	owner string
+	name  string
+}
+
+// Target returns the target of that name for an output; "" and "-" are standard
+// output. It touches nothing: the target need not be a file at all. The error is
+// a [registry.ErrUsage] if another output has the same target. Standard output
+// is only taken by [Target.Claim], because an output without a target may write
+// elsewhere.
+func (s *Set) Target(owner, name string) (*Target, error) {
+	t := &Target{set: s, owner: owner, name: name}
+	if name == "" || name == "-" {
+		return t, nil
+	}
+	err := t.Claim()
+	return t, err
+}
+
+// Claim takes the target for this output. It may be called again.
+func (t *Target) Claim() error {
+	id := t.set.identify(t.name)
+	t.set.mu.Lock()
+	defer t.set.mu.Unlock()
+	for other, taken := range t.set.claims {
+		if other != t && id.same(taken) {
+			return fmt.Errorf("%w: outputs %s and %s both write to %s: give each a target of its own",
+				registry.ErrUsage, min(other.owner, t.owner), max(other.owner, t.owner), id)
+		}
+	}
+	t.set.claims[t] = id
+	return nil
+}
+
+// Stdout reports whether the target is standard output, under whatever name.
+func (t *Target) Stdout() bool { return t.set.identify(t.name).stdout }
+
+// Create opens the target for writing: see [registry.OutputEnv].
+func (t *Target) Create() (registry.Writer, error) {
+	if err := t.Claim(); err != nil {
+		return nil, err
+	}
+	if t.Stdout() {
+		return &direct{Writer: t.set.stdout}, nil
+	}
+	info, err := os.Stat(t.name)
+	switch {
+	case err == nil && info.IsDir() || strings.HasSuffix(t.name, "/"):
+		return nil, fmt.Errorf("write to %q: it is a directory", t.name)
+	case err == nil && info.Mode()&fs.ModeSocket != 0:
+		return dial(t.name)
+	case err == nil && !info.Mode().IsRegular():
+		return openDirect(t.name)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("write to %q: %w", t.name, cause(err))
+	}
+	return t.set.createFile(t.name)
+}
+
+// Abandon removes the temporary files of all targets that are not committed. It
+// is for a process that is about to end without closing its outputs.
+func (s *Set) Abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for f := range s.pending {
+		// The output may just be committing it: then it is not there any more.
+		_ = os.Remove(f.pending.Name())
+	}
+}
+
+// direct is a target that is written as it is.
+type direct struct {
+	io.Writer
+	closer io.Closer // nil for standard output, which is not ours to close
+}
+
+var _ registry.Writer = (*direct)(nil)
+
+func openDirect(name string) (registry.Writer, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("write to %q: %w", name, cause(err))
+	}
+	return &direct{Writer: f, closer: f}, nil
+}
+
+func dial(name string) (registry.Writer, error) {
+	c, err := net.Dial("unix", name)
+	if err != nil {
+		return nil, fmt.Errorf("write to socket %q: %w", name, err)
+	}
+	return &direct{Writer: c, closer: c}, nil
+}
+
+func (d *direct) Commit() error {
+	if d.closer == nil {
+		return nil
+	}
+	c := d.closer
+	d.closer = nil
+	return c.Close()
+}
+
+func (d *direct) Abort() error { return d.Commit() }
+
+// file is a regular file that gets its name when it is complete.
+type file struct {
+	set     *Set
+	name    string // as the user wrote it
+	pending *renameio.PendingFile
+}
+
+var _ registry.Writer = (*file)(nil)
+
+// newFilePerm is before the umask, as for a shell's redirection.
+const newFilePerm = 0o666
+
+func (s *Set) createFile(name string) (registry.Writer, error) {
+	// A rename over a link would replace the link and leave what it points to.
+	path, err := resolve(name)
+	if err != nil {
+		if dir := filepath.Dir(name); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("write to %q: the directory %q does not exist", name, dir)
+		}
+		return nil, fmt.Errorf("write to %q: %w", name, cause(err))
+	}
+	// In the target's own directory, because a rename cannot cross file systems.
+	p, err := renameio.NewPendingFile(path,
+		renameio.WithTempDir(filepath.Dir(path)),
+		renameio.WithPermissions(newFilePerm), renameio.WithExistingPermissions())
+	if err != nil {
+		return nil, fmt.Errorf("write to %q: cannot create a file in %q: %w", name, filepath.Dir(path), cause(err))
+	}
+	keepOwner(p.File, path)
+	f := &file{set: s, name: name, pending: p}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending[f] = struct{}{}
+	return f, nil
+}
+
+// keepOwner gives a file the owner of the one it will replace: root often writes
+// into a user's directory. Where the kernel refuses, the file is the writer's,
+// as that of any editor that saves by renaming.
+func keepOwner(f *os.File, replaced string) {
+	var st unix.Stat_t
+	if err := unix.Stat(replaced, &st); err == nil {
+		_ = f.Chown(int(st.Uid), int(st.Gid))
+	}
+}
+
+func (f *file) Write(p []byte) (int, error) {
+	n, err := f.pending.Write(p)
+	if err != nil {
+		// The user knows the target, not the temporary file's name.
+		err = fmt.Errorf("write to %q: %w", f.name, cause(err))
+	}
+	return n, err
+}
+
+func (f *file) Commit() error {
+	if err := f.pending.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("write to %q: %w", f.name, cause(err))
+	}
+	f.forget()
+	return nil
+}
+
+func (f *file) Abort() error {
+	defer f.forget()
+	if err := f.pending.Cleanup(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("discard %q: %w", f.name, err)
+	}
+	return nil
+}
+
+func (f *file) forget() {
+	f.set.mu.Lock()
+	defer f.set.mu.Unlock()
+	delete(f.set.pending, f)
+}
+
+// cause strips the operation and the path from an error of package os: the
+// message around it names what the user asked for.
+func cause(err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return p.Err
+	}
+	if l := (*os.LinkError)(nil); errors.As(err, &l) {
+		return l.Err
+	}
+	return err
+}

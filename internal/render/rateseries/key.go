@@ -1,0 +1,119 @@
+package rateseries
+
+import (
+	"cmp"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
+)
+
+// key is one of what a breakdown tells apart. Which fields are set depends on
+// the breakdown; it is comparable and, but for names, needs no memory of its own.
+type key struct {
+	addr  netip.Addr
+	proto flow.Proto
+	ether flow.EtherType
+	num   uint32
+	name  string
+}
+
+// breakdowns is the number of ways in which a point is broken down.
+const breakdowns = 8
+
+// names of the breakdowns in the JSON, and what people call them.
+var names = [breakdowns][2]string{
+	{"src", "Source"}, {"dst", "Destination"}, {"process", "Process"}, {"container", "Container"},
+	{"port", "Service port"}, {"proto", "Protocol"}, {"direction", "Direction"}, {"iface", "Interface"},
+}
+
+// keysOf gives a row's key in each breakdown, if it has one.
+var keysOf = [breakdowns]func(flow.Dims, *flow.Row) (key, bool){
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{addr: r.Src.Addr()}, d.Has(flow.DimSrc) && r.Src.Addr().IsValid()
+	},
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{addr: r.Dst.Addr()}, d.Has(flow.DimDst) && r.Dst.Addr().IsValid()
+	},
+	processKey,
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{name: r.Owner.Container}, rowfields.Of(d, r).Has(rowfields.Container)
+	},
+	portKey,
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{proto: r.Proto, ether: r.EtherType}, d.Has(flow.DimProto)
+	},
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{name: r.Dir.String()}, d.Has(flow.DimDir) && r.Dir != flow.DirUnknown
+	},
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{name: rowfields.IfaceName(r)}, d.Has(flow.DimIface) && r.Ifindex != 0
+	},
+}
+
+func processKey(d flow.Dims, r *flow.Row) (key, bool) {
+	has := rowfields.Of(d, r)
+	return key{num: r.Owner.PID, name: r.Owner.Comm}, has.Has(rowfields.PID) || has.Has(rowfields.Comm)
+}
+
+// portKey is the lower of the two ports, which is the server's as a rule.
+func portKey(d flow.Dims, r *flow.Row) (key, bool) {
+	port := uint32(r.Dst.Port())
+	if src := uint32(r.Src.Port()); d.Has(flow.DimSrcPort) && src != 0 && (port == 0 || src < port || !d.Has(flow.DimDstPort)) {
+		port = src
+	}
+	k := key{num: port}
+	if d.Has(flow.DimProto) {
+		k.proto = r.Proto
+	}
+	return k, port != 0 && d&(flow.DimSrcPort|flow.DimDstPort) != 0
+}
+
+// maxName bounds the text of a key: names may come from anywhere.
+const maxName = 96
+
+// label is a key's text. It is safe to show anywhere.
+func (k *key) label(breakdown int) string {
+	switch names[breakdown][0] {
+	case "src", "dst":
+		return k.addr.String()
+	case "proto":
+		f := flow.Key{Proto: k.proto, EtherType: k.ether}
+		if p := f.Protocol(); p != "ETH" {
+			return p
+		}
+		return "ETH " + k.ether.String()
+	case "port":
+		port := strconv.FormatUint(uint64(k.num), 10)
+		if k.proto.HasPorts() {
+			return k.proto.String() + " " + port
+		}
+		return port
+	case "process":
+		if k.num == 0 { // rows are grouped by its name
+			return shorten(termsafe.String(k.name))
+		}
+		return strings.TrimSpace(shorten(termsafe.String(k.name)) + " " + strconv.FormatUint(uint64(k.num), 10))
+	}
+	return shorten(termsafe.String(k.name))
+}
+
+func shorten(s string) string {
+	if len(s) <= maxName {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxName], "") + "…"
+}
+
+// compare orders the largest first, then by key, so that a report is written
+// the same way every time.
+func (e *share) compare(o *share) int {
+	return cmp.Or(
+		cmp.Compare(o.bytes, e.bytes), cmp.Compare(o.packets, e.packets),
+		e.key.addr.Compare(o.key.addr), cmp.Compare(e.key.proto, o.key.proto), cmp.Compare(e.key.ether, o.key.ether),
+		cmp.Compare(e.key.num, o.key.num), strings.Compare(e.key.name, o.key.name),
+	)
+}

@@ -1,0 +1,136 @@
+package reportjson
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+)
+
+// encoder appends JSON to buf. It trusts its caller to nest properly.
+type encoder struct {
+	buf    []byte
+	pretty bool
+	depth  int
+	filled bool // the innermost object or array has an element
+}
+
+func (e *encoder) open(c byte) {
+	e.buf = append(e.buf, c)
+	e.depth++
+	e.filled = false
+}
+
+func (e *encoder) close(c byte) {
+	e.depth--
+	if e.filled {
+		e.newline()
+	}
+	e.buf = append(e.buf, c)
+	e.filled = true // of the one around it: what was closed is its element
+}
+
+// element starts the next element of an array.
+func (e *encoder) element() *encoder {
+	if e.filled {
+		e.buf = append(e.buf, ',')
+	}
+	e.filled = true
+	e.newline()
+	return e
+}
+
+// key starts the next field of an object. The name needs no escaping.
+func (e *encoder) key(name string) *encoder {
+	e.element()
+	e.buf = append(e.buf, '"')
+	e.buf = append(e.buf, name...)
+	e.buf = append(e.buf, '"', ':')
+	if e.pretty {
+		e.buf = append(e.buf, ' ')
+	}
+	return e
+}
+
+func (e *encoder) newline() {
+	if !e.pretty {
+		return
+	}
+	e.buf = append(e.buf, '\n')
+	for range e.depth {
+		e.buf = append(e.buf, ' ', ' ')
+	}
+}
+
+func (e *encoder) strings(name string, values []string) {
+	e.key(name).open('[')
+	for _, v := range values {
+		e.element().string(v)
+	}
+	e.close(']')
+}
+
+func (e *encoder) string(s string) { e.buf = appendString(e.buf, s) }
+func (e *encoder) bool(v bool)     { e.buf = strconv.AppendBool(e.buf, v) }
+func (e *encoder) uint(v uint64)   { e.buf = strconv.AppendUint(e.buf, v, 10) }
+func (e *encoder) float(v float64) { e.buf = strconv.AppendFloat(e.buf, v, 'f', -1, 64) }
+
+func (e *encoder) time(t time.Time) {
+	e.quote()
+	e.buf = t.UTC().AppendFormat(e.buf, time.RFC3339Nano)
+	e.quote()
+}
+
+func (e *encoder) addr(a netip.Addr) {
+	e.quote()
+	e.buf = a.AppendTo(e.buf)
+	e.quote()
+}
+
+func (e *encoder) hex16(v uint16) {
+	e.quote()
+	e.buf = rowfields.AppendHex16(e.buf, v)
+	e.quote()
+}
+
+func (e *encoder) quote() { e.buf = append(e.buf, '"') }
+
+// appendString appends s as a JSON string. More is escaped than RFC 8259 asks
+// for: a JSON text is also looked at on terminals, so no control, format or
+// other invisible character is written as it is. Bytes that are not UTF-8 become
+// U+FFFD, as in encoding/json.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for s != "" {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r == '\n':
+			b = append(b, '\\', 'n')
+		case r == '\r':
+			b = append(b, '\\', 'r')
+		case r == '\t':
+			b = append(b, '\\', 't')
+		case r == utf8.RuneError && n == 1:
+			b = append(b, `\ufffd`...)
+		case strconv.IsPrint(r):
+			b = append(b, s[:n]...)
+		case r < 0x10000:
+			b = appendUnicode(b, r)
+		default: // a surrogate pair
+			r -= 0x10000
+			b = appendUnicode(b, 0xd800|r>>10)
+			b = appendUnicode(b, 0xdc00|r&0x3ff)
+		}
+		s = s[n:]
+	}
+	return append(b, '"')
+}
+
+func appendUnicode(b []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	return append(b, '\\', 'u', digits[r>>12&0xf], digits[r>>8&0xf], digits[r>>4&0xf], digits[r&0xf])
+}

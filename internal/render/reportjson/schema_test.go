@@ -1,0 +1,317 @@
+package reportjson
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/plugintest/sinktest"
+)
+
+// The fields in the order of the schema.
+var (
+	reportFields = strings.Fields(`schema final seq backend attach reason runners_up interfaces start end duration_s by rate_layer
+		packets_exact notes total other lost rest links link_total flow_count flows`)
+	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op sub ethertype vlan
+		direction iface packets bytes frame_bytes retransmits bps pps first last pid comm uid cgroup_id cgroup container match netns`)
+)
+
+type jsonCounters struct {
+	Packets      *uint64 `json:"packets"`
+	Bytes        *uint64 `json:"bytes"`
+	FrameBytes   *uint64 `json:"frame_bytes"`
+	BytesUnknown bool    `json:"bytes_unknown"`
+}
+
+// jsonSum is jsonCounters of a sum.
+type jsonSum struct {
+	jsonCounters
+	Retransmits *uint64
+}
+
+type jsonRunnerUp struct{ Backend, Reason string }
+
+type jsonLink struct {
+	Iface *string
+	jsonCounters
+	BPS, PPS  *float64
+	StackedOn []string `json:"stacked_on"`
+}
+
+type jsonReport struct {
+	Schema                   string
+	Final                    *bool
+	Seq                      uint64
+	Backend, Attach, Reason  string
+	RunnersUp                []jsonRunnerUp `json:"runners_up"`
+	Interfaces               []string
+	Start, End               time.Time
+	DurationS                *float64 `json:"duration_s"`
+	By                       []string
+	RateLayer                string `json:"rate_layer"`
+	PacketsExact             *bool  `json:"packets_exact"`
+	Notes                    []string
+	Total, Other, Lost, Rest *jsonSum
+	Links                    []jsonLink
+	LinkTotal                *jsonCounters `json:"link_total"`
+	FlowCount                *int          `json:"flow_count"`
+	Flows                    []json.RawMessage
+}
+
+type jsonFlow struct {
+	Proto     string
+	Src, Dst  netip.Addr
+	SrcPort   uint16 `json:"src_port"`
+	DstPort   uint16 `json:"dst_port"`
+	ICMPType  *uint8 `json:"icmp_type"`
+	ICMPCode  *uint8 `json:"icmp_code"`
+	SPI       uint32
+	GREProto  string `json:"gre_proto"`
+	ARPOp     uint32 `json:"arp_op"`
+	Sub       uint32
+	EtherType string
+	VLAN      uint16
+	Direction string
+	Iface     string
+	jsonCounters
+	BPS, PPS *float64
+	First    time.Time
+	Last     time.Time
+	PID      uint32
+	Comm     string
+	UID      *uint32
+	CgroupID uint64 `json:"cgroup_id"`
+
+	Cgroup, Container, Match string
+
+	Retransmits *uint64
+
+	NetNS uint32
+}
+
+func encode(t *testing.T, r *flow.Report) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := bufio.NewWriter(&b)
+	if err := Write(w, r, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func decode(t *testing.T, b []byte, v any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		t.Fatalf("%v in %s", err, b)
+	}
+}
+
+// Every report reads back as it was, by way of encoding/json.
+func TestReadsBack(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		for _, r := range g.Reports {
+			text := encode(t, r)
+			checkFields(t, g.Name, text, reportFields)
+			var got jsonReport
+			decode(t, text, &got)
+			var names []string
+			for _, i := range r.Interfaces {
+				names = append(names, strings.ToValidUTF8(i.Name, "\ufffd"))
+			}
+			if g.Name == "hostile" { // two bad bytes are two characters in JSON
+				names[4] = "bad\ufffd\ufffdutf8"
+			}
+			switch {
+			case got.Schema != "pktstat.report/v1", *got.Final != r.Final, got.Seq != r.Seq,
+				!slices.EqualFunc(got.RunnersUp, r.RunnersUp, func(g jsonRunnerUp, w flow.RunnerUp) bool {
+					return g.Backend == w.Backend && g.Reason == w.Why
+				}),
+				got.Backend != r.Backend, got.Attach != r.Attach, got.Reason != r.Reason,
+				!got.Start.Equal(r.Start), !got.End.Equal(r.End), *got.DurationS != r.Duration().Seconds(),
+				!slices.Equal(got.Interfaces, names), !slices.Equal(got.Notes, r.Notes),
+				got.RateLayer != r.RateLayer.String(), (got.PacketsExact != nil) != r.PacketsInexact,
+				*got.FlowCount != r.FlowCount, got.Lost.BytesUnknown != r.LostBytesUnknown:
+				t.Errorf("%s reads back as %+v", g.Name, got)
+			}
+			if by := strings.Join(got.By, ","); by != r.Dims.String() && (by != "" || r.Dims != flow.DimsFlow) {
+				t.Errorf("%s: by %q, want %q", g.Name, by, r.Dims)
+			}
+
+			checkLinks(t, g.Name, r, &got)
+
+			sum := counters(&got.Rest.jsonCounters)
+			sum.Add(counters(&got.Other.jsonCounters))
+			sum.Add(counters(&got.Lost.jsonCounters))
+			checkRetransmits(t, g.Name, r, &got)
+			i := 0
+			for row := range r.Rows() {
+				sum.Add(checkFlow(t, g.Name, r, &row, got.Flows[i]))
+				i++
+			}
+			if i != len(got.Flows) {
+				t.Errorf("%s: %d flows, want %d", g.Name, len(got.Flows), i)
+			}
+			if total := counters(&got.Total.jsonCounters); sum != total {
+				t.Errorf("%s: flows + rest + other + lost = %v, total %v", g.Name, sum, total)
+			}
+		}
+	}
+}
+
+func counters(c *jsonCounters) flow.Counters {
+	return flow.Counters{Packets: *c.Packets, Bytes: *c.Bytes, FrameBytes: *c.FrameBytes}
+}
+
+// checkRetransmits: each sum has its own, if there are any.
+func checkRetransmits(t *testing.T, name string, r *flow.Report, got *jsonReport) {
+	t.Helper()
+	again := r.RetransmitSums
+	for what, c := range map[string]struct {
+		got  *jsonSum
+		want uint64
+	}{"total": {got.Total, again.Total}, "other": {got.Other, again.Other}, "lost": {got.Lost, 0}, "rest": {got.Rest, again.Rest}} {
+		n := c.got.Retransmits
+		if (n != nil) != (c.want != 0) || n != nil && *n != c.want {
+			t.Errorf("%s: retransmits of %s are %v, want %d", name, what, n, c.want)
+		}
+	}
+}
+
+// checkLinks compares what was counted on each interface.
+func checkLinks(t *testing.T, name string, r *flow.Report, got *jsonReport) {
+	t.Helper()
+	same := slices.EqualFunc(got.Links, r.Links, func(g jsonLink, w flow.Link) bool {
+		named := name == "hostile" || g.Iface == nil || *g.Iface == w.Name && slices.Equal(g.StackedOn, w.StackedOn)
+		return named && (g.Iface != nil) == (w.Index != 0) && len(g.StackedOn) == len(w.StackedOn) &&
+			counters(&g.jsonCounters) == w.Counters && *g.BPS == r.BitRate(w.Counters) && *g.PPS == r.PacketRate(w.Counters)
+	})
+	if (got.LinkTotal != nil) != (r.Links != nil) || got.LinkTotal != nil && counters(got.LinkTotal) != r.LinkTotal || !same {
+		t.Errorf("%s: links read back as %+v, %+v", name, got.Links, got.LinkTotal)
+	}
+}
+
+// checkFlow compares a flow with its row, and returns its counters.
+func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []byte) flow.Counters {
+	t.Helper()
+	checkFields(t, name, text, flowFields)
+	var f jsonFlow
+	decode(t, text, &f)
+
+	k := row.Key // what must be there of it
+	k.Ifindex, k.OwnerID = 0, 0
+	if r.Dims&flow.DimSrc == 0 {
+		k.Src = netip.AddrPortFrom(netip.Addr{}, k.Src.Port())
+	}
+	if r.Dims&flow.DimDst == 0 {
+		k.Dst = netip.AddrPortFrom(netip.Addr{}, k.Dst.Port())
+	}
+	got := flow.Key{
+		Src: netip.AddrPortFrom(f.Src, f.SrcPort), Dst: netip.AddrPortFrom(f.Dst, f.DstPort),
+		Proto: k.Proto, Dir: map[string]flow.Direction{"ingress": flow.Ingress, "egress": flow.Egress}[f.Direction],
+		VLAN: f.VLAN, NetNS: f.NetNS,
+	}
+	got.Sub = f.SPI | f.ARPOp | f.Sub | uint32(hex(t, f.GREProto))
+	if f.ICMPType != nil {
+		got.Sub = uint32(*f.ICMPType)<<8 | uint32(*f.ICMPCode)
+	}
+	switch f.Proto {
+	case "ARP":
+		got.EtherType = flow.EtherTypeARP
+	case "ETH":
+		got.EtherType = flow.EtherType(hex(t, f.EtherType))
+	default:
+		if r.Dims.Has(flow.DimProto) && f.Proto != k.Proto.String() {
+			t.Errorf("%s: proto %q, want %v", name, f.Proto, k.Proto)
+		}
+	}
+	if got != k || counters(&f.jsonCounters) != row.Counters {
+		t.Errorf("%s: flow %s\nreads back as %+v\nwant          %+v", name, text, got, k)
+	}
+	checkOwner(t, name, r, row, &f)
+	if (f.Retransmits != nil) != (row.Retransmits != 0) || f.Retransmits != nil && *f.Retransmits != row.Retransmits {
+		t.Errorf("%s: retransmits of %s, want %d", name, text, row.Retransmits)
+	}
+	if *f.BPS != r.BitRate(row.Counters) || *f.PPS != r.PacketRate(row.Counters) || !f.First.Equal(row.First) || !f.Last.Equal(row.Last) {
+		t.Errorf("%s: rates or times of %s", name, text)
+	}
+	if want := strings.ToValidUTF8(rowfields.IfaceName(row), "?"); r.Dims.Has(flow.DimIface) && strings.ReplaceAll(f.Iface, "\ufffd\ufffd", "?") != want {
+		t.Errorf("%s: iface %q, want %q", name, f.Iface, want)
+	}
+	return counters(&f.jsonCounters)
+}
+
+// checkOwner compares the owner of a flow with its row's.
+func checkOwner(t *testing.T, name string, r *flow.Report, row *flow.Row, f *jsonFlow) {
+	t.Helper()
+	got := flow.Owner{PID: f.PID, Comm: f.Comm, CgroupID: f.CgroupID, Cgroup: f.Cgroup, Container: f.Container}
+	want := row.Owner
+	if f.UID != nil {
+		got.UID = *f.UID
+	}
+	if (f.UID != nil) != (want.PID != 0) {
+		t.Errorf("%s: uid is %v of pid %d", name, f.UID, want.PID)
+	}
+	want.Start = 0
+	for _, s := range []*string{&want.Comm, &want.Cgroup, &want.Container} {
+		*s = strings.ToValidUTF8(*s, "?")
+	}
+	for _, s := range []*string{&got.Comm, &got.Cgroup, &got.Container} {
+		*s = strings.ReplaceAll(*s, "\ufffd\ufffd", "?")
+	}
+	if got != want || f.Match != row.Match.String() {
+		t.Errorf("%s: owner reads back as %+v %s, want %+v %v, by %v", name, got, f.Match, want, row.Match, r.Dims)
+	}
+}
+
+func hex(t *testing.T, s string) uint64 {
+	t.Helper()
+	if s == "" {
+		return 0
+	}
+	v, err := strconv.ParseUint(s, 0, 16)
+	if err != nil || len(s) != len("0x0800") {
+		t.Errorf("%q is not four hexadecimal digits", s)
+	}
+	return v
+}
+
+// checkFields: the fields come in the schema's order, and none is empty.
+func checkFields(t *testing.T, name string, object []byte, order []string) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(object))
+	if _, err := d.Token(); err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.Index(order[at:], key.(string))
+		if i < 0 {
+			t.Fatalf("%s: field %q is unknown or out of order", name, key)
+		}
+		at += i + 1
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			t.Fatal(err)
+		}
+		if s := string(v); s == `""` || s == "null" || s == "{}" {
+			t.Errorf("%s: field %q is %s, not absent", name, key, s)
+		}
+	}
+}

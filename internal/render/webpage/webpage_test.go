@@ -1,0 +1,80 @@
+package webpage
+
+import (
+	"bufio"
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/rateseries"
+)
+
+// written is the page of a report in a file.
+func written(t *testing.T, r *flow.Report) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := bufio.NewWriter(&b)
+	s := rateseries.New(rateseries.Whole)
+	s.Finish(r)
+	if err := WriteFile(w, r, s, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// Names cannot end the element that they are in, whatever is split over the
+// buffers of the writers.
+func TestNamesAreNoMarkup(t *testing.T) {
+	harmless := written(t, &flow.Report{Final: true, Notes: []string{"x"}, Interfaces: []flow.Interface{{Index: 1, Name: "eth0"}}})
+	hostile := "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&lt;"
+	for _, padding := range []int{0, 4090, 65530} {
+		name := strings.Repeat("x", padding) + strings.Repeat(hostile, 200)
+		page := written(t, &flow.Report{Final: true, Notes: []string{name}, Backend: name, Attach: name, Reason: name, Interfaces: []flow.Interface{{Index: 1, Name: name}}})
+		for _, mark := range []string{"<", ">", "</script", "<!--", "<img"} {
+			if got, want := strings.Count(page, mark), strings.Count(harmless, mark); got != want {
+				t.Errorf("%q is %d times in the page, %d times without hostile names", mark, got, want)
+			}
+		}
+	}
+}
+
+// The page loads nothing: there is no address in it but those of name spaces.
+func TestNothingIsLoaded(t *testing.T) {
+	page := written(t, &flow.Report{Final: true})
+	for _, m := range regexp.MustCompile(`[a-z]+://[^"'\s]*`).FindAllString(page, -1) {
+		if m != "http://www.w3.org/2000/svg" {
+			t.Errorf("the page has the address %s", m)
+		}
+	}
+	if n := strings.Count(page, "sha256-"); n != 2 {
+		t.Errorf("%d hashes in the policy, want those of the style sheet and the script", n)
+	}
+	for _, sheet := range regexp.MustCompile(`(?i)@import|url\(`).FindAllString(Style(), -1) {
+		t.Errorf("the style sheet has %s", sheet)
+	}
+	for _, place := range []string{"<!--HEAD-->", "<!--DATA-->", "<!--SCRIPT-->"} {
+		if strings.Contains(page, place) || strings.Contains(Live(), place) {
+			t.Errorf("%s is left in the page", place)
+		}
+	}
+	if live := Live(); strings.Count(live, "<script") != 1 || strings.Contains(live, "<style") || regexp.MustCompile(`\s(style|on[a-z]+)=`).MatchString(live) {
+		t.Error("the live page has inline script or style, which its policy forbids")
+	}
+}
+
+// The script makes text nodes, never markup.
+func TestScriptMakesNoMarkup(t *testing.T) {
+	for _, sink := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "setTimeout(\"", "srcdoc", "javascript:"} {
+		if strings.Contains(Script(), sink) {
+			t.Errorf("the script uses %s", sink)
+		}
+	}
+	if strings.Contains(strings.ToLower(Script()), "</script") || strings.Contains(Script(), "<!--") {
+		t.Error("the script ends its own element")
+	}
+}

@@ -1,0 +1,208 @@
+// Package livetest helps the tests of backends that count on live interfaces: it opens
+// one on an interface of package testnet and adds up what it counts.
+package livetest
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/netif/iface"
+	"github.com/pktstat/pktstat/internal/test/testnet"
+	"github.com/pktstat/pktstat/plugintest/sourcetest"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// MaxFlows is what tables are sized for.
+const MaxFlows = 1000
+
+// Source is an open backend.
+type Source struct {
+	tb   testing.TB
+	src  registry.Source
+	host *testnet.Host // nil: the calling thread's namespace is the one
+	said lines
+}
+
+// Setup returns how to open a backend on interfaces.
+func Setup(args []string, on ...*testnet.Iface) sourcetest.Setup {
+	env := registry.BackendEnv{
+		MaxFlows: MaxFlows, Now: time.Now,
+		Notify: func(string, ...any) {}, Debugf: func(string, ...any) {},
+	}
+	for _, i := range on {
+		env.Interfaces = append(env.Interfaces, flow.Interface{Index: uint32(i.Index), Name: i.Name})
+	}
+	return sourcetest.Setup{Args: args, Env: env}
+}
+
+// TryOpen opens a backend, with its own options, on interfaces of one host. It is
+// closed when the test ends, if not before.
+func TryOpen(tb testing.TB, backend string, args []string, on ...*testnet.Iface) (*Source, error) {
+	tb.Helper()
+	return tryOpen(tb, backend, args, on[0].Host, Setup(args, on...).Env)
+}
+
+// OpenMatching opens a backend as the command line does with these names and patterns of
+// interfaces (see iface.Resolve) in the network namespace of a host.
+func OpenMatching(tb testing.TB, backend string, args []string, h *testnet.Host, specs ...string) *Source {
+	tb.Helper()
+	env := Setup(args).Env
+	env.NetNS = &registry.NetNS{Name: h.NetNS(), Do: h.Do}
+	var found iface.Selection
+	err := h.Do(func() (err error) { found, err = iface.Resolve(specs); return err })
+	if err != nil {
+		tb.Fatal(err)
+	}
+	env.Interfaces, env.Follow = found.Interfaces, found.Follow
+	s, err := tryOpen(tb, backend, args, nil, env)
+	if err != nil {
+		tb.Fatalf("open %s %q on %q: %v", backend, args, specs, err)
+	}
+	return s
+}
+
+func tryOpen(tb testing.TB, backend string, args []string, from *testnet.Host, env registry.BackendEnv) (*Source, error) {
+	tb.Helper()
+	b, err := registry.Backends.Lookup(backend)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := b.New()
+	fs := flag.NewFlagSet(backend, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	c.Flags(fs)
+	if err := fs.Parse(args); err != nil {
+		tb.Fatal(err)
+	}
+	s := &Source{tb: tb, host: from}
+	env.Notify, env.Debugf = s.said.add, func(f string, a ...any) { tb.Logf(f, a...) }
+	err = s.inside(func() (err error) {
+		s.src, err = c.Open(context.Background(), env)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	tb.Cleanup(s.Close)
+	return s, nil
+}
+
+// Open is TryOpen for what must succeed.
+func Open(tb testing.TB, backend string, args []string, on ...*testnet.Iface) *Source {
+	tb.Helper()
+	s, err := TryOpen(tb, backend, args, on...)
+	if err != nil {
+		tb.Fatalf("open %s %q on %s: %v", backend, args, on[0].Name, err)
+	}
+	return s
+}
+
+func (s *Source) inside(f func() error) error {
+	if s.host == nil {
+		return f()
+	}
+	return s.host.Do(f)
+}
+
+// Close closes the source. It may be called twice.
+func (s *Source) Close() {
+	s.tb.Helper()
+	if err := s.inside(s.src.Close); err != nil {
+		s.tb.Errorf("close: %v", err)
+	}
+}
+
+// Attachment is what the source says of itself.
+func (s *Source) Attachment() registry.Attachment { return s.src.(registry.Attached).Attachment() }
+
+// Registered is the source itself.
+func (s *Source) Registered() registry.Source { return s.src }
+
+// Said returns what the source has told the user.
+func (s *Source) Said() []string { return s.said.all() }
+
+// Collect calls f with what was counted since the previous Collect.
+func (s *Source) Collect(f func([]flow.Record)) (other, lost flow.Counters) {
+	s.tb.Helper()
+	b := flow.NewBatch(func(rs []flow.Record) error { f(rs); return nil })
+	if err := s.src.Collect(context.Background(), b); err != nil {
+		s.tb.Fatalf("collect: %v", err)
+	}
+	if err := b.Flush(); err != nil {
+		s.tb.Fatal(err)
+	}
+	return b.Other, b.Lost
+}
+
+// Records collects, and adds up what several CPUs have seen of a flow. Everything must
+// have been counted to a flow.
+func (s *Source) Records() []flow.Record {
+	s.tb.Helper()
+	var all []flow.Record
+	other, lost := s.Collect(func(rs []flow.Record) {
+		for _, r := range rs {
+			i := slices.IndexFunc(all, func(a flow.Record) bool { return a.Key == r.Key })
+			if i < 0 {
+				all = append(all, r)
+			} else {
+				all[i].Counters.Add(r.Counters)
+			}
+		}
+	})
+	if !other.IsZero() || !lost.IsZero() {
+		s.tb.Errorf("other %+v, lost %+v", other, lost)
+	}
+	return all
+}
+
+// Sum adds up the flows with the addresses, ports and protocol of k; of all flows if k
+// is zero.
+func Sum(records []flow.Record, k flow.Key) (c flow.Counters) {
+	for i := range records {
+		r := records[i].Key.Key()
+		if k == (flow.Key{}) || r.Src == k.Src && r.Dst == k.Dst && r.Proto == k.Proto {
+			c.Add(records[i].Counters)
+		}
+	}
+	return c
+}
+
+// WaitSaid waits until the source has told the user something that contains text.
+func (s *Source) WaitSaid(text string) {
+	s.tb.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		said := s.said.all()
+		if slices.ContainsFunc(said, func(l string) bool { return strings.Contains(l, text) }) {
+			return
+		}
+		if time.Now().After(end) {
+			s.tb.Fatalf("nothing was said of %q, but %q", text, said)
+		}
+	}
+}
+
+// lines are what a source says to the user.
+type lines struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (l *lines) add(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = append(l.said, fmt.Sprintf(format, args...))
+}
+
+func (l *lines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.said)
+}

@@ -1,0 +1,32 @@
+// Command gen writes the capture that is bundled as testdata/mix.pcap.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/pktstat/pktstat/internal/test/trafficgen"
+)
+
+func run(file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := trafficgen.WriteSample(f); err != nil {
+		_ = f.Close() // the first error is the one that tells
+		return err
+	}
+	return f.Close()
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: gen FILE")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}

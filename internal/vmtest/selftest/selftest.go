@@ -1,2 +1,0 @@
-// Package selftest checks, from inside, the machines that internal/vmtest boots.
-package selftest

@@ -1,0 +1,241 @@
+package vmtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pktstat/pktstat/tools/vmtest/initramfs"
+	"github.com/pktstat/pktstat/tools/vmtest/protocol"
+)
+
+const modulePath = "github.com/pktstat/pktstat"
+
+// etc are the files that programs expect of any system.
+var etc = map[string]string{
+	"/etc/passwd":   "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+	"/etc/group":    "root:x:0:\nnogroup:x:65534:\n",
+	"/etc/hosts":    "127.0.0.1 localhost vmtest\n::1 localhost\n",
+	"/etc/hostname": "vmtest\n",
+	"/etc/mtab":     "",
+}
+
+// buildSystem writes the part of the initramfs that all kernels share: the guest,
+// the host's tools and the compiled tests.
+func (m *Matrix) buildSystem(ctx context.Context, file string) error {
+	if runtime.GOARCH != "amd64" {
+		return fmt.Errorf("the machines are amd64 and run this host's tools, which are %s", runtime.GOARCH)
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // closed with its error below when all went well
+	w := initramfs.NewWriter(f)
+	w.CharDevice("/dev/console", 0o600, 5, 1) // the first process' standard output, before /dev is mounted
+	w.Dir("/root", 0o700)
+	for name, content := range etc {
+		w.File(name, 0o644, []byte(content))
+	}
+	if err := addTools(w); err != nil {
+		return err
+	}
+	bin, err := os.MkdirTemp(filepath.Dir(file), "bin-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+	guest := filepath.Join(bin, "guest")
+	if err := m.goBuild(ctx, "build", "-o", guest, modulePath+"/tools/vmtest/cmd/guest"); err != nil {
+		return err
+	}
+	w.Copy("/init", guest)
+	w.Copy(path.Join(protocol.Root, "go.mod"), filepath.Join(m.Root, "go.mod"))
+	if err := m.addPackages(ctx, w, bin); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// addTools adds the programs. Busybox stands in for what is not among them, in a
+// directory that comes last in the PATH.
+func addTools(w *initramfs.Writer) error {
+	for _, t := range tools {
+		file, err := exec.LookPath(t.name)
+		if err != nil {
+			return fmt.Errorf("the tests call %s: apt-get install %s", t.name, t.debianPackage)
+		}
+		if err := w.Program(file); err != nil {
+			return err
+		}
+		if t.name == "dash" {
+			w.Symlink("/bin/sh", file)
+		}
+	}
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return fmt.Errorf("the machines need busybox: apt-get install busybox-static")
+	}
+	if err := w.Program(busybox); err != nil {
+		return err
+	}
+	applets, err := exec.Command(busybox, "--list").Output()
+	if err != nil {
+		return fmt.Errorf("%s --list: %w", busybox, err)
+	}
+	for _, a := range strings.Fields(string(applets)) {
+		w.Symlink(path.Join(busyboxDir, a), busybox)
+	}
+	return nil
+}
+
+const busyboxDir = "/busybox"
+
+// addPackages adds what the tests need. bin is a directory to build in.
+func (m *Matrix) addPackages(ctx context.Context, w *initramfs.Writer, bin string) error {
+	program := m.Command != ""
+	for _, p := range m.Packages {
+		program = program || p.Program
+		if m.Command != "" || w.Has(path.Join(protocol.Root, p.Dir, testBinary)) {
+			continue
+		}
+		if err := m.addPackage(ctx, w, p, filepath.Join(bin, "test")); err != nil {
+			return err
+		}
+	}
+	if !program {
+		return nil
+	}
+	file := filepath.Join(bin, "pktstat")
+	if err := m.goBuild(ctx, "build", "-o", file, "./cmd/pktstat"); err != nil {
+		return err
+	}
+	w.Copy(programFile, file)
+	return nil
+}
+
+const programFile = "/usr/local/bin/pktstat"
+
+// addPackage adds a package's compiled tests and what they read.
+func (m *Matrix) addPackage(ctx context.Context, w *initramfs.Writer, p Package, binary string) error {
+	if err := m.goBuild(ctx, "test", "-c", "-o", binary, "./"+p.Dir); err != nil {
+		return err
+	}
+	w.Copy(path.Join(protocol.Root, p.Dir, testBinary), binary)
+	files := p.Files
+	if testdata := path.Join(p.Dir, "testdata"); exists(filepath.Join(m.Root, testdata)) {
+		files = append([]string{testdata}, files...)
+	}
+	for _, f := range files {
+		w.CopyTree(path.Join(protocol.Root, f), filepath.Join(m.Root, f))
+	}
+	return os.Remove(binary) // or go test -c leaves the last one when a package has no tests
+}
+
+const testBinary = "package.test"
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// goBuild runs the go command for a static program of the machine.
+func (m *Matrix) goBuild(ctx context.Context, verb string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append([]string{verb, "-trimpath", "-ldflags=-s -w"}, args...)...)
+	cmd.Dir = m.Root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s %s: %w\n%s", verb, args[len(args)-1], err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// environment is what every run has. CI=true turns a skip for something that is
+// missing into a failure. name is the kernel's in the matrix.
+func environment(name, version string) []string {
+	return []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + busyboxDir,
+		"HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb", "CI=true",
+		"PKTSTAT_KERNEL=" + version, "PKTSTAT_KERNEL_NAME=" + name, "PKTSTAT_OUT=" + protocol.OutDir, "PKTSTAT_BIN=" + programFile,
+	}
+}
+
+// plan says what a machine is to run.
+func (m *Matrix) plan(name, version string) protocol.Plan {
+	env := append(environment(name, version), m.Env...)
+	if m.Command != "" {
+		return protocol.Plan{Runs: []protocol.Run{{
+			Name: m.Command, Dir: protocol.Root, Args: []string{"/bin/sh", "-c", m.Command},
+			Env: env, Timeout: commandTimeout,
+		}}}
+	}
+	var plan protocol.Plan
+	for _, p := range m.Packages {
+		if len(p.Kernels) > 0 && !slices.Contains(p.Kernels, name) {
+			continue
+		}
+		filter, timeout := p.Run, p.Timeout
+		if m.Run != "" {
+			filter = m.Run
+		}
+		if timeout == 0 {
+			timeout = defaultTimeout
+		}
+		plan.Runs = append(plan.Runs, protocol.Run{
+			Name: p.Dir, Dir: path.Join(protocol.Root, p.Dir), Env: env,
+			Args: append([]string{
+				"./" + testBinary, "-test.v=test2json", "-test.run=" + filter, "-test.timeout=" + timeout.String(),
+			}, p.Args...),
+			Timeout: timeout + graceTime, // the test binary's own limit says more
+		})
+	}
+	return plan
+}
+
+const (
+	commandTimeout = 10 * time.Minute
+	graceTime      = 15 * time.Second
+)
+
+// writeInitramfs writes what one kernel boots with: the shared part, its modules
+// and the plan.
+func writeInitramfs(file, system, modulesDir string, plan protocol.Plan) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	shared, err := os.Open(system)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = shared.Close() }()
+	if _, err := f.ReadFrom(shared); err != nil {
+		return err
+	}
+	w := initramfs.NewWriter(f)
+	if err := addModules(w, modulesDir, modules); err != nil {
+		return err
+	}
+	content, err := json.Marshal(plan)
+	if err != nil {
+		return err
+	}
+	w.File(protocol.PlanFile, 0o644, content)
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return f.Close()
+}

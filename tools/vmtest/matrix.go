@@ -1,0 +1,93 @@
+package vmtest
+
+import "time"
+
+// Kernel is one column of the matrix: the newest cloud kernel of a Debian suite.
+type Kernel struct {
+	Name  string // what the command's -kernel takes
+	Suite string
+}
+
+// Kernels is the matrix, oldest first. Which 5.10.x it is, and what the newest one
+// is at all, the archive says when the test runs.
+var Kernels = []Kernel{
+	{"5.10", "bullseye-security"},
+	{"6.1", "bookworm"},
+	{"6.12", "trixie"},
+	{"newest", "trixie-backports"},
+}
+
+// Package is a package whose tests run in every machine. They find the package's
+// testdata as they do under go test.
+type Package struct {
+	Dir     string        // from the repository's root
+	Run     string        // -test.run; empty is all
+	Args    []string      // further flags of the test binary
+	Files   []string      // what the tests read besides: files or directories, from the repository's root
+	Kernels []string      // only these, by name; empty is all
+	Program bool          // the tests run pktstat itself: PKTSTAT_BIN names it
+	Timeout time.Duration // for slow ones; 0 is defaultTimeout. Emulation is 10 to 30 times slower than the machine itself
+}
+
+const defaultTimeout = 5 * time.Minute
+
+// Packages are what runs in the machines: whatever touches the kernel.
+var Packages = []Package{
+	{Dir: "tools/vmtest/selftest", Run: "^TestMachine"},
+	{Dir: "internal/test/testnet"},
+	{Dir: "internal/kernel/bpfflow", Files: []string{"backends/tc/tc_bpfel.o"}},
+	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/xdp", Args: []string{"-xdp.packets=20000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/afpacket", Args: []string{"-afpacket.packets=5000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/cgroup", Files: []string{"testdata/packets"}, Timeout: 10 * time.Minute},
+	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}, Timeout: 20 * time.Minute},
+	{Dir: "tools/bench", Run: "^TestStack$", Kernels: []string{"newest"}, Timeout: 30 * time.Minute},
+	{Dir: "internal/netif/attach"},
+	// It takes seven to ten minutes: on the kernel that tells least of sockets. By name
+	// (make test-vm PKG=internal/owner/process) it runs on all.
+	{Dir: "internal/owner/process", Kernels: []string{"5.10"}, Timeout: 20 * time.Minute},
+	{Dir: "tools/vmtest/kernels", Run: "^TestMachine$", Program: true},
+	{Dir: "internal/test/difftest", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
+	{Dir: "test", Run: "LinkType|Stacked|Stopped|TwoAtOnce|BehindGeneric|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed|Whose|Clock|Suspend|Churn", Program: true, Timeout: 15 * time.Minute},
+}
+
+// modules are loaded before the tests, with their parameters: where a module would
+// make devices of its own accord, they say that it must not.
+var modules = []Module{
+	{"veth", ""},
+	{"dummy", "numdummies=0"},
+	{"ifb", "numifbs=0"},
+	{"tun", ""},
+	{"8021q", ""},
+	{"macvlan", ""},
+	{"bridge", ""},
+	{"bonding", "max_bonds=0"},
+	{"vxlan", ""},
+	{"ip_gre", ""},
+	{"ipip", ""},
+	{"sit", ""},
+	{"wireguard", ""},
+	{"sctp", ""},
+	{"pktgen", ""},
+	{"sch_ingress", ""},
+	{"sch_fq", ""},
+	{"sch_netem", ""},
+	{"cls_bpf", ""},
+	{"cls_matchall", ""},
+	{"cls_u32", ""},
+	{"act_bpf", ""},
+	{"act_gact", ""},
+	{"act_mirred", ""},
+}
+
+// tool is a program of the host that the tests call.
+type tool struct{ name, debianPackage string }
+
+var tools = []tool{
+	{"ip", "iproute2"},
+	{"tc", "iproute2"},
+	{"ethtool", "ethtool"},
+	{"bpftool", "bpftool"},
+	{"tcpdump", "tcpdump"},
+	{"dash", "dash"},
+}

@@ -1,0 +1,144 @@
+package vmtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pktstat/pktstat/internal/test/linuxversion"
+)
+
+// logf writes whole lines, which those of other machines do not interrupt.
+func (m *Matrix) logf(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, _ = fmt.Fprintf(m.Out, format+"\n", args...)
+}
+
+// report says how a package did, with the output of what failed.
+func (m *Matrix) report(kernel linuxversion.Version, p *PackageResult) {
+	problems := p.problems(kernel, m.mayBeEmpty())
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-5s %s  %-32s %6.1fs", kernel, verdict(problems), p.Package, p.Seconds)
+	if n := p.count(); len(p.Tests) > 0 {
+		fmt.Fprintf(&b, "  %d passed, %d skipped, %d failed", n["pass"], n["skip"], n["fail"]+n[""])
+	}
+	if len(problems) > 0 && m.Live == nil {
+		shown := 0
+		for _, t := range p.Tests {
+			if t.problem(kernel) != "" && shown < maxShown {
+				shown++
+				b.WriteString(indent(clip(t.Output)))
+			}
+		}
+		b.WriteString(indent(clip(p.Output)))
+	}
+	m.logf("%s", &b)
+}
+
+// Of a failure, the beginning says most; all is in the log.
+const (
+	maxShown = 5 // tests of a package
+	maxLines = 40
+	maxWidth = 400
+)
+
+// clip cuts a test's output to what fits on a screen.
+func clip(output string) string {
+	lines := strings.SplitAfter(output, "\n")
+	more := len(lines) - maxLines
+	if more > 0 {
+		lines = append(lines[:maxLines], fmt.Sprintf("... and %d lines more\n", more))
+	}
+	for i, l := range lines {
+		if len(l) > maxWidth {
+			lines[i] = strings.ToValidUTF8(l[:maxWidth], "") + "...\n"
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+func verdict(problems []string) string {
+	if len(problems) > 0 {
+		return "FAIL"
+	}
+	return "ok  "
+}
+
+// count returns how many tests had each outcome.
+func (p *PackageResult) count() map[string]int {
+	n := map[string]int{}
+	for _, t := range p.Tests {
+		n[t.Outcome]++
+	}
+	return n
+}
+
+// indent returns the text on lines of its own.
+func indent(text string) string {
+	return "\n    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
+
+// conclude says how a kernel did.
+func (m *Matrix) conclude(r *Result, l *logs) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-5s %s  %s: up after %.1f s, all done in %.1f s",
+		r.Version, verdict(r.Problems), r.Release, r.Boot, r.Seconds)
+	for _, p := range r.Problems {
+		b.WriteString(indent(p))
+	}
+	if len(r.Problems) > 0 {
+		b.WriteString(indent("logs: " + l.dir))
+	}
+	m.logf("%s", &b)
+}
+
+// logs are the two serial lines of a machine, kept in files until the next run.
+type logs struct {
+	dir         string
+	tests       *os.File
+	consoleFile *os.File
+}
+
+func (m *Matrix) openLogs(kernel string) (*logs, error) {
+	l := &logs{dir: filepath.Join(m.CacheDir, "logs", kernel)}
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
+		return nil, err
+	}
+	var err error
+	if l.tests, err = os.Create(filepath.Join(l.dir, "tests.log")); err != nil {
+		return nil, err
+	}
+	if l.consoleFile, err = os.Create(filepath.Join(l.dir, "console.log")); err != nil {
+		_ = l.tests.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *logs) console(r io.Reader) error {
+	_, err := io.Copy(l.consoleFile, r)
+	return err
+}
+
+// trouble returns what the kernel complained about.
+func (l *logs) trouble() []string {
+	log, err := os.ReadFile(l.consoleFile.Name())
+	if err != nil {
+		return []string{err.Error()}
+	}
+	found, err := kernelTrouble(bytes.NewReader(log))
+	if err != nil {
+		found = append(found, err.Error())
+	}
+	for i := range found {
+		found[i] = "kernel: " + found[i]
+	}
+	return found
+}
+
+func (l *logs) Close() error { return errors.Join(l.tests.Close(), l.consoleFile.Close()) }

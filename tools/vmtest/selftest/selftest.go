@@ -1,0 +1,2 @@
+// Package selftest checks, from inside, the machines that tools/vmtest boots.
+package selftest
