@@ -11,9 +11,9 @@ import (
 // choice is which backends may serve a run, before any of them is tried.
 type choice struct {
 	backends []*mountedBackend
-	unfit    []flow.RunnerUp // what auto leaves out, and why
-	auto     bool            // the best of them is to be found by probing
-	reason   string          // why there is one, if nobody named it
+	unfit    []flow.Alternative // what auto leaves out, and why
+	auto     bool               // the best of them is to be found by probing
+	reason   string             // why there is one, if nobody named it
 }
 
 // has reports whether any of the backends has an ability.
@@ -128,7 +128,7 @@ func (cl *commandLine) liveBackends() (choice, error) {
 			continue
 		}
 		if why := cl.unfit(m); why != "" {
-			c.unfit = append(c.unfit, flow.RunnerUp{Backend: m.name, Why: why})
+			c.unfit = append(c.unfit, flow.Alternative{Backend: m.name, Why: why})
 		} else {
 			c.backends = append(c.backends, m)
 		}
@@ -148,8 +148,8 @@ func (cl *commandLine) unfit(m *mountedBackend) string {
 		return "ingress is not seen"
 	case cl.aboutInterfaces() != "" && !has.Has(registry.CapInterfaces):
 		return "does not count on interfaces (" + cl.aboutInterfaces() + ")"
-	case cl.count != 0 && m.backend.Layers&cl.count == 0:
-		return fmt.Sprintf("does not see that layer (--count %s)", cl.count)
+	case cl.layer != 0 && m.backend.Layers&cl.layer == 0:
+		return fmt.Sprintf("does not see that layer (--layer %s)", cl.layer)
 	}
 	return ""
 }

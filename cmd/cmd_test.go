@@ -42,7 +42,7 @@ func TestErrors(t *testing.T) {
 		{"by", "--by src,colour", 2, `unknown field "colour": use flow or any of src,dst`},
 		{"sort", "--sort colour", 2, `unknown sort field "colour": there are rate, packets`},
 		{"top", "--top -1", 2, `--top "-1": must be between 0 and`},
-		{"count", "--count bits", 2, `--count "bits": must be frame or ip`},
+		{"layer", "--layer bits", 2, `--layer "bits": must be frame or ip`},
 		{"max-flows 0", "--max-flows 0", 2, `must be between 1 and 16777216`},
 		{"max-flows too large", "--max-flows 99999999999999999999", 2, `must be between 1 and 16777216`},
 		{"max-flows no number", "--max_flows 1e6", 2, `--max_flows "1e6": not a whole number`},
@@ -56,7 +56,7 @@ func TestErrors(t *testing.T) {
 		{"wanted and named differ", "-b live --reader-file x", 2, "--reader-file is an option of backend reader, but backend live is taken (--backend live)"},
 		{"option of another backend than auto's", "--spare-fast -t 1s", 2, "--spare-fast is an option of backend spare, but backend live is taken (by --backend auto): name it with --backend spare"},
 		{"interface of a reader", "--reader-file x -i lo", 2, "backend reader (--reader-file) does not count on interfaces"},
-		{"layer that is not seen", "-b spare --count frame", 2, "backend spare: --count=frame"},
+		{"layer that is not seen", "-b spare --layer frame", 2, "backend spare: --layer=frame"},
 
 		{"unknown output", "--output poster", 2, `unknown output "poster": there are each, final, screen, table`},
 		{"output without a name", "--output =file", 2, "the output's name is missing"},

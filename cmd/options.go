@@ -44,7 +44,7 @@ type commandLine struct {
 	sort     engine.SortField
 	top      int
 	topSet   bool
-	count    flow.Layer // 0: not asked for
+	layer    flow.Layer // 0: not asked for
 	maxFlows int
 
 	general, grouping, output []*option // the options by headings of the help
@@ -70,7 +70,7 @@ func newCommandLine(a *App) *commandLine {
 			usage: "how packets are seen: see `pktstat backends`"},
 		{name: "process", usage: "tell whose traffic a flow is: process, user, cgroup and container", value: &cl.process},
 		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),
-			usage: "bound on memory: flows beyond it are summed up as \"other\", the smallest first"},
+			usage: "bound on memory: flows beyond it are summed up as \"overflow\", the smallest first"},
 		{name: "debug", usage: "say more on standard error", value: &cl.debug},
 		{name: "version", usage: "print the version", value: &cl.version},
 	}
@@ -81,7 +81,7 @@ func newCommandLine(a *App) *commandLine {
 			usage: "order of the rows: " + strings.Join(engine.SortNames(), ", ")},
 		{name: "top", arg: "N", value: setter(cl.setTop),
 			usage: "show the first N rows and the sum of the rest; 0: all"},
-		{name: "count", arg: "LAYER", value: setter(cl.setCount),
+		{name: "layer", arg: "LAYER", value: setter(cl.setLayer),
 			usage: "bytes that rates are made of: frame (layer 2) or ip (layer 3); frame if the backend sees frames"},
 	}
 	cl.output = []*option{
@@ -200,10 +200,10 @@ func (cl *commandLine) setSort(s string) (err error) {
 	return err
 }
 
-func (cl *commandLine) setCount(s string) error {
+func (cl *commandLine) setLayer(s string) error {
 	for _, l := range []flow.Layer{flow.LayerFrame, flow.LayerIP} {
 		if s == l.String() {
-			cl.count = l
+			cl.layer = l
 			return nil
 		}
 	}

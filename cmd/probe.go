@@ -86,14 +86,14 @@ type stackedReport struct {
 
 // autoReport is what a count without --backend would do.
 type autoReport struct {
-	Backend   string           `json:"backend,omitempty"`
-	Reason    string           `json:"reason,omitempty"`
-	Error     string           `json:"error,omitempty"`
-	ExitCode  int              `json:"exit_code"`
-	RunnersUp []runnerUpReport `json:"runners_up"`
+	Backend      string              `json:"backend,omitempty"`
+	Reason       string              `json:"reason,omitempty"`
+	Error        string              `json:"error,omitempty"`
+	ExitCode     int                 `json:"exit_code"`
+	Alternatives []alternativeReport `json:"alternatives"`
 }
 
-type runnerUpReport struct {
+type alternativeReport struct {
 	Backend string `json:"backend"`
 	Reason  string `json:"reason"`
 }
@@ -195,7 +195,7 @@ func (r *probeReport) lookAround(cl *commandLine) (iface.Selection, error) {
 func (s *session) autoReport(cl *commandLine, all []probed) autoReport {
 	c, err := cl.liveBackends()
 	if err != nil {
-		return autoReport{Error: s.message(err), ExitCode: exitCode(err), RunnersUp: []runnerUpReport{}}
+		return autoReport{Error: s.message(err), ExitCode: exitCode(err), Alternatives: []alternativeReport{}}
 	}
 	fit := slices.DeleteFunc(slices.Clone(all), func(p probed) bool { return !slices.Contains(c.backends, p.mountedBackend) })
 	ranked := rank(fit)
@@ -204,17 +204,17 @@ func (s *session) autoReport(cl *commandLine, all []probed) autoReport {
 		a.Error, a.ExitCode = s.message(err), exitCode(err)
 	}
 	pl := ranked.plan("", c.unfit)
-	others := pl.runnersUp
+	others := pl.alternatives
 	for i, cand := range slices.Backward(pl.candidates) {
 		if i == 0 {
 			a.Backend, a.Reason = cand.Name, cand.Reason
 			break
 		}
-		others = append([]flow.RunnerUp{{Backend: cand.Name, Why: cand.WhyNot}}, others...)
+		others = append([]flow.Alternative{{Backend: cand.Name, Why: cand.WhyNot}}, others...)
 	}
-	a.RunnersUp = make([]runnerUpReport, len(others))
+	a.Alternatives = make([]alternativeReport, len(others))
 	for i, o := range others {
-		a.RunnersUp[i] = runnerUpReport{o.Backend, oneLine(o.Why)}
+		a.Alternatives[i] = alternativeReport{o.Backend, oneLine(o.Why)}
 	}
 	return a
 }

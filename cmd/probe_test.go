@@ -83,7 +83,7 @@ func TestProbeAuto(t *testing.T) {
 		t.Errorf("auto: %+v", r.Auto)
 	}
 	var probed []string
-	for _, o := range r.Auto.RunnersUp {
+	for _, o := range r.Auto.Alternatives {
 		probed = append(probed, o.Backend+" ("+o.Reason+")")
 	}
 	if code := b.run(t.Context(), "-i", "lo", "-t", "10ms"); code != 0 {
@@ -130,7 +130,7 @@ func TestProbeWithoutPermission(t *testing.T) {
 func TestProbeText(t *testing.T) {
 	r := probeReport{
 		Kernel: "6.6.0", Arch: "x86_64", Interfaces: []string{"a", "b"},
-		Auto: autoReport{Backend: "x", Reason: chosenByAuto + "the cheapest", RunnersUp: []runnerUpReport{{"y", "costs more"}}},
+		Auto: autoReport{Backend: "x", Reason: chosenByAuto + "the cheapest", Alternatives: []alternativeReport{{"y", "costs more"}}},
 		Backends: []backendReport{{
 			Name: "x", Verdict: "supported",
 			Checks: []checkReport{

@@ -61,7 +61,7 @@ func (r *probeReport) writeAuto(h *helpText) {
 	} else {
 		h.wrapped(0, 2, fmt.Sprintf("%s would not count (exit code %d): %s", command, r.Auto.ExitCode, r.Auto.Error))
 	}
-	for _, o := range r.Auto.RunnersUp {
+	for _, o := range r.Auto.Alternatives {
 		h.wrapped(2, 4, fmt.Sprintf("not %s: %s", o.Backend, o.Reason))
 	}
 	if r.Unresolved != "" {

@@ -14,8 +14,8 @@ import (
 
 // plan is what the engine tries, in that order, and what else there was.
 type plan struct {
-	candidates []engine.Candidate
-	runnersUp  []flow.RunnerUp
+	candidates   []engine.Candidate
+	alternatives []flow.Alternative
 }
 
 // plan turns a choice into what the engine tries. For auto that takes probing.
@@ -168,7 +168,7 @@ func (r ranking) best() error {
 
 // plan is made of a ranking with something usable. If an option was given that only the
 // first heeds, no other one is tried.
-func (r ranking) plan(given string, unfit []flow.RunnerUp) plan {
+func (r ranking) plan(given string, unfit []flow.Alternative) plan {
 	var pl plan
 	for i, p := range r.usable {
 		whyNot := "works here too, cost: " + p.backend.Cost.String()
@@ -176,7 +176,7 @@ func (r ranking) plan(given string, unfit []flow.RunnerUp) plan {
 			whyNot = fmt.Sprintf("may not work: %v, cost: %s", err, p.backend.Cost)
 		}
 		if i > 0 && given != "" {
-			pl.runnersUp = append(pl.runnersUp, flow.RunnerUp{Backend: p.name, Why: given + " is not for it"})
+			pl.alternatives = append(pl.alternatives, flow.Alternative{Backend: p.name, Why: given + " is not for it"})
 			continue
 		}
 		pl.candidates = append(pl.candidates, engine.Candidate{
@@ -184,9 +184,9 @@ func (r ranking) plan(given string, unfit []flow.RunnerUp) plan {
 		})
 	}
 	for _, p := range r.rejected {
-		pl.runnersUp = append(pl.runnersUp, flow.RunnerUp{Backend: p.name, Why: p.why().Error()})
+		pl.alternatives = append(pl.alternatives, flow.Alternative{Backend: p.name, Why: p.why().Error()})
 	}
-	pl.runnersUp = append(pl.runnersUp, unfit...)
+	pl.alternatives = append(pl.alternatives, unfit...)
 	return pl
 }
 

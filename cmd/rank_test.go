@@ -52,7 +52,7 @@ func TestRanking(t *testing.T) {
 		tc, xdp, afpacket, cgroup registry.ProbeResult
 		tcOn                      []registry.ProbeResult
 		ifaces                    bool
-		count                     flow.Layer
+		layer                     flow.Layer
 		want                      string // names in the order of Open
 		notTaken                  string // if the first one opens, joined by "; "
 		fails                     error
@@ -92,7 +92,7 @@ func TestRanking(t *testing.T) {
 			notTaken: "tc (not supported: eth1: taken); cgroup (not supported: old kernel); xdp (egress is not seen)",
 		},
 		{
-			name: "by IP bytes", count: flow.LayerIP, ifaces: true, want: "tc,afpacket",
+			name: "by IP bytes", layer: flow.LayerIP, ifaces: true, want: "tc,afpacket",
 			notTaken: "afpacket (works here too, cost: copy); cgroup (does not count on interfaces (--iface)); xdp (egress is not seen)",
 		},
 	} {
@@ -104,7 +104,7 @@ func TestRanking(t *testing.T) {
 				candidateOf("tc", bothWays, registry.CostQdisc, tc.tc, tc.tcOn...),
 				candidateOf("xdp", inOnly, registry.CostDriver, tc.xdp),
 			}
-			cl := &commandLine{count: tc.count}
+			cl := &commandLine{layer: tc.layer}
 			if tc.ifaces {
 				cl.ifaces = []string{"eth0"}
 			}
@@ -130,7 +130,7 @@ func TestRanking(t *testing.T) {
 			for _, cand := range pl.candidates[1:] {
 				others = append(others, fmt.Sprintf("%s (%s)", cand.Name, cand.WhyNot))
 			}
-			for _, o := range pl.runnersUp {
+			for _, o := range pl.alternatives {
 				others = append(others, fmt.Sprintf("%s (%s)", o.Backend, o.Why))
 			}
 			if got := strings.Join(others, "; "); got != tc.notTaken {
@@ -154,7 +154,7 @@ func TestOptionBinds(t *testing.T) {
 		candidateOf("afpacket", bothWays, registry.CostCopy, works), candidateOf("tc", bothWays, registry.CostQdisc, works),
 	})
 	pl := r.plan("--tc-attach", nil)
-	if names(pl.candidates) != "tc" || !slices.Equal(pl.runnersUp, []flow.RunnerUp{{Backend: "afpacket", Why: "--tc-attach is not for it"}}) {
-		t.Errorf("%v, %v", names(pl.candidates), pl.runnersUp)
+	if names(pl.candidates) != "tc" || !slices.Equal(pl.alternatives, []flow.Alternative{{Backend: "afpacket", Why: "--tc-attach is not for it"}}) {
+		t.Errorf("%v, %v", names(pl.candidates), pl.alternatives)
 	}
 }

@@ -66,12 +66,12 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	}
 	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
-		Candidates: pl.candidates, RunnersUp: pl.runnersUp, Env: env, Outputs: open, Stages: s.stages(cl, env.NetNS),
-		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Count: cl.count,
+		Candidates: pl.candidates, Alternatives: pl.alternatives, Env: env, Outputs: open, Stages: s.stages(cl, env.NetNS),
+		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Layer: cl.layer,
 		Over:    cl.over,
 		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,
-		Attached: func(c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {
+		Attached: func(c engine.Candidate, others []flow.Alternative, a registry.Attachment) {
 			s.attached(cl, c, others, a)
 		},
 		Progress: s.progressOf(planned),
@@ -153,7 +153,7 @@ func waitedFor(spec string) string {
 }
 
 // attached says that counting has begun; scripts wait for the line.
-func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) {
+func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Alternative, a registry.Attachment) {
 	s.signalled.counting.Store(true)
 	subject := ""
 	for _, m := range cl.backends {
@@ -168,7 +168,7 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Ru
 }
 
 // attachedText names what is counted on: interfaces, else the subject.
-func attachedText(subject string, c engine.Candidate, others []flow.RunnerUp, a registry.Attachment) string {
+func attachedText(subject string, c engine.Candidate, others []flow.Alternative, a registry.Attachment) string {
 	var names []string
 	for _, i := range a.Interfaces {
 		names = append(names, i.Name)
@@ -192,8 +192,8 @@ func attachedText(subject string, c engine.Candidate, others []flow.RunnerUp, a 
 	return text
 }
 
-// notTaken names the runners-up; "" if there are none.
-func notTaken(others []flow.RunnerUp) string {
+// notTaken names the alternatives; "" if there are none.
+func notTaken(others []flow.Alternative) string {
 	if len(others) == 0 {
 		return ""
 	}

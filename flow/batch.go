@@ -30,8 +30,8 @@ type Batch struct {
 	// own sets both.
 	Start, End time.Time
 
-	// Other was seen and counted, but lost its flow to a memory bound.
-	Other Counters
+	// Overflow was seen and counted, but lost its flow to a memory bound.
+	Overflow Counters
 	// Lost was seen, but could not be counted to a flow.
 	Lost Counters
 	// LostBytesUnknown says that Lost.Packets is right (a lower bound where the

@@ -45,7 +45,7 @@ const (
 	LayerFrame                   // Counters.FrameBytes
 )
 
-// String returns "ip" or "frame", the values of --count.
+// String returns "ip" or "frame", the values of --layer.
 func (l Layer) String() string {
 	switch l {
 	case LayerIP:

@@ -14,8 +14,8 @@ const (
 	DimDst
 	DimSrcPort
 	DimDstPort
-	DimProto // with the ethertype of frames that are not IP
-	DimSub   // ICMP type and code, SPI, GRE protocol, ARP operation
+	DimProto   // with the ethertype of frames that are not IP
+	DimSubtype // ICMP type and code, SPI, GRE protocol, ARP operation
 	DimDir
 	DimIface
 	DimVLAN
@@ -39,7 +39,7 @@ var dimNames = []struct {
 	name string
 }{
 	{DimSrc, "src"}, {DimDst, "dst"}, {DimSrcPort, "sport"}, {DimDstPort, "dport"},
-	{DimProto, "proto"}, {DimSub, "sub"}, {DimDir, "dir"}, {DimIface, "iface"},
+	{DimProto, "proto"}, {DimSubtype, "subtype"}, {DimDir, "dir"}, {DimIface, "iface"},
 	{DimVLAN, "vlan"}, {DimNetNS, "netns"}, {DimPID, "pid"}, {DimCgroup, "cgroup"},
 	{DimComm, "comm"}, {DimContainer, "container"},
 }
@@ -137,8 +137,8 @@ func (d Dims) mask(kind L4Kind) Packed {
 		if d.Has(DimDstPort) {
 			m.L4 |= Ports(0, 0xffff)
 		}
-	case L4Sub:
-		if d.Has(DimSub) {
+	case L4Subtype:
+		if d.Has(DimSubtype) {
 			m.L4 = ^uint32(0)
 		}
 	}

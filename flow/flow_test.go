@@ -27,10 +27,10 @@ func TestPackRoundTrip(t *testing.T) {
 		{Src: ap("192.0.2.1:443"), Dst: ap("192.0.2.2:50000"), Proto: TCP, Dir: Ingress, Ifindex: 2, VLAN: 7},
 		{Src: ap("[2001:db8::1]:1"), Dst: ap("[2001:db8::2]:65535"), Proto: UDP, Dir: Egress, NetNS: 4026531833, OwnerID: 1 << 30},
 		{Src: ap("0.0.0.0:0"), Dst: ap("255.255.255.255:0"), Proto: TCP},
-		{Src: noPort("192.0.2.1"), Dst: noPort("192.0.2.2"), Proto: ICMP, Sub: 8 << 8},
-		{Src: noPort("::ffff:192.0.2.1"), Dst: noPort("::"), Proto: ICMPv6, Sub: 135 << 8},
-		{Src: noPort("192.0.2.1"), Dst: noPort("192.0.2.2"), EtherType: EtherTypeARP, Sub: 1},
-		{Src: noPort("192.0.2.1"), Dst: noPort("192.0.2.2"), Proto: ESP, Sub: 0xdeadbeef},
+		{Src: noPort("192.0.2.1"), Dst: noPort("192.0.2.2"), Proto: ICMP, Subtype: 8 << 8},
+		{Src: noPort("::ffff:192.0.2.1"), Dst: noPort("::"), Proto: ICMPv6, Subtype: 135 << 8},
+		{Src: noPort("192.0.2.1"), Dst: noPort("192.0.2.2"), EtherType: EtherTypeARP, Subtype: 1},
+		{Src: noPort("192.0.2.1"), Dst: noPort("192.0.2.2"), Proto: ESP, Subtype: 0xdeadbeef},
 		{EtherType: 0x88cc, VLAN: 4095},
 		{EtherType: EtherTypeRunt},
 	} {
@@ -128,7 +128,7 @@ func TestParseDims(t *testing.T) {
 
 func TestProjection(t *testing.T) {
 	k := Key{Src: ap("192.0.2.1:443"), Dst: ap("192.0.2.2:50000"), Proto: TCP, Dir: Ingress, Ifindex: 2, VLAN: 7, NetNS: 9, OwnerID: 10}
-	icmp := Key{Src: netip.AddrPortFrom(netip.MustParseAddr("2001:db8::1"), 0), Dst: netip.AddrPortFrom(netip.MustParseAddr("2001:db8::2"), 0), Proto: ICMPv6, Sub: 128 << 8}
+	icmp := Key{Src: netip.AddrPortFrom(netip.MustParseAddr("2001:db8::1"), 0), Dst: netip.AddrPortFrom(netip.MustParseAddr("2001:db8::2"), 0), Proto: ICMPv6, Subtype: 128 << 8}
 	for _, tt := range []struct {
 		by   string
 		in   Key
@@ -139,8 +139,8 @@ func TestProjection(t *testing.T) {
 		{"proto", icmp, Key{Proto: ICMPv6}},
 		{"dport", k, Key{Dst: netip.AddrPortFrom(netip.Addr{}, 50000)}},
 		{"dport", icmp, Key{}},
-		{"sub,proto", icmp, Key{Proto: ICMPv6, Sub: 128 << 8}},
-		{"sport,sub", k, Key{Src: netip.AddrPortFrom(netip.Addr{}, 443)}},
+		{"subtype,proto", icmp, Key{Proto: ICMPv6, Subtype: 128 << 8}},
+		{"sport,subtype", k, Key{Src: netip.AddrPortFrom(netip.Addr{}, 443)}},
 		{"vlan,iface,dir,netns,pid,cgroup", k, Key{Dir: Ingress, Ifindex: 2, VLAN: 7, NetNS: 9, OwnerID: 10}},
 		{"container", k, Key{OwnerID: 10}},
 		{"proto", Key{EtherType: 0x88cc}, Key{EtherType: 0x88cc}},

@@ -23,9 +23,9 @@ type Key struct {
 	EtherType EtherType // what a frame carries that is not IP; 0 for IP
 	Dir       Direction // as seen by the hook's interface or socket
 
-	// Sub refines protocols without ports: ICMP type<<8|code, ESP and AH SPI,
+	// Subtype refines protocols without ports: ICMP type<<8|code, ESP and AH SPI,
 	// GRE protocol type, ARP operation. Ports never carry these.
-	Sub uint32
+	Subtype uint32
 
 	Ifindex uint32
 	VLAN    uint16 // id of the outermost 802.1Q/802.1ad tag

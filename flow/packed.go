@@ -40,9 +40,9 @@ type L4Kind uint8
 
 // Kinds of Packed.L4.
 const (
-	L4None  L4Kind = iota
-	L4Ports        // source port << 16 | destination port
-	L4Sub          // Key.Sub
+	L4None    L4Kind = iota
+	L4Ports          // source port << 16 | destination port
+	L4Subtype        // Key.Subtype
 )
 
 // Ports returns L4 for a pair of ports.
@@ -94,8 +94,8 @@ func Pack(k Key) Packed {
 	switch {
 	case k.Src.Port() != 0 || k.Dst.Port() != 0 || k.HasPorts():
 		p.L4Kind, p.L4 = L4Ports, Ports(k.Src.Port(), k.Dst.Port())
-	case k.Sub != 0 || k.EtherType == EtherTypeARP || k.EtherType == 0 && k.Proto.HasSub():
-		p.L4Kind, p.L4 = L4Sub, k.Sub
+	case k.Subtype != 0 || k.EtherType == EtherTypeARP || k.EtherType == 0 && k.Proto.HasSubtype():
+		p.L4Kind, p.L4 = L4Subtype, k.Subtype
 	}
 	return p
 }
@@ -110,8 +110,8 @@ func (p *Packed) Key() Key {
 	switch p.L4Kind {
 	case L4Ports:
 		sport, dport = uint16(p.L4>>16), uint16(p.L4)
-	case L4Sub:
-		k.Sub = p.L4
+	case L4Subtype:
+		k.Subtype = p.L4
 	}
 	k.Src = netip.AddrPortFrom(addr(p.Family, &p.Src), sport)
 	k.Dst = netip.AddrPortFrom(addr(p.Family, &p.Dst), dport)

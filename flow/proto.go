@@ -28,8 +28,8 @@ func (p Proto) HasPorts() bool {
 	return false
 }
 
-// HasSub reports whether [Key.Sub] is read from the protocol's header.
-func (p Proto) HasSub() bool {
+// HasSubtype reports whether [Key.Subtype] is read from the protocol's header.
+func (p Proto) HasSubtype() bool {
 	switch p {
 	case ICMP, ICMPv6, GRE, ESP, AH:
 		return true

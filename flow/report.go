@@ -11,17 +11,17 @@ type Interface struct {
 	Name  string
 }
 
-// Sums breaks down what was seen. Total == (sum of the rows) + Rest + Other + Lost.
+// Sums breaks down what was seen. Total == (sum of the rows) + Rest + Overflow + Lost.
 type Sums struct {
-	Total Counters // everything the hooks saw
-	Rest  Counters // flows that --top cut off
-	Other Counters // folded to stay inside a memory bound: counted, but to no row
-	Lost  Counters // seen, but not counted to a flow
+	Total    Counters // everything the hooks saw
+	Rest     Counters // flows that --top cut off
+	Overflow Counters // folded to stay inside a memory bound: counted, but to no row
+	Lost     Counters // seen, but not counted to a flow
 }
 
 // RetransmitSums breaks down TCP segments that were sent again as Sums does what was
-// counted: Total == (sum of the rows) + Rest + Other.
-type RetransmitSums struct{ Total, Rest, Other uint64 }
+// counted: Total == (sum of the rows) + Rest + Overflow.
+type RetransmitSums struct{ Total, Rest, Overflow uint64 }
 
 // Report is what a sink gets. It is immutable once handed out: sinks share it.
 //
@@ -32,11 +32,11 @@ type Report struct {
 	Seq   uint64 // 1, 2, ...; the final report has the highest
 	Final bool
 
-	Backend    string     // registered name
-	Attach     string     // how it is attached: "tcx", "file", ...
-	Reason     string     // why this backend, when it was chosen automatically
-	RunnersUp  []RunnerUp // what else was considered then, the best first
-	Interfaces []Interface
+	Backend      string        // registered name
+	Attach       string        // how it is attached: "tcx", "file", ...
+	Reason       string        // why this backend, when it was chosen automatically
+	Alternatives []Alternative // what else was considered then, the best first
+	Interfaces   []Interface
 
 	Start, End time.Time // of the interval, or of the run; End is the earlier one if the clock was set back
 	Dims       Dims      // what rows are grouped by
@@ -67,8 +67,8 @@ type Report struct {
 	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
 }
 
-// RunnerUp is a backend that could have been chosen automatically and was not.
-type RunnerUp struct {
+// Alternative is a backend that could have been chosen automatically and was not.
+type Alternative struct {
 	Backend string // registered name
 	Why     string // why not, or what it lost by
 }

@@ -72,8 +72,8 @@ func TestChurn(t *testing.T) {
 			for _, n := range ch.sent {
 				all += n
 			}
-			if got.Total.Packets != all || !got.Other.flow().IsZero() || !got.Lost.flow().IsZero() {
-				t.Errorf("%d packets were sent; total %+v, other %+v, lost %+v", all, got.Total, got.Other, got.Lost)
+			if got.Total.Packets != all || !got.Overflow.flow().IsZero() || !got.Lost.flow().IsZero() {
+				t.Errorf("%d packets were sent; total %+v, other %+v, lost %+v", all, got.Total, got.Overflow, got.Lost)
 			}
 			byName := map[string]uint64{}
 			for _, l := range got.Links {

@@ -66,8 +66,8 @@ func onLink(t *testing.T, name string, backend *registry.Backend, link testnet.L
 func checkFinal(t *testing.T, caps registry.Caps, final *kept, sent *everydayTraffic, crossed testnet.Stats, chatty bool) {
 	t.Helper()
 	checkCrossed(t, caps, final.sum(flow.Ingress), final.sum(flow.Egress), crossed)
-	if !final.Other.IsZero() || !final.Lost.IsZero() {
-		t.Errorf("other %+v, lost %+v", final.Other, final.Lost)
+	if !final.Overflow.IsZero() || !final.Lost.IsZero() {
+		t.Errorf("other %+v, lost %+v", final.Overflow, final.Lost)
 	}
 	got := final.byPassage()
 	checkFlows(t, got, sent.known)
@@ -231,7 +231,7 @@ func count(t *testing.T, on *testnet.Iface, backend string) *counting {
 		Dims:     flow.DimsFlow,
 		MaxFlows: 1 << 14,
 		Refresh:  50 * time.Millisecond,
-		Attached: func(engine.Candidate, []flow.RunnerUp, registry.Attachment) { close(attached) },
+		Attached: func(engine.Candidate, []flow.Alternative, registry.Attachment) { close(attached) },
 	}
 	go func() {
 		defer close(c.done)

@@ -59,11 +59,11 @@ func TestAuto(t *testing.T) {
 		if code != 0 || r.Backend != "tc" || r.Attach != "tcx" && r.Attach != "clsact" {
 			t.Fatalf("exit code %d, %+v\n%s", code, r, stderr)
 		}
-		xdp := slices.IndexFunc(r.RunnersUp, func(u runnerUp) bool { return u.Backend == "xdp" })
-		if xdp < 0 || r.RunnersUp[xdp].Reason != "egress is not seen" {
-			t.Errorf("runners-up %+v", r.RunnersUp)
+		xdp := slices.IndexFunc(r.Alternatives, func(u alternative) bool { return u.Backend == "xdp" })
+		if xdp < 0 || r.Alternatives[xdp].Reason != "egress is not seen" {
+			t.Errorf("alternatives %+v", r.Alternatives)
 		}
-		for _, u := range r.RunnersUp {
+		for _, u := range r.Alternatives {
 			if !strings.Contains(stderr, u.Backend+" ("+u.Reason+")") {
 				t.Errorf("stderr does not tell of %+v:\n%s", u, stderr)
 			}
@@ -78,8 +78,8 @@ func TestAuto(t *testing.T) {
 			checkRefused(t, code, stderr)
 			return
 		}
-		tc := slices.IndexFunc(r.RunnersUp, func(u runnerUp) bool { return u.Backend == "tc" })
-		if code != 0 || r.Backend != "afpacket" || tc < 0 || !strings.Contains(r.RunnersUp[tc].Reason, "cap_bpf") {
+		tc := slices.IndexFunc(r.Alternatives, func(u alternative) bool { return u.Backend == "tc" })
+		if code != 0 || r.Backend != "afpacket" || tc < 0 || !strings.Contains(r.Alternatives[tc].Reason, "cap_bpf") {
 			t.Errorf("exit code %d, %+v\n%s", code, r, stderr)
 		}
 	})
@@ -101,10 +101,10 @@ func checkRefused(t *testing.T, code int, stderr string) {
 // autoReport is what a report tells of how its backend was chosen.
 type autoReport struct {
 	Backend, Attach, Reason string
-	RunnersUp               []runnerUp `json:"runners_up"`
+	Alternatives            []alternative `json:"alternatives"`
 }
 
-type runnerUp struct{ Backend, Reason string }
+type alternative struct{ Backend, Reason string }
 
 // probeReport is what `pktstat probe --json` writes (pktstat.probe/v1).
 type probeReport struct {
@@ -115,9 +115,9 @@ type probeReport struct {
 		On    []string `json:"stacked_on"`
 	}
 	Auto struct {
-		Backend   string
-		ExitCode  int        `json:"exit_code"`
-		RunnersUp []runnerUp `json:"runners_up"`
+		Backend      string
+		ExitCode     int           `json:"exit_code"`
+		Alternatives []alternative `json:"alternatives"`
 	}
 	Backends []struct {
 		Name, Verdict string

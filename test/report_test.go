@@ -16,18 +16,18 @@ import (
 
 // report is a report as other programs read it (pktstat.report/v1).
 type report struct {
-	Schema                   string
-	Final                    bool
-	Seq                      uint64
-	Backend, Attach          string
-	Interfaces               []string
-	Start, End               time.Time
-	Duration                 float64 `json:"duration_s"`
-	Total, Other, Lost, Rest counters
-	Links                    []linkRow
-	LinkTotal                *counters `json:"link_total"`
-	FlowCount                int       `json:"flow_count"`
-	Flows                    []row
+	Schema                      string
+	Final                       bool
+	Seq                         uint64
+	Backend, Attach             string
+	Interfaces                  []string
+	Start, End                  time.Time
+	Duration                    float64 `json:"duration_s"`
+	Total, Overflow, Lost, Rest counters
+	Links                       []linkRow
+	LinkTotal                   *counters `json:"link_total"`
+	FlowCount                   int       `json:"flow_count"`
+	Flows                       []row
 }
 
 // linkRow is what was counted on an interface.
@@ -93,15 +93,15 @@ func idOf(k *flow.Key) id {
 	}
 	switch {
 	case k.EtherType == flow.EtherTypeARP:
-		i.ARPOp = uint16(k.Sub)
+		i.ARPOp = uint16(k.Subtype)
 	case k.EtherType != 0:
 		i.EtherType = k.EtherType.String()
 	case k.Proto == flow.ICMP || k.Proto == flow.ICMPv6:
-		i.ICMPType, i.ICMPCode = uint8(k.Sub>>8), uint8(k.Sub)
+		i.ICMPType, i.ICMPCode = uint8(k.Subtype>>8), uint8(k.Subtype)
 	case k.Proto == flow.GRE:
-		i.GREProto = flow.EtherType(k.Sub).String()
+		i.GREProto = flow.EtherType(k.Subtype).String()
 	case k.Proto == flow.ESP || k.Proto == flow.AH:
-		i.SPI = k.Sub
+		i.SPI = k.Subtype
 	}
 	return i
 }
@@ -145,14 +145,14 @@ func (r *report) checkSums(t *testing.T) {
 	for _, f := range r.Flows {
 		sum.Add(f.counters.flow())
 	}
-	for _, c := range []counters{r.Rest, r.Other, r.Lost} {
+	for _, c := range []counters{r.Rest, r.Overflow, r.Lost} {
 		sum.Add(c.flow())
 	}
 	if r.Links != nil {
 		r.checkLinks(t)
 	}
 	if sum != r.Total.flow() {
-		t.Errorf("flows + rest + other + lost is %+v, total %+v", sum, r.Total)
+		t.Errorf("flows + rest + overflow + lost is %+v, total %+v", sum, r.Total)
 	}
 	if r.Duration < 0 {
 		t.Errorf("from %s to %s in %v s", r.Start, r.End, r.Duration)
@@ -175,7 +175,7 @@ func (r *report) checkLinks(t *testing.T) {
 		rows.Add(f.counters.flow())
 	}
 	rows.Add(r.Rest.flow())
-	other.Add(r.Other.flow())
+	other.Add(r.Overflow.flow())
 	if most := links.Minus(rows); most.Packets > other.Packets || rows.Packets > links.Packets {
 		t.Errorf("links add up to %+v, flows to %+v", links, rows)
 	}
@@ -233,7 +233,7 @@ func checkFlows(t *testing.T, got sums[passage], sent []testnet.Flow) {
 }
 
 func describe(k *flow.Key) string {
-	return fmt.Sprintf("%s %s %s > %s sub %#x", k.Dir, k.Protocol(), k.Src, k.Dst, k.Sub)
+	return fmt.Sprintf("%s %s %s > %s sub %#x", k.Dir, k.Protocol(), k.Src, k.Dst, k.Subtype)
 }
 
 // checkCrossed checks that what was counted in each direction is what the

@@ -64,8 +64,8 @@ func TestReplayAtFullSpeed(t *testing.T) {
 	if total != final.Total.flow() || total.Packets != crossed.TxPackets || total.FrameBytes != crossed.TxBytes {
 		t.Errorf("intervals %+v, run %+v, interface %+v", total, final.Total, crossed)
 	}
-	if !final.Other.flow().IsZero() || !final.Lost.flow().IsZero() {
-		t.Errorf("other %+v, lost %+v: the tables have room for all", final.Other, final.Lost)
+	if !final.Overflow.flow().IsZero() || !final.Lost.flow().IsZero() {
+		t.Errorf("other %+v, lost %+v: the tables have room for all", final.Overflow, final.Lost)
 	}
 	var differences differences
 	for id, c := range final.byPassage() {

@@ -13,7 +13,7 @@ import (
 
 // counter is all that is counted, on all interfaces.
 type counter struct {
-	room *flowtable.Room
+	room *flowtable.Budget
 	now  func() time.Time
 
 	mu      sync.Mutex
@@ -24,7 +24,7 @@ type counter struct {
 var _ attach.Table = (*counter)(nil)
 
 func newCounter(maxFlows int, now func() time.Time) *counter {
-	return &counter{room: flowtable.NewRoom(maxFlows), now: now}
+	return &counter{room: flowtable.NewBudget(maxFlows), now: now}
 }
 
 // Collect implements [attach.Table]. All that the kernel has put into the rings before

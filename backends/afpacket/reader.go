@@ -39,7 +39,7 @@ type reader struct {
 	dropped uint64 // since the previous Collect
 }
 
-func startReader(r *ring, p *attach.Port, space *flowtable.Room) (*reader, error) {
+func startReader(r *ring, p *attach.Port, space *flowtable.Budget) (*reader, error) {
 	quit, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
@@ -151,7 +151,7 @@ func (r *reader) swap() {
 
 // give hands what was counted until swap, and lost since the previous call, to the batch.
 func (r *reader) give(b *flow.Batch, first, last int64) {
-	r.spare.Give(b, first, last)
+	r.spare.Drain(b, first, last)
 
 	r.statsMu.Lock()
 	defer r.statsMu.Unlock()

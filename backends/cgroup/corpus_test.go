@@ -138,8 +138,8 @@ func expect(t *testing.T, table *bpfflow.Table, want []flow.Record) {
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if !b.Other.IsZero() || !b.Lost.IsZero() {
-		t.Errorf("other is %+v, lost %+v", b.Other, b.Lost)
+	if !b.Overflow.IsZero() || !b.Lost.IsZero() {
+		t.Errorf("other is %+v, lost %+v", b.Overflow, b.Lost)
 	}
 	for _, w := range want {
 		i := slices.Index(got, w)

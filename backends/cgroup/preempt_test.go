@@ -122,7 +122,7 @@ func interrupted(t *testing.T, programs string) (seen, flows, other flow.Counter
 		if err := batch.Flush(); err != nil {
 			t.Error(err)
 		}
-		other.Add(batch.Other)
+		other.Add(batch.Overflow)
 		other.Add(batch.Lost)
 	}
 	const often = 500

@@ -39,7 +39,7 @@ type live struct {
 	mu    sync.Mutex
 	flows *flowtable.Table // what was counted since the previous Collect
 	spare *flowtable.Table // empty
-	room  *flowtable.Room
+	room  *flowtable.Budget
 
 	dropped uint32 // as libpcap told last: it wraps
 	closed  bool
@@ -52,7 +52,7 @@ var (
 )
 
 func startLive(device string, on []flow.Interface, h *pcap.Handle, link packet.LinkType, env registry.BackendEnv) *live {
-	room := flowtable.NewRoom(env.MaxFlows)
+	room := flowtable.NewBudget(env.MaxFlows)
 	l := &live{
 		device: device, on: on, handle: h, link: link, now: env.Now,
 		quit: make(chan struct{}), ended: make(chan struct{}),
@@ -139,7 +139,7 @@ func (l *live) Collect(ctx context.Context, b *flow.Batch) error {
 	l.flows, l.spare = l.spare, full
 	l.mu.Unlock()
 	first, last := b.Window()
-	full.Give(b, first, last)
+	full.Drain(b, first, last)
 	if lost > 0 {
 		b.Lost.Packets += lost
 		b.LostBytesUnknown = true

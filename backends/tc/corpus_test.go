@@ -187,7 +187,7 @@ func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other f
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	return records, b.Other
+	return records, b.Overflow
 }
 
 // loadTable loads the programs, and closes them when the test ends.

@@ -135,7 +135,7 @@ func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other f
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	return records, b.Other
+	return records, b.Overflow
 }
 
 // loadTables loads the programs for Ethernet frames and those for packets without a

@@ -66,7 +66,7 @@ func TestCapture(t *testing.T) {
 		case strings.Contains(line, ",sum=total "):
 			packets[m[2]+" total"] += n
 		default:
-			packets[m[2]] += n // flows, rest, other, lost
+			packets[m[2]] += n // flows, rest, overflow, lost
 		}
 	}
 	run := packets["run"]

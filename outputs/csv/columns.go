@@ -13,7 +13,7 @@ import (
 // line is what a line of the file shows: a flow, or one of the report's sums.
 type line struct {
 	report *flow.Report
-	kind   string // "flow", "rest", "other", "lost", "total", "link", "link_total"
+	kind   string // "flow", "rest", "overflow", "lost", "total", "link", "link_total"
 	row    flow.Row
 	has    rowfields.Set
 	counts flow.Counters
@@ -72,14 +72,14 @@ var flowColumns = []column{
 	field("src_port", rowfields.SrcPort, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Src.Port())) }),
 	field("dst", rowfields.Dst, func(b []byte, l *line) []byte { return addrCell(b, l.row.Dst) }),
 	field("dst_port", rowfields.DstPort, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Dst.Port())) }),
-	field("icmp_type", rowfields.ICMP, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Sub>>8&0xff)) }),
-	field("icmp_code", rowfields.ICMP, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Sub&0xff)) }),
+	field("icmp_type", rowfields.ICMP, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Subtype>>8&0xff)) }),
+	field("icmp_code", rowfields.ICMP, func(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Subtype&0xff)) }),
 	field("spi", rowfields.SPI, subCell),
 	field("gre_proto", rowfields.GREProto, func(b []byte, l *line) []byte {
-		return rowfields.AppendHex16(b, uint16(l.row.Sub))
+		return rowfields.AppendHex16(b, uint16(l.row.Subtype))
 	}),
 	field("arp_op", rowfields.ARPOp, subCell),
-	field("sub", rowfields.Sub, subCell),
+	field("subtype", rowfields.Subtype, subCell),
 	field("ethertype", rowfields.EtherType, func(b []byte, l *line) []byte {
 		return rowfields.AppendHex16(b, uint16(l.row.EtherType))
 	}),
@@ -132,7 +132,7 @@ func field(name string, f rowfields.Set, cell func([]byte, *line) []byte) column
 	}}
 }
 
-func subCell(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Sub)) }
+func subCell(b []byte, l *line) []byte { return uintCell(b, uint64(l.row.Subtype)) }
 
 func uintCell(b []byte, v uint64) []byte { return strconv.AppendUint(b, v, 10) }
 

@@ -1,5 +1,5 @@
 // Package csv writes a report as comma-separated values (RFC 4180): a header
-// line, a line for each flow, and a line each for rest, other, lost and total.
+// line, a line for each flow, and a line each for rest, overflow, lost and total.
 package csv
 
 import (
@@ -79,7 +79,7 @@ func (t *table) write(buf *bufio.Writer, r *flow.Report) error {
 		kind        string
 		counters    flow.Counters
 		retransmits uint64
-	}{{"rest", r.Rest, again.Rest}, {"other", r.Other, again.Other}, {"lost", r.Lost, 0}, {"total", r.Total, again.Total}} {
+	}{{"rest", r.Rest, again.Rest}, {"overflow", r.Overflow, again.Overflow}, {"lost", r.Lost, 0}, {"total", r.Total, again.Total}} {
 		l.sum(s.kind, s.counters)
 		if s.retransmits > 0 {
 			l.row.Retransmits, l.has = s.retransmits, rowfields.Retransmits

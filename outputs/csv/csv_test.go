@@ -50,7 +50,7 @@ func counters(t *testing.T, line map[string]string) flow.Counters {
 	return flow.Counters{Packets: v[0], Bytes: v[1], FrameBytes: v[2]}
 }
 
-// Every flow and every sum is there once, and flows + rest + other + lost is total.
+// Every flow and every sum is there once, and flows + rest + overflow + lost is total.
 func TestReadsBack(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		r := g.Reports[len(g.Reports)-1]
@@ -86,7 +86,7 @@ func TestReadsBack(t *testing.T) {
 			row   string
 			c     flow.Counters
 			again uint64
-		}{{"rest", r.Rest, r.RetransmitSums.Rest}, {"other", r.Other, r.RetransmitSums.Other}, {"lost", r.Lost, 0}, {"total", r.Total, r.RetransmitSums.Total}} {
+		}{{"rest", r.Rest, r.RetransmitSums.Rest}, {"overflow", r.Overflow, r.RetransmitSums.Overflow}, {"lost", r.Lost, 0}, {"total", r.Total, r.RetransmitSums.Total}} {
 			if text := strings.TrimPrefix(strconv.FormatUint(want.again, 10), "0"); lines[i]["retransmits"] != text {
 				t.Errorf("%s: line %v, want %d retransmits", g.Name, lines[i], want.again)
 			}

@@ -60,20 +60,20 @@ func appendEndpoint(b []byte, a netip.AddrPort, byAddr, hasPort bool) []byte {
 // appendDetails appends what else identifies the flow, named as in the JSON report.
 func appendDetails(b []byte, has rowfields.Set, row *flow.Row) []byte {
 	if has.Has(rowfields.ICMP) {
-		b = appendUint(b, "icmp_type", uint64(row.Sub>>8&0xff))
-		b = appendUint(b, "icmp_code", uint64(row.Sub&0xff))
+		b = appendUint(b, "icmp_type", uint64(row.Subtype>>8&0xff))
+		b = appendUint(b, "icmp_code", uint64(row.Subtype&0xff))
 	}
 	if has.Has(rowfields.SPI) {
-		b = appendUint(b, "spi", uint64(row.Sub))
+		b = appendUint(b, "spi", uint64(row.Subtype))
 	}
 	if has.Has(rowfields.GREProto) {
-		b = rowfields.AppendHex16(append(b, " gre_proto="...), uint16(row.Sub))
+		b = rowfields.AppendHex16(append(b, " gre_proto="...), uint16(row.Subtype))
 	}
 	if has.Has(rowfields.ARPOp) {
-		b = appendUint(b, "arp_op", uint64(row.Sub))
+		b = appendUint(b, "arp_op", uint64(row.Subtype))
 	}
-	if has.Has(rowfields.Sub) {
-		b = appendUint(b, "sub", uint64(row.Sub))
+	if has.Has(rowfields.Subtype) {
+		b = appendUint(b, "subtype", uint64(row.Subtype))
 	}
 	if has.Has(rowfields.EtherType) {
 		b = rowfields.AppendHex16(append(b, " ethertype="...), uint16(row.EtherType))
@@ -127,8 +127,8 @@ func appendSums(b []byte, r *flow.Report) []byte {
 		b = appendUint(append(b, "rest"...), "flows", uint64(max(rest, 0)))
 		b = append(appendCounters(appendRetransmits(b, again.Rest), r.Rest), '\n')
 	}
-	if !r.Other.IsZero() || again.Other > 0 {
-		b = append(appendCounters(appendRetransmits(append(b, "other"...), again.Other), r.Other), '\n')
+	if !r.Overflow.IsZero() || again.Overflow > 0 {
+		b = append(appendCounters(appendRetransmits(append(b, "overflow"...), again.Overflow), r.Overflow), '\n')
 	}
 	if !r.Lost.IsZero() || r.LostBytesUnknown {
 		b = appendCounters(append(b, "lost"...), r.Lost)

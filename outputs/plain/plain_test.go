@@ -64,7 +64,7 @@ func TestReadsBack(t *testing.T) {
 				if got := counters(t, line); got != sum || got != r.Total {
 					t.Errorf("%s: %q, the lines add up to %v", g.Name, line, sum)
 				}
-			case kind == "rest" || kind == "other" || kind == "lost":
+			case kind == "rest" || kind == "overflow" || kind == "lost":
 				sum.Add(counters(t, line))
 			case kind == "link" && len(links) > 0:
 				if got := counters(t, line); got != links[0].Counters || len(links[0].StackedOn) > 0 != strings.Contains(line, " stacked_on=") {

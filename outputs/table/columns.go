@@ -57,7 +57,7 @@ var allColumns = []*column{
 		cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
 			return endpoint(row.Dst, has.Has(rowfields.Dst), has.Has(rowfields.DstPort))
 		}},
-	{name: "info", title: "Info", dims: flow.DimSub | flow.DimProto, goes: 7, cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
+	{name: "info", title: "Info", dims: flow.DimSubtype | flow.DimProto, goes: 7, cell: func(row *flow.Row, has rowfields.Set, _ flow.Dims) string {
 		return has.Info(row)
 	}},
 	{name: "dir", title: "Dir", dims: flow.DimDir, goes: 9, cell: func(row *flow.Row, _ rowfields.Set, _ flow.Dims) string {

@@ -101,8 +101,8 @@ func sumsOf(r *flow.Report) []sum {
 	if rest := r.FlowCount - len(r.Packed); rest > 0 || !r.Rest.IsZero() {
 		s = append(s, sum{label: "rest", what: plural(max(rest, 0), "more flow"), counters: r.Rest, retransmits: again.Rest})
 	}
-	if !r.Other.IsZero() || again.Other > 0 {
-		s = append(s, sum{label: "other", what: "beyond --max-flows", counters: r.Other, retransmits: again.Other})
+	if !r.Overflow.IsZero() || again.Overflow > 0 {
+		s = append(s, sum{label: "overflow", what: "beyond --max-flows", counters: r.Overflow, retransmits: again.Overflow})
 	}
 	if !r.Lost.IsZero() || r.LostBytesUnknown {
 		s = append(s, sum{label: "lost", what: "counted to no flow", counters: r.Lost, bytesUnknown: r.LostBytesUnknown})

@@ -89,14 +89,14 @@ func writeHeading(w *bufio.Writer, r *flow.Report, intervals bool) error {
 		b.WriteString(": " + termsafe.String(r.Reason))
 	}
 	b.WriteByte('\n')
-	for i, other := range r.RunnersUp {
+	for i, other := range r.Alternatives {
 		lead := "not taken: "
 		if i > 0 {
 			lead = ", "
 		}
 		fmt.Fprintf(&b, "%s%s (%s)", lead, termsafe.String(other.Backend), termsafe.String(other.Why))
 	}
-	if len(r.RunnersUp) > 0 {
+	if len(r.Alternatives) > 0 {
 		b.WriteByte('\n')
 	}
 	switch {

@@ -83,7 +83,7 @@ var scenes = []struct {
 	{"lost", func(m *model, w *network) {
 		r := w.next()
 		for _, s := range []*flow.Sums{&r.Sums, &r.Run} {
-			s.Other, s.Lost = flow.Counters{Packets: 12, Bytes: 1200, FrameBytes: 1368}, flow.Counters{Packets: 3}
+			s.Overflow, s.Lost = flow.Counters{Packets: 12, Bytes: 1200, FrameBytes: 1368}, flow.Counters{Packets: 3}
 		}
 		r.LostBytesUnknown, r.PacketsInexact = true, true
 		r.Notes = []string{"egress is not seen"}

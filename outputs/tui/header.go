@@ -92,7 +92,7 @@ func (m *model) totalParts() []string {
 	if !m.narrow() {
 		total = "total  " + total
 	}
-	other, lost := m.uncounted("other", h.run.Other.Packets), m.uncounted("lost", h.run.Lost.Packets)
+	other, lost := m.uncounted("overflow", h.run.Overflow.Packets), m.uncounted("lost", h.run.Lost.Packets)
 	packets := grouped(h.run.Total.Packets) + " packets"
 	if h.inexact {
 		packets = "≥ " + packets
@@ -101,7 +101,7 @@ func (m *model) totalParts() []string {
 		return []string{total, other, lost, packets}
 	}
 	parts := []string{total, other, lost}
-	if h.run.Other.IsZero() && h.run.Lost.IsZero() {
+	if h.run.Overflow.IsZero() && h.run.Lost.IsZero() {
 		parts = []string{total, packets, other, lost}
 	} else {
 		parts = append(parts, packets)

@@ -26,9 +26,9 @@ func flowKey(proto flow.Proto, src, dst string, dir flow.Direction) flow.Key {
 func office() []talk {
 	const in, out = flow.Ingress, flow.Egress
 	icmp := flowKey(flow.ICMP, "192.0.2.1:0", "192.0.2.10:0", in)
-	icmp.Sub = 8 << 8
+	icmp.Subtype = 8 << 8
 	arp := flowKey(0, "192.0.2.1:0", "192.0.2.10:0", in)
-	arp.EtherType, arp.Sub = flow.EtherTypeARP, 1
+	arp.EtherType, arp.Subtype = flow.EtherTypeARP, 1
 	vpn := flowKey(flow.UDP, "192.0.2.10:51820", "203.0.113.7:51820", out)
 	vpn.Ifindex = 3
 	return []talk{

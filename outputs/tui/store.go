@@ -208,7 +208,7 @@ func fieldsOf(k *flow.Packed) rowfields.Set {
 			f |= field
 		}
 	}
-	set(k.L4Kind == flow.L4Sub || k.EtherType != 0, info)
+	set(k.L4Kind == flow.L4Subtype || k.EtherType != 0, info)
 	set(k.Dir != flow.DirUnknown, rowfields.Dir)
 	set(k.Ifindex != 0, rowfields.Iface)
 	set(k.VLAN != 0, rowfields.VLAN)
@@ -234,7 +234,7 @@ func ownerFields(o *flow.Owner) rowfields.Set {
 // info is any of the fields that a protocol has instead of ports, group what a process
 // runs in.
 const (
-	info  = rowfields.Sub
+	info  = rowfields.Subtype
 	group = rowfields.Container
 )
 

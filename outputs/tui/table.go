@@ -105,7 +105,7 @@ func (m *model) nothing() []string {
 	case !l.run.Total.IsZero() && l.now.Total.IsZero():
 		return []string{"No traffic in the last interval.", "c shows all that was counted since the start."}
 	}
-	return []string{"No rows: everything is in other or lost."}
+	return []string{"No rows: everything is in overflow or lost."}
 }
 
 // measure widens columns to the text that is visible. They do not shrink again,

@@ -113,7 +113,7 @@ func TestRunSoFarAddsUp(t *testing.T) {
 	for seq := range uint64(40) {
 		r := interval(seq)
 		r.Packed, r.Sums = nil, flow.Sums{}
-		r.Retransmits, r.RetransmitSums = map[flow.Packed]uint64{}, flow.RetransmitSums{Total: 5, Rest: 4, Other: 1}
+		r.Retransmits, r.RetransmitSums = map[flow.Packed]uint64{}, flow.RetransmitSums{Total: 5, Rest: 4, Overflow: 1}
 		for range 1500 {
 			id := uint32(rnd.ExpFloat64() * 6000)
 			if ledger[id] == nil {
@@ -132,7 +132,7 @@ func TestRunSoFarAddsUp(t *testing.T) {
 			switch {
 			case e.delta.IsZero():
 			case len(r.Packed) < 1000: // --top
-				k := flow.Key{Proto: flow.ESP, Sub: id}
+				k := flow.Key{Proto: flow.ESP, Subtype: id}
 				if id%3 == 0 {
 					r.Retransmits[flow.Pack(k)] = 2
 					r.RetransmitSums.Total += 2
@@ -143,7 +143,7 @@ func TestRunSoFarAddsUp(t *testing.T) {
 			}
 			e.delta = flow.Counters{}
 			if rnd.IntN(20) == 0 && e.total.Packets < 2000 { // folded
-				sums.Other.Add(e.total)
+				sums.Overflow.Add(e.total)
 				delete(ledger, id)
 			}
 		}
@@ -151,9 +151,9 @@ func TestRunSoFarAddsUp(t *testing.T) {
 		r.Run, r.RunRetransmits = sums, retransmits
 		run.add(r)
 		got := run.report(r, 500)
-		again := got.RetransmitSums.Rest + got.RetransmitSums.Other
+		again := got.RetransmitSums.Rest + got.RetransmitSums.Overflow
 		sum := got.Rest
-		sum.Add(got.Other)
+		sum.Add(got.Overflow)
 		sum.Add(got.Lost)
 		for shown := range got.Rows() {
 			sum.Add(shown.Counters)
@@ -162,8 +162,8 @@ func TestRunSoFarAddsUp(t *testing.T) {
 		if again != retransmits || got.RetransmitSums.Total != retransmits {
 			t.Fatalf("after %d: %d retransmits in %+v, want %d", seq, again, got.RetransmitSums, retransmits)
 		}
-		if sum != sums.Total || got.Total != sums.Total || got.Other != sums.Other {
-			t.Fatalf("after %d: flows + rest + other + lost = %+v, total %+v", seq, sum, sums.Total)
+		if sum != sums.Total || got.Total != sums.Total || got.Overflow != sums.Overflow {
+			t.Fatalf("after %d: flows + rest + overflow + lost = %+v, total %+v", seq, sum, sums.Total)
 		}
 		if len(got.Packed) == 0 || len(got.Packed) > 500 || got.FlowCount < len(got.Packed) {
 			t.Fatalf("after %d: %d rows of %d", seq, len(got.Packed), got.FlowCount)
@@ -181,7 +181,7 @@ func TestRunSoFarRows(t *testing.T) {
 		r.Packed, r.FlowCount = r.Packed[:rows], flows
 		for _, row := range r.Packed {
 			id++
-			row.Key = flow.Pack(flow.Key{Proto: flow.ESP, Sub: id})
+			row.Key = flow.Pack(flow.Key{Proto: flow.ESP, Subtype: id})
 		}
 		p.write(r)
 	}
@@ -229,7 +229,7 @@ func TestRunSoFarIsBounded(t *testing.T) {
 		r := interval(seq)
 		for _, p := range r.Packed {
 			id++
-			p.Key = flow.Pack(flow.Key{Proto: flow.ESP, Sub: id})
+			p.Key = flow.Pack(flow.Key{Proto: flow.ESP, Subtype: id})
 		}
 		run.add(r)
 		if n := len(run.rows); n > keptRows+keptRows/4 {

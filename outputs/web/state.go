@@ -63,7 +63,7 @@ func (s *state) publish(r *flow.Report) error {
 		s.begun = r.Start
 	}
 	last := *r
-	last.Interfaces, last.Notes, last.RunnersUp = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.RunnersUp)
+	last.Interfaces, last.Notes, last.Alternatives = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.Alternatives)
 	last.Packed, last.Owners, last.Retransmits = nil, nil, nil
 	s.last, s.latest = &last, latest
 	if n := len(r.Packed); n > s.rows || n < r.FlowCount {

@@ -119,15 +119,15 @@ func (p *page) get(path string, headers ...string) (int, string) {
 
 // summary is what tests look at in a report.
 type summary struct {
-	Schema string
-	Final  bool
-	Seq    uint64
-	Start  time.Time
-	Total  counters
-	Other  counters
-	Lost   counters
-	Rest   counters
-	Flows  []struct {
+	Schema   string
+	Final    bool
+	Seq      uint64
+	Start    time.Time
+	Total    counters
+	Overflow counters
+	Lost     counters
+	Rest     counters
+	Flows    []struct {
 		counters
 		Src string
 	}
@@ -143,7 +143,7 @@ type counters struct {
 // adds reports whether it adds up.
 func (s *summary) adds() bool {
 	sum := counters{}
-	parts := []counters{s.Other, s.Lost, s.Rest}
+	parts := []counters{s.Overflow, s.Lost, s.Rest}
 	for _, f := range s.Flows {
 		parts = append(parts, f.counters)
 	}
@@ -194,7 +194,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("after the second interval: %+v", s)
 	}
 	for _, query := range []string{"?run", "?run=1", "?final", "?final=true"} {
-		if s := p.report(query); s.Final || s.Total.Packets != 11 || len(s.Flows) != 1 || s.Other.Packets != 1 || !s.Start.Equal(reports[0].Start) {
+		if s := p.report(query); s.Final || s.Total.Packets != 11 || len(s.Flows) != 1 || s.Overflow.Packets != 1 || !s.Start.Equal(reports[0].Start) {
 			t.Errorf("%s: the run so far: %+v", query, s)
 		}
 	}

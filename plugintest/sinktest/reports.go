@@ -71,9 +71,9 @@ func add(r *flow.Report, k flow.Key, packets, bytes, frameBytes uint64) {
 }
 
 // sums adds what is in no row to the total.
-func sums(r *flow.Report, rest, other, lost flow.Counters) {
-	r.Rest, r.Other, r.Lost = rest, other, lost
-	for _, c := range []flow.Counters{rest, other, lost} {
+func sums(r *flow.Report, rest, overflow, lost flow.Counters) {
+	r.Rest, r.Overflow, r.Lost = rest, overflow, lost
+	for _, c := range []flow.Counters{rest, overflow, lost} {
 		r.Total.Add(c)
 	}
 }
@@ -90,7 +90,7 @@ func key(proto flow.Proto, src, dst string) flow.Key {
 func mixed() *flow.Report {
 	r := final("tc", "tcx")
 	r.Reason = "cheapest backend that sees both directions"
-	r.RunnersUp = []flow.RunnerUp{
+	r.Alternatives = []flow.Alternative{
 		{Backend: "afpacket", Why: "works here too, cost: copy"}, {Backend: "xdp", Why: "egress is not seen"},
 	}
 	r.Interfaces = append(r.Interfaces, flow.Interface{Index: 5, Name: "wg0"})
@@ -104,23 +104,23 @@ func mixed() *flow.Report {
 	k.Ifindex = 5
 	add(r, k, 20, 29_600, 29_600)
 	k = key(flow.ICMP, "192.0.2.2:0", "192.0.2.1:0")
-	k.Dir, k.Sub = flow.Egress, 8<<8
+	k.Dir, k.Subtype = flow.Egress, 8<<8
 	add(r, k, 10, 840, 980)
 	add(r, key(flow.ICMP, "192.0.2.1:0", "192.0.2.2:0"), 10, 840, 980) // echo reply: 0/0
 	k = key(flow.ICMPv6, "[fe80::1]:0", "[ff02::1:ff00:2]:0")
-	k.Sub = 135 << 8
+	k.Subtype = 135 << 8
 	add(r, k, 3, 216, 258)
 	k = key(flow.ICMP, "203.0.113.1:0", "192.0.2.2:0")
-	k.Sub = 3<<8 | 4
+	k.Subtype = 3<<8 | 4
 	add(r, k, 2, 1152, 1180)
 	k = key(flow.GRE, "192.0.2.7:0", "192.0.2.8:0")
-	k.Sub, k.Ifindex = 0x0800, 99
+	k.Subtype, k.Ifindex = 0x0800, 99
 	add(r, k, 5, 620, 690)
 	k = key(flow.ESP, "192.0.2.7:0", "192.0.2.8:0")
-	k.Sub = 0x1000
+	k.Subtype = 0x1000
 	add(r, k, 4, 560, 616)
 	k = key(0, "192.0.2.1:0", "192.0.2.2:0")
-	k.EtherType, k.Sub = flow.EtherTypeARP, 1
+	k.EtherType, k.Subtype = flow.EtherTypeARP, 1
 	add(r, k, 2, 0, 84)
 	add(r, flow.Key{EtherType: flow.EtherTypeARP, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 60) // not Ethernet and IPv4
 	add(r, flow.Key{EtherType: 0x88cc, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 217)
@@ -192,10 +192,10 @@ func byProto() *flow.Report {
 // byPort has nothing but ports and subs, without the protocol that explains them.
 func byPort() *flow.Report {
 	r := final("tc", "tcx")
-	r.Dims = flow.DimSrcPort | flow.DimSub
+	r.Dims = flow.DimSrcPort | flow.DimSubtype
 	add(r, projected(key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), r.Dims), 9, 900, 1026)
 	k := key(flow.ICMP, "192.0.2.1:0", "192.0.2.2:0")
-	k.Sub = 8 << 8
+	k.Subtype = 8 << 8
 	add(r, projected(k, r.Dims), 2, 168, 196)
 	return r
 }
@@ -214,7 +214,7 @@ func sockets() *flow.Report {
 	add(r, k, 9, 12_000, 0)
 	own(r, flow.Owner{}, flow.MatchNone)
 	sums(r, flow.Counters{Packets: 20, Bytes: 2400}, flow.Counters{Packets: 5, Bytes: 300}, flow.Counters{})
-	r.RetransmitSums, r.RunRetransmits = flow.RetransmitSums{Total: 10, Rest: 6, Other: 1}, 10
+	r.RetransmitSums, r.RunRetransmits = flow.RetransmitSums{Total: 10, Rest: 6, Overflow: 1}, 10
 	r.FlowCount = 6
 	return r
 }
@@ -243,7 +243,7 @@ func processes() *flow.Report {
 	add(r, key(flow.TCP, "198.51.100.9:40001", "192.0.2.2:80"), 30, 24_000, 24_420)
 	own(r, flow.Owner{PID: 901, Start: 6e9, Comm: "nginx", UID: 33, CgroupID: 79, Cgroup: "/docker/0123", Container: "docker:web"}, flow.MatchShared)
 	k := key(flow.ICMP, "198.51.100.9:0", "192.0.2.2:0")
-	k.Sub = 8 << 8
+	k.Subtype = 8 << 8
 	add(r, k, 3, 252, 294)
 	own(r, flow.Owner{}, flow.MatchKernel)
 	add(r, key(flow.TCP, "198.51.100.9:40002", "203.0.113.1:443"), 2, 120, 148)
@@ -314,7 +314,7 @@ var (
 func named(names []string) *flow.Report {
 	r := final(names[0], names[1])
 	r.Reason, r.Notes, r.Interfaces = names[2], []string{names[0], names[2], names[3]}, nil
-	r.RunnersUp = []flow.RunnerUp{{Backend: names[0], Why: names[2]}, {Backend: names[3], Why: names[3]}}
+	r.Alternatives = []flow.Alternative{{Backend: names[0], Why: names[2]}, {Backend: names[3], Why: names[3]}}
 	for i, name := range names {
 		k := key(flow.UDP, "192.0.2.1:1000", "192.0.2.2:2000")
 		k.Ifindex = uint32(i + 1)
@@ -365,7 +365,7 @@ func clone(reports []*flow.Report) []*flow.Report {
 		c := *r
 		c.Interfaces, c.Notes, c.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
 		c.Links = slices.Clone(r.Links)
-		c.Owners, c.RunnersUp = maps.Clone(r.Owners), slices.Clone(r.RunnersUp)
+		c.Owners, c.Alternatives = maps.Clone(r.Owners), slices.Clone(r.Alternatives)
 		for _, p := range r.Packed {
 			row := *p
 			c.Packed = append(c.Packed, &row)
@@ -389,8 +389,8 @@ func overwrite(r *flow.Report) {
 	for i := range r.Notes {
 		r.Notes[i] = "overwritten"
 	}
-	for i := range r.RunnersUp {
-		r.RunnersUp[i] = flow.RunnerUp{Backend: "overwritten"}
+	for i := range r.Alternatives {
+		r.Alternatives[i] = flow.Alternative{Backend: "overwritten"}
 	}
 	for i := range r.Links {
 		r.Links[i] = flow.Link{Interface: flow.Interface{Name: "overwritten"}}

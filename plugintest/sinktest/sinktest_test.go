@@ -347,18 +347,18 @@ func TestGoldensAreConserving(t *testing.T) {
 		names[g.Name] = true
 		for i, r := range g.Reports {
 			sum := r.Rest
-			sum.Add(r.Other)
+			sum.Add(r.Overflow)
 			sum.Add(r.Lost)
-			again := r.RetransmitSums.Rest + r.RetransmitSums.Other
+			again := r.RetransmitSums.Rest + r.RetransmitSums.Overflow
 			for row := range r.Rows() {
 				sum.Add(row.Counters)
 				again += row.Retransmits
 			}
 			if again != r.RetransmitSums.Total {
-				t.Errorf("%s %d: retransmits of flows + rest + other = %d, total %d", g.Name, i, again, r.RetransmitSums.Total)
+				t.Errorf("%s %d: retransmits of flows + rest + overflow = %d, total %d", g.Name, i, again, r.RetransmitSums.Total)
 			}
 			if sum != r.Total {
-				t.Errorf("%s %d: flows + rest + other + lost = %v, total %v", g.Name, i, sum, r.Total)
+				t.Errorf("%s %d: flows + rest + overflow + lost = %v, total %v", g.Name, i, sum, r.Total)
 			}
 			if r.Final != (i == len(g.Reports)-1) {
 				t.Errorf("%s %d: final is %v", g.Name, i, r.Final)

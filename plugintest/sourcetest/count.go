@@ -134,7 +134,7 @@ func (s *subject) take(o *Options, src registry.Source, t *tally) error {
 	})
 	b.Start = t.end
 	err := s.collect(context.Background(), src, b)
-	t.other.Add(b.Other)
+	t.other.Add(b.Overflow)
 	t.lost.Add(b.Lost)
 	if b.End.IsZero() && s.clock == registry.ClockWall {
 		b.End = time.Now()

@@ -255,7 +255,7 @@ func (s *fakeSource) collectFile(b *flow.Batch) error {
 		s.next = 0
 	}
 	if s.fake.broken == "counts to other" {
-		b.Other = flow.Counters{Packets: 1}
+		b.Overflow = flow.Counters{Packets: 1}
 	}
 	return io.EOF
 }
@@ -274,7 +274,7 @@ func (s *fakeSource) put(b *flow.Batch, first, last time.Time) {
 	case "first after last":
 		r.First, r.Last = r.Last+1, r.First
 	case "key":
-		r.Key.L4Kind = flow.L4Sub
+		r.Key.L4Kind = flow.L4Subtype
 	case "not IP":
 		r.Key = flow.Packed{EtherType: 0x88cc}
 	case "short frames":

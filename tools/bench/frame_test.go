@@ -22,8 +22,8 @@ func TestFrame(t *testing.T) {
 				t.Errorf("%s: parsed as ethertype %v", p.name, k.EtherType)
 			}
 			if p.etherType == typeARP {
-				if k.Protocol() != "ARP" || k.Sub != 1 {
-					t.Errorf("%s: parsed as %s, operation %d", p.name, k.Protocol(), k.Sub)
+				if k.Protocol() != "ARP" || k.Subtype != 1 {
+					t.Errorf("%s: parsed as %s, operation %d", p.name, k.Protocol(), k.Subtype)
 				}
 				continue
 			}

@@ -99,7 +99,7 @@ func tallyOf(table *bpfflow.Table) (tally, error) {
 		return t, err
 	}
 	err := b.Flush()
-	t.packets += b.Other.Packets
-	t.bytes += b.Other.Bytes
+	t.packets += b.Overflow.Packets
+	t.bytes += b.Overflow.Bytes
 	return t, err
 }

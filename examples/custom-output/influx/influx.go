@@ -70,7 +70,7 @@ func (s *sink) Write(_ context.Context, r *flow.Report) error {
 	for _, sum := range []struct {
 		kind     string
 		counters flow.Counters
-	}{{"total", r.Total}, {"rest", r.Rest}, {"other", r.Other}, {"lost", r.Lost}} {
+	}{{"total", r.Total}, {"rest", r.Rest}, {"overflow", r.Overflow}, {"lost", r.Lost}} {
 		if _, err := s.buf.Write(appendSum(s.buf.AvailableBuffer(), s.measurement, r, sum.kind, sum.counters)); err != nil {
 			return err
 		}

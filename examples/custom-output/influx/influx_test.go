@@ -67,7 +67,7 @@ func report(final bool, ifaceName string) *flow.Report {
 	}
 	addr := netip.MustParseAddrPort
 	add(flow.Key{Src: addr("192.0.2.1:443"), Dst: addr("192.0.2.2:50000"), Proto: flow.TCP, Dir: flow.Ingress, Ifindex: 2}, 10)
-	add(flow.Key{Src: addr("[2001:db8::1]:0"), Dst: addr("[2001:db8::2]:0"), Proto: flow.ICMPv6, Sub: 128 << 8, VLAN: 7, Ifindex: 9}, 2)
+	add(flow.Key{Src: addr("[2001:db8::1]:0"), Dst: addr("[2001:db8::2]:0"), Proto: flow.ICMPv6, Subtype: 128 << 8, VLAN: 7, Ifindex: 9}, 2)
 	add(flow.Key{EtherType: 0x88cc, Dir: flow.Egress}, 1)
 	r.Lost = flow.Counters{Packets: 1, Bytes: 60, FrameBytes: 74}
 	r.Total.Add(r.Lost)
@@ -92,11 +92,11 @@ func TestLines(t *testing.T) {
 		}
 	}
 	const points = `net\ traffic,span=SPAN,backend=tc,proto=TCP,src=192.0.2.1,src_port=443,dst=192.0.2.2,dst_port=50000,direction=ingress,iface=eth0 packets=10i,bytes=1000i,frame_bytes=1140i 1800000001000000000
-net\ traffic,span=SPAN,backend=tc,proto=IPv6-ICMP,src=2001:db8::1,dst=2001:db8::2,sub=32768,vlan=7,ifindex=9 packets=2i,bytes=200i,frame_bytes=228i 1800000001000000000
+net\ traffic,span=SPAN,backend=tc,proto=IPv6-ICMP,src=2001:db8::1,dst=2001:db8::2,subtype=32768,vlan=7,ifindex=9 packets=2i,bytes=200i,frame_bytes=228i 1800000001000000000
 net\ traffic,span=SPAN,backend=tc,proto=ETH,ethertype=0x88cc,direction=egress packets=1i,bytes=100i,frame_bytes=114i 1800000001000000000
 net\ traffic_sum,span=SPAN,backend=tc,sum=total packets=14i,bytes=1360i,frame_bytes=1556i 1800000001000000000
 net\ traffic_sum,span=SPAN,backend=tc,sum=rest packets=0i,bytes=0i,frame_bytes=0i 1800000001000000000
-net\ traffic_sum,span=SPAN,backend=tc,sum=other packets=0i,bytes=0i,frame_bytes=0i 1800000001000000000
+net\ traffic_sum,span=SPAN,backend=tc,sum=overflow packets=0i,bytes=0i,frame_bytes=0i 1800000001000000000
 net\ traffic_sum,span=SPAN,backend=tc,sum=lost packets=1i,bytes=60i,frame_bytes=74i 1800000001000000000
 `
 	want := strings.ReplaceAll(points, "SPAN", "interval") + strings.ReplaceAll(points, "SPAN", "run")

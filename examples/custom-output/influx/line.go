@@ -23,7 +23,7 @@ func appendFlow(b []byte, measurement string, r *flow.Report, row *flow.Row) []b
 	tag(flow.DimSrcPort, row.Src.Port() != 0, "src_port", strconv.Itoa(int(row.Src.Port())))
 	tag(flow.DimDst, row.Dst.Addr().IsValid(), "dst", row.Dst.Addr().String())
 	tag(flow.DimDstPort, row.Dst.Port() != 0, "dst_port", strconv.Itoa(int(row.Dst.Port())))
-	tag(flow.DimSub, row.Sub != 0, "sub", strconv.FormatUint(uint64(row.Sub), 10))
+	tag(flow.DimSubtype, row.Subtype != 0, "subtype", strconv.FormatUint(uint64(row.Subtype), 10))
 	tag(flow.DimVLAN, row.VLAN != 0, "vlan", strconv.Itoa(int(row.VLAN)))
 	tag(flow.DimDir, row.Dir != flow.DirUnknown, "direction", row.Dir.String())
 	tag(flow.DimIface, row.Iface != "", "iface", row.Iface)

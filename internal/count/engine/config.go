@@ -13,16 +13,16 @@ import (
 type Config struct {
 	// Candidates in the order in which Open is tried. With one, its error ends
 	// the run; with several (--backend=auto), the next one is tried.
-	Candidates []Candidate
-	RunnersUp  []flow.RunnerUp     // what was considered and is not tried, for the report
-	Env        registry.BackendEnv // handed to Open; Interval is set by the engine
-	Outputs    []Output
-	Stages     []StageOpener // in order
+	Candidates   []Candidate
+	Alternatives []flow.Alternative  // what was considered and is not tried, for the report
+	Env          registry.BackendEnv // handed to Open; Interval is set by the engine
+	Outputs      []Output
+	Stages       []StageOpener // in order
 
 	Dims     flow.Dims
 	MaxFlows int        // rows kept at most; the smallest fold into Other
 	Sort     SortField  // order of the rows; zero is by rate
-	Count    flow.Layer // layer of the rates; 0: frames where the backend sees them, else IP
+	Layer    flow.Layer // layer of the rates; 0: frames where the backend sees them, else IP
 
 	Timeout time.Duration // 0: until the context ends or the source does
 	Refresh time.Duration // length of an interval report
@@ -33,7 +33,7 @@ type Config struct {
 	ReportNow <-chan struct{}
 	// Attached is called once counting has started, with what was chosen and what was
 	// not. May be nil.
-	Attached func(Candidate, []flow.RunnerUp, registry.Attachment)
+	Attached func(Candidate, []flow.Alternative, registry.Attachment)
 	// Progress is called now and then, from the engine's goroutine. May be nil.
 	Progress func(Progress)
 }

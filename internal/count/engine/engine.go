@@ -39,19 +39,19 @@ const collectWithin = 5 * time.Second
 // [ErrOutput]); a [multierror.Error] if there are several. That ctx ended is no error.
 func Run(ctx context.Context, c Config) error {
 	var result *multierror.Error
-	outlets := openOutlets(ctx, c.Outputs)
-	r := newRun(&c, outlets)
+	workers := startWorkers(ctx, c.Outputs)
+	r := newRun(&c, workers)
 	o, err := r.open(ctx)
 	if err != nil {
 		result = multierror.Append(result, err)
-		result = multierror.Append(result, outlets.close(c.Env.Notify)...)
+		result = multierror.Append(result, workers.close(c.Env.Notify)...)
 		return result.ErrorOrNil()
 	}
 
 	r.begin(o)
 	r.describe()
 	if c.Attached != nil {
-		c.Attached(o.cand, o.runnersUp, r.attachment)
+		c.Attached(o.cand, o.alternatives, r.attachment)
 	}
 	switch err := r.loop(ctx); {
 	case errors.As(err, new(*OverError)):
@@ -66,7 +66,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	result = multierror.Append(result, r.stages.close()...)
 	r.final()
-	result = multierror.Append(result, outlets.close(c.Env.Notify)...)
+	result = multierror.Append(result, workers.close(c.Env.Notify)...)
 	return result.ErrorOrNil()
 }
 
@@ -79,7 +79,7 @@ type run struct {
 	links   links
 	loads   loads
 	stages  stages
-	outlets outlets
+	workers workers
 	rate    flow.Layer
 
 	attachment registry.Attachment // as of the last Collect
@@ -91,9 +91,9 @@ type run struct {
 	progress      pacer
 }
 
-func newRun(c *Config, o outlets) *run {
+func newRun(c *Config, o workers) *run {
 	return &run{
-		c: c, outlets: o,
+		c: c, workers: o,
 		ledger: ledger.New(c.Dims, c.MaxFlows, flow.Seed{rand.Uint64(), rand.Uint64()}),
 	}
 }
@@ -101,7 +101,7 @@ func newRun(c *Config, o outlets) *run {
 // begin is called when the source counts.
 func (r *run) begin(from opened) {
 	c, now := r.c, r.c.Env.Now()
-	r.opened, r.rate = from, rateLayer(c.Count, from.cand.Backend.Layers)
+	r.opened, r.rate = from, rateLayer(c.Layer, from.cand.Backend.Layers)
 	r.progress = pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now}
 	if from.clock == registry.ClockWall {
 		r.start, r.end, r.intervalStart = now, now, now
@@ -157,7 +157,7 @@ func (r *run) loopWall(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return r.finish(uncut)
-		case <-r.outlets.allFailed():
+		case <-r.workers.allFailed():
 			return r.finish(uncut)
 		case <-wake:
 		case <-r.c.ReportNow:
@@ -215,7 +215,7 @@ func (r *run) loopSource(ctx context.Context) error {
 	defer close(stop)
 	go func() {
 		select {
-		case <-r.outlets.allFailed():
+		case <-r.workers.allFailed():
 			cancel()
 		case <-stop:
 		}
@@ -236,7 +236,7 @@ func (r *run) loopSource(ctx context.Context) error {
 func (r *run) collect(ctx context.Context) error {
 	b := r.batch
 	b.Start, b.End = r.end, time.Time{}
-	b.Other, b.Lost, b.LostBytesUnknown = flow.Counters{}, flow.Counters{}, false
+	b.Overflow, b.Lost, b.LostBytesUnknown = flow.Counters{}, flow.Counters{}, false
 	r.stages.begun = false
 	err := r.src.Collect(ctx, b)
 	if ferr := b.Flush(); ferr != nil && err == nil {
@@ -244,7 +244,7 @@ func (r *run) collect(ctx context.Context) error {
 	}
 	r.stages.begin(ctx) // there may have been no record
 	r.describe()
-	r.ledger.AddOther(b.Other)
+	r.ledger.AddOverflow(b.Overflow)
 	r.ledger.AddLost(b.Lost)
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
 	if b.End.IsZero() && r.clock == registry.ClockWall {

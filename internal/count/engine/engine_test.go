@@ -125,18 +125,18 @@ func TestCandidates(t *testing.T) {
 			{Name: "z", Backend: b, Config: src, Reason: "it is left"},
 			{Name: "later", Backend: b, Config: src, WhyNot: "costs more"},
 		}
-		c.RunnersUp = []flow.RunnerUp{{Backend: "unfit", Why: "egress is not seen"}}
+		c.Alternatives = []flow.Alternative{{Backend: "unfit", Why: "egress is not seen"}}
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		want := []flow.RunnerUp{
+		want := []flow.Alternative{
 			{Backend: "x", Why: "could not be opened: not supported: no tcx"},
 			{Backend: "y", Why: "could not be opened: needs root or cap_bpf"},
 			{Backend: "later", Why: "costs more"},
 			{Backend: "unfit", Why: "egress is not seen"},
 		}
-		if f := sink.final(t); f.Backend != "z" || f.Reason != "it is left" || !slices.Equal(f.RunnersUp, want) {
-			t.Errorf("backend %q, reason %q, runners-up %q", f.Backend, f.Reason, f.RunnersUp)
+		if f := sink.final(t); f.Backend != "z" || f.Reason != "it is left" || !slices.Equal(f.Alternatives, want) {
+			t.Errorf("backend %q, reason %q, runners-up %q", f.Backend, f.Reason, f.Alternatives)
 		}
 
 		// None opens: the remedy that the user can act on is the answer.
@@ -153,18 +153,18 @@ func TestCandidates(t *testing.T) {
 	})
 }
 
-// TestCountLayer: --count of a layer that the backend does not see is refused.
+// TestCountLayer: --layer of a layer that the backend does not see is refused.
 func TestCountLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := &counter{end: 1, endErr: io.EOF}, &recorder{}
 		c := config(src, sink)
 		c.Candidates[0].Backend.Layers = flow.LayerIP
-		c.Count = flow.LayerFrame
+		c.Layer = flow.LayerFrame
 		if err := Run(t.Context(), c); !errors.Is(err, registry.ErrUsage) {
 			t.Errorf("error %v", err)
 		}
 		c = config(src, &recorder{})
-		c.Count = flow.LayerIP
+		c.Layer = flow.LayerIP
 		if err := Run(t.Context(), c); err != nil {
 			t.Error(err)
 		}
@@ -181,8 +181,8 @@ func TestMaxFlows(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(t, sink, src)
-		if f := sink.final(t); len(f.Packed) > 4 || f.Other.Packets <= 20 || f.RetransmitSums.Other == 0 {
-			t.Errorf("%d rows, other %+v, retransmits %+v", len(f.Packed), f.Other, f.RetransmitSums)
+		if f := sink.final(t); len(f.Packed) > 4 || f.Overflow.Packets <= 20 || f.RetransmitSums.Overflow == 0 {
+			t.Errorf("%d rows, other %+v, retransmits %+v", len(f.Packed), f.Overflow, f.RetransmitSums)
 		}
 	})
 }

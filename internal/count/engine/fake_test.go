@@ -42,9 +42,9 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 		s.seen.Add(c)
 		s.again += r.Retransmits
 	}
-	b.Other = flow.Counters{Packets: 1, Bytes: 10, FrameBytes: 24}
+	b.Overflow = flow.Counters{Packets: 1, Bytes: 10, FrameBytes: 24}
 	b.Lost = flow.Counters{Packets: 1, Bytes: 5, FrameBytes: 19}
-	s.seen.Add(b.Other)
+	s.seen.Add(b.Overflow)
 	s.seen.Add(b.Lost)
 	if s.collects == s.end {
 		return s.endErr
@@ -124,7 +124,7 @@ func check(t *testing.T, sink *recorder, src *counter) {
 	var again uint64
 	for i, r := range sink.reports {
 		var sum flow.Counters
-		left := r.RetransmitSums.Total - r.RetransmitSums.Rest - r.RetransmitSums.Other
+		left := r.RetransmitSums.Total - r.RetransmitSums.Rest - r.RetransmitSums.Overflow
 		for row := range r.Rows() {
 			sum.Add(row.Counters)
 			left -= row.Retransmits
@@ -132,11 +132,11 @@ func check(t *testing.T, sink *recorder, src *counter) {
 		if left != 0 {
 			t.Errorf("report %d: retransmits %+v, of rows %v", i, r.RetransmitSums, r.Retransmits)
 		}
-		for _, c := range []flow.Counters{r.Rest, r.Other, r.Lost} {
+		for _, c := range []flow.Counters{r.Rest, r.Overflow, r.Lost} {
 			sum.Add(c)
 		}
 		if sum != r.Total {
-			t.Errorf("report %d: rows + rest + other + lost = %+v, total %+v", i, sum, r.Total)
+			t.Errorf("report %d: rows + rest + overflow + lost = %+v, total %+v", i, sum, r.Total)
 		}
 		if !r.Final {
 			intervals.Add(r.Total)

@@ -11,10 +11,10 @@ import (
 
 // opened is the source that was taken.
 type opened struct {
-	src       registry.Source
-	cand      Candidate
-	clock     registry.Clock
-	runnersUp []flow.RunnerUp
+	src          registry.Source
+	cand         Candidate
+	clock        registry.Clock
+	alternatives []flow.Alternative
 }
 
 // open tries the candidates in order. An explicitly named backend is the only
@@ -22,21 +22,21 @@ type opened struct {
 func (r *run) open(ctx context.Context) (opened, error) {
 	c := r.c
 	var failed []error
-	var runnersUp []flow.RunnerUp
+	var alternatives []flow.Alternative
 	for i, cand := range c.Candidates {
 		err := r.openStages(ctx, cand)
 		if err == nil {
 			var src registry.Source
 			if src, err = openOne(ctx, c, cand); err == nil {
 				for _, later := range c.Candidates[i+1:] {
-					runnersUp = append(runnersUp, flow.RunnerUp{Backend: later.Name, Why: later.WhyNot})
+					alternatives = append(alternatives, flow.Alternative{Backend: later.Name, Why: later.WhyNot})
 				}
-				return opened{src, cand, cand.Backend.ClockOf(cand.Config), append(runnersUp, c.RunnersUp...)}, nil
+				return opened{src, cand, cand.Backend.ClockOf(cand.Config), append(alternatives, c.Alternatives...)}, nil
 			}
 		}
 		err = errors.Join(append([]error{err}, r.stages.close()...)...)
 		r.stages = stages{}
-		runnersUp = append(runnersUp, flow.RunnerUp{Backend: cand.Name, Why: "could not be opened: " + err.Error()})
+		alternatives = append(alternatives, flow.Alternative{Backend: cand.Name, Why: "could not be opened: " + err.Error()})
 		err = fmt.Errorf("backend %s: %w", cand.Name, err)
 		c.Env.Debugf("%v", err)
 		failed = append(failed, err)
@@ -56,8 +56,8 @@ func (r *run) open(ctx context.Context) (opened, error) {
 }
 
 func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, error) {
-	if c.Count != 0 && cand.Backend.Layers&c.Count == 0 {
-		return nil, fmt.Errorf("%w: --count=%s: this backend does not see that layer", registry.ErrUsage, c.Count)
+	if c.Layer != 0 && cand.Backend.Layers&c.Layer == 0 {
+		return nil, fmt.Errorf("%w: --layer=%s: this backend does not see that layer", registry.ErrUsage, c.Layer)
 	}
 	env := c.Env
 	env.MaxFlows = c.MaxFlows

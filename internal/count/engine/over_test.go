@@ -59,7 +59,7 @@ func TestOver(t *testing.T) {
 func TestOverOnce(t *testing.T) {
 	r := &run{c: &Config{Over: []Threshold{{Of: MeasureTotalPackets, Limit: 10}}}, start: time.Now()}
 	r.end = r.start.Add(time.Second)
-	r.ledger = newRun(&Config{MaxFlows: 10}, outlets{}).ledger
+	r.ledger = newRun(&Config{MaxFlows: 10}, workers{}).ledger
 	on := registry.Attachment{StackedOn: map[uint32][]uint32{2: {1}}}
 	for _, n := range []uint64{6, 5} {
 		recs := []flow.Record{record(1, n), record(2, n)}

@@ -11,8 +11,8 @@ import (
 func (r *run) interval() {
 	empty := !r.end.After(r.intervalStart) && r.ledger.Sums(ledger.Interval).Total.IsZero()
 	if wantsIntervals(r.c.Outputs) && !empty {
-		rep := r.report(ledger.Interval, r.outlets.top(registry.WhenInterval))
-		r.outlets.interval(rep, r.clock == registry.ClockSource)
+		rep := r.report(ledger.Interval, r.workers.top(registry.WhenInterval))
+		r.workers.interval(rep, r.clock == registry.ClockSource)
 		r.intervalStart = r.end
 		r.ledger.EndInterval()
 		r.links.endInterval()
@@ -23,9 +23,9 @@ func (r *run) interval() {
 func (r *run) final() {
 	r.ledger.EndInterval()
 	r.links.endInterval()
-	rep := r.report(ledger.Run, r.outlets.top(registry.WhenFinal))
+	rep := r.report(ledger.Run, r.workers.top(registry.WhenFinal))
 	rep.Final = true
-	r.outlets.final(rep)
+	r.workers.final(rep)
 }
 
 func (r *run) report(span ledger.Span, top int) *flow.Report {
@@ -33,7 +33,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	a := &r.attachment
 	sel := r.ledger.Select(span, top, r.c.Sort.order(span == ledger.Run, r.rate, r.ledger.RetransmitsOf(span)))
 	rep := &flow.Report{
-		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, RunnersUp: r.runnersUp,
+		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, Alternatives: r.alternatives,
 		Interfaces: a.Interfaces, Notes: a.Notes, PacketsInexact: a.PacketsInexact,
 		Start: r.intervalStart, End: r.end,
 		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate,

@@ -10,15 +10,15 @@ import (
 
 // Table adds up packets by flow. It is one goroutine's at a time. Rows lie densely; an open-addressing index of 64-bit
 // words (upper half of the hash, row number) finds them. A flow for which there is no
-// room takes the place of a small one, which is summed up in other: nothing is lost, and
+// budget takes the place of a small one, which is summed up in other: nothing is lost, and
 // a large flow that begins late is found.
 type Table struct {
-	room  *Room
-	seed  flow.Seed
-	index []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
-	rows  []row
-	hand  int // where to look for a small flow next
-	other flow.Counters
+	budget *Budget
+	seed   flow.Seed
+	index  []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
+	rows   []row
+	hand   int // where to look for a small flow next
+	other  flow.Counters
 }
 
 type row struct {
@@ -30,8 +30,8 @@ type row struct {
 const minIndex = 1 << 10
 
 // New returns an empty table.
-func New(r *Room) *Table {
-	return &Table{room: r, seed: flow.Seed{rand.Uint64(), rand.Uint64()}, index: make([]uint64, minIndex)}
+func New(r *Budget) *Table {
+	return &Table{budget: r, seed: flow.Seed{rand.Uint64(), rand.Uint64()}, index: make([]uint64, minIndex)}
 }
 
 // Add counts a packet, or several.
@@ -58,7 +58,7 @@ func (f *Table) Add(r *flow.Record) {
 func (f *Table) insert(r *flow.Record, h, free uint64) {
 	n := len(f.rows)
 	switch {
-	case f.room.take():
+	case f.budget.acquire():
 		f.rows = append(f.rows, row{})
 		if 2*(n+1) > len(f.index) {
 			f.grow()
@@ -124,14 +124,14 @@ func (f *Table) remove(hole uint64) {
 
 // Give hands everything to the batch, with these for First and Last of the records (Unix
 // nanoseconds), and forgets it.
-func (f *Table) Give(b *flow.Batch, first, last int64) {
-	f.room.free(len(f.rows))
+func (f *Table) Drain(b *flow.Batch, first, last int64) {
+	f.budget.release(len(f.rows))
 	for i := range f.rows {
 		r := b.Next()
 		r.Key, r.Counters = f.rows[i].key, f.rows[i].Counters
 		r.First, r.Last = first, last
 	}
-	b.Other.Add(f.other)
+	b.Overflow.Add(f.other)
 	f.other = flow.Counters{}
 	switch n := len(f.rows); {
 	case cap(f.rows) > minIndex && n < cap(f.rows)/8: // the ring next to it may need the memory now
@@ -143,24 +143,24 @@ func (f *Table) Give(b *flow.Batch, first, last int64) {
 	f.hand = 0
 }
 
-// Room is how many flows there may be, over several tables that may be used concurrently.
-type Room struct {
+// Budget is how many flows there may be, over several tables that may be used concurrently.
+type Budget struct {
 	left atomic.Int64
 	half int64
 	wake chan struct{} // gets a value when half of it is taken
 }
 
-// NewRoom returns room for n flows.
-func NewRoom(n int) *Room {
-	r := &Room{half: int64(n / 2), wake: make(chan struct{}, 1)}
+// NewBudget returns budget for n flows.
+func NewBudget(n int) *Budget {
+	r := &Budget{half: int64(n / 2), wake: make(chan struct{}, 1)}
 	r.left.Store(int64(max(n, 1)))
 	return r
 }
 
-// Wake has a value when half of the room is taken.
-func (r *Room) Wake() <-chan struct{} { return r.wake }
+// Wake has a value when half of the budget is taken.
+func (r *Budget) Wake() <-chan struct{} { return r.wake }
 
-func (r *Room) take() bool {
+func (r *Budget) acquire() bool {
 	left := r.left.Add(-1)
 	if left < 0 {
 		r.left.Add(1)
@@ -174,4 +174,4 @@ func (r *Room) take() bool {
 	return left >= 0
 }
 
-func (r *Room) free(n int) { r.left.Add(int64(n)) }
+func (r *Budget) release(n int) { r.left.Add(int64(n)) }

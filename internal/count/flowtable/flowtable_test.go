@@ -7,11 +7,11 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// TestTable counts many flows in little room. None may be lost, wherever it is counted.
+// TestTable counts many flows in little budget. None may be lost, wherever it is counted.
 func TestTable(t *testing.T) {
 	const maxFlows, packets, elephants = 8000, 300_000, 10
-	room := NewRoom(maxFlows)
-	rings := []*Table{New(room), New(room), New(room)}
+	budget := NewBudget(maxFlows)
+	rings := []*Table{New(budget), New(budget), New(budget)}
 	random := rand.New(rand.NewPCG(1, 2))
 	want, sum := map[flow.Packed]flow.Counters{}, flow.Counters{}
 	large := map[flow.Packed]uint64{}
@@ -35,9 +35,9 @@ func TestTable(t *testing.T) {
 			sum.Add(r.Counters)
 		}
 		select {
-		case <-room.Wake():
+		case <-budget.Wake():
 		default:
-			t.Error("there is no room left, and nobody is woken")
+			t.Error("there is no budget left, and nobody is woken")
 		}
 		records := 0
 		var got flow.Counters
@@ -55,15 +55,15 @@ func TestTable(t *testing.T) {
 			return nil
 		})
 		for _, f := range rings {
-			f.Give(b, 5, 7)
+			f.Drain(b, 5, 7)
 		}
 		if err := b.Flush(); err != nil {
 			t.Fatal(err)
 		}
 		if records != maxFlows {
-			t.Errorf("epoch %d: %d records with room for %d", epoch, records, maxFlows)
+			t.Errorf("epoch %d: %d records with budget for %d", epoch, records, maxFlows)
 		}
-		got.Add(b.Other)
+		got.Add(b.Overflow)
 		if got != sum {
 			t.Errorf("epoch %d: counted %+v of %+v", epoch, got, sum)
 		}
@@ -75,16 +75,16 @@ func TestTable(t *testing.T) {
 				t.Errorf("epoch %d: of %d packets of a large flow %d are in its row", epoch, want[k].Packets, n)
 			}
 		}
-		if left := room.left.Load(); left != maxFlows {
-			t.Errorf("epoch %d: room for %d flows is left of %d", epoch, left, maxFlows)
+		if left := budget.left.Load(); left != maxFlows {
+			t.Errorf("epoch %d: budget for %d flows is left of %d", epoch, left, maxFlows)
 		}
 	}
 }
 
-// TestExact counts flows that have all the room that they need.
+// TestExact counts flows that have all the budget that they need.
 func TestExact(t *testing.T) {
 	const n = 50_000
-	f := New(NewRoom(n))
+	f := New(NewBudget(n))
 	var r flow.Record
 	for i := range 3 * n {
 		r.Key.L4, r.Counters = uint32(i%n), flow.Counters{Packets: 1, Bytes: uint64(i % n), FrameBytes: 60}
@@ -101,12 +101,12 @@ func TestExact(t *testing.T) {
 			}
 			return nil
 		})
-		f.Give(b, 0, 0)
+		f.Drain(b, 0, 0)
 		if err := b.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if seen != n && seen != 0 || !b.Other.IsZero() {
-			t.Errorf("%d flows, other %+v", seen, b.Other)
+		if seen != n && seen != 0 || !b.Overflow.IsZero() {
+			t.Errorf("%d flows, other %+v", seen, b.Overflow)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func BenchmarkAdd(b *testing.B) {
 			name = "64k"
 		}
 		b.Run(name, func(b *testing.B) {
-			f := New(NewRoom(1 << 17))
+			f := New(NewBudget(1 << 17))
 			r := flow.Record{Counters: flow.Counters{Packets: 1, Bytes: 46, FrameBytes: 60}}
 			for i := range uint32(n) {
 				r.Key.L4 = i

@@ -36,8 +36,8 @@ func (l *Ledger) fold() {
 		kept++
 	}
 	l.rows.n = kept
-	l.sums[Interval].Other.Add(interval)
-	l.sums[Run].Other.Add(run)
+	l.sums[Interval].Overflow.Add(interval)
+	l.sums[Run].Overflow.Add(run)
 	l.reindex(len(l.index))
 }
 

@@ -1,7 +1,7 @@
 // Package ledger adds up what a source counted: per row, for the interval and
 // for the run, in bounded memory, so that
 //
-//	total == sum(rows) + other + lost
+//	total == sum(rows) + overflow + lost
 //
 // holds for every interval and for the run, to the byte.
 package ledger
@@ -68,11 +68,11 @@ func (l *Ledger) Owners() iter.Seq[uint32] {
 	}
 }
 
-// AddOther adds what a source counted without a flow.
-func (l *Ledger) AddOther(c flow.Counters) {
+// AddOverflow adds what a source counted without a flow.
+func (l *Ledger) AddOverflow(c flow.Counters) {
 	for i := range l.sums {
 		l.sums[i].Total.Add(c)
-		l.sums[i].Other.Add(c)
+		l.sums[i].Overflow.Add(c)
 	}
 }
 

@@ -30,7 +30,7 @@ func byBytes(s Span) Order {
 	}
 }
 
-// conserved fails unless total == rows + rest + other + lost over the span.
+// conserved fails unless total == rows + rest + overflow + lost over the span.
 func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 	t.Helper()
 	sel := l.Select(s, top, byBytes(s))
@@ -51,10 +51,10 @@ func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 		t.Fatalf("top %d of %d rows gave %d", top, sel.Count, len(sel.Rows))
 	}
 	got.Add(sel.Rest)
-	got.Add(sums.Other)
+	got.Add(sums.Overflow)
 	got.Add(sums.Lost)
 	if got != sums.Total {
-		t.Fatalf("rows + rest + other + lost = %+v, total %+v", got, sums.Total)
+		t.Fatalf("rows + rest + overflow + lost = %+v, total %+v", got, sums.Total)
 	}
 	return sel
 }
@@ -78,7 +78,7 @@ func TestAgainstMap(t *testing.T) {
 					want[r.Key] = c
 				}
 				l.Merge(recs)
-				l.AddOther(flow.Counters{Packets: 3, Bytes: 100})
+				l.AddOverflow(flow.Counters{Packets: 3, Bytes: 100})
 				l.AddLost(flow.Counters{Packets: 1})
 				conserved(t, l, Interval, 10)
 				intervals.Add(l.Sums(Interval).Total)
@@ -135,7 +135,7 @@ func TestBound(t *testing.T) {
 					t.Errorf("elephant %d has %d packets, want 3000", e, got)
 				}
 			}
-			if l.Sums(Run).Other.IsZero() {
+			if l.Sums(Run).Overflow.IsZero() {
 				t.Error("nothing was folded: the test floods nothing")
 			}
 		})

@@ -31,7 +31,7 @@ func (t *retransmits) fold(key flow.Packed) {
 		return
 	}
 	for s := range n {
-		t.sums[s].Other += n[s]
+		t.sums[s].Overflow += n[s]
 	}
 	delete(t.rows, key)
 }

@@ -30,7 +30,7 @@ func checkRetransmits(t *testing.T, l *Ledger, s Span, top int, want flow.Retran
 	if sel.Retransmits != want {
 		t.Errorf("retransmits %+v, want %+v", sel.Retransmits, want)
 	}
-	sum, rows := sel.Retransmits.Rest+sel.Retransmits.Other, l.Retransmits(s)
+	sum, rows := sel.Retransmits.Rest+sel.Retransmits.Overflow, l.Retransmits(s)
 	for _, row := range sel.Rows {
 		sum += rows[row.Key]
 	}
@@ -66,10 +66,10 @@ func TestRetransmits(t *testing.T) {
 	if got := l.Retransmits(Run); len(got) != 0 {
 		t.Errorf("of a row that was folded: %v", got)
 	}
-	checkRetransmits(t, l, Interval, 0, flow.RetransmitSums{Total: 1, Other: 1})
+	checkRetransmits(t, l, Interval, 0, flow.RetransmitSums{Total: 1, Overflow: 1})
 	l.Merge([]flow.Record{again(1, 10, 9000, 4)}) // it comes back
 	l.EndInterval()
-	checkRetransmits(t, l, Run, 0, flow.RetransmitSums{Total: 10, Other: 6})
+	checkRetransmits(t, l, Run, 0, flow.RetransmitSums{Total: 10, Overflow: 6})
 }
 
 // TestRetransmitsAlone: a row of which an interval has nothing else is there all the same.

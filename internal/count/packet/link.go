@@ -72,7 +72,7 @@ func ipVersion(d []byte) flow.EtherType {
 // arp sets the addresses and the operation of ARP with Ethernet and IPv4
 // addresses (RFC 826); of any other ARP it sets nothing.
 func arp(d []byte, k *flow.Packed) {
-	k.L4Kind = flow.L4Sub
+	k.L4Kind = flow.L4Subtype
 	if len(d) < arpLen {
 		return
 	}

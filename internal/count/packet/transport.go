@@ -16,22 +16,22 @@ func transport(d []byte, k *flow.Packed) {
 			k.L4 = binary.BigEndian.Uint32(d) // as flow.Ports packs them
 		}
 	case flow.ICMP, flow.ICMPv6:
-		k.L4Kind = flow.L4Sub
+		k.L4Kind = flow.L4Subtype
 		if len(d) >= 2 {
 			k.L4 = uint32(binary.BigEndian.Uint16(d)) // type, code
 		}
 	case flow.GRE:
-		k.L4Kind = flow.L4Sub
+		k.L4Kind = flow.L4Subtype
 		if len(d) >= 4 {
 			k.L4 = uint32(binary.BigEndian.Uint16(d[2:])) // protocol type
 		}
 	case flow.ESP:
-		k.L4Kind = flow.L4Sub
+		k.L4Kind = flow.L4Subtype
 		if len(d) >= 4 {
 			k.L4 = binary.BigEndian.Uint32(d) // SPI
 		}
 	case flow.AH:
-		k.L4Kind = flow.L4Sub
+		k.L4Kind = flow.L4Subtype
 		// In IPv6 it is an extension header: here, it is the ninth.
 		if k.Family == flow.FamilyIPv4 && len(d) >= 8 {
 			k.L4 = binary.BigEndian.Uint32(d[4:]) // SPI

@@ -37,7 +37,7 @@ func (t *Table) Collect(b *flow.Batch) error {
 		if t.opts.NoFrames {
 			other.FrameBytes, lost.FrameBytes = 0, 0
 		}
-		b.Other.Add(other)
+		b.Overflow.Add(other)
 		b.Lost.Add(lost)
 		b.LostBytesUnknown = b.LostBytesUnknown || !lost.IsZero()
 		t.evictions += s.Evictions

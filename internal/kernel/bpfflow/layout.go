@@ -135,14 +135,14 @@ func (s *keyWide) decode(k *flow.Packed) {
 		copy(k.Dst[:4], s.Addrs[16:])
 	case kindARP:
 		k.EtherType = flow.EtherTypeARP
-		k.L4, k.L4Kind = l4, flow.L4Sub
+		k.L4, k.L4Kind = l4, flow.L4Subtype
 		k.Family = flow.FamilyIPv4
 		copy(k.Src[:4], s.Addrs[:])
 		copy(k.Dst[:4], s.Addrs[16:])
 	case kindEth:
 		k.EtherType = flow.EtherType(l4)
 		if k.EtherType == flow.EtherTypeARP { // as flow.Pack has it, whatever the ARP
-			k.L4Kind = flow.L4Sub
+			k.L4Kind = flow.L4Subtype
 		}
 	}
 }
@@ -165,8 +165,8 @@ func l4Kind(p flow.Proto) flow.L4Kind {
 	switch {
 	case p.HasPorts():
 		return flow.L4Ports
-	case p.HasSub():
-		return flow.L4Sub
+	case p.HasSubtype():
+		return flow.L4Subtype
 	}
 	return flow.L4None
 }

@@ -9,7 +9,7 @@ type Document struct {
 	Start     []int64     `json:"start"` // Unix milliseconds
 	End       []int64     `json:"end"`
 	Total     Volumes     `json:"total"`
-	Other     Volumes     `json:"other"`
+	Overflow  Volumes     `json:"overflow"`
 	Lost      Volumes     `json:"lost"`
 	By        []Breakdown `json:"by"`
 }
@@ -41,13 +41,13 @@ func (s *Series) Document(by ...string) Document {
 	n := len(s.points)
 	d := Document{
 		RateLayer: s.layer.String(), Start: make([]int64, n), End: make([]int64, n),
-		Total: newVolumes(n), Other: newVolumes(n), Lost: newVolumes(n), By: []Breakdown{},
+		Total: newVolumes(n), Overflow: newVolumes(n), Lost: newVolumes(n), By: []Breakdown{},
 	}
 	s.place(d.Start, d.End)
 	for i := range s.points {
 		p := &s.points[i]
 		d.Total.set(i, p.total)
-		d.Other.set(i, p.other)
+		d.Overflow.set(i, p.overflow)
 		d.Lost.set(i, p.lost)
 	}
 	there := s.there()

@@ -51,10 +51,10 @@ func (v *volume) add(o volume) {
 
 // point is what was counted in a span of time.
 type point struct {
-	start, end         time.Time
-	intervals          int
-	total, other, lost volume
-	tops               [breakdowns][]share
+	start, end            time.Time
+	intervals             int
+	total, overflow, lost volume
+	tops                  [breakdowns][]share
 }
 
 type share struct {
@@ -78,7 +78,7 @@ func (s *Series) Add(r *flow.Report) {
 	s.run = r.Run.Total
 	p := point{
 		start: r.Start, end: r.End, intervals: 1,
-		total: s.volume(r.Total), other: s.volume(r.Other), lost: s.volume(r.Lost),
+		total: s.volume(r.Total), overflow: s.volume(r.Overflow), lost: s.volume(r.Lost),
 	}
 	for i := range s.scratch {
 		if s.scratch[i] == nil {
@@ -177,7 +177,7 @@ func (p *point) merge(o *point) {
 	p.end = o.end
 	p.intervals += o.intervals
 	p.total.add(o.total)
-	p.other.add(o.other)
+	p.overflow.add(o.overflow)
 	p.lost.add(o.lost)
 	for i := range p.tops {
 		m := map[key]volume{}

@@ -37,8 +37,8 @@ func (r *run) interval(packets map[string]uint64, other uint64) *flow.Report {
 		rep.Packed = append(rep.Packed, &flow.PackedRow{Key: flow.Pack(k), Delta: c, Total: c})
 		rep.Total.Add(c)
 	}
-	rep.Other = flow.Counters{Packets: other, Bytes: 50 * other, FrameBytes: 64 * other}
-	rep.Total.Add(rep.Other)
+	rep.Overflow = flow.Counters{Packets: other, Bytes: 50 * other, FrameBytes: 64 * other}
+	rep.Total.Add(rep.Overflow)
 	r.total.Add(rep.Total)
 	rep.Run.Total = r.total
 	return rep
@@ -63,7 +63,7 @@ func checkSums(t *testing.T, d Document, want flow.Counters) {
 			t.Fatalf("point %d is from %d to %d, the one before ends at %d", i, d.Start[i], d.End[i], d.End[max(i, 1)-1])
 		}
 		for _, by := range d.By {
-			sum := d.Other.Packets[i] + d.Lost.Packets[i]
+			sum := d.Overflow.Packets[i] + d.Lost.Packets[i]
 			for _, top := range by.Top {
 				sum += top.Packets[i]
 			}

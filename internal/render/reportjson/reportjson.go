@@ -49,8 +49,8 @@ func (e *encoder) head(r *flow.Report) {
 	if r.Reason != "" {
 		e.key("reason").string(r.Reason)
 	}
-	if len(r.RunnersUp) > 0 {
-		e.runnersUp(r.RunnersUp)
+	if len(r.Alternatives) > 0 {
+		e.alternatives(r.Alternatives)
 	}
 	e.key("interfaces").open('[')
 	for i := range r.Interfaces {
@@ -78,7 +78,7 @@ func (e *encoder) head(r *flow.Report) {
 	}
 	again := &r.RetransmitSums
 	e.sum("total", sum{Counters: r.Total, retransmits: again.Total})
-	e.sum("other", sum{Counters: r.Other, retransmits: again.Other})
+	e.sum("overflow", sum{Counters: r.Overflow, retransmits: again.Overflow})
 	e.sum("lost", sum{Counters: r.Lost, bytesUnknown: r.LostBytesUnknown})
 	e.sum("rest", sum{Counters: r.Rest, retransmits: again.Rest})
 	if r.Links != nil {
@@ -88,8 +88,8 @@ func (e *encoder) head(r *flow.Report) {
 	e.key("flow_count").uint(uint64(r.FlowCount))
 }
 
-func (e *encoder) runnersUp(all []flow.RunnerUp) {
-	e.key("runners_up").open('[')
+func (e *encoder) alternatives(all []flow.Alternative) {
+	e.key("alternatives").open('[')
 	for _, u := range all {
 		e.element().open('{')
 		e.key("backend").string(u.Backend)
@@ -213,15 +213,15 @@ func (e *encoder) row(r *flow.Report, row *flow.Row) {
 func (e *encoder) sub(has rowfields.Set, row *flow.Row) {
 	switch {
 	case has.Has(rowfields.ICMP):
-		e.key("icmp_type").uint(uint64(row.Sub >> 8 & 0xff))
-		e.key("icmp_code").uint(uint64(row.Sub & 0xff))
+		e.key("icmp_type").uint(uint64(row.Subtype >> 8 & 0xff))
+		e.key("icmp_code").uint(uint64(row.Subtype & 0xff))
 	case has.Has(rowfields.SPI):
-		e.key("spi").uint(uint64(row.Sub))
+		e.key("spi").uint(uint64(row.Subtype))
 	case has.Has(rowfields.GREProto):
-		e.key("gre_proto").hex16(uint16(row.Sub))
+		e.key("gre_proto").hex16(uint16(row.Subtype))
 	case has.Has(rowfields.ARPOp):
-		e.key("arp_op").uint(uint64(row.Sub))
-	case has.Has(rowfields.Sub):
-		e.key("sub").uint(uint64(row.Sub))
+		e.key("arp_op").uint(uint64(row.Subtype))
+	case has.Has(rowfields.Subtype):
+		e.key("subtype").uint(uint64(row.Subtype))
 	}
 }

@@ -18,9 +18,9 @@ import (
 
 // The fields in the order of the schema.
 var (
-	reportFields = strings.Fields(`schema final seq backend attach reason runners_up interfaces start end duration_s by rate_layer
-		packets_exact notes total other lost rest links link_total flow_count flows`)
-	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op sub ethertype vlan
+	reportFields = strings.Fields(`schema final seq backend attach reason alternatives interfaces start end duration_s by rate_layer
+		packets_exact notes total overflow lost rest links link_total flow_count flows`)
+	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op subtype ethertype vlan
 		direction iface packets bytes frame_bytes retransmits bps pps first last pid comm uid cgroup_id cgroup container match netns`)
 )
 
@@ -37,7 +37,7 @@ type jsonSum struct {
 	Retransmits *uint64
 }
 
-type jsonRunnerUp struct{ Backend, Reason string }
+type jsonAlternative struct{ Backend, Reason string }
 
 type jsonLink struct {
 	Iface *string
@@ -47,23 +47,23 @@ type jsonLink struct {
 }
 
 type jsonReport struct {
-	Schema                   string
-	Final                    *bool
-	Seq                      uint64
-	Backend, Attach, Reason  string
-	RunnersUp                []jsonRunnerUp `json:"runners_up"`
-	Interfaces               []string
-	Start, End               time.Time
-	DurationS                *float64 `json:"duration_s"`
-	By                       []string
-	RateLayer                string `json:"rate_layer"`
-	PacketsExact             *bool  `json:"packets_exact"`
-	Notes                    []string
-	Total, Other, Lost, Rest *jsonSum
-	Links                    []jsonLink
-	LinkTotal                *jsonCounters `json:"link_total"`
-	FlowCount                *int          `json:"flow_count"`
-	Flows                    []json.RawMessage
+	Schema                      string
+	Final                       *bool
+	Seq                         uint64
+	Backend, Attach, Reason     string
+	Alternatives                []jsonAlternative `json:"alternatives"`
+	Interfaces                  []string
+	Start, End                  time.Time
+	DurationS                   *float64 `json:"duration_s"`
+	By                          []string
+	RateLayer                   string `json:"rate_layer"`
+	PacketsExact                *bool  `json:"packets_exact"`
+	Notes                       []string
+	Total, Overflow, Lost, Rest *jsonSum
+	Links                       []jsonLink
+	LinkTotal                   *jsonCounters `json:"link_total"`
+	FlowCount                   *int          `json:"flow_count"`
+	Flows                       []json.RawMessage
 }
 
 type jsonFlow struct {
@@ -76,7 +76,7 @@ type jsonFlow struct {
 	SPI       uint32
 	GREProto  string `json:"gre_proto"`
 	ARPOp     uint32 `json:"arp_op"`
-	Sub       uint32
+	Subtype   uint32
 	EtherType string
 	VLAN      uint16
 	Direction string
@@ -136,7 +136,7 @@ func TestReadsBack(t *testing.T) {
 			}
 			switch {
 			case got.Schema != "pktstat.report/v1", *got.Final != r.Final, got.Seq != r.Seq,
-				!slices.EqualFunc(got.RunnersUp, r.RunnersUp, func(g jsonRunnerUp, w flow.RunnerUp) bool {
+				!slices.EqualFunc(got.Alternatives, r.Alternatives, func(g jsonAlternative, w flow.Alternative) bool {
 					return g.Backend == w.Backend && g.Reason == w.Why
 				}),
 				got.Backend != r.Backend, got.Attach != r.Attach, got.Reason != r.Reason,
@@ -153,7 +153,7 @@ func TestReadsBack(t *testing.T) {
 			checkLinks(t, g.Name, r, &got)
 
 			sum := counters(&got.Rest.jsonCounters)
-			sum.Add(counters(&got.Other.jsonCounters))
+			sum.Add(counters(&got.Overflow.jsonCounters))
 			sum.Add(counters(&got.Lost.jsonCounters))
 			checkRetransmits(t, g.Name, r, &got)
 			i := 0
@@ -165,7 +165,7 @@ func TestReadsBack(t *testing.T) {
 				t.Errorf("%s: %d flows, want %d", g.Name, len(got.Flows), i)
 			}
 			if total := counters(&got.Total.jsonCounters); sum != total {
-				t.Errorf("%s: flows + rest + other + lost = %v, total %v", g.Name, sum, total)
+				t.Errorf("%s: flows + rest + overflow + lost = %v, total %v", g.Name, sum, total)
 			}
 		}
 	}
@@ -182,7 +182,7 @@ func checkRetransmits(t *testing.T, name string, r *flow.Report, got *jsonReport
 	for what, c := range map[string]struct {
 		got  *jsonSum
 		want uint64
-	}{"total": {got.Total, again.Total}, "other": {got.Other, again.Other}, "lost": {got.Lost, 0}, "rest": {got.Rest, again.Rest}} {
+	}{"total": {got.Total, again.Total}, "overflow": {got.Overflow, again.Overflow}, "lost": {got.Lost, 0}, "rest": {got.Rest, again.Rest}} {
 		n := c.got.Retransmits
 		if (n != nil) != (c.want != 0) || n != nil && *n != c.want {
 			t.Errorf("%s: retransmits of %s are %v, want %d", name, what, n, c.want)
@@ -223,9 +223,9 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 		Proto: k.Proto, Dir: map[string]flow.Direction{"ingress": flow.Ingress, "egress": flow.Egress}[f.Direction],
 		VLAN: f.VLAN, NetNS: f.NetNS,
 	}
-	got.Sub = f.SPI | f.ARPOp | f.Sub | uint32(hex(t, f.GREProto))
+	got.Subtype = f.SPI | f.ARPOp | f.Subtype | uint32(hex(t, f.GREProto))
 	if f.ICMPType != nil {
-		got.Sub = uint32(*f.ICMPType)<<8 | uint32(*f.ICMPCode)
+		got.Subtype = uint32(*f.ICMPType)<<8 | uint32(*f.ICMPCode)
 	}
 	switch f.Proto {
 	case "ARP":

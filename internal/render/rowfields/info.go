@@ -12,20 +12,20 @@ import (
 func (s Set) Info(r *flow.Row) string {
 	switch {
 	case s.Has(ICMP):
-		return icmpInfo(r.Proto, uint8(r.Sub>>8), uint8(r.Sub))
+		return icmpInfo(r.Proto, uint8(r.Subtype>>8), uint8(r.Subtype))
 	case s.Has(SPI):
-		return fmt.Sprintf("spi 0x%08x", r.Sub)
+		return fmt.Sprintf("spi 0x%08x", r.Subtype)
 	case s.Has(GREProto):
-		return etherTypeInfo(flow.EtherType(r.Sub))
+		return etherTypeInfo(flow.EtherType(r.Subtype))
 	case s.Has(ARPOp):
-		if name := arpOps[r.Sub]; name != "" {
+		if name := arpOps[r.Subtype]; name != "" {
 			return name
 		}
-		return fmt.Sprintf("op %d", r.Sub)
+		return fmt.Sprintf("op %d", r.Subtype)
 	case s.Has(EtherType):
 		return etherTypeInfo(r.EtherType)
-	case s.Has(Sub):
-		return fmt.Sprintf("sub 0x%x", r.Sub)
+	case s.Has(Subtype):
+		return fmt.Sprintf("subtype 0x%x", r.Subtype)
 	}
 	return ""
 }

@@ -24,7 +24,7 @@ const (
 	SPI
 	GREProto
 	ARPOp
-	Sub // of a row that is not grouped by protocol: nobody can tell what it is
+	Subtype // of a row that is not grouped by protocol: nobody can tell what it is
 	VLAN
 	Dir
 	Iface
@@ -59,7 +59,7 @@ func Of(dims flow.Dims, r *flow.Row) Set {
 	add(flow.DimDstPort, r.Dst.Port() != 0, DstPort)
 	add(flow.DimProto, true, Proto)
 	add(flow.DimProto, r.EtherType != 0 && r.Protocol() == "ETH", EtherType)
-	if dims.Has(flow.DimSub) {
+	if dims.Has(flow.DimSubtype) {
 		s |= subField(dims, r)
 	}
 	add(flow.DimDir, r.Dir != flow.DirUnknown, Dir)
@@ -98,12 +98,12 @@ func ownerFields(dims flow.Dims, r *flow.Row) Set {
 func subField(dims flow.Dims, r *flow.Row) Set {
 	switch {
 	case !dims.Has(flow.DimProto):
-		if r.Sub != 0 {
-			return Sub
+		if r.Subtype != 0 {
+			return Subtype
 		}
 	case r.EtherType == 0 && r.Proto == flow.ICMP:
 		return ICMP
-	case r.Sub == 0:
+	case r.Subtype == 0:
 	case r.EtherType == flow.EtherTypeARP:
 		return ARPOp
 	case r.EtherType != 0:

@@ -40,13 +40,13 @@ func TestOf(t *testing.T) {
 		{"esp", with(key(v4, v4, flow.ESP), sub(0x1000)), flow.DimsFlow, addrs | SPI, "spi 0x00001000"},
 		{"ah cut short", key(v4, v4, flow.AH), flow.DimsFlow, addrs, ""},
 		{"gre", with(key(v4, v4, flow.GRE), sub(0x0800)), flow.DimsFlow, addrs | GREProto, "IPv4 0x0800"},
-		{"arp", with(key(v4, v4, 0), func(k *flow.Key) { k.EtherType, k.Sub = flow.EtherTypeARP, 1 }), flow.DimsFlow, addrs | ARPOp, "who-has"},
+		{"arp", with(key(v4, v4, 0), func(k *flow.Key) { k.EtherType, k.Subtype = flow.EtherTypeARP, 1 }), flow.DimsFlow, addrs | ARPOp, "who-has"},
 		{"arp of another kind", with(key("", "", 0), func(k *flow.Key) { k.EtherType = flow.EtherTypeARP }), flow.DimsFlow, Proto, ""},
 		{"arp by proto", with(key("", "", 0), func(k *flow.Key) { k.EtherType = flow.EtherTypeARP }), flow.DimProto, Proto, ""},
 		{"eth", with(key("", "", 0), func(k *flow.Key) { k.EtherType = 0x88cc }), flow.DimsFlow, Proto | EtherType, "LLDP 0x88cc"},
 		{"eth of unknown type", with(key("", "", 0), func(k *flow.Key) { k.EtherType = 0x1234 }), flow.DimsFlow, Proto | EtherType, "0x1234"},
 		{"by src", key("192.0.2.1:0", "0.0.0.0:0", 0), flow.DimSrc, Src, ""},
-		{"by sub without proto", with(key("", "", 0), sub(0x0800)), flow.DimSub, Sub, "sub 0x800"},
+		{"by sub without proto", with(key("", "", 0), sub(0x0800)), flow.DimSubtype, Subtype, "subtype 0x800"},
 		{"by ports only", with(key("", "", 0), func(k *flow.Key) {
 			k.Src = netip.AddrPortFrom(netip.Addr{}, 53)
 		}), flow.DimSrcPort | flow.DimDstPort, SrcPort, ""},
@@ -89,7 +89,7 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-func sub(v uint32) func(*flow.Key) { return func(k *flow.Key) { k.Sub = v } }
+func sub(v uint32) func(*flow.Key) { return func(k *flow.Key) { k.Subtype = v } }
 
 func TestIfaceName(t *testing.T) {
 	for _, c := range []struct {

@@ -354,9 +354,9 @@ const inert = `(() => {
 func hostileReport() *flow.Report {
 	r := sinktest.ManyFlows(len(hostile))
 	r.Backend, r.Attach, r.Reason, r.Notes = hostile[0], hostile[4], hostile[5], hostile
-	r.Interfaces, r.RunnersUp = nil, nil
+	r.Interfaces, r.Alternatives = nil, nil
 	for _, name := range hostile {
-		r.RunnersUp = append(r.RunnersUp, flow.RunnerUp{Backend: name, Why: name})
+		r.Alternatives = append(r.Alternatives, flow.Alternative{Backend: name, Why: name})
 	}
 	for i, p := range r.Packed {
 		p.Key.Ifindex = uint32(i + 1)

@@ -63,7 +63,7 @@ func (t *truth) record() (flow.Record, error) {
 	switch t.Proto {
 	case "ARP":
 		k.EtherType = flow.EtherTypeARP
-		k.Sub = uint32(t.ARPOp)
+		k.Subtype = uint32(t.ARPOp)
 	case "ETH":
 		n, err := number(t.EtherType)
 		if err != nil {
@@ -78,15 +78,15 @@ func (t *truth) record() (flow.Record, error) {
 		k.Proto = p
 		switch {
 		case p == flow.ICMP || p == flow.ICMPv6:
-			k.Sub = uint32(t.ICMPType)<<8 | uint32(t.ICMPCode)
+			k.Subtype = uint32(t.ICMPType)<<8 | uint32(t.ICMPCode)
 		case p == flow.ESP || p == flow.AH:
-			k.Sub = t.SPI
+			k.Subtype = t.SPI
 		case p == flow.GRE && t.GREProto != "":
 			n, err := number(t.GREProto)
 			if err != nil {
 				return flow.Record{}, fmt.Errorf("gre_proto: %w", err)
 			}
-			k.Sub = uint32(n)
+			k.Subtype = uint32(n)
 		}
 	}
 	return flow.Record{

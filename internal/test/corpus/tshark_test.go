@@ -127,7 +127,7 @@ func (p tsharkPacket) summary(c *Case) string {
 		if p.etherType() == flow.EtherTypeARP || len(p["arp.opcode"]) > 0 {
 			k.EtherType = flow.EtherTypeARP
 		}
-		k.Sub = uint32(p.first("arp.opcode"))
+		k.Subtype = uint32(p.first("arp.opcode"))
 		k.Src = netip.AddrPortFrom(p.addr("arp.src.proto_ipv4"), 0)
 		k.Dst = netip.AddrPortFrom(p.addr("arp.dst.proto_ipv4"), 0)
 	case want.EtherType != 0:
@@ -139,11 +139,11 @@ func (p tsharkPacket) summary(c *Case) string {
 	case want.Src.Addr().Is4():
 		k.Proto = flow.Proto(p.first("ip.proto"))
 		k.Src, k.Dst = p.ports(k.Proto, p.addr("ip.src"), p.addr("ip.dst"))
-		k.Sub = p.sub(k.Proto)
+		k.Subtype = p.sub(k.Proto)
 	default:
 		k.Proto = p.lastHeader()
 		k.Src, k.Dst = p.ports(k.Proto, p.addr("ipv6.src"), p.addr("ipv6.dst"))
-		k.Sub = p.sub(k.Proto)
+		k.Subtype = p.sub(k.Proto)
 	}
 	return summary(c, k, p.first("frame.len"))
 }

@@ -53,8 +53,8 @@ func SendPing(tb testing.TB, from, to *Iface, p Ping) (requests, replies Flow) {
 	}
 	key := flow.Key{Proto: proto}
 	there, back := key, key
-	there.Src, there.Dst, there.Sub = netip.AddrPortFrom(src, 0), netip.AddrPortFrom(dst, 0), uint32(request)<<8
-	back.Src, back.Dst, back.Sub = netip.AddrPortFrom(dst, 0), netip.AddrPortFrom(src, 0), uint32(reply)<<8
+	there.Src, there.Dst, there.Subtype = netip.AddrPortFrom(src, 0), netip.AddrPortFrom(dst, 0), uint32(request)<<8
+	back.Src, back.Dst, back.Subtype = netip.AddrPortFrom(dst, 0), netip.AddrPortFrom(src, 0), uint32(reply)<<8
 	return newFlow(there, p.Count, icmpLen+p.Payload), newFlow(back, p.Count, icmpLen+p.Payload)
 }
 

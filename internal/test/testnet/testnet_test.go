@@ -59,7 +59,7 @@ func TestFlowLengths(t *testing.T) {
 	if want := (flow.Counters{Packets: 3, Bytes: 3 * 148, FrameBytes: 3 * 162}); r6.Counters != want {
 		t.Errorf("echo replies over IPv6: %+v, want %+v", r6.Counters, want)
 	}
-	if r6.Key.Sub != 129<<8 || r6.Key.Src.Addr() != b.IPv6 || r6.Key.Dst.Addr() != a.IPv6 {
+	if r6.Key.Subtype != 129<<8 || r6.Key.Src.Addr() != b.IPv6 || r6.Key.Dst.Addr() != a.IPv6 {
 		t.Errorf("key of the replies: %+v", r6.Key)
 	}
 }

@@ -33,7 +33,7 @@ function info(flow) {
   if (flow.spi !== undefined) return "spi 0x" + flow.spi.toString(16).padStart(8, "0");
   const type = flow.gre_proto || flow.ethertype;
   if (type !== undefined) return ((etherTypes[type] || "") + " " + type).trim();
-  return flow.sub === undefined ? "" : "sub 0x" + flow.sub.toString(16);
+  return flow.subtype === undefined ? "" : "subtype 0x" + flow.subtype.toString(16);
 }
 
 // plain is the text of any field: what may be an object one day is shown too.

@@ -24,7 +24,7 @@ function notes(report) {
 
 // notTaken says which backends there were besides, and why not.
 function notTaken(report) {
-  const all = (report.runners_up || []).map((r) => clip(visible(`${r.backend} (${r.reason})`), 300));
+  const all = (report.alternatives || []).map((r) => clip(visible(`${r.backend} (${r.reason})`), 300));
   return all.length ? ` Not taken: ${all.join(", ")}.` : "";
 }
 
@@ -61,7 +61,7 @@ function accounting(report) {
   const parts = [
     ["Listed", `${count(report.flows.length)} ${report.by ? "rows" : "flows"}`, flows, "c0"],
     ["rest", `${count(Math.max(0, report.flow_count - report.flows.length))} more, not listed (--top)`, report.rest, "crest"],
-    ["other", "counted, but folded together to bound memory (--max-flows)", report.other, "cother"],
+    ["overflow", "counted, but folded together to bound memory (--max-flows)", report.overflow, "coverflow"],
     ["lost", "seen, but not counted to a flow", report.lost, "clost"],
   ];
   const size = (c) => layerBytes(report, c) || 0;
@@ -124,7 +124,7 @@ function breakdown(report, kind, sums, search) {
   const more = sums.slice(listed);
   if (more.length > 0 && kind.id !== "hosts") list.append(el("li", { class: "rest" }, item(`${count(more.length)} more`, more.reduce((t, s) => t + size(s), 0))));
   else if (more.length > 0) list.append(el("li", { class: "rest" }, el("span", { class: "item" }, el("span", { class: "label" }, `${count(more.length)} more`))));
-  for (const name of ["rest", "other", "lost"]) {
+  for (const name of ["rest", "overflow", "lost"]) {
     const v = inBytes ? layerBytes(report, report[name]) : report[name].packets;
     if (v > 0) list.append(el("li", { class: "rest" }, item(`${name}: in no listed ${report.by ? "row" : "flow"}`, v)));
   }

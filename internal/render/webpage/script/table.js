@@ -14,7 +14,7 @@ const fieldColumns = [
   { id: "src_name", title: "Source name", fields: ["src_name"] },
   { id: "dst", title: "Destination", fields: ["dst", "dst_port"], code: true, text: (f) => endpoint(f, "dst") },
   { id: "dst_name", title: "Destination name", fields: ["dst_name"] },
-  { id: "info", title: "Info", fields: ["icmp_type", "icmp_code", "spi", "gre_proto", "arp_op", "ethertype", "sub"], text: info },
+  { id: "info", title: "Info", fields: ["icmp_type", "icmp_code", "spi", "gre_proto", "arp_op", "ethertype", "subtype"], text: info },
   { id: "l7", title: "Application", fields: ["l7"] },
   { id: "direction", title: "Direction", fields: ["direction"] },
   { id: "iface", title: "Interface", fields: ["iface"] },
@@ -145,7 +145,7 @@ const table = {
   foot() {
     const { report } = this;
     const lines = [];
-    for (const name of ["rest", "other", "lost", "total"]) {
+    for (const name of ["rest", "overflow", "lost", "total"]) {
       const c = report[name];
       if (name !== "total" && !c.packets && !c.bytes && !c.frame_bytes) continue;
       const flow = this.summed(name);

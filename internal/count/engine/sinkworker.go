@@ -14,10 +14,10 @@ import (
 // queued is how many interval reports may wait for a slow output.
 const queued = 8
 
-// outlet feeds one sink from a goroutine of its own, so that a slow or stalled
+// sinkWorker feeds one sink from a goroutine of its own, so that a slow or stalled
 // one does not slow the count. A sink that cannot keep up loses its oldest
 // interval reports, which is counted; the final report is never dropped.
-type outlet struct {
+type sinkWorker struct {
 	Output
 	mu      sync.Mutex
 	changed sync.Cond
@@ -30,19 +30,19 @@ type outlet struct {
 	done chan struct{}
 }
 
-type outlets struct {
-	all  []*outlet
+type workers struct {
+	all  []*sinkWorker
 	none chan struct{} // closed when every sink has failed
 }
 
-func openOutlets(ctx context.Context, outputs []Output) outlets {
-	os := outlets{none: make(chan struct{})}
+func startWorkers(ctx context.Context, outputs []Output) workers {
+	os := workers{none: make(chan struct{})}
 	// Sinks write the final report after ctx has ended.
 	ctx = context.WithoutCancel(ctx)
 	left := len(outputs)
 	var mu sync.Mutex
 	for _, out := range outputs {
-		o := &outlet{Output: out, done: make(chan struct{})}
+		o := &sinkWorker{Output: out, done: make(chan struct{})}
 		o.changed.L = &o.mu
 		os.all = append(os.all, o)
 		go o.serve(ctx, func() {
@@ -57,7 +57,7 @@ func openOutlets(ctx context.Context, outputs []Output) outlets {
 }
 
 // serve writes reports until there are no more, then closes the sink.
-func (o *outlet) serve(ctx context.Context, failed func()) {
+func (o *sinkWorker) serve(ctx context.Context, failed func()) {
 	defer close(o.done)
 	for {
 		r := o.next()
@@ -76,7 +76,7 @@ func (o *outlet) serve(ctx context.Context, failed func()) {
 }
 
 // next waits for a report; nil when there are no more.
-func (o *outlet) next() *flow.Report {
+func (o *sinkWorker) next() *flow.Report {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for len(o.reports) == 0 && !o.ended {
@@ -92,7 +92,7 @@ func (o *outlet) next() *flow.Report {
 }
 
 // fail remembers the first error and lets nothing more queue up.
-func (o *outlet) fail(err error) {
+func (o *sinkWorker) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
@@ -103,7 +103,7 @@ func (o *outlet) fail(err error) {
 }
 
 // put queues a report. When the queue is full it waits, or drops the oldest.
-func (o *outlet) put(r *flow.Report, wait bool) {
+func (o *sinkWorker) put(r *flow.Report, wait bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for wait && len(o.reports) >= queued && !o.failed {
@@ -120,7 +120,7 @@ func (o *outlet) put(r *flow.Report, wait bool) {
 	o.changed.Broadcast()
 }
 
-func (o *outlet) end() {
+func (o *sinkWorker) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ended = true
@@ -129,7 +129,7 @@ func (o *outlet) end() {
 
 // interval hands an interval report to the outputs that want them. With wait
 // (captures: nothing is lost by reading on later) a slow output holds up the count.
-func (os outlets) interval(r *flow.Report, wait bool) {
+func (os workers) interval(r *flow.Report, wait bool) {
 	for _, o := range os.all {
 		if o.When&registry.WhenInterval != 0 {
 			o.put(r, wait)
@@ -137,7 +137,7 @@ func (os outlets) interval(r *flow.Report, wait bool) {
 	}
 }
 
-func (os outlets) final(r *flow.Report) {
+func (os workers) final(r *flow.Report) {
 	for _, o := range os.all {
 		if o.When&registry.WhenFinal != 0 {
 			o.put(r, false)
@@ -146,7 +146,7 @@ func (os outlets) final(r *flow.Report) {
 }
 
 // top is the number of rows that serves every output that gets such reports.
-func (os outlets) top(w registry.When) int {
+func (os workers) top(w registry.When) int {
 	top := 0
 	for _, o := range os.all {
 		if o.When&w == 0 {
@@ -161,12 +161,12 @@ func (os outlets) top(w registry.When) int {
 }
 
 // allFailed is closed when no output is left that could be written to.
-func (os outlets) allFailed() <-chan struct{} { return os.none }
+func (os workers) allFailed() <-chan struct{} { return os.none }
 
 // close ends the outputs, waits for them and returns what went wrong. A reader
 // that went away (EPIPE) wanted no more: that is no failure. Nor is being slow,
 // but what an output missed is said.
-func (os outlets) close(notify func(string, ...any)) []error {
+func (os workers) close(notify func(string, ...any)) []error {
 	for _, o := range os.all {
 		o.end()
 	}
