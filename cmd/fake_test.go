@@ -60,6 +60,7 @@ type fakeSource struct{ b *fakeBackend }
 
 func (s *fakeSource) Collect(_ context.Context, b *flow.Batch) error {
 	now := time.Now().UnixNano()
+	b.WindowClosed(time.Time{})
 	b.Add(flow.Record{Counters: flow.Counters{Packets: 1, Bytes: 50, FrameBytes: 64}, First: now, Last: now})
 	if s.b.eof {
 		b.Start, b.End = time.Unix(0, now), time.Unix(1, now)

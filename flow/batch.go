@@ -1,6 +1,9 @@
 package flow
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Record is what a source counted of one flow since its previous Collect.
 type Record struct {
@@ -24,10 +27,9 @@ type Record struct {
 // A Batch is not safe for concurrent use, and a source must not keep it after
 // Collect has returned.
 type Batch struct {
-	// Start and End of the window that the records cover. Before Collect the
-	// engine sets Start to the end of the previous window and End to zero. A
-	// source that knows when its window closed sets End; one with a clock of its
-	// own sets both.
+	// Start and End of the window that the records cover. Start is the end of the
+	// previous window, and [Batch.WindowClosed] sets End. A source with a clock of its
+	// own sets both before Collect returns.
 	Start, End time.Time
 
 	// Overflow was seen and counted, but lost its flow to a memory bound.
@@ -40,19 +42,63 @@ type Batch struct {
 
 	n       int
 	records []Record
-	flush   func([]Record) error
+	closed  bool // the window is
+	hooks   BatchHooks
 	err     error
 }
+
+// BatchHooks are what a Batch calls while a source fills it.
+type BatchHooks struct {
+	// WindowClosed is called once a Collect, before Records. End is set if the source
+	// knows it; the hook may set it. nil: nothing is called.
+	WindowClosed func()
+	// Records gets the records, chunk by chunk. The slice is reused after it returns.
+	// After an error no more chunks are handed on; [Batch.Flush] returns it.
+	Records func([]Record) error
+}
+
+// Mistakes of a source. No records are handed on after one.
+var (
+	errRecordFirst = errors.New("the source handed out a record before WindowClosed")
+	errClosedTwice = errors.New("the source called WindowClosed twice in one Collect")
+	errNotClosed   = errors.New("the source has not called WindowClosed")
+)
 
 // batchChunk is the number of records handed on at once: small enough to stay
 // in the second-level cache, large enough to pay for the call.
 const batchChunk = 512
 
-// NewBatch returns a Batch that hands its records to flush, chunk by chunk. The
-// slice is reused after flush returns. After an error no more chunks are handed
-// on; [Batch.Flush] returns it.
-func NewBatch(flush func([]Record) error) *Batch {
-	return &Batch{records: make([]Record, batchChunk), flush: flush}
+// NewBatch returns a Batch for one Collect.
+func NewBatch(h BatchHooks) *Batch {
+	return &Batch{records: make([]Record, batchChunk), hooks: h}
+}
+
+// Reset makes the Batch ready for another Collect, whose window begins at start.
+func (b *Batch) Reset(start time.Time, h BatchHooks) {
+	*b = Batch{Start: start, records: b.records, hooks: h}
+}
+
+// WindowClosed marks the end of the window: later packets count in the next one. A source
+// calls it once a Collect, before the first record, also if there is no record. The
+// engine looks up now what belongs to the packets, such as processes. A zero end means
+// now, by the engine's clock.
+//
+// A source with a clock of its own calls it first of all, with zero.
+func (b *Batch) WindowClosed(end time.Time) {
+	switch {
+	case b.closed:
+		b.fail(errClosedTwice)
+		return
+	case b.n > 0:
+		b.fail(errRecordFirst)
+	}
+	b.closed = true
+	if !end.IsZero() {
+		b.End = end
+	}
+	if b.hooks.WindowClosed != nil {
+		b.hooks.WindowClosed()
+	}
 }
 
 // Window returns Start and End in Unix nanoseconds, for records of which only the window
@@ -76,16 +122,29 @@ func (b *Batch) Next() *Record {
 	return r
 }
 
-// Flush hands on what is left and returns the first error of the flush function.
-// The engine calls it after Collect.
+// Flush hands on what is left. It returns the first error of the hook Records, or what
+// the source did wrong. The engine calls it after Collect.
 func (b *Batch) Flush() error {
 	b.hand()
+	if !b.closed {
+		b.fail(errNotClosed)
+	}
 	return b.err
 }
 
 func (b *Batch) hand() {
+	if b.n > 0 && !b.closed {
+		b.fail(errRecordFirst)
+	}
 	if b.err == nil && b.n > 0 {
-		b.err = b.flush(b.records[:b.n])
+		b.err = b.hooks.Records(b.records[:b.n])
 	}
 	b.n = 0
+}
+
+// fail keeps the first error.
+func (b *Batch) fail(err error) {
+	if b.err == nil {
+		b.err = err
+	}
 }

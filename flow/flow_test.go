@@ -1,8 +1,10 @@
 package flow
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 	"unsafe"
@@ -228,12 +230,13 @@ func TestRows(t *testing.T) {
 // TestBatch: records arrive in order and complete, in chunks; after an error no more.
 func TestBatch(t *testing.T) {
 	var got []int64
-	b := NewBatch(func(recs []Record) error {
+	b := NewBatch(BatchHooks{Records: func(recs []Record) error {
 		for _, r := range recs {
 			got = append(got, r.First)
 		}
 		return nil
-	})
+	}})
+	b.WindowClosed(time.Time{})
 	for i := range 3*batchChunk + 5 {
 		b.Add(Record{First: int64(i)})
 	}
@@ -246,7 +249,8 @@ func TestBatch(t *testing.T) {
 		}
 	}
 	calls := 0
-	b = NewBatch(func([]Record) error { calls++; return errBatch })
+	b = NewBatch(BatchHooks{Records: func([]Record) error { calls++; return errBatch }})
+	b.WindowClosed(time.Time{})
 	for range 3 * batchChunk {
 		b.Next()
 	}
@@ -256,3 +260,49 @@ func TestBatch(t *testing.T) {
 }
 
 var errBatch = &time.ParseError{}
+
+// TestWindowClosed: the hook comes first and knows the end; what breaks the rule is no
+// record and an error.
+func TestWindowClosed(t *testing.T) {
+	end := time.Unix(7, 0)
+	for name, tt := range map[string]struct {
+		source func(b *Batch)
+		calls  string // of the hooks
+		want   error
+	}{
+		"records":            {func(b *Batch) { b.WindowClosed(end); b.Next(); b.Next() }, "closed 2", nil},
+		"no record":          {func(b *Batch) { b.WindowClosed(end) }, "closed ", nil},
+		"never":              {func(*Batch) {}, "", errNotClosed},
+		"twice":              {func(b *Batch) { b.WindowClosed(end); b.Next(); b.WindowClosed(end) }, "closed ", errClosedTwice},
+		"record first":       {func(b *Batch) { b.Next(); b.WindowClosed(end); b.Next() }, "closed ", errRecordFirst},
+		"records, then none": {func(b *Batch) { b.Next() }, "", errRecordFirst},
+		"a chunk first": {func(b *Batch) {
+			for range batchChunk + 1 {
+				b.Next()
+			}
+			b.WindowClosed(end)
+		}, "closed ", errRecordFirst},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, calls := NewBatch(BatchHooks{}), ""
+			for range 2 { // Reset leaves nothing
+				calls = ""
+				b.Reset(time.Unix(5, 0), BatchHooks{
+					WindowClosed: func() { calls += "closed " },
+					Records:      func(rs []Record) error { calls += strconv.Itoa(len(rs)); return nil },
+				})
+				if b.Start != time.Unix(5, 0) || !b.End.IsZero() || !b.Lost.IsZero() {
+					t.Errorf("after Reset the batch is from %v to %v and has lost %+v", b.Start, b.End, b.Lost)
+				}
+				tt.source(b)
+				b.Lost.Packets++
+				if err := b.Flush(); !errors.Is(err, tt.want) || calls != tt.calls {
+					t.Errorf("calls %q and error %v, want %q and %v", calls, err, tt.calls, tt.want)
+				}
+				if calls != "" && !b.End.Equal(end) {
+					t.Errorf("the end is %v", b.End)
+				}
+			}
+		})
+	}
+}

@@ -135,8 +135,13 @@ func (n *NetNS) Inside(f func() error) error {
 
 // Source is an open backend. Its methods are called by one goroutine.
 type Source interface {
-	// Collect adds to b everything counted since the previous Collect. It
-	// returns io.EOF together with the last records. When ctx ends it returns
+	// Collect closes the window that the previous Collect has opened, calls
+	// b.WindowClosed, and then adds everything counted in the window to b. It calls
+	// WindowClosed exactly once, also when it has no record and when ctx has ended;
+	// not if it fails before. The engine looks up then what belongs to the packets,
+	// such as processes.
+	//
+	// It returns io.EOF together with the last records. When ctx ends it returns
 	// soon with what it has; that is no error. Any other error ends the run
 	// after the records in b have been reported.
 	Collect(ctx context.Context, b *flow.Batch) error

@@ -45,15 +45,13 @@ func (c *counter) Collect(b *flow.Batch) error {
 	for i, r := range readers {
 		r.settle(targets[i])
 	}
-	if b.End.IsZero() {
-		b.End = c.now()
+	readers = append(readers, gone...)
+	for _, r := range readers {
+		r.swap()
 	}
+	b.WindowClosed(c.now())
 	if b.Start.IsZero() {
 		b.Start = b.End
-	}
-	readers = append(readers, gone...)
-	for _, r := range readers { // all of them before the first record is given: who had a packet's socket is asked then
-		r.swap()
 	}
 	first, last := b.Window()
 	for _, r := range readers {

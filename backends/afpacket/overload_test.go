@@ -42,12 +42,12 @@ func attachRings(t *testing.T, on *testnet.Iface, l layout) (*counter, attach.At
 // counts collects.
 func counts(t *testing.T, c *counter) (counted flow.Counters, lost uint64) {
 	t.Helper()
-	b := flow.NewBatch(func(rs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 		for i := range rs {
 			counted.Add(rs[i].Counters)
 		}
 		return nil
-	})
+	}})
 	if err := c.Collect(b); err != nil {
 		t.Fatal(err)
 	}

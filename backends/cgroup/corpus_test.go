@@ -117,7 +117,7 @@ func run(t *testing.T, prog *ebpf.Program, data []byte, ctx skbContext) {
 func expect(t *testing.T, table *bpfflow.Table, want []flow.Record) {
 	t.Helper()
 	var got []flow.Record
-	b := flow.NewBatch(func(rs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 		for _, r := range rs {
 			if r.Socket == 0 {
 				t.Errorf("%+v has no socket", r.Key.Key())
@@ -131,7 +131,7 @@ func expect(t *testing.T, table *bpfflow.Table, want []flow.Record) {
 			}
 		}
 		return nil
-	})
+	}})
 	if err := table.Collect(b); err != nil {
 		t.Fatal(err)
 	}

@@ -110,12 +110,12 @@ func interrupted(t *testing.T, programs string) (seen, flows, other flow.Counter
 	senders.Go(func() { flood(t, a, b, &stop) })
 
 	collect := func() {
-		batch := flow.NewBatch(func(rs []flow.Record) error {
+		batch := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 			for i := range rs {
 				flows.Add(rs[i].Counters)
 			}
 			return nil
-		})
+		}})
 		if err := table.Collect(batch); err != nil {
 			t.Error(err)
 		}

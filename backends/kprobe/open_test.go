@@ -50,14 +50,14 @@ func (s *source) collect(tb testing.TB, f func(flow.Key, flow.Counters), in ...*
 	for _, h := range in {
 		namespaces[inode(tb, h)] = true
 	}
-	b := flow.NewBatch(func(rs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 		for i := range rs {
 			if k := rs[i].Key.Key(); namespaces[k.NetNS] {
 				f(k, rs[i].Counters)
 			}
 		}
 		return nil
-	})
+	}})
 	if err := s.Collect(context.Background(), b); err != nil {
 		tb.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (r *retransmits) attach(tracepoint, program string) error {
 }
 
 // collect adds a record for each connection that has sent segments again since the last
-// time.
+// time, to a window that is closed.
 func (r *retransmits) collect(b *flow.Batch) error {
 	var cursor ebpf.MapBatchCursor
 	seen := make(map[connection]counted, len(r.known))

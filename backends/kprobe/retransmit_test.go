@@ -104,7 +104,7 @@ func TestRetransmits(t *testing.T) {
 			t.Logf("%s was not called %d times", p.tracepoint, p.missed)
 		}
 		// A FIN may still be sent again.
-		later := flow.NewBatch(func([]flow.Record) error { return nil })
+		later := flow.NewBatch(flow.BatchHooks{Records: func([]flow.Record) error { return nil }})
 		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 			s.retransmits(t, func(flow.Key, uint64) {})
 			later.End = time.Now().Add(idleFor)
@@ -147,14 +147,14 @@ func sentAgain(i *testnet.Iface) uint64 { return i.Retransmits() - i.TCPCounter(
 // retransmits calls f with what was sent again since the last Collect.
 func (s *source) retransmits(t *testing.T, f func(flow.Key, uint64)) {
 	t.Helper()
-	b := flow.NewBatch(func(rs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 		for i := range rs {
 			if rs[i].Retransmits > 0 {
 				f(rs[i].Key.Key(), rs[i].Retransmits)
 			}
 		}
 		return nil
-	})
+	}})
 	if err := s.Collect(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}

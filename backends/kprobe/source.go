@@ -45,7 +45,7 @@ func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 			b.LostBytesUnknown = true
 		}
 	}
-	if s.again != nil {
+	if s.again != nil { // up to now, and of the window that the table has closed
 		return s.again.collect(b)
 	}
 	return nil

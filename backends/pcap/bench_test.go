@@ -56,10 +56,10 @@ func benchRead(b *testing.B, file string, stdin func() *os.File) {
 	cpu := cpuTime(b, syscall.RUSAGE_SELF)
 	for b.Loop() {
 		l := ledger.New(flow.DimsFlow, 131072, flow.Seed{1, 2})
-		batch := flow.NewBatch(func(r []flow.Record) error {
+		batch := flow.NewBatch(flow.BatchHooks{Records: func(r []flow.Record) error {
 			l.Merge(r)
 			return nil
-		})
+		}})
 		env := registry.BackendEnv{}
 		if stdin != nil {
 			env.Stdin = stdin()

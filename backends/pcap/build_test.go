@@ -272,11 +272,11 @@ func collectAll(src registry.Source) (all flows, each []collected, err error) {
 	all = flows{}
 	for err == nil {
 		c := collected{flows: flows{}}
-		b := flow.NewBatch(func(recs []flow.Record) error {
+		b := flow.NewBatch(flow.BatchHooks{Records: func(recs []flow.Record) error {
 			all.add(recs)
 			c.flows.add(recs)
 			return nil
-		})
+		}})
 		err = src.Collect(context.Background(), b)
 		if ferr := b.Flush(); ferr != nil {
 			return all, each, ferr

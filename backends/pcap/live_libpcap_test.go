@@ -62,13 +62,13 @@ func enter(on *testnet.Iface) func(testing.TB, func()) {
 func liveTotal(t *testing.T, src registry.Source) (all flow.Counters, lost uint64, dirs map[flow.Direction]uint64) {
 	t.Helper()
 	dirs = map[flow.Direction]uint64{}
-	b := flow.NewBatch(func(rs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 		for i := range rs {
 			all.Add(rs[i].Counters)
 			dirs[rs[i].Key.Key().Dir] += rs[i].Packets
 		}
 		return nil
-	})
+	}})
 	if err := src.Collect(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -198,10 +198,9 @@ func TestLiveDeviceGone(t *testing.T) {
 	if err := b.Netlink().LinkDel(link); err != nil {
 		t.Fatal(err)
 	}
-	b2 := flow.NewBatch(func([]flow.Record) error { return nil })
 	err = nil
 	for end := time.Now().Add(time.Minute); err == nil && time.Now().Before(end); {
-		err = src.Collect(context.Background(), b2)
+		err = src.Collect(context.Background(), flow.NewBatch(flow.BatchHooks{Records: func([]flow.Record) error { return nil }}))
 	}
 	if err == nil {
 		t.Error("a device that has gone is counted on")

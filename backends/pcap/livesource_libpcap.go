@@ -128,16 +128,14 @@ func (l *live) Collect(ctx context.Context, b *flow.Batch) error {
 		return err
 	}
 	l.settle(ctx)
-	if b.End.IsZero() {
-		b.End = l.now()
-	}
-	if b.Start.IsZero() {
-		b.Start = b.End
-	}
 	l.mu.Lock()
 	full := l.flows
 	l.flows, l.spare = l.spare, full
 	l.mu.Unlock()
+	b.WindowClosed(l.now())
+	if b.Start.IsZero() {
+		b.Start = b.End
+	}
 	first, last := b.Window()
 	full.Drain(b, first, last)
 	if lost > 0 {

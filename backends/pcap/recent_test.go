@@ -134,7 +134,7 @@ func TestRecentHandsOn(t *testing.T) {
 	total := uint64(3 * recentPackets / flows * flows)
 	src := mustOpen(t, write(t, "x", content), 0).(*source)
 	var packets, first uint64
-	b := flow.NewBatch(func(recs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(recs []flow.Record) error {
 		if packets == 0 {
 			first = src.count
 		}
@@ -142,7 +142,7 @@ func TestRecentHandsOn(t *testing.T) {
 			packets += r.Packets
 		}
 		return nil
-	})
+	}})
 	if err := src.Collect(t.Context(), b); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}

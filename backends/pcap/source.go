@@ -62,6 +62,7 @@ func newSource(in *input, interval time.Duration) *source {
 // Collect adds the packets of one interval of the capture's time, or all of them
 // if there is no interval.
 func (s *source) Collect(ctx context.Context, b *flow.Batch) error {
+	b.WindowClosed(time.Time{}) // the packets tell its end
 	if s.err != nil {
 		return s.err
 	}

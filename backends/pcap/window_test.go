@@ -122,10 +122,10 @@ func collectOnce(ctx context.Context, src interface {
 	Collect(ctx context.Context, b *flow.Batch) error
 }) (collected, error) {
 	c := collected{flows: flows{}}
-	b := flow.NewBatch(func(recs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(recs []flow.Record) error {
 		c.flows.add(recs)
 		return nil
-	})
+	}})
 	err := src.Collect(ctx, b)
 	if ferr := b.Flush(); ferr != nil {
 		return c, ferr

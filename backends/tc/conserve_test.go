@@ -58,7 +58,7 @@ func TestConservation(t *testing.T) {
 	var sum flow.Counters
 	large := map[flow.Key]uint64{}
 	collect := func() {
-		b := flow.NewBatch(func(records []flow.Record) error {
+		b := flow.NewBatch(flow.BatchHooks{Records: func(records []flow.Record) error {
 			for i := range records {
 				sum.Add(records[i].Counters)
 				if k := records[i].Key.Key(); isElephant(k) {
@@ -66,7 +66,7 @@ func TestConservation(t *testing.T) {
 				}
 			}
 			return nil
-		})
+		}})
 		if err := table.Collect(b); err != nil {
 			t.Error(err)
 		}

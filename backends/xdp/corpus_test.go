@@ -118,7 +118,7 @@ func run(t *testing.T, prog *ebpf.Program, data []byte) {
 
 func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other flow.Counters) {
 	t.Helper()
-	b := flow.NewBatch(func(rs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 		for i := range rs { // each CPU that the packets ran on has a record of its own
 			same := func(r flow.Record) bool { return r.Key == rs[i].Key }
 			if at := slices.IndexFunc(records, same); at >= 0 {
@@ -128,7 +128,7 @@ func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other f
 			}
 		}
 		return nil
-	})
+	}})
 	if err := table.Collect(b); err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,13 @@ func (s *subject) take(o *Options, src registry.Source, t *tally) error {
 	var attached registry.Attachment
 	records := 0
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
-	b := flow.NewBatch(func(recs []flow.Record) error {
+	var b *flow.Batch
+	closed := func() {
+		if b.End.IsZero() && s.clock == registry.ClockWall {
+			b.End = time.Now()
+		}
+	}
+	b = flow.NewBatch(flow.BatchHooks{WindowClosed: closed, Records: func(recs []flow.Record) error {
 		if a, ok := src.(registry.Attached); ok {
 			attached = a.Attachment()
 			if attached.Method == "" {
@@ -131,14 +137,11 @@ func (s *subject) take(o *Options, src registry.Source, t *tally) error {
 			}
 		}
 		return nil
-	})
+	}})
 	b.Start = t.end
 	err := s.collect(context.Background(), src, b)
 	t.other.Add(b.Overflow)
 	t.lost.Add(b.Lost)
-	if b.End.IsZero() && s.clock == registry.ClockWall {
-		b.End = time.Now()
-	}
 	if records == 0 {
 		return err
 	}

@@ -102,5 +102,5 @@ func checkIntervals(tb testing.TB, o *Options) {
 }
 
 func discard() *flow.Batch {
-	return flow.NewBatch(func([]flow.Record) error { return nil })
+	return flow.NewBatch(flow.BatchHooks{Records: func([]flow.Record) error { return nil }})
 }

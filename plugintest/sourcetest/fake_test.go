@@ -191,6 +191,15 @@ func (s *fakeSource) Collect(ctx context.Context, b *flow.Batch) error {
 	if s.fake.broken == "ignores cancel" {
 		select {}
 	}
+	n := 0
+	if s.fake.live && ctx.Err() == nil {
+		n = s.fake.wire.take()
+	}
+	now := time.Now()
+	s.closeWindow(b)
+	if s.fake.broken == "counts after the window" {
+		now = time.Now()
+	}
 	if ctx.Err() != nil {
 		if s.fake.broken == "cancel is an error" {
 			return ctx.Err()
@@ -198,15 +207,30 @@ func (s *fakeSource) Collect(ctx context.Context, b *flow.Batch) error {
 		return nil
 	}
 	if s.fake.live {
-		s.collectLive(b)
+		s.collectLive(b, n, now)
 		return nil
 	}
 	return s.collectFile(b)
 }
 
-func (s *fakeSource) collectLive(b *flow.Batch) {
-	now := time.Now()
-	n := s.fake.wire.take()
+func (s *fakeSource) closeWindow(b *flow.Batch) {
+	switch s.fake.broken {
+	case "never closes":
+		return
+	case "record first":
+		s.put(b, fakeStart, fakeStart)
+	case "closes twice":
+		b.WindowClosed(time.Time{})
+	case "closes for records only":
+		if s.next > 0 {
+			return
+		}
+	}
+	b.WindowClosed(time.Time{})
+}
+
+// collectLive hands out n packets.
+func (s *fakeSource) collectLive(b *flow.Batch, n int, now time.Time) {
 	if s.fake.broken == "loses while running" && n > 0 && n < fakePackets {
 		n--
 	}

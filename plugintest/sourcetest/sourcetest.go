@@ -5,8 +5,8 @@ package sourcetest
 
 import (
 	"context"
+	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -211,8 +211,8 @@ func (s *subject) mustOpen(set Setup) registry.Source {
 func (s *subject) collect(ctx context.Context, src registry.Source, b *flow.Batch) error {
 	defer s.during("Collect")()
 	err := src.Collect(ctx, b)
-	if ferr := b.Flush(); ferr != nil {
-		return fmt.Errorf("flush: %w", ferr)
+	if ferr := b.Flush(); ferr != nil && (err == nil || errors.Is(err, io.EOF)) {
+		return ferr // of WindowClosed
 	}
 	return err
 }

@@ -81,7 +81,7 @@ func (r *engineReporter) Open(context.Context, registry.BackendEnv) (registry.So
 // Collect waits until a report is wanted.
 func (r *engineReporter) Collect(_ context.Context, b *flow.Batch) error {
 	if _, ok := <-r.wanted; !ok {
-		b.End = b.Start
+		b.WindowClosed(b.Start)
 		return io.EOF
 	}
 	return r.table.Collect(b)

@@ -77,7 +77,7 @@ func (c ours) load(o loadOptions) (*program, error) {
 // forget empties the tables of both epochs.
 func forget(t *bpfflow.Table) error {
 	for range 2 {
-		if err := t.Collect(flow.NewBatch(func([]flow.Record) error { return nil })); err != nil {
+		if err := t.Collect(flow.NewBatch(flow.BatchHooks{Records: func([]flow.Record) error { return nil }})); err != nil {
 			return err
 		}
 	}
@@ -87,14 +87,14 @@ func forget(t *bpfflow.Table) error {
 // tallyOf collects from a table and adds up what comes.
 func tallyOf(table *bpfflow.Table) (tally, error) {
 	var t tally
-	b := flow.NewBatch(func(recs []flow.Record) error {
+	b := flow.NewBatch(flow.BatchHooks{Records: func(recs []flow.Record) error {
 		for i := range recs {
 			t.packets += recs[i].Packets
 			t.bytes += recs[i].Bytes
 			t.flows = append(t.flows, recs[i].Packets)
 		}
 		return nil
-	})
+	}})
 	if err := table.Collect(b); err != nil {
 		return t, err
 	}

@@ -1,7 +1,8 @@
 // Package engine runs a count: it opens a source, collects from it, keeps the
 // ledger and gives every output its reports.
 //
-//	open source -> loop { tick | EOF | signal -> Collect -> stages -> ledger -> report -> stages }
+//	open source -> loop { tick | EOF | signal -> Collect { window closed -> stages begin; records -> stages -> ledger }
+//	                      -> report -> stages }
 //	            -> last Collect -> final report -> close
 //
 // One goroutine runs the loop and one each output. The engine knows no plugin by
@@ -85,6 +86,7 @@ type run struct {
 	attachment registry.Attachment // as of the last Collect
 
 	seq           uint64
+	begun         time.Time // when the source began to count, by the engine's clock
 	start, end    time.Time // of the run so far
 	intervalStart time.Time
 	bytesUnknown  bool
@@ -106,14 +108,27 @@ func (r *run) begin(from opened) {
 	if from.clock == registry.ClockWall {
 		r.start, r.end, r.intervalStart = now, now, now
 	}
-	r.batch = flow.NewBatch(func(recs []flow.Record) error {
-		r.links.add(recs) // before keys are projected
-		r.stages.begin(context.Background())
-		r.stages.records(recs)
-		r.ledger.Merge(recs)
-		r.showProgress(now) // a capture may be one long Collect
-		return nil
-	})
+	r.begun, r.batch = now, flow.NewBatch(flow.BatchHooks{})
+}
+
+// hooks are what happens in a Collect under ctx: the window's end starts the stages, and
+// the records go through them into the ledger.
+func (r *run) hooks(ctx context.Context) flow.BatchHooks {
+	return flow.BatchHooks{
+		WindowClosed: func() {
+			if r.clock == registry.ClockWall && r.batch.End.IsZero() {
+				r.batch.End = r.c.Env.Now()
+			}
+			r.stages.begin(ctx)
+		},
+		Records: func(recs []flow.Record) error {
+			r.links.add(recs) // before keys are projected
+			r.stages.records(recs)
+			r.ledger.Merge(recs)
+			r.showProgress(r.begun) // a capture may be one long Collect
+			return nil
+		},
+	}
 }
 
 // rateLayer is the layer that rates are computed from.
@@ -235,21 +250,15 @@ func (r *run) loopSource(ctx context.Context) error {
 // collect moves what the source counted into the ledger.
 func (r *run) collect(ctx context.Context) error {
 	b := r.batch
-	b.Start, b.End = r.end, time.Time{}
-	b.Overflow, b.Lost, b.LostBytesUnknown = flow.Counters{}, flow.Counters{}, false
-	r.stages.begun = false
+	b.Reset(r.end, r.hooks(ctx))
 	err := r.src.Collect(ctx, b)
-	if ferr := b.Flush(); ferr != nil && err == nil {
+	if ferr := b.Flush(); ferr != nil && notEOF(err) == nil {
 		err = ferr
 	}
-	r.stages.begin(ctx) // there may have been no record
 	r.describe()
 	r.ledger.AddOverflow(b.Overflow)
 	r.ledger.AddLost(b.Lost)
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
-	if b.End.IsZero() && r.clock == registry.ClockWall {
-		b.End = r.c.Env.Now()
-	}
 	if r.clock == registry.ClockSource {
 		// A pause between two windows of a capture belongs to neither.
 		r.intervalStart = b.Start

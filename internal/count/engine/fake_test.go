@@ -16,6 +16,7 @@ import (
 type counter struct {
 	collects int
 	end      int           // Collect number at which it ends, 0: never
+	emptyAt  int           // Collect number without anything, 0: none
 	endErr   error         // how it ends
 	span     time.Duration // ClockSource: length of each window
 	started  time.Time
@@ -33,6 +34,10 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 	if s.span > 0 {
 		b.Start = s.started.Add(time.Duration(n) * s.span)
 		b.End = b.Start.Add(s.span)
+	}
+	b.WindowClosed(time.Time{})
+	if s.collects == s.emptyAt {
+		return nil
 	}
 	for i, packets := range []uint64{10, 1} {
 		c := flow.Counters{Packets: packets, Bytes: 100 * packets, FrameBytes: 114 * packets}

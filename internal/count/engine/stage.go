@@ -12,8 +12,8 @@ import (
 // between the ledger and the outputs. All methods are called by the engine's
 // goroutine, those of several stages in the order of [Config.Stages].
 type Stage interface {
-	// Begin is called once a window, when the source has closed it and before its
-	// first record.
+	// Begin is called once a window, by [flow.Batch.WindowClosed]: the source has closed
+	// it and hands out its records next. ctx is the one of the Collect.
 	Begin(ctx context.Context)
 	// Records may change the keys and the matches of records.
 	Records(recs []flow.Record)
@@ -39,7 +39,6 @@ type StageOpener struct {
 type stages struct {
 	open  []Stage
 	names []string
-	begun bool // in this window
 }
 
 // openStages opens those that a run with cand has.
@@ -58,12 +57,7 @@ func (r *run) openStages(ctx context.Context, cand Candidate) error {
 	return nil
 }
 
-// begin is called when the source has closed its window, any number of times.
 func (s *stages) begin(ctx context.Context) {
-	if s.begun {
-		return
-	}
-	s.begun = true
 	for _, stage := range s.open {
 		stage.Begin(ctx)
 	}

@@ -122,8 +122,8 @@ func (f *Table) remove(hole uint64) {
 	f.index[hole] = 0
 }
 
-// Give hands everything to the batch, with these for First and Last of the records (Unix
-// nanoseconds), and forgets it.
+// Drain hands everything to the batch, with these for First and Last of the records (Unix
+// nanoseconds), and forgets it. The batch's window is closed before.
 func (f *Table) Drain(b *flow.Batch, first, last int64) {
 	f.budget.release(len(f.rows))
 	for i := range f.rows {

@@ -3,6 +3,7 @@ package flowtable
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/pktstat/pktstat/flow"
 )
@@ -41,7 +42,7 @@ func TestTable(t *testing.T) {
 		}
 		records := 0
 		var got flow.Counters
-		b := flow.NewBatch(func(rs []flow.Record) error {
+		b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 			records += len(rs)
 			for _, r := range rs {
 				if w := want[r.Key]; r.Packets > w.Packets || r.Bytes > w.Bytes || r.First != 5 || r.Last != 7 {
@@ -53,7 +54,8 @@ func TestTable(t *testing.T) {
 				}
 			}
 			return nil
-		})
+		}})
+		b.WindowClosed(time.Time{})
 		for _, f := range rings {
 			f.Drain(b, 5, 7)
 		}
@@ -92,7 +94,7 @@ func TestExact(t *testing.T) {
 	}
 	for range 2 {
 		seen := 0
-		b := flow.NewBatch(func(rs []flow.Record) error {
+		b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 			for _, r := range rs {
 				seen++
 				if want := (flow.Counters{Packets: 3, Bytes: 3 * uint64(r.Key.L4), FrameBytes: 180}); r.Counters != want {
@@ -100,7 +102,8 @@ func TestExact(t *testing.T) {
 				}
 			}
 			return nil
-		})
+		}})
+		b.WindowClosed(time.Time{})
 		f.Drain(b, 0, 0)
 		if err := b.Flush(); err != nil {
 			t.Fatal(err)

@@ -6,17 +6,15 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Collect adds to b what was counted since the previous Collect, or since Load,
-// and clears it. A flow that several CPUs have seen comes in several records.
-// First and Last of the records are b's window, up to now where b has no End.
+// Collect closes the window, adds to b what was counted since the previous Collect, or
+// since Load, and clears it. A flow that several CPUs have seen comes in several records.
+// First and Last of the records are b's window, up to now.
 func (t *Table) Collect(b *flow.Batch) error {
 	epoch, err := t.seq.flip()
 	if err != nil {
 		return err
 	}
-	if b.End.IsZero() {
-		b.End = t.opts.Now()
-	}
+	b.WindowClosed(t.opts.Now())
 	if b.Start.IsZero() {
 		b.Start = b.End
 	}

@@ -21,9 +21,9 @@ import (
 
 // Table is where a backend counts what it sees on all ports.
 type Table interface {
-	// Collect is that of registry.Source.
+	// Collect closes the window and hands it out, as registry.Source demands.
 	Collect(b *flow.Batch) error
-	// Wake is that of registry.Waker.
+	// Wake is a registry.Waker.
 	Wake() <-chan struct{}
 	// Close frees the table, after all is detached. It may be called twice.
 	Close() error

@@ -132,7 +132,7 @@ func (s *Source) Said() []string { return s.said.all() }
 // Collect calls f with what was counted since the previous Collect.
 func (s *Source) Collect(f func([]flow.Record)) (other, lost flow.Counters) {
 	s.tb.Helper()
-	b := flow.NewBatch(func(rs []flow.Record) error { f(rs); return nil })
+	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error { f(rs); return nil }})
 	if err := s.src.Collect(context.Background(), b); err != nil {
 		s.tb.Fatalf("collect: %v", err)
 	}
