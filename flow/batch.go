@@ -32,8 +32,8 @@ type Batch struct {
 	// own sets both before Collect returns.
 	Start, End time.Time
 
-	// Overflow was seen and counted, but lost its flow to a memory bound.
-	Overflow Counters
+	// Overflow was seen and counted, but to no flow.
+	Overflow Overflow
 	// Lost was seen, but could not be counted to a flow.
 	Lost Counters
 	// LostBytesUnknown says that Lost.Packets is right (a lower bound where the

@@ -17,6 +17,8 @@ type Sums struct {
 	Rest     Counters // flows that --top cut off
 	Overflow Counters // folded to stay inside a memory bound: counted, but to no row
 	Lost     Counters // seen, but not counted to a flow
+
+	OverflowBy Overflow // Overflow by reason; adds up to it, to the byte
 }
 
 // RetransmitSums breaks down TCP segments that were sent again as Sums does what was

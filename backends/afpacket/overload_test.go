@@ -54,7 +54,7 @@ func counts(t *testing.T, c *counter) (counted flow.Counters, lost uint64) {
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	counted.Add(b.Overflow)
+	counted.Add(b.Overflow.Total())
 	if b.Lost.Bytes != 0 || b.Lost.FrameBytes != 0 || b.LostBytesUnknown != (b.Lost.Packets > 0) {
 		t.Errorf("lost %+v, bytes unknown: %v", b.Lost, b.LostBytesUnknown)
 	}

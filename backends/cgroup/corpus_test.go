@@ -138,7 +138,7 @@ func expect(t *testing.T, table *bpfflow.Table, want []flow.Record) {
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if !b.Overflow.IsZero() || !b.Lost.IsZero() {
+	if b.Overflow != (flow.Overflow{}) || !b.Lost.IsZero() {
 		t.Errorf("other is %+v, lost %+v", b.Overflow, b.Lost)
 	}
 	for _, w := range want {

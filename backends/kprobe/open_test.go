@@ -64,7 +64,7 @@ func (s *source) collect(tb testing.TB, f func(flow.Key, flow.Counters), in ...*
 	if err := b.Flush(); err != nil {
 		tb.Fatal(err)
 	}
-	return b.Overflow, b.Lost
+	return b.Overflow.Total(), b.Lost
 }
 
 // inode is the number that rows have for a network namespace.

@@ -75,7 +75,7 @@ func liveTotal(t *testing.T, src registry.Source) (all flow.Counters, lost uint6
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	all.Add(b.Overflow)
+	all.Add(b.Overflow.Total())
 	if b.Lost.Bytes != 0 || b.Lost.FrameBytes != 0 || b.LostBytesUnknown != (b.Lost.Packets > 0) {
 		t.Errorf("lost %+v, bytes unknown: %v", b.Lost, b.LostBytesUnknown)
 	}

@@ -73,7 +73,7 @@ func TestConservation(t *testing.T) {
 		if err := b.Flush(); err != nil {
 			t.Error(err)
 		}
-		sum.Add(b.Overflow)
+		sum.Add(b.Overflow.Total())
 	}
 	epochs := 0
 	for tick := time.NewTicker(50 * time.Millisecond); ; epochs++ {

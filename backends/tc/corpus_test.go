@@ -187,7 +187,7 @@ func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other f
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	return records, b.Overflow
+	return records, b.Overflow.Total()
 }
 
 // loadTable loads the programs, and closes them when the test ends.

@@ -135,7 +135,7 @@ func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other f
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	return records, b.Overflow
+	return records, b.Overflow.Total()
 }
 
 // loadTables loads the programs for Ethernet frames and those for packets without a

@@ -3,6 +3,7 @@ package table
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/render/rowfields"
@@ -102,12 +103,28 @@ func sumsOf(r *flow.Report) []sum {
 		s = append(s, sum{label: "rest", what: plural(max(rest, 0), "more flow"), counters: r.Rest, retransmits: again.Rest})
 	}
 	if !r.Overflow.IsZero() || again.Overflow > 0 {
-		s = append(s, sum{label: "overflow", what: "beyond --max-flows", counters: r.Overflow, retransmits: again.Overflow})
+		s = append(s, sum{label: "overflow", what: overflowReasons(r), counters: r.Overflow, retransmits: again.Overflow})
 	}
 	if !r.Lost.IsZero() || r.LostBytesUnknown {
 		s = append(s, sum{label: "lost", what: "counted to no flow", counters: r.Lost, bytesUnknown: r.LostBytesUnknown})
 	}
 	return append(s, sum{label: "total", what: plural(r.FlowCount, "flow"), counters: r.Total, retransmits: again.Total})
+}
+
+// overflowReasons tells why there is overflow. Only --max-flows takes retransmits along.
+func overflowReasons(r *flow.Report) string {
+	var reasons []string
+	for i, what := range [flow.NumOverflowReasons]string{
+		flow.OverflowMaxFlows:    "beyond --max-flows",
+		flow.OverflowTableFull:   "kernel table full",
+		flow.OverflowInterrupted: "interrupted while counting",
+	} {
+		reason := flow.OverflowReason(i)
+		if !r.OverflowBy[reason].IsZero() || reason == flow.OverflowMaxFlows && r.RetransmitSums.Overflow > 0 {
+			reasons = append(reasons, what)
+		}
+	}
+	return strings.Join(reasons, ", ")
 }
 
 // addSum puts the label into the first column and what it is into the next one,

@@ -143,7 +143,7 @@ func TestRunSoFarAddsUp(t *testing.T) {
 			}
 			e.delta = flow.Counters{}
 			if rnd.IntN(20) == 0 && e.total.Packets < 2000 { // folded
-				sums.Overflow.Add(e.total)
+				sums.AddOverflow(flow.OverflowMaxFlows, e.total)
 				delete(ledger, id)
 			}
 		}
@@ -162,7 +162,7 @@ func TestRunSoFarAddsUp(t *testing.T) {
 		if again != retransmits || got.RetransmitSums.Total != retransmits {
 			t.Fatalf("after %d: %d retransmits in %+v, want %d", seq, again, got.RetransmitSums, retransmits)
 		}
-		if sum != sums.Total || got.Total != sums.Total || got.Overflow != sums.Overflow {
+		if sum != sums.Total || got.Total != sums.Total || got.Overflow != sums.Overflow || got.OverflowBy != sums.OverflowBy {
 			t.Fatalf("after %d: flows + rest + overflow + lost = %+v, total %+v", seq, sum, sums.Total)
 		}
 		if len(got.Packed) == 0 || len(got.Packed) > 500 || got.FlowCount < len(got.Packed) {

@@ -79,7 +79,7 @@ func comparePacked(a, b *flow.Packed) int {
 // Rest, so that it adds up like any other.
 func (s *soFar) report(last *flow.Report, top int) *flow.Report {
 	r := *last
-	r.Sums = flow.Sums{Total: last.Run.Total, Overflow: last.Run.Overflow, Lost: last.Run.Lost}
+	r.Sums = flow.Sums{Total: last.Run.Total, Overflow: last.Run.Overflow, Lost: last.Run.Lost, OverflowBy: last.Run.OverflowBy}
 	r.Packed, r.Owners, r.Retransmits = nil, map[uint32]flow.Owner{}, map[flow.Packed]uint64{}
 	r.RetransmitSums = flow.RetransmitSums{Total: last.RunRetransmits, Rest: last.RunRetransmits}
 	left := last.Run.Total.Minus(last.Run.Overflow).Minus(last.Run.Lost)

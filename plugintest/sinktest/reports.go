@@ -71,9 +71,9 @@ func add(r *flow.Report, k flow.Key, packets, bytes, frameBytes uint64) {
 }
 
 // sums adds what is in no row to the total.
-func sums(r *flow.Report, rest, overflow, lost flow.Counters) {
-	r.Rest, r.Overflow, r.Lost = rest, overflow, lost
-	for _, c := range []flow.Counters{rest, overflow, lost} {
+func sums(r *flow.Report, rest flow.Counters, overflow flow.Overflow, lost flow.Counters) {
+	r.Rest, r.Lost, r.OverflowBy, r.Overflow = rest, lost, overflow, overflow.Total()
+	for _, c := range []flow.Counters{rest, r.Overflow, lost} {
 		r.Total.Add(c)
 	}
 }
@@ -146,7 +146,7 @@ func allSums() *flow.Report {
 	r.Notes = []string{"egress is not seen", "eth0: 2 packets were dropped by the driver"}
 	add(r, key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), 1000, 1_000_000, 1_014_000)
 	sums(r, flow.Counters{Packets: 500, Bytes: 250_000, FrameBytes: 257_000},
-		flow.Counters{Packets: 40, Bytes: 4000, FrameBytes: 4560},
+		flow.Overflow{flow.OverflowMaxFlows: {Packets: 30, Bytes: 3000, FrameBytes: 3420}, flow.OverflowTableFull: {Packets: 10, Bytes: 1000, FrameBytes: 1140}},
 		flow.Counters{Packets: 3, Bytes: 180, FrameBytes: 222})
 	r.FlowCount = 321
 	return r
@@ -156,7 +156,7 @@ func lostUnknown() *flow.Report {
 	r := final("afpacket", "tpacket_v3")
 	r.LostBytesUnknown = true
 	add(r, key(flow.UDP, "192.0.2.1:4000", "192.0.2.2:4000"), 10, 1000, 1140)
-	sums(r, flow.Counters{}, flow.Counters{}, flow.Counters{Packets: 7})
+	sums(r, flow.Counters{}, flow.Overflow{}, flow.Counters{Packets: 7})
 	return r
 }
 
@@ -213,7 +213,7 @@ func sockets() *flow.Report {
 	k.Src, k.Dst, k.Dir = k.Dst, k.Src, flow.Ingress
 	add(r, k, 9, 12_000, 0)
 	own(r, flow.Owner{}, flow.MatchNone)
-	sums(r, flow.Counters{Packets: 20, Bytes: 2400}, flow.Counters{Packets: 5, Bytes: 300}, flow.Counters{})
+	sums(r, flow.Counters{Packets: 20, Bytes: 2400}, flow.Overflow{flow.OverflowInterrupted: {Packets: 5, Bytes: 300}}, flow.Counters{})
 	r.RetransmitSums, r.RunRetransmits = flow.RetransmitSums{Total: 10, Rest: 6, Overflow: 1}, 10
 	r.FlowCount = 6
 	return r
@@ -276,10 +276,10 @@ func intervals() []*flow.Report {
 
 	k := key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000")
 	k.Dir, k.Ifindex = flow.DirUnknown, 0
-	add(first, k, 10, 15_000, 15_140)
-	sums(first, flow.Counters{}, flow.Counters{Packets: 1, Bytes: 40, FrameBytes: 60}, flow.Counters{})
-	add(last, k, 10, 15_000, 15_140)
-	sums(last, flow.Counters{}, flow.Counters{Packets: 1, Bytes: 40, FrameBytes: 60}, flow.Counters{})
+	for _, r := range []*flow.Report{first, last} {
+		add(r, k, 10, 15_000, 15_140)
+		sums(r, flow.Counters{}, flow.Overflow{flow.OverflowMaxFlows: {Packets: 1, Bytes: 40, FrameBytes: 60}}, flow.Counters{})
+	}
 	for _, r := range []*flow.Report{first, second, last} {
 		r.Run = last.Sums
 	}

@@ -348,6 +348,9 @@ func TestGoldensAreConserving(t *testing.T) {
 		for i, r := range g.Reports {
 			sum := r.Rest
 			sum.Add(r.Overflow)
+			if r.OverflowBy.Total() != r.Overflow {
+				t.Errorf("%s: overflow is %+v, by reason %+v", g.Name, r.Overflow, r.OverflowBy)
+			}
 			sum.Add(r.Lost)
 			again := r.RetransmitSums.Rest + r.RetransmitSums.Overflow
 			for row := range r.Rows() {

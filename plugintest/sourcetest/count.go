@@ -140,7 +140,7 @@ func (s *subject) take(o *Options, src registry.Source, t *tally) error {
 	}})
 	b.Start = t.end
 	err := s.collect(context.Background(), src, b)
-	t.other.Add(b.Overflow)
+	t.other.Add(b.Overflow.Total())
 	t.lost.Add(b.Lost)
 	if records == 0 {
 		return err

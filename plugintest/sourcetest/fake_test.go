@@ -279,7 +279,7 @@ func (s *fakeSource) collectFile(b *flow.Batch) error {
 		s.next = 0
 	}
 	if s.fake.broken == "counts to other" {
-		b.Overflow = flow.Counters{Packets: 1}
+		b.Overflow.Add(flow.OverflowTableFull, flow.Counters{Packets: 1})
 	}
 	return io.EOF
 }

@@ -34,8 +34,8 @@ type Options struct {
 	// Want is what all records that Match must sum up to.
 	Want flow.Counters
 	// Match tells the traffic of Want from what else there may be on a live
-	// interface. If it is nil, all records, Other and Lost count for Want; if it
-	// is not, Other and Lost must stay 0.
+	// interface. If it is nil, all records, Overflow and Lost count for Want; if it
+	// is not, Overflow and Lost must stay 0.
 	Match func(k flow.Key) bool
 
 	// Enter calls f where sources are to be opened and used, such as on a thread

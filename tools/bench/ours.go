@@ -99,7 +99,8 @@ func tallyOf(table *bpfflow.Table) (tally, error) {
 		return t, err
 	}
 	err := b.Flush()
-	t.packets += b.Overflow.Packets
-	t.bytes += b.Overflow.Bytes
+	overflow := b.Overflow.Total()
+	t.packets += overflow.Packets
+	t.bytes += overflow.Bytes
 	return t, err
 }

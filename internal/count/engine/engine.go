@@ -256,7 +256,7 @@ func (r *run) collect(ctx context.Context) error {
 		err = ferr
 	}
 	r.describe()
-	r.ledger.AddOverflow(b.Overflow)
+	r.ledger.AddOverflow(&b.Overflow)
 	r.ledger.AddLost(b.Lost)
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
 	if r.clock == registry.ClockSource {

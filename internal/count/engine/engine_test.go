@@ -183,6 +183,8 @@ func TestMaxFlows(t *testing.T) {
 		check(t, sink, src)
 		if f := sink.final(t); len(f.Packed) > 4 || f.Overflow.Packets <= 20 || f.RetransmitSums.Overflow == 0 {
 			t.Errorf("%d rows, other %+v, retransmits %+v", len(f.Packed), f.Overflow, f.RetransmitSums)
+		} else if table := f.OverflowBy[flow.OverflowTableFull].Packets; table != 20 {
+			t.Errorf("%d packets of overflow are of the source, want 20: %+v", table, f.OverflowBy)
 		}
 	})
 }

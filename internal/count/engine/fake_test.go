@@ -47,9 +47,9 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 		s.seen.Add(c)
 		s.again += r.Retransmits
 	}
-	b.Overflow = flow.Counters{Packets: 1, Bytes: 10, FrameBytes: 24}
+	b.Overflow.Add(flow.OverflowTableFull, flow.Counters{Packets: 1, Bytes: 10, FrameBytes: 24})
 	b.Lost = flow.Counters{Packets: 1, Bytes: 5, FrameBytes: 19}
-	s.seen.Add(b.Overflow)
+	s.seen.Add(b.Overflow.Total())
 	s.seen.Add(b.Lost)
 	if s.collects == s.end {
 		return s.endErr
@@ -139,6 +139,9 @@ func check(t *testing.T, sink *recorder, src *counter) {
 		}
 		for _, c := range []flow.Counters{r.Rest, r.Overflow, r.Lost} {
 			sum.Add(c)
+		}
+		if r.OverflowBy.Total() != r.Overflow || r.Run.OverflowBy.Total() != r.Run.Overflow {
+			t.Errorf("report %d: overflow %+v by reason %+v", i, r.Overflow, r.OverflowBy)
 		}
 		if sum != r.Total {
 			t.Errorf("report %d: rows + rest + overflow + lost = %+v, total %+v", i, sum, r.Total)

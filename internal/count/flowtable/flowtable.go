@@ -131,7 +131,7 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 		r.Key, r.Counters = f.rows[i].key, f.rows[i].Counters
 		r.First, r.Last = first, last
 	}
-	b.Overflow.Add(f.other)
+	b.Overflow.Add(flow.OverflowTableFull, f.other)
 	f.other = flow.Counters{}
 	switch n := len(f.rows); {
 	case cap(f.rows) > minIndex && n < cap(f.rows)/8: // the ring next to it may need the memory now

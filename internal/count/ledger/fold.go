@@ -36,8 +36,8 @@ func (l *Ledger) fold() {
 		kept++
 	}
 	l.rows.n = kept
-	l.sums[Interval].Overflow.Add(interval)
-	l.sums[Run].Overflow.Add(run)
+	l.sums[Interval].AddOverflow(flow.OverflowMaxFlows, interval)
+	l.sums[Run].AddOverflow(flow.OverflowMaxFlows, run)
 	l.reindex(len(l.index))
 }
 

@@ -69,10 +69,12 @@ func (l *Ledger) Owners() iter.Seq[uint32] {
 }
 
 // AddOverflow adds what a source counted without a flow.
-func (l *Ledger) AddOverflow(c flow.Counters) {
+func (l *Ledger) AddOverflow(o *flow.Overflow) {
 	for i := range l.sums {
-		l.sums[i].Total.Add(c)
-		l.sums[i].Overflow.Add(c)
+		for reason, c := range o {
+			l.sums[i].Total.Add(c)
+			l.sums[i].AddOverflow(flow.OverflowReason(reason), c)
+		}
 	}
 }
 

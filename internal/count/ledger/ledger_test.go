@@ -50,6 +50,9 @@ func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 	if top > 0 && len(sel.Rows) != min(top, sel.Count) {
 		t.Fatalf("top %d of %d rows gave %d", top, sel.Count, len(sel.Rows))
 	}
+	if sums.OverflowBy.Total() != sums.Overflow {
+		t.Fatalf("overflow is %+v, by reason %+v", sums.Overflow, sums.OverflowBy)
+	}
 	got.Add(sel.Rest)
 	got.Add(sums.Overflow)
 	got.Add(sums.Lost)
@@ -78,7 +81,9 @@ func TestAgainstMap(t *testing.T) {
 					want[r.Key] = c
 				}
 				l.Merge(recs)
-				l.AddOverflow(flow.Counters{Packets: 3, Bytes: 100})
+				l.AddOverflow(&flow.Overflow{
+					flow.OverflowTableFull: {Packets: 1, Bytes: 40}, flow.OverflowInterrupted: {Packets: 2, Bytes: 60},
+				})
 				l.AddLost(flow.Counters{Packets: 1})
 				conserved(t, l, Interval, 10)
 				intervals.Add(l.Sums(Interval).Total)
@@ -92,6 +97,9 @@ func TestAgainstMap(t *testing.T) {
 				if want[r.Key] != r.Total {
 					t.Fatalf("%v: %+v, want %+v", r.Key.Key(), r.Total, want[r.Key])
 				}
+			}
+			if by := l.Sums(Run).OverflowBy; by[flow.OverflowMaxFlows].Packets != 0 || by[flow.OverflowTableFull].Packets != 6 || by[flow.OverflowInterrupted].Packets != 12 {
+				t.Errorf("overflow by reason is %+v", by)
 			}
 			if intervals != l.Sums(Run).Total {
 				t.Fatalf("intervals add up to %+v, the run to %+v", intervals, l.Sums(Run).Total)
@@ -135,8 +143,11 @@ func TestBound(t *testing.T) {
 					t.Errorf("elephant %d has %d packets, want 3000", e, got)
 				}
 			}
-			if l.Sums(Run).Overflow.IsZero() {
+			switch sums := l.Sums(Run); {
+			case sums.Overflow.IsZero():
 				t.Error("nothing was folded: the test floods nothing")
+			case sums.OverflowBy[flow.OverflowMaxFlows] != sums.Overflow:
+				t.Errorf("folded rows are %+v, the reasons %+v", sums.Overflow, sums.OverflowBy)
 			}
 		})
 	}

@@ -30,12 +30,12 @@ func (t *Table) Collect(b *flow.Batch) error {
 		}
 
 		s := &t.maps.sides[row]
-		other, lost := s.Other, s.Lost
-		other.Add(s.Shared)
+		full, shared, lost := s.Other, s.Shared, s.Lost
 		if t.opts.NoFrames {
-			other.FrameBytes, lost.FrameBytes = 0, 0
+			full.FrameBytes, shared.FrameBytes, lost.FrameBytes = 0, 0, 0
 		}
-		b.Overflow.Add(other)
+		b.Overflow.Add(flow.OverflowTableFull, full)
+		b.Overflow.Add(t.sharedReason(), shared)
 		b.Lost.Add(lost)
 		b.LostBytesUnknown = b.LostBytesUnknown || !lost.IsZero()
 		t.evictions += s.Evictions
@@ -43,6 +43,15 @@ func (t *Table) Collect(b *flow.Batch) error {
 		*s = side{}
 	}
 	return nil
+}
+
+// sharedReason is why programs count to side.shared. Those of bpf/owned.h do it when they
+// interrupt another one. All do it on a CPU that has no shard, which is very rare.
+func (t *Table) sharedReason() flow.OverflowReason {
+	if t.size.owned {
+		return flow.OverflowInterrupted
+	}
+	return flow.OverflowTableFull
 }
 
 // part returns one of n equal parts.

@@ -79,6 +79,9 @@ func (e *encoder) head(r *flow.Report) {
 	again := &r.RetransmitSums
 	e.sum("total", sum{Counters: r.Total, retransmits: again.Total})
 	e.sum("overflow", sum{Counters: r.Overflow, retransmits: again.Overflow})
+	if r.OverflowBy != (flow.Overflow{}) {
+		e.overflowBy(&r.OverflowBy)
+	}
 	e.sum("lost", sum{Counters: r.Lost, bytesUnknown: r.LostBytesUnknown})
 	e.sum("rest", sum{Counters: r.Rest, retransmits: again.Rest})
 	if r.Links != nil {
@@ -86,6 +89,17 @@ func (e *encoder) head(r *flow.Report) {
 		e.sum("link_total", sum{Counters: r.LinkTotal})
 	}
 	e.key("flow_count").uint(uint64(r.FlowCount))
+}
+
+// overflowBy writes the reasons that there are.
+func (e *encoder) overflowBy(o *flow.Overflow) {
+	e.key("overflow_by").open('{')
+	for reason, c := range o {
+		if !c.IsZero() {
+			e.sum(flow.OverflowReason(reason).String(), sum{Counters: c})
+		}
+	}
+	e.close('}')
 }
 
 func (e *encoder) alternatives(all []flow.Alternative) {

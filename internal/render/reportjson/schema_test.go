@@ -19,7 +19,7 @@ import (
 // The fields in the order of the schema.
 var (
 	reportFields = strings.Fields(`schema final seq backend attach reason alternatives interfaces start end duration_s by rate_layer
-		packets_exact notes total overflow lost rest links link_total flow_count flows`)
+		packets_exact notes total overflow overflow_by lost rest links link_total flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op subtype ethertype vlan
 		direction iface packets bytes frame_bytes retransmits bps pps first last pid comm uid cgroup_id cgroup container match netns`)
 )
@@ -60,6 +60,7 @@ type jsonReport struct {
 	PacketsExact                *bool  `json:"packets_exact"`
 	Notes                       []string
 	Total, Overflow, Lost, Rest *jsonSum
+	OverflowBy                  map[string]*jsonCounters `json:"overflow_by"`
 	Links                       []jsonLink
 	LinkTotal                   *jsonCounters `json:"link_total"`
 	FlowCount                   *int          `json:"flow_count"`
@@ -155,6 +156,7 @@ func TestReadsBack(t *testing.T) {
 			sum := counters(&got.Rest.jsonCounters)
 			sum.Add(counters(&got.Overflow.jsonCounters))
 			sum.Add(counters(&got.Lost.jsonCounters))
+			checkOverflow(t, g.Name, r, &got)
 			checkRetransmits(t, g.Name, r, &got)
 			i := 0
 			for row := range r.Rows() {
@@ -173,6 +175,25 @@ func TestReadsBack(t *testing.T) {
 
 func counters(c *jsonCounters) flow.Counters {
 	return flow.Counters{Packets: *c.Packets, Bytes: *c.Bytes, FrameBytes: *c.FrameBytes}
+}
+
+// checkOverflow: the reasons that there are add up to the whole.
+func checkOverflow(t *testing.T, name string, r *flow.Report, got *jsonReport) {
+	t.Helper()
+	var o flow.Overflow
+	there := 0
+	for reason := range o {
+		if c, ok := got.OverflowBy[flow.OverflowReason(reason).String()]; ok {
+			o[reason] = counters(c)
+			there++
+		}
+		if !r.OverflowBy[reason].IsZero() {
+			there--
+		}
+	}
+	if o != r.OverflowBy || there != 0 || o.Total() != counters(&got.Overflow.jsonCounters) {
+		t.Errorf("%s: overflow reads back as %+v, want %+v", name, got.OverflowBy, r.OverflowBy)
+	}
 }
 
 // checkRetransmits: each sum has its own, if there are any.

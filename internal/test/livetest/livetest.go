@@ -139,7 +139,7 @@ func (s *Source) Collect(f func([]flow.Record)) (other, lost flow.Counters) {
 	if err := b.Flush(); err != nil {
 		s.tb.Fatal(err)
 	}
-	return b.Overflow, b.Lost
+	return b.Overflow.Total(), b.Lost
 }
 
 // Records collects, and adds up what several CPUs have seen of a flow. Everything must

@@ -1,0 +1,37 @@
+package flow
+
+// OverflowReason is why packets that were counted have no row.
+type OverflowReason uint8
+
+// Reasons of overflow.
+const (
+	OverflowMaxFlows    OverflowReason = iota // the ledger had as many rows as it may keep
+	OverflowTableFull                         // the source's table had no place
+	OverflowInterrupted                       // the program interrupted another one that counted
+	NumOverflowReasons  = iota
+)
+
+// String returns the name of the reason in reports.
+func (r OverflowReason) String() string {
+	return [...]string{"max_flows", "table_full", "interrupted"}[r]
+}
+
+// Overflow is what was counted without a row, by reason.
+type Overflow [NumOverflowReasons]Counters
+
+// Add counts c for a reason.
+func (o *Overflow) Add(r OverflowReason, c Counters) { o[r].Add(c) }
+
+// Total adds up the reasons.
+func (o *Overflow) Total() (sum Counters) {
+	for _, c := range o {
+		sum.Add(c)
+	}
+	return sum
+}
+
+// AddOverflow adds c to Overflow and OverflowBy; Total is the caller's.
+func (s *Sums) AddOverflow(r OverflowReason, c Counters) {
+	s.Overflow.Add(c)
+	s.OverflowBy.Add(r, c)
+}
