@@ -130,6 +130,12 @@ lint: $(GOLANGCI) ## run golangci-lint at the pinned version
 $(GOLANGCI):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
+# The compiler of the BPF programs. bpf2go reads these, so that its go:generate lines name only what
+# differs. Programs must load on 5.10, which has the instructions of v3.
+generate: export BPF2GO_CC     := clang-19
+generate: export BPF2GO_STRIP  := llvm-strip-19
+generate: export BPF2GO_CFLAGS := -O2 -g -mcpu=v3 -Wall -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu
+
 .PHONY: generate
 generate: ## rebuild the committed BPF objects, test captures and other generated files
 	$(GO) generate ./...

@@ -1,4 +1,4 @@
 package kprobe
 
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -no-global-types -cflags "-O2 -g -mcpu=v3 -Wall -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" kprobe ../../bpf/kprobe.bpf.c
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -no-global-types -cflags "-O2 -g -mcpu=v3 -Wall -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" retransmit ../../bpf/retransmit.bpf.c
+//go:generate go tool bpf2go -target bpfel -no-global-types kprobe ../../bpf/kprobe.bpf.c
+//go:generate go tool bpf2go -target bpfel -no-global-types retransmit ../../bpf/retransmit.bpf.c

@@ -1,3 +1,3 @@
 package tc
 
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target bpfel -no-global-types -cflags "-O2 -g -mcpu=v3 -Wall -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu" tc ../../bpf/tc.bpf.c
+//go:generate go tool bpf2go -target bpfel -no-global-types tc ../../bpf/tc.bpf.c
