@@ -24,7 +24,7 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
-PACKAGES   := bpftool busybox-static chromium clang-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tmux tshark xz-utils
+PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tmux tshark xz-utils
 TEST_TOOLS := busybox chromium ethtool ip nft tc tcpdump tcpreplay tcprewrite tmux tshark xz
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -122,10 +122,20 @@ cover: ## write .cache/cover.html and print the total
 	@$(GO) tool cover -func=$(CACHE)/cover.out | tail -1
 
 .PHONY: lint
-lint: $(GOLANGCI) ## run golangci-lint at the pinned version
+lint: lint-c $(GOLANGCI) ## run golangci-lint at the pinned version, and clang-format on the C files
 	$(GOLANGCI) run ./...
 	$(if $(LIBPCAP),$(GOLANGCI) run --build-tags=libpcap ./backends/pcap ./test)
 	cd examples/custom-output && $(GOLANGCI) run --config=$(CURDIR)/.golangci.yml ./...
+
+.PHONY: lint-c
+lint-c:
+ifneq ($(shell command -v clang-format-19),)
+	git ls-files -z --cached --others --exclude-standard '*.c' '*.h' | \
+	  while IFS= read -r -d '' f; do if [ -e "$$f" ]; then printf '%s\0' "$$f"; fi; done | \
+	  xargs -0 clang-format-19 --dry-run -Werror
+else
+	@echo "skipped, because there is no clang-format-19: the format of the C files"; [ "$$CI" != true ]
+endif
 
 $(GOLANGCI):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

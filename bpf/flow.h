@@ -21,15 +21,15 @@ enum direction {
 
 /* The fields of meta. A used slot has META_USED set, so its meta is never 0. */
 #define META_VLAN_SHIFT 8 /* 12 bits, above the protocol's 8 */
-#define META_USED (1U << 31)
+#define META_USED       (1U << 31)
 
 /* struct key4 only */
 #define META4_IFINDEX_SHIFT 20
-#define META4_IFINDEX_MAX 1023 /* flows of other interfaces take wide slots */
-#define META4_EGRESS (1U << 30)
+#define META4_IFINDEX_MAX   1023 /* flows of other interfaces take wide slots */
+#define META4_EGRESS        (1U << 30)
 
 /* struct key_wide only */
-#define META_DIR_SHIFT 20
+#define META_DIR_SHIFT  20
 #define META_KIND_SHIFT 22
 
 /* l4 is in network order: source port << 16 | destination port, or flow.Key.Sub,
@@ -80,8 +80,8 @@ struct counts {
 	__u64 bytes_flags;
 };
 
-#define COUNTS_FULL 0x8000000080000000ULL
-#define COUNTS_BYTES 0x0000ffffffffffffULL
+#define COUNTS_FULL        0x8000000080000000ULL
+#define COUNTS_BYTES       0x0000ffffffffffffULL
 #define COUNTS_FLAGS_SHIFT 48
 
 struct slot4 {

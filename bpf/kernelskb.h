@@ -52,7 +52,7 @@ static __always_inline struct view view_of(struct sk_buff *skb, __u32 direction)
 {
 	void *data = BPF_CORE_READ(skb, data), *head = BPF_CORE_READ(skb, head);
 	__u32 len = BPF_CORE_READ(skb, len), before = 0;
-	struct view v = {.l3 = data};
+	struct view v = { .l3 = data };
 
 	if (direction == DIR_EGRESS) {
 		v.l3 = head + BPF_CORE_READ(skb, network_header);
@@ -63,7 +63,8 @@ static __always_inline struct view view_of(struct sk_buff *skb, __u32 direction)
 	return v;
 }
 
-static __always_inline struct frame frame_of(struct sk_buff *skb, const struct view *v, __u32 direction)
+static __always_inline struct frame frame_of(struct sk_buff *skb, const struct view *v,
+					     __u32 direction)
 {
 	struct skb_shared_info *shared = (void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end);
 	struct frame f = {

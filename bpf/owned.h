@@ -81,9 +81,10 @@ static __always_inline void leave(struct inside *in, __u32 level)
 }
 
 /* Adds a packet to its flow; the key's ifindex is 0. */
-static __always_inline void count_owned(const struct packet *p, __u64 cgroup, __u64 socket, __u32 level)
+static __always_inline void count_owned(const struct packet *p, __u64 cgroup, __u64 socket,
+					__u32 level)
 {
-	union key_owned k = {.flow = p->key};
+	union key_owned k = { .flow = p->key };
 	__u64 hash = hash_owner[0] * (__u32)cgroup + hash_owner[1] * (cgroup >> 32) +
 		     hash_owner[2] * (__u32)socket + hash_owner[3] * (socket >> 32);
 

@@ -29,23 +29,23 @@ struct frame {
  * and fails unless all of them are there. */
 static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len);
 
-#define TYPE_LLC ETH_P_802_2 /* 802.3 frames: their type is a length */
-#define TYPE_RUNT 0xffff     /* too short to have a type */
-#define TAG_LEN 4
-#define TAGS_MAX 2
-#define VLAN_ID 0x0fff
-#define ARP_LEN 28 /* with Ethernet and IPv4 addresses */
+#define TYPE_LLC  ETH_P_802_2 /* 802.3 frames: their type is a length */
+#define TYPE_RUNT 0xffff      /* too short to have a type */
+#define TAG_LEN   4
+#define TAGS_MAX  2
+#define VLAN_ID   0x0fff
+#define ARP_LEN   28 /* with Ethernet and IPv4 addresses */
 
-#define IPV4_LEN 20
-#define IPV4_OFFSET 0x1fff
-#define IPV6_LEN 40
-#define IPV6_PLAIN_MAX (IPV6_LEN + 0xffff)
+#define IPV4_LEN            20
+#define IPV4_OFFSET         0x1fff
+#define IPV6_LEN            40
+#define IPV6_PLAIN_MAX      (IPV6_LEN + 0xffff)
 #define IPV6_EXTENSIONS_MAX 8
-#define IPV6_EXTENSION_MIN 8
-#define IPPROTO_HIP 139
-#define IPPROTO_SHIM6 140
-#define JUMBO_LEN 8 /* a hop-by-hop header with a jumbo payload option (RFC 2675) */
-#define BY_FRAGS 0xffff /* GSO_BY_FRAGS, include/linux/skbuff.h: segments of any size */
+#define IPV6_EXTENSION_MIN  8
+#define IPPROTO_HIP         139
+#define IPPROTO_SHIM6       140
+#define JUMBO_LEN           8      /* a hop-by-hop header with a jumbo payload option (RFC 2675) */
+#define BY_FRAGS            0xffff /* GSO_BY_FRAGS, include/linux/skbuff.h: segments of any size */
 
 static __always_inline int is_tag(__be16 type)
 {
@@ -55,14 +55,20 @@ static __always_inline int is_tag(__be16 type)
 /* A set of protocols: two words instead of a switch, because after a switch the verifier
  * follows every case through the rest of the program. */
 #define IN(proto) (1ULL << (proto) % 64)
+
+/* A macro: as an inline function it takes more instructions. */
+#define WORD_OF(proto, to_63, from_128_to_191) \
+	((proto) < 64 ? (to_63) : (proto) >= 128 && (proto) < 192 ? (from_128_to_191) : 0)
 #define MEMBER(proto, to_63, from_128_to_191) \
-	(((proto) < 64 ? (to_63) : (proto) >= 128 && (proto) < 192 ? (from_128_to_191) : 0) >> (proto) % 64 & 1)
+	(WORD_OF(proto, to_63, from_128_to_191) >> (proto) % 64 & 1)
 
 /* IPv6 extension headers that are walked. */
 static __always_inline int is_extension(__u32 proto)
 {
-	return MEMBER(proto, IN(IPPROTO_HOPOPTS) | IN(IPPROTO_ROUTING) | IN(IPPROTO_FRAGMENT) |
-		      IN(IPPROTO_AH) | IN(IPPROTO_DSTOPTS), IN(IPPROTO_MH) | IN(IPPROTO_HIP) | IN(IPPROTO_SHIM6));
+	return MEMBER(proto,
+		      IN(IPPROTO_HOPOPTS) | IN(IPPROTO_ROUTING) | IN(IPPROTO_FRAGMENT) |
+			      IN(IPPROTO_AH) | IN(IPPROTO_DSTOPTS),
+		      IN(IPPROTO_MH) | IN(IPPROTO_HIP) | IN(IPPROTO_SHIM6));
 }
 
 /* The l4 field of a key, from the first four bytes of the transport header. AH is not
@@ -79,18 +85,20 @@ static __always_inline __be32 l4_of(__u32 proto, __be32 first)
 	return 0;
 }
 
-static __always_inline __u64 key_head(__u32 proto, __u32 vlan, __u32 direction, __u32 kind, __be32 l4)
+static __always_inline __u64 key_head(__u32 proto, __u32 vlan, __u32 direction, __u32 kind,
+				      __be32 l4)
 {
-	return proto | vlan << META_VLAN_SHIFT | direction << META_DIR_SHIFT | kind << META_KIND_SHIFT |
-	       META_USED | (__u64)l4 << 32;
+	return proto | vlan << META_VLAN_SHIFT | direction << META_DIR_SHIFT |
+	       kind << META_KIND_SHIFT | META_USED | (__u64)l4 << 32;
 }
 
 /* TCP flags of the 14 bytes of a transport header. */
 #define TCP_OFFSET_AT 12
-#define TCP_FLAGS_AT 13
+#define TCP_FLAGS_AT  13
 
 /* Returns 0 if p is not set: then parse() is to be asked. */
-static __always_inline int parse_fast(void *data, void *end, const struct frame *f, struct packet *p)
+static __always_inline int parse_fast(void *data, void *end, const struct frame *f,
+				      struct packet *p)
 {
 	__u32 vlan = f->tagged ? f->tci & VLAN_ID : 0, offset = 0, bytes;
 	void *l3 = data;
@@ -126,7 +134,8 @@ static __always_inline int parse_fast(void *data, void *end, const struct frame 
 			return 0;
 		bytes = bpf_ntohs(ip->tot_len);
 		proto = ip->protocol;
-		if (bytes < IPV4_LEN + 4 || ip->frag_off & bpf_htons(IPV4_OFFSET) || proto == IPPROTO_AH)
+		if (bytes < IPV4_LEN + 4 || ip->frag_off & bpf_htons(IPV4_OFFSET) ||
+		    proto == IPPROTO_AH)
 			return 0;
 		p->key.word[0] = key_head(proto, vlan, f->direction, KIND_IPV4,
 					  l4_of(proto, *(__be32 *)(l3 + IPV4_LEN)));
@@ -178,13 +187,13 @@ static __always_inline int parse_fast(void *data, void *end, const struct frame 
 struct parser {
 	struct frame f;
 	struct packet p;
-	__be16 type;     /* of what starts at l3 */
+	__be16 type; /* of what starts at l3 */
 	__u16 vlan;
-	__u32 l3;        /* offsets into the frame */
-	__u32 l4;        /* where the headers end that were walked; 0: not IP */
-	__u32 bytes;     /* of layer 3 */
-	__u32 there;     /* bytes of the packet from l4 on; 0 in later fragments, after cut chains */
-	__u32 l4_len;    /* of TCP and UDP headers */
+	__u32 l3;     /* offsets into the frame */
+	__u32 l4;     /* where the headers end that were walked; 0: not IP */
+	__u32 bytes;  /* of layer 3 */
+	__u32 there;  /* bytes of the packet from l4 on; 0 in later fragments, after cut chains */
+	__u32 l4_len; /* of TCP and UDP headers */
 	__u32 jumbo_len; /* of the header that super-frames have and their segments do not */
 	__be32 sub;      /* the key's l4 field */
 	__u8 kind;
@@ -316,7 +325,12 @@ static __always_inline void parse_ipv6(void *ctx, struct parser *s)
 		if (offset + IPV6_EXTENSION_MIN > s->bytes || load(ctx, s->l4, h, sizeof(h)))
 			return;
 		s->proto = h[0];
-		len = header == IPPROTO_FRAGMENT ? 8 : header == IPPROTO_AH ? (h[1] + 2) * 4 : (h[1] + 1) * 8;
+		if (header == IPPROTO_FRAGMENT)
+			len = 8;
+		else if (header == IPPROTO_AH)
+			len = (h[1] + 2) * 4;
+		else
+			len = (h[1] + 1) * 8;
 		s->l4 += len;
 		if (header == IPPROTO_FRAGMENT && (h[2] << 8 | h[3]) >> 3)
 			return;
@@ -336,7 +350,8 @@ static __always_inline void parse_l4(void *ctx, struct parser *s)
 
 	s->sub = 0;
 	if (proto == IPPROTO_AH) {
-		if (there >= 8 && s->kind == KIND_IPV4) /* in IPv6 it is the ninth extension header */
+		/* In IPv6, this is the ninth extension header. */
+		if (there >= 8 && s->kind == KIND_IPV4)
 			load(ctx, s->l4 + 4, &s->sub, 4);
 		return;
 	}
@@ -347,7 +362,8 @@ static __always_inline void parse_l4(void *ctx, struct parser *s)
 	s->sub = l4_of(proto, first);
 	if (proto == IPPROTO_UDP && there >= sizeof(struct udphdr))
 		s->l4_len = sizeof(struct udphdr);
-	if (proto == IPPROTO_TCP && there > TCP_OFFSET_AT && !load(ctx, s->l4 + TCP_OFFSET_AT, h, 1))
+	if (proto == IPPROTO_TCP && there > TCP_OFFSET_AT &&
+	    !load(ctx, s->l4 + TCP_OFFSET_AT, h, 1))
 		s->l4_len = (h[0] >> 4) * 4;
 	if (proto == IPPROTO_TCP && there > TCP_FLAGS_AT && !load(ctx, s->l4 + TCP_FLAGS_AT, h, 1))
 		s->p.flags = h[0];

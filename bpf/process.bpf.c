@@ -13,7 +13,7 @@ __u32 reader;
 SEC("iter/task_file")
 int sockets(struct bpf_iter__task_file *ctx)
 {
-	struct sock_event e = {.kind = EVENT_HELD, .evidence = BY_HOLDING};
+	struct sock_event e = { .kind = EVENT_HELD, .evidence = BY_HOLDING };
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct socket *socket;
@@ -52,7 +52,7 @@ int sock_create(struct bpf_sock *ctx)
 SEC("cgroup/sock_release")
 int sock_release(struct bpf_sock *ctx)
 {
-	struct sock_event e = {.kind = EVENT_RELEASED};
+	struct sock_event e = { .kind = EVENT_RELEASED };
 
 	e.cookie = bpf_get_socket_cookie(ctx);
 	if (!read_sock(&e, (struct sock *)ctx))
@@ -74,21 +74,41 @@ static __always_inline int uses(struct bpf_sock_addr *ctx)
 
 // The remote address is not in the socket yet, and the local port may not be: TCP
 // tells below, UDP when it is released or held at the end of an epoch.
-SEC("cgroup/connect4") int connect4(struct bpf_sock_addr *ctx) { return uses(ctx); }
-SEC("cgroup/connect6") int connect6(struct bpf_sock_addr *ctx) { return uses(ctx); }
-SEC("cgroup/sendmsg4") int sendmsg4(struct bpf_sock_addr *ctx) { return uses(ctx); }
-SEC("cgroup/sendmsg6") int sendmsg6(struct bpf_sock_addr *ctx) { return uses(ctx); }
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	return uses(ctx);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	return uses(ctx);
+}
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return uses(ctx);
+}
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return uses(ctx);
+}
 
 // The port is 0 when a connection that was refused or reset is released, so its
 // addresses have to be told before.
 SEC("sockops")
 int tcp_opened(struct bpf_sock_ops *ctx)
 {
-	struct sock_event e = {.kind = EVENT_OPENED};
+	struct sock_event e = { .kind = EVENT_OPENED };
 	struct bpf_sock *checked = ctx->sk;
 	struct sock *sk;
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB && ctx->op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB &&
+	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB &&
+	    ctx->op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB &&
 	    ctx->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
 		return ALLOW;
 	// The verifier allows no offsets to this pointer, so that it must not know it as one.
@@ -112,12 +132,13 @@ static __always_inline int is_known(__u64 cookie)
 		return 1; // as good as: it is nobody
 	known = bpf_map_lookup_elem(&users, &cookie);
 	return known && known->evidence == BY_USE &&
-	       (known->shared || (known->owner.tgid == t->tgid && known->owner.start == t->group_leader->start_boottime));
+	       (known->shared || (known->owner.tgid == t->tgid &&
+				  known->owner.start == t->group_leader->start_boottime));
 }
 
 static __noinline int note_use(struct sock *sk, __u64 cookie)
 {
-	struct sock_event e = {.kind = EVENT_USED, .evidence = BY_USE, .cookie = cookie};
+	struct sock_event e = { .kind = EVENT_USED, .evidence = BY_USE, .cookie = cookie };
 	int news;
 
 	if (!read_sock(&e, sk))
@@ -146,7 +167,16 @@ static __always_inline int moved(struct sock *sk, int bytes)
 	return 0;
 }
 
-SEC("tp_btf/sock_send_length") int sent(__u64 *ctx) { return moved((struct sock *)ctx[0], (int)ctx[1]); }
-SEC("tp_btf/sock_recv_length") int received(__u64 *ctx) { return moved((struct sock *)ctx[0], (int)ctx[1]); }
+SEC("tp_btf/sock_send_length")
+int sent(__u64 *ctx)
+{
+	return moved((struct sock *)ctx[0], (int)ctx[1]);
+}
+
+SEC("tp_btf/sock_recv_length")
+int received(__u64 *ctx)
+{
+	return moved((struct sock *)ctx[0], (int)ctx[1]);
+}
 
 char _license[] SEC("license") = "Dual MIT/GPL";

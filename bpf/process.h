@@ -9,7 +9,7 @@ struct owner {
 	__u64 start;  /* of the process: ns since boot */
 	__u64 cgroup; /* v2 id */
 	__u32 tgid;
-	__u32 uid; /* real */
+	__u32 uid;     /* real */
 	char comm[16]; /* of the thread-group leader */
 };
 _Static_assert(sizeof(struct owner) == 40, "shared with Go");
@@ -39,7 +39,7 @@ struct sock_event {
 	__u16 proto;
 	__u16 family;
 	__u8 laddr[16], raddr[16]; /* IPv4 in the first four bytes, the rest 0 */
-	__u64 inode; /* of the socket's file; only when held */
+	__u64 inode;               /* of the socket's file; only when held */
 	__u8 kind, evidence, state;
 	__u8 shared; /* several processes have used it */
 	__u32 pad;
@@ -135,7 +135,7 @@ static __always_inline void emit(struct sock_event *e)
  * it is news. */
 static __always_inline int note_user(__u64 cookie, __u32 evidence, struct owner *o)
 {
-	struct user u = {.evidence = evidence}, *known;
+	struct user u = { .evidence = evidence }, *known;
 
 	if (!read_current(&u.owner))
 		return 0;

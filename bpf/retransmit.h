@@ -8,9 +8,9 @@
 #include <bpf/bpf_core_read.h>
 
 struct connection {
-	__u64 socket; /* cookie; 0: nobody has asked for it so far */
+	__u64 socket;              /* cookie; 0: nobody has asked for it so far */
 	__u8 laddr[16], raddr[16]; /* IPv4 in the first four bytes, the rest 0 */
-	__u32 netns; /* inode number */
+	__u32 netns;               /* inode number */
 	__u16 lport, rport;
 	__u32 family; /* of the socket: IPv4 may be mapped into IPv6 */
 	__u32 pad;
@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct connection) == 56, "shared with Go");
 
 struct again {
 	__u64 segments; /* since the entry was made */
-	__u64 event; /* that was counted last */
+	__u64 event;    /* that was counted last */
 };
 _Static_assert(sizeof(struct again) == 16, "shared with Go");
 

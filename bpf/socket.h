@@ -8,11 +8,11 @@
 #include "compat.h"
 #include <bpf/bpf_core_read.h>
 
-#define AF_INET 2
-#define AF_INET6 10
+#define AF_INET        2
+#define AF_INET6       10
 #define IPPROTO_MPTCP_ 262 /* not in the headers of Debian 12's libc */
-#define SOCKFS_MAGIC 0x534F434B
-#define PF_KTHREAD 0x00200000
+#define SOCKFS_MAGIC   0x534F434B
+#define PF_KTHREAD     0x00200000
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

@@ -15,7 +15,7 @@
 #include "packet.h"
 
 /* Set by internal/kernel/bpfflow before the load. */
-const volatile __u32 shards = 1;   /* CPUs that have a shard: 0 to shards - 1 */
+const volatile __u32 shards = 1;    /* CPUs that have a shard: 0 to shards - 1 */
 const volatile __u32 buckets4 = 64; /* per shard and epoch, a power of two from 64 on */
 const volatile __u32 buckets_wide = 64;
 const volatile __u64 hash_key[13] = {}; /* random: nobody may be able to aim at a bucket */
@@ -29,13 +29,13 @@ struct {
 
 /* Arrays of [2 * shard + epoch]: that many times the buckets of a shard. The size is
  * set before the load. */
-#define SHARDS_OF(T)                              \
-	struct {                                  \
-		__uint(type, BPF_MAP_TYPE_ARRAY); \
+#define SHARDS_OF(T)                               \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
 		__uint(map_flags, BPF_F_MMAPABLE); \
-		__uint(max_entries, 2);           \
-		__type(key, __u32);               \
-		__type(value, T);                 \
+		__uint(max_entries, 2);            \
+		__type(key, __u32);                \
+		__type(value, T);                  \
 	}
 SHARDS_OF(struct bucket4) flows4 SEC(".maps");
 SHARDS_OF(struct bucket_wide) flows_wide SEC(".maps");

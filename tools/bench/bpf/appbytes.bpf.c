@@ -23,8 +23,8 @@ struct {
 
 static __always_inline int sent(struct sock *sk, __u64 bytes)
 {
-	struct connection c = {.pid = bpf_get_current_pid_tgid() >> 32};
-	struct sum first = {1, bytes}, *s;
+	struct connection c = { .pid = bpf_get_current_pid_tgid() >> 32 };
+	struct sum first = { 1, bytes }, *s;
 
 	c.lport = BPF_CORE_READ(sk, __sk_common.skc_num);
 	c.rport = BPF_CORE_READ(sk, __sk_common.skc_dport);

@@ -14,7 +14,7 @@ enum mode {
 
 /* Set before the load. */
 const volatile __u32 mode = MODE_SEQUENCE;
-const volatile __u32 sequence_mask = 0; /* its length less one */
+const volatile __u32 sequence_mask = 0;  /* its length less one */
 const volatile __u32 elephants_from = 0; /* packets before the first of an elephant */
 const volatile __u32 target_ifindex = 0; /* of generate_xdp */
 
@@ -40,7 +40,7 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } under_test SEC(".maps");
 
-#define ELEPHANTS 10
+#define ELEPHANTS      10
 #define ELEPHANT_EVERY 10
 
 static __always_inline __u32 flow_number(__u64 n)

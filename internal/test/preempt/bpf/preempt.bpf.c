@@ -3,10 +3,10 @@
 // store of its counters; and an account of what was given to the programs.
 
 /* A value that the compiler cannot foresee, made in a thousand steps. */
-#define COUNT_DELAY(value)                                         \
-	do {                                                       \
-		for (__u32 i = 0; i < 1000; i++)                   \
-			asm volatile("" : "+r"(i), "+r"(value));   \
+#define COUNT_DELAY(value)                                       \
+	do {                                                     \
+		for (__u32 i = 0; i < 1000; i++)                 \
+			asm volatile("" : "+r"(i), "+r"(value)); \
 	} while (0)
 
 #include "../../../../bpf/cgroup.bpf.c"
