@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Counts at cgroup_skb, where packets leave and reach sockets, from layer 3 on. The
 // traffic is never changed: every program lets the packet pass.
-#include "compat.h"
-
-#include <bpf/bpf_core_read.h>
+#include "kernel.h"
 
 static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 {

@@ -3,7 +3,7 @@
  * mirrors them, and a test compares both by the BTF of the objects. */
 #pragma once
 
-#include "compat.h"
+#include "kernel.h"
 
 /* What a wide key describes: bits 22 and 23 of its meta. */
 enum kind {

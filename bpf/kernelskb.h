@@ -3,9 +3,7 @@
  * through bpf_probe_read_kernel(). From layer 3 on. */
 #pragma once
 
-#include "compat.h"
-
-#include <bpf/bpf_core_read.h>
+#include "kernel.h"
 
 /* The packet, for load(). */
 struct view {

@@ -6,48 +6,28 @@
 /* A packet leaves when its fragments are made and its neighbour is looked up, and arrives
  * before those are put together: fragments count each. */
 
-#define LEAVES(function)                                                       \
-	SEC("fentry/" #function)                                               \
-	int fentry_##function(__u64 *ctx)                                      \
-	{                                                                      \
-		return kernel_count((struct sk_buff *)ctx[2], DIR_EGRESS);     \
-	}                                                                      \
-	SEC("kprobe/" #function)                                               \
-	int kprobe_##function(void *ctx)                                       \
-	{                                                                      \
-		return kernel_count((struct sk_buff *)third(ctx), DIR_EGRESS); \
+#define LEAVES(function)                                                               \
+	SEC("fentry/" #function)                                                       \
+	int fentry_##function(__u64 *ctx)                                              \
+	{                                                                              \
+		return kernel_count((struct sk_buff *)ctx[2], DIR_EGRESS);             \
+	}                                                                              \
+	SEC("kprobe/" #function)                                                       \
+	int kprobe_##function(void *ctx)                                               \
+	{                                                                              \
+		return kernel_count((struct sk_buff *)pt_regs_parm3(ctx), DIR_EGRESS); \
 	}
-#define ARRIVES(function)                                                       \
-	SEC("fentry/" #function)                                                \
-	int fentry_##function(__u64 *ctx)                                       \
-	{                                                                       \
-		return kernel_count((struct sk_buff *)ctx[0], DIR_INGRESS);     \
-	}                                                                       \
-	SEC("kprobe/" #function)                                                \
-	int kprobe_##function(void *ctx)                                        \
-	{                                                                       \
-		return kernel_count((struct sk_buff *)first(ctx), DIR_INGRESS); \
+#define ARRIVES(function)                                                               \
+	SEC("fentry/" #function)                                                        \
+	int fentry_##function(__u64 *ctx)                                               \
+	{                                                                               \
+		return kernel_count((struct sk_buff *)ctx[0], DIR_INGRESS);             \
+	}                                                                               \
+	SEC("kprobe/" #function)                                                        \
+	int kprobe_##function(void *ctx)                                                \
+	{                                                                               \
+		return kernel_count((struct sk_buff *)pt_regs_parm1(ctx), DIR_INGRESS); \
 	}
-
-/* Arguments of a function, by the registers that they are in. */
-
-static __always_inline __u64 first(void *ctx)
-{
-	struct pt_regs___amd64 *amd64 = ctx;
-	struct pt_regs___arm64 *arm64 = ctx;
-
-	return bpf_core_field_exists(amd64->di) ? BPF_CORE_READ(amd64, di)
-						: BPF_CORE_READ(arm64, regs[0]);
-}
-
-static __always_inline __u64 third(void *ctx)
-{
-	struct pt_regs___amd64 *amd64 = ctx;
-	struct pt_regs___arm64 *arm64 = ctx;
-
-	return bpf_core_field_exists(amd64->dx) ? BPF_CORE_READ(amd64, dx)
-						: BPF_CORE_READ(arm64, regs[2]);
-}
 
 LEAVES(ip_finish_output2)
 LEAVES(ip6_finish_output2)
@@ -70,8 +50,8 @@ int tracepoint_net_dev_queue(struct bpf_raw_tracepoint_args *ctx)
 	if (HAS(flags, IFF_BRIDGE_PORT) || HAS(flags, IFF_OVS_DATAPATH) ||
 	    HAS(flags, IFF_TEAM_PORT) || BPF_CORE_READ(dev, flags) & IFF_SLAVE)
 		return 0; /* counted at the bridge or bond, or bridged */
-	if (bpf_core_field_exists(skb->vlan_all) ? BPF_CORE_READ(skb, vlan_all) != 0
-						 : BPF_CORE_READ_BITFIELD_PROBED(old, vlan_present))
+	if (bpf_core_field_exists(skb->vlan_all) ? BPF_CORE_READ(skb, vlan_all) != 0 :
+						   BPF_CORE_READ_BITFIELD_PROBED(old, vlan_present))
 		return 0; /* counted at the VLAN's device */
 	if (type != bpf_htons(ETH_P_IP) && type != bpf_htons(ETH_P_IPV6))
 		return 0;

@@ -3,7 +3,7 @@
  * test compares both by the BTF of the object. */
 #pragma once
 
-#include "socket.h"
+#include "kernel.h"
 
 struct owner {
 	__u64 start;  /* of the process: ns since boot */

@@ -3,9 +3,7 @@
  * test compares both by the BTF of the object. */
 #pragma once
 
-#include "compat.h"
-
-#include <bpf/bpf_core_read.h>
+#include "kernel.h"
 
 struct connection {
 	__u64 socket;              /* cookie; 0: nobody has asked for it so far */
@@ -33,22 +31,6 @@ struct {
 /* Of connections for which the hash had no room. */
 __u64 retransmits_dropped;
 __u64 last_dropped; /* event */
-
-#define AF_INET 2
-
-/* The control block of TCP in a packet that it has queued. */
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct tcp_skb_cb {
-	__u32 seq;
-	__u16 tcp_gso_segs;
-};
-struct sk_buff___cb {
-	char cb[48];
-};
-struct tcp_sock {
-	__u32 total_retrans;
-};
-#pragma clang attribute pop
 
 /* An event is counted by the first program that is called for it: events of a socket come
  * one after the other, while it is locked. One without a number is always counted. */

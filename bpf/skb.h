@@ -2,7 +2,7 @@
 /* Packets that come as struct __sk_buff. */
 #pragma once
 
-#include "compat.h"
+#include "kernel.h"
 
 /* Bytes before the packet that the raw programs skip. For tests only: whatever
  * BPF_PROG_TEST_RUN is given has an Ethernet header. */

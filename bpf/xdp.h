@@ -3,7 +3,7 @@
  * without a word about segments. */
 #pragma once
 
-#include "compat.h"
+#include "kernel.h"
 
 /* Bytes before the packet that the raw programs skip. For tests only: test runs take
  * no less than 14 bytes. */

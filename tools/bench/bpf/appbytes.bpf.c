@@ -2,8 +2,7 @@
 /* The least that counts application bytes by process and connection: where programs send,
  * and not where packets are. What it cannot know are packets, headers, what is sent again,
  * acknowledgements, and what is forwarded. */
-#include "../../../bpf/compat.h"
-#include <bpf/bpf_core_read.h>
+#include "../../../bpf/kernel.h"
 
 struct connection {
 	__u32 pid;
@@ -28,7 +27,7 @@ static __always_inline int sent(struct sock *sk, __u64 bytes)
 
 	c.lport = BPF_CORE_READ(sk, __sk_common.skc_num);
 	c.rport = BPF_CORE_READ(sk, __sk_common.skc_dport);
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == 2 /* AF_INET */) {
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
 		*(__be32 *)c.laddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
 		*(__be32 *)c.raddr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
 	} else {
@@ -54,12 +53,7 @@ int fentry_tcp_sendmsg(__u64 *ctx)
 SEC("kprobe/tcp_sendmsg")
 int kprobe_tcp_sendmsg(void *ctx)
 {
-	struct pt_regs___amd64 *amd64 = ctx;
-	struct pt_regs___arm64 *arm64 = ctx;
-
-	if (bpf_core_field_exists(amd64->di))
-		return sent((void *)BPF_CORE_READ(amd64, di), BPF_CORE_READ(amd64, dx));
-	return sent((void *)BPF_CORE_READ(arm64, regs[0]), BPF_CORE_READ(arm64, regs[2]));
+	return sent((struct sock *)pt_regs_parm1(ctx), pt_regs_parm3(ctx));
 }
 
 /* The tracepoint nearest to it, since 6.3: after each send, of any protocol. */

@@ -2,7 +2,7 @@
 /* Makes many flows of one packet: rewrites the source of the packet that BPF_PROG_TEST_RUN
  * hands in, then calls the program under test. Its cost is in every measurement, that of
  * the empty program included, and goes away with the difference. */
-#include "../../../bpf/compat.h"
+#include "../../../bpf/kernel.h"
 #include <linux/pkt_cls.h>
 
 #define MAX_CPUS 256

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Programs that do nothing, to compare with, and the end of the packet path. */
-#include "../../../bpf/compat.h"
+#include "../../../bpf/kernel.h"
 #include <linux/pkt_cls.h>
 
 #define MAX_CPUS 256
