@@ -9,7 +9,7 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 }
 
 #include "parse.h"
-#include "owned.h"
+#include "slot_socket.h"
 
 #define PASS 1
 
@@ -55,13 +55,13 @@ static __always_inline __u32 netns(struct __sk_buff *skb)
 static __always_inline int count_cgroup(struct __sk_buff *skb, __u32 direction)
 {
 	struct frame f = frame_of(skb, direction);
-	struct inside *in = inside();
+	struct nesting *n = nesting();
 	struct packet p;
 	__u32 level;
 
-	if (!in)
+	if (!n)
 		return PASS; /* not possible: there is one for each CPU */
-	level = enter(in);
+	level = get_nest_level(n);
 	if (unlikely(!parse_fast((void *)(long)skb->data, (void *)(long)skb->data_end, &f, &p))) {
 		struct parser *s;
 
@@ -74,8 +74,8 @@ static __always_inline int count_cgroup(struct __sk_buff *skb, __u32 direction)
 		p = s->p;
 	}
 	p.key.netns = netns(skb);
-	count_owned(&p, bpf_skb_cgroup_id(skb), bpf_get_socket_cookie(skb), level);
-	leave(in, level);
+	count_socket(&p, bpf_skb_cgroup_id(skb), bpf_get_socket_cookie(skb), level);
+	put_nest_level(n, level);
 	return PASS;
 }
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The structures that the programs share with user space. internal/kernel/bpfflow
- * mirrors them, and a test compares both by the BTF of the objects. */
+/* The structures that the programs share with user space. internal/kernel/bpfflow mirrors them.
+ * A test compares both by the objects' BTF. */
 #pragma once
 
 #include "kernel.h"
 
-/* What a wide key describes: bits 22 and 23 of its meta. */
+/* The kind of a wide key: bits 22 and 23 of its meta. */
 enum kind {
-	KIND_ETH, /* a frame that is neither IP nor ARP: l4 is its ethertype */
+	KIND_ETH, /* neither IP nor ARP: l4 is the frame's ethertype */
 	KIND_IPV4,
 	KIND_IPV6,
-	KIND_ARP, /* addresses are the protocol addresses, l4 is the operation */
+	KIND_ARP, /* src and dst are the protocol addresses, l4 is the operation */
 };
 
 /* As flow.Direction in Go. */
@@ -19,23 +19,23 @@ enum direction {
 	DIR_EGRESS = 2,
 };
 
-/* The fields of meta. A used slot has META_USED set, so its meta is never 0. */
+/* The fields of meta. META_USED is set in each used slot, so its meta is never 0. */
 #define META_VLAN_SHIFT 8 /* 12 bits, above the protocol's 8 */
 #define META_USED       (1U << 31)
 
-/* struct key4 only */
+/* union key4 only */
 #define META4_IFINDEX_SHIFT 20
 #define META4_IFINDEX_MAX   1023 /* flows of other interfaces take wide slots */
 #define META4_EGRESS        (1U << 30)
 
-/* struct key_wide only */
+/* union key_wide only */
 #define META_DIR_SHIFT  20
 #define META_KIND_SHIFT 22
 
-/* l4 is in network order: source port << 16 | destination port, or flow.Key.Sub,
- * whichever the protocol has. */
+/* l4 is in network order. Depending on the protocol, it holds source port << 16 | destination
+ * port, or flow.Key.Sub. */
 
-/* An IPv4 flow: two words, so that a comparison is two instructions. */
+/* An IPv4 flow. It has two words, so two instructions compare it. */
 union key4 {
 	struct {
 		__u32 meta; /* protocol | VLAN | ifindex | META4_EGRESS | META_USED */
@@ -45,36 +45,39 @@ union key4 {
 	__u64 word[2];
 };
 
-/* Everything else. */
+/* Any other flow. */
 union key_wide {
 	struct {
 		__u32 meta; /* protocol | VLAN | direction | kind | META_USED */
 		__be32 l4;
-		__u8 src[16], dst[16]; /* IPv4 in the first four bytes, the rest 0 */
+		__u8 src[16], dst[16]; /* IPv4 is in the first four bytes, the rest is 0 */
 		__u32 ifindex;
-		__u32 netns; /* inode number, from hooks that see all of them; else 0 */
+		__u32 netns; /* inode number; 0 from hooks that are in one namespace */
 	};
 	__u64 word[6];
 };
 
-/* A flow of hooks that see every network namespace and know whose a packet is. It takes
- * a slot of its own kind, so that others do not pay for what they cannot know. */
-union key_owned {
+/* A flow with its socket, from hooks that are in every network namespace. The other hooks do not
+ * know the socket, and their smaller keys do not have it. */
+union key_socket {
 	struct {
-		union key_wide flow; /* with netns, without ifindex */
+		union key_wide flow; /* with netns; ifindex is 0 */
 		__u64 cgroup;        /* id in the v2 hierarchy; 0: not known */
 		__u64 socket;        /* cookie; 0: not known */
 	};
 	__u64 word[8];
 };
 
-/* What a slot counts in one epoch. A reader takes it apart; the programs add to
- * it as two words:
+/* The counters of a slot in one epoch. The programs add to two words:
  *   packets | overhead << 32    overhead is FrameBytes - Bytes
- *   bytes | flags << 48         TCP flags seen; the upper 8 bits are spare
- * Frames that are not IP have no Bytes: bytes is FrameBytes there, because 32
- * bits hold 4 GiB only. A slot folds into side.other when bit 31 of packets or
- * overhead is set. Until then bytes stays below 2^47: no packet has more than 64 KiB. */
+ *   bytes | tcp_flags << 48     the upper 8 bits are spare
+ * A frame that is not IP has no Bytes. There, bytes is FrameBytes, because the 32 bits of
+ * overhead hold 4 GiB only. A program empties a slot into side.table_full when bit 31 of packets
+ * or overhead is set. Until then bytes stays below 2^47: no packet has more than 64 KiB.
+ *
+ * tcp_flags is the union of byte 13 of the TCP headers (RFC 9293, section 3.1):
+ *   CWR 0x80, ECE 0x40, URG 0x20, ACK 0x10, PSH 0x08, RST 0x04, SYN 0x02, FIN 0x01
+ * Later fragments have no TCP header and add nothing. */
 struct counts {
 	__u64 packets_overhead;
 	__u64 bytes_flags;
@@ -94,8 +97,8 @@ struct slot_wide {
 	struct counts counts;
 };
 
-struct slot_owned {
-	union key_owned key;
+struct slot_socket {
+	union key_socket key;
 	struct counts counts;
 };
 
@@ -109,8 +112,8 @@ struct bucket_wide {
 	struct slot_wide slot[BUCKET_SLOTS];
 };
 
-struct bucket_owned {
-	struct slot_owned slot[BUCKET_SLOTS];
+struct bucket_socket {
+	struct slot_socket slot[BUCKET_SLOTS];
 };
 
 /* As flow.Counters in Go. */
@@ -120,27 +123,29 @@ struct sums {
 	__u64 frame_bytes;
 };
 
-/* What one CPU knows of one epoch besides its slots. */
+/* What one CPU counts in one epoch besides its slots. The overflow, packets that are in no flow,
+ * is table_full + interrupted + no_shard. */
 struct side {
-	struct sums other; /* of flows that lost their slots; only this CPU writes it */
-	__u64 inserts;     /* slots taken: tells user space how full the shard is */
-	__u64 evictions;   /* flows that lost their slot to another one */
-	__u64 folds;       /* slots emptied before a counter could overflow */
+	/* Flows that lost their slot or emptied it. Only this CPU writes the first line. */
+	struct sums table_full;
+	__u64 inserts;   /* slots taken: user space sees how full the shard is */
+	__u64 evictions; /* flows that lost their slot to another flow */
+	__u64 folds;     /* slots emptied before a counter could wrap */
 	__u64 pad[2];
-	/* Added to atomically by whoever has no shard: a CPU that came online after
-	 * the load, a program that has interrupted another one (bpf/owned.h). On a
-	 * cache line of its own. */
-	struct sums shared;
-	/* Of packets that could not be parsed, for all places for that were taken: their
-	 * bytes are a lower bound. Atomic, too. */
-	struct sums lost;
-	__u64 pad_shared[2];
+	/* Any CPU adds to the second line, atomically. Only the first two sides have it. */
+	struct sums interrupted; /* the program had interrupted another one (nesting.h) */
+	struct sums no_shard;    /* the CPU came online after the load */
+	/* Packets not parsed because every nesting level was busy. bytes is a lower bound. */
+	struct {
+		__u64 packets;
+		__u64 bytes; /* and frame_bytes */
+	} lost;
 };
 
 _Static_assert(sizeof(union key4) == 16, "key4");
 _Static_assert(sizeof(union key_wide) == 48, "key_wide");
-_Static_assert(sizeof(union key_owned) == 64, "key_owned");
+_Static_assert(sizeof(union key_socket) == 64, "key_socket");
 _Static_assert(sizeof(struct slot4) == 32, "slot4: two to a cache line");
 _Static_assert(sizeof(struct slot_wide) == 64, "slot_wide: one to a cache line");
-_Static_assert(sizeof(struct slot_owned) == 80, "slot_owned");
+_Static_assert(sizeof(struct slot_socket) == 80, "slot_socket");
 _Static_assert(sizeof(struct side) == 128, "side: two cache lines");

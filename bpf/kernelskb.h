@@ -22,12 +22,12 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 }
 
 #include "parse.h"
-#include "owned.h"
+#include "slot_socket.h"
 
 /* One for each level of a CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LEVELS);
+	__uint(max_entries, MAX_NEST_LEVEL);
 	__type(key, __u32);
 	__type(value, struct view);
 } views SEC(".maps");
@@ -110,13 +110,13 @@ static __always_inline int kernel_count(struct sk_buff *skb, __u32 direction)
 {
 	struct view view = view_of(skb, direction);
 	struct frame f = frame_of(skb, &view, direction);
-	struct inside *in = inside();
+	struct nesting *n = nesting();
 	struct packet p;
 	__u32 level;
 
-	if (!in)
+	if (!n)
 		return 0; /* not possible: there is one for each CPU */
-	level = enter(in);
+	level = get_nest_level(n);
 	if (unlikely(!view_fast(&view, &f, &p))) {
 		struct view *v = bpf_map_lookup_elem(&views, &level);
 		struct parser *s = parser(level);
@@ -137,10 +137,10 @@ static __always_inline int kernel_count(struct sk_buff *skb, __u32 direction)
 	if (likely(is_ip(p.key.word, 6))) {
 		p.key.meta &= ~(VLAN_ID << META_VLAN_SHIFT); /* the IP layer knows none */
 		p.key.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
-		count_owned(&p, 0, socket_of(skb, direction), level);
+		count_socket(&p, 0, socket_of(skb, direction), level);
 	} else if (f.type == bpf_htons(ETH_P_IP) || f.type == bpf_htons(ETH_P_IPV6)) {
 		count_lost(f.segments ?: 1, f.len); /* its header is in another piece */
 	}
-	leave(in, level);
+	put_nest_level(n, level);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parser makes of a packet and the table counts. */
+/* The result of the parser, and the input of the table. */
 #pragma once
 
 #include "flow.h"
@@ -9,5 +9,5 @@ struct packet {
 	__u32 packets;      /* 1, or the segments of a super-frame */
 	__u32 overhead;     /* FrameBytes - Bytes; 0 for frames that are not IP */
 	__u64 bytes;        /* Bytes; FrameBytes for frames that are not IP */
-	__u32 flags;        /* of TCP */
+	__u32 tcp_flags;    /* byte 13 of the TCP header; 0: no TCP, or no header */
 };

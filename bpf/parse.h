@@ -143,11 +143,11 @@ static __always_inline int parse_fast(void *data, void *end, const struct frame 
 		p->key.word[2] = 0;
 		p->key.word[3] = ip->daddr;
 		p->key.word[4] = 0;
-		p->flags = 0;
+		p->tcp_flags = 0;
 		if (proto == IPPROTO_TCP && bytes > IPV4_LEN + TCP_FLAGS_AT) {
 			if (l3 + IPV4_LEN + TCP_FLAGS_AT + 1 > end)
 				return 0;
-			p->flags = *(__u8 *)(l3 + IPV4_LEN + TCP_FLAGS_AT);
+			p->tcp_flags = *(__u8 *)(l3 + IPV4_LEN + TCP_FLAGS_AT);
 		}
 	} else if (type == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = l3;
@@ -162,11 +162,11 @@ static __always_inline int parse_fast(void *data, void *end, const struct frame 
 					  l4_of(proto, *(__be32 *)(l3 + IPV6_LEN)));
 		__builtin_memcpy(&p->key.word[1], &ip->saddr, 16);
 		__builtin_memcpy(&p->key.word[3], &ip->daddr, 16);
-		p->flags = 0;
+		p->tcp_flags = 0;
 		if (proto == IPPROTO_TCP && bytes > IPV6_LEN + TCP_FLAGS_AT) {
 			if (l3 + IPV6_LEN + TCP_FLAGS_AT + 1 > end)
 				return 0;
-			p->flags = *(__u8 *)(l3 + IPV6_LEN + TCP_FLAGS_AT);
+			p->tcp_flags = *(__u8 *)(l3 + IPV6_LEN + TCP_FLAGS_AT);
 		}
 	} else {
 		return 0;
@@ -366,7 +366,7 @@ static __always_inline void parse_l4(void *ctx, struct parser *s)
 	    !load(ctx, s->l4 + TCP_OFFSET_AT, h, 1))
 		s->l4_len = (h[0] >> 4) * 4;
 	if (proto == IPPROTO_TCP && there > TCP_FLAGS_AT && !load(ctx, s->l4 + TCP_FLAGS_AT, h, 1))
-		s->p.flags = h[0];
+		s->p.tcp_flags = h[0];
 }
 
 /* Turns the counters of a super-frame into those of its segments. */

@@ -14,7 +14,7 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 }
 
 #include "scratch.h"
-#include "table.h"
+#include "flows.h"
 
 static __always_inline struct frame skb_frame(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {

@@ -1,34 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* The flow table: count() adds a packet to its flow.
+/* The flow table: count_in() adds a packet to its flow. flows.h and slot_socket.h have the slots.
  *
- * One shard per CPU and epoch, in arrays that user space maps. A shard has buckets of
- * eight slots, and a flow may be in either of two buckets. Nothing is atomic: only
- * its CPU writes to a shard, and user space reads the epoch that no program works on.
- * So a count() must not be interrupted by another one on the same CPU: its callers
- * run with softirqs disabled, as tc and XDP do. Other hooks use owned.h.
+ * There is one shard for each CPU and epoch, in arrays that user space maps. A shard has buckets
+ * of eight slots. A flow may be in either of two buckets. No update is atomic: only its CPU writes
+ * to a shard, and user space reads the epoch in which no program works. So no count_in() may
+ * interrupt another one on its CPU. tc and XDP run with softirqs disabled; other hooks use
+ * nesting.h.
  *
- * When both buckets are full, the smallest of their sixteen flows makes room, and its
- * counters go to side.other. Nothing is dropped: slots + other + shared is what was
- * counted, to the byte. */
+ * When both buckets are full, the smallest of their sixteen flows makes room. The program adds its
+ * counters to side.table_full. Nothing is dropped: the sum of slots and sides is exactly what was
+ * counted. */
 #pragma once
 
 #include "packet.h"
 
-/* Set by internal/kernel/bpfflow before the load. */
-const volatile __u32 shards = 1;    /* CPUs that have a shard: 0 to shards - 1 */
-const volatile __u32 buckets4 = 64; /* per shard and epoch, a power of two from 64 on */
-const volatile __u32 buckets_wide = 64;
-const volatile __u64 hash_key[13] = {}; /* random: nobody may be able to aim at a bucket */
+/* User space (internal/kernel/bpfflow) sets these before the load. */
+const volatile __u32 shards = 1;        /* CPUs 0 to shards - 1 have a shard */
+const volatile __u64 hash_key[13] = {}; /* random: a sender must not be able to choose a bucket */
 
-/* The epoch to count in is the lowest bit. User space changes it, and then waits until
- * no program that may have read the old value is running. */
+/* The lowest bit is the epoch to count in. User space flips it. Then it waits until every program
+ * has ended that may have read the old value. */
 struct {
 	volatile __u32 active;
 	__u32 pad[31];
 } epoch __attribute__((aligned(128)));
 
-/* Arrays of [2 * shard + epoch]: that many times the buckets of a shard. The size is
- * set before the load. */
+/* An array with a part for each [2 * shard + epoch]. User space sets the size before the load. A
+ * touched array has a bit for each bucket with a used slot, so an idle shard is read quickly. */
 #define SHARDS_OF(T)                               \
 	struct {                                   \
 		__uint(type, BPF_MAP_TYPE_ARRAY);  \
@@ -37,21 +35,15 @@ struct {
 		__type(key, __u32);                \
 		__type(value, T);                  \
 	}
-SHARDS_OF(struct bucket4) flows4 SEC(".maps");
-SHARDS_OF(struct bucket_wide) flows_wide SEC(".maps");
 SHARDS_OF(struct side) sides SEC(".maps");
-/* A bit for each bucket that has a used slot, so that an idle shard is read in no time. */
-SHARDS_OF(__u64) touched4 SEC(".maps");
-SHARDS_OF(__u64) touched_wide SEC(".maps");
 
 static __always_inline __u64 mix(__u64 h)
 {
 	return (h ^ h >> 32) * (hash_key[12] | 1);
 }
 
-/* The functions below serve both kinds of slot: words of key, then struct counts. The
- * number of words is a constant wherever they are inlined. The first word of a used
- * slot is not 0. */
+/* The functions below serve every kind of slot: words of key, then struct counts. The number of
+ * words is a constant wherever they are inlined. The first word of a used slot is not 0. */
 
 static __always_inline struct counts *counts_of(__u64 *slot, int words)
 {
@@ -59,7 +51,7 @@ static __always_inline struct counts *counts_of(__u64 *slot, int words)
 }
 
 #ifndef COUNT_DELAY
-#define COUNT_DELAY(value) /* tests make time for an interruption here */
+#define COUNT_DELAY(value) /* a test defines it: longer updates are interrupted more often */
 #endif
 
 static __always_inline void add(struct counts *c, const struct packet *p)
@@ -68,7 +60,7 @@ static __always_inline void add(struct counts *c, const struct packet *p)
 
 	COUNT_DELAY(packets_overhead);
 	c->packets_overhead = packets_overhead;
-	c->bytes_flags = (c->bytes_flags + p->bytes) | (__u64)p->flags << COUNTS_FLAGS_SHIFT;
+	c->bytes_flags = (c->bytes_flags + p->bytes) | (__u64)p->tcp_flags << COUNTS_FLAGS_SHIFT;
 }
 
 static __always_inline int is_ip(const __u64 *key, int words)
@@ -77,23 +69,23 @@ static __always_inline int is_ip(const __u64 *key, int words)
 	       (key[0] >> META_KIND_SHIFT & 3) == KIND_IPV4;
 }
 
-/* Moves a slot's counters to other. */
+/* Moves the counters of a slot to side.table_full. */
 static __always_inline void fold(struct side *side, __u64 *slot, int words)
 {
 	struct counts *c = counts_of(slot, words);
 	__u64 bytes = c->bytes_flags & COUNTS_BYTES;
 
-	side->other.packets += (__u32)c->packets_overhead;
-	side->other.bytes += is_ip(slot, words) ? bytes : 0;
-	side->other.frame_bytes += bytes + (c->packets_overhead >> 32);
+	side->table_full.packets += (__u32)c->packets_overhead;
+	side->table_full.bytes += is_ip(slot, words) ? bytes : 0;
+	side->table_full.frame_bytes += bytes + (c->packets_overhead >> 32);
 	c->packets_overhead = 0;
 	c->bytes_flags = 0;
 }
 
-/* Returns the flow's slot, or the free one that it may take, or NULL. No slot becomes
- * free within an epoch: so a flow never lies behind a free slot on its way, nor in its
- * second bucket while the first one has room. The way through the bucket starts at a
- * slot that the hash chooses, for else most would lie behind others. */
+/* Returns the flow's slot, or a free slot for it, or NULL. No slot becomes free within an epoch. So
+ * a flow is never behind a free slot in its bucket, nor in its second bucket while the first has
+ * room. The search starts at a slot that the hash chooses: from slot 0, most flows would be found
+ * only behind others. */
 static __always_inline __u64 *find(__u64 *bucket, __u32 start, const __u64 *key, int words)
 {
 #pragma unroll
@@ -115,7 +107,8 @@ static __always_inline __u64 *find(__u64 *bucket, __u32 start, const __u64 *key,
 	return NULL;
 }
 
-/* Returns a or the smallest flow of a bucket; among equals, the first from start. */
+/* Returns the smallest flow of a bucket, or a if a is not larger. Among equals, it returns the first
+ * one from start on. */
 static __always_inline __u64 *smaller(__u64 *a, __u64 *bucket, __u32 start, int words)
 {
 #pragma unroll
@@ -145,36 +138,47 @@ static __always_inline void touch(void *touched, __u32 bucket)
 		*word |= 1ULL << bucket % 64;
 }
 
-/* For whoever has no shard. */
-static __always_inline void count_shared(__u32 row, const struct packet *p, int ip)
+static __always_inline void add_atomically(struct sums *sums, const struct packet *p, int ip)
+{
+	__sync_fetch_and_add(&sums->packets, p->packets);
+	__sync_fetch_and_add(&sums->bytes, ip ? p->bytes : 0);
+	__sync_fetch_and_add(&sums->frame_bytes, p->bytes + p->overhead);
+}
+
+static __always_inline void count_no_shard(__u32 row, const struct packet *p, int ip)
 {
 	struct side *side = bpf_map_lookup_elem(&sides, &row);
 
-	if (!side)
-		return; /* not possible: row is 0 or 1 */
-	__sync_fetch_and_add(&side->shared.packets, p->packets);
-	__sync_fetch_and_add(&side->shared.bytes, ip ? p->bytes : 0);
-	__sync_fetch_and_add(&side->shared.frame_bytes, p->bytes + p->overhead);
+	if (side) /* always */
+		add_atomically(&side->no_shard, p, ip);
+}
+
+static __always_inline void count_interrupted(__u32 row, const struct packet *p, int ip)
+{
+	struct side *side = bpf_map_lookup_elem(&sides, &row);
+
+	if (side) /* always */
+		add_atomically(&side->interrupted, p, ip);
 }
 
 static __always_inline void count_in(void *flows, void *touched, __u32 buckets, const __u64 *key,
 				     int words, __u64 hash, const struct packet *p)
 {
 	__u32 shard = bpf_get_smp_processor_id();
-	__u32 row = epoch.active & 1; /* read once: the flip relies on it */
+	__u32 row = epoch.active & 1; /* read it only once: user space may flip it */
 	__u64 *first, *second, *slot;
 	struct side *side;
 	__u32 i;
 
 	if (unlikely(shard >= shards)) {
-		count_shared(row, p, is_ip(key, words));
+		count_no_shard(row, p, is_ip(key, words));
 		return;
 	}
 	row += 2 * shard;
 	i = row * buckets + ((__u32)(hash >> 32) & (buckets - 1));
 	first = bpf_map_lookup_elem(flows, &i);
 	if (!first)
-		return; /* not possible: the arrays hold every shard; so below */
+		return; /* not possible: the arrays hold every shard; also below */
 	slot = find(first, hash >> 61, key, words);
 	if (likely(slot && slot[0])) {
 		if (unlikely(counts_of(slot, words)->packets_overhead & COUNTS_FULL))
@@ -199,8 +203,8 @@ full:
 	if (!side)
 		return;
 	if (!slot) {
-		/* Most are equal in a flood. Were it for the hash to choose among them, two
-		 * large flows could throw each other out for ever. */
+		/* In a flood, most flows are equally small. A start that the hash chose would
+		 * let two large flows evict each other for ever. */
 		__u32 start = (__u32)side->evictions++ * 0x9E3779B1U >> 29;
 
 		slot = smaller(NULL, first, start, words);
@@ -218,10 +222,10 @@ full:
 	add(counts_of(slot, words), p);
 }
 
-/* Multilinear hashing of 32-bit words (Lemire and Kaser, "Strongly universal string
- * hashing is fast"), where nobody can find keys that collide without hash_key; then a step
- * that is not linear, for else the flows of a scan would go through the buckets in
- * regular steps. The upper bits are the good ones. */
+/* Multilinear hashing of 32-bit words (Lemire and Kaser, "Strongly universal string hashing is
+ * fast"). Without hash_key, a sender cannot find keys that collide. mix() is a step that is not
+ * linear: without it, a scan's flows would take buckets at regular distances. The upper bits of
+ * the result are the best ones. */
 static __always_inline __u64 hash_words(const __u64 *key, int words)
 {
 	__u64 h = 0;
@@ -230,34 +234,4 @@ static __always_inline __u64 hash_words(const __u64 *key, int words)
 	for (int w = 0; w < words; w++)
 		h += hash_key[2 * w] * (__u32)key[w] + hash_key[2 * w + 1] * (key[w] >> 32);
 	return mix(h);
-}
-
-static __always_inline void count4(const union key4 *k, const struct packet *p)
-{
-	count_in(&flows4, &touched4, buckets4, k->word, 2, hash_words(k->word, 2), p);
-}
-
-static __always_inline void count_wide(const struct packet *p)
-{
-	count_in(&flows_wide, &touched_wide, buckets_wide, p->key.word, 6,
-		 hash_words(p->key.word, 6), p);
-}
-
-/* Adds a packet to its flow. */
-static __always_inline void count(const struct packet *p)
-{
-	__u32 meta = p->key.word[0], ifindex = p->key.word[5];
-	union key4 k;
-
-	if ((meta >> META_KIND_SHIFT & 3) != KIND_IPV4 || ifindex > META4_IFINDEX_MAX) {
-		count_wide(p);
-		return;
-	}
-	meta &= META_USED | 0xfffff; /* protocol and VLAN are where they were */
-	meta |= ifindex << META4_IFINDEX_SHIFT;
-	if ((p->key.word[0] >> META_DIR_SHIFT & 3) == DIR_EGRESS)
-		meta |= META4_EGRESS;
-	k.word[0] = meta | p->key.word[0] >> 32 << 32;
-	k.word[1] = (__u32)p->key.word[1] | p->key.word[3] << 32;
-	count4(&k, p);
 }

@@ -29,7 +29,7 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 }
 
 #include "scratch.h"
-#include "table.h"
+#include "flows.h"
 
 /* The length of packets in several parts takes a call of a helper, which is half as much
  * as all the rest: only programs that may get such packets, those with the flag

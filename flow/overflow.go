@@ -8,12 +8,13 @@ const (
 	OverflowMaxFlows    OverflowReason = iota // the ledger had as many rows as it may keep
 	OverflowTableFull                         // the source's table had no place
 	OverflowInterrupted                       // the program interrupted another one that counted
+	OverflowNewCPU                            // the CPU came online after the source was opened
 	NumOverflowReasons  = iota
 )
 
 // String returns the name of the reason in reports.
 func (r OverflowReason) String() string {
-	return [...]string{"max_flows", "table_full", "interrupted"}[r]
+	return [...]string{"max_flows", "table_full", "interrupted", "new_cpu"}[r]
 }
 
 // Overflow is what was counted without a row, by reason.

@@ -16,23 +16,17 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	cgroupMapFlows4         = "flows4"
-	cgroupMapFlowsOwned     = "flows_owned"
-	cgroupMapFlowsWide      = "flows_wide"
-	cgroupMapInsides        = "insides"
+	cgroupMapFlowsSocket    = "flows_socket"
+	cgroupMapNestings       = "nestings"
 	cgroupMapParsers        = "parsers"
 	cgroupMapSides          = "sides"
-	cgroupMapTouched4       = "touched4"
-	cgroupMapTouchedOwned   = "touched_owned"
-	cgroupMapTouchedWide    = "touched_wide"
+	cgroupMapTouchedSocket  = "touched_socket"
 	cgroupProgCgroupEgress  = "cgroup_egress"
 	cgroupProgCgroupIngress = "cgroup_ingress"
-	cgroupVarBuckets4       = "buckets4"
-	cgroupVarBucketsOwned   = "buckets_owned"
-	cgroupVarBucketsWide    = "buckets_wide"
+	cgroupVarBucketsSocket  = "buckets_socket"
 	cgroupVarEpoch          = "epoch"
 	cgroupVarHashKey        = "hash_key"
-	cgroupVarHashOwner      = "hash_owner"
+	cgroupVarHashSocket     = "hash_socket"
 	cgroupVarShards         = "shards"
 )
 
@@ -86,28 +80,22 @@ type cgroupProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type cgroupMapSpecs struct {
-	Flows4       *ebpf.MapSpec `ebpf:"flows4"`
-	FlowsOwned   *ebpf.MapSpec `ebpf:"flows_owned"`
-	FlowsWide    *ebpf.MapSpec `ebpf:"flows_wide"`
-	Insides      *ebpf.MapSpec `ebpf:"insides"`
-	Parsers      *ebpf.MapSpec `ebpf:"parsers"`
-	Sides        *ebpf.MapSpec `ebpf:"sides"`
-	Touched4     *ebpf.MapSpec `ebpf:"touched4"`
-	TouchedOwned *ebpf.MapSpec `ebpf:"touched_owned"`
-	TouchedWide  *ebpf.MapSpec `ebpf:"touched_wide"`
+	FlowsSocket   *ebpf.MapSpec `ebpf:"flows_socket"`
+	Nestings      *ebpf.MapSpec `ebpf:"nestings"`
+	Parsers       *ebpf.MapSpec `ebpf:"parsers"`
+	Sides         *ebpf.MapSpec `ebpf:"sides"`
+	TouchedSocket *ebpf.MapSpec `ebpf:"touched_socket"`
 }
 
 // cgroupVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type cgroupVariableSpecs struct {
-	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsOwned *ebpf.VariableSpec `ebpf:"buckets_owned"`
-	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
-	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
-	HashOwner    *ebpf.VariableSpec `ebpf:"hash_owner"`
-	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	BucketsSocket *ebpf.VariableSpec `ebpf:"buckets_socket"`
+	Epoch         *ebpf.VariableSpec `ebpf:"epoch"`
+	HashKey       *ebpf.VariableSpec `ebpf:"hash_key"`
+	HashSocket    *ebpf.VariableSpec `ebpf:"hash_socket"`
+	Shards        *ebpf.VariableSpec `ebpf:"shards"`
 }
 
 // cgroupObjects contains all objects after they have been loaded into the kernel.
@@ -130,28 +118,20 @@ func (o *cgroupObjects) Close() error {
 //
 // It can be passed to loadCgroupObjects or ebpf.CollectionSpec.LoadAndAssign.
 type cgroupMaps struct {
-	Flows4       *ebpf.Map `ebpf:"flows4"`
-	FlowsOwned   *ebpf.Map `ebpf:"flows_owned"`
-	FlowsWide    *ebpf.Map `ebpf:"flows_wide"`
-	Insides      *ebpf.Map `ebpf:"insides"`
-	Parsers      *ebpf.Map `ebpf:"parsers"`
-	Sides        *ebpf.Map `ebpf:"sides"`
-	Touched4     *ebpf.Map `ebpf:"touched4"`
-	TouchedOwned *ebpf.Map `ebpf:"touched_owned"`
-	TouchedWide  *ebpf.Map `ebpf:"touched_wide"`
+	FlowsSocket   *ebpf.Map `ebpf:"flows_socket"`
+	Nestings      *ebpf.Map `ebpf:"nestings"`
+	Parsers       *ebpf.Map `ebpf:"parsers"`
+	Sides         *ebpf.Map `ebpf:"sides"`
+	TouchedSocket *ebpf.Map `ebpf:"touched_socket"`
 }
 
 func (m *cgroupMaps) Close() error {
 	return _CgroupClose(
-		m.Flows4,
-		m.FlowsOwned,
-		m.FlowsWide,
-		m.Insides,
+		m.FlowsSocket,
+		m.Nestings,
 		m.Parsers,
 		m.Sides,
-		m.Touched4,
-		m.TouchedOwned,
-		m.TouchedWide,
+		m.TouchedSocket,
 	)
 }
 
@@ -159,13 +139,11 @@ func (m *cgroupMaps) Close() error {
 //
 // It can be passed to loadCgroupObjects or ebpf.CollectionSpec.LoadAndAssign.
 type cgroupVariables struct {
-	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
-	BucketsOwned *ebpf.Variable `ebpf:"buckets_owned"`
-	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch        *ebpf.Variable `ebpf:"epoch"`
-	HashKey      *ebpf.Variable `ebpf:"hash_key"`
-	HashOwner    *ebpf.Variable `ebpf:"hash_owner"`
-	Shards       *ebpf.Variable `ebpf:"shards"`
+	BucketsSocket *ebpf.Variable `ebpf:"buckets_socket"`
+	Epoch         *ebpf.Variable `ebpf:"epoch"`
+	HashKey       *ebpf.Variable `ebpf:"hash_key"`
+	HashSocket    *ebpf.Variable `ebpf:"hash_socket"`
+	Shards        *ebpf.Variable `ebpf:"shards"`
 }
 
 // cgroupPrograms contains all programs after they have been loaded into the kernel.

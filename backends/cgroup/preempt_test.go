@@ -23,7 +23,7 @@ import (
 // TestPreemption sends on a CPU where packets arrive all the time, by an interrupt from
 // another CPU: programs interrupt each other in the middle of updates, which a pause makes
 // long. What is collected meanwhile, every 20 ms, must be what went in, to the byte. Without
-// the levels of bpf/owned.h, it is not.
+// the levels of bpf/nesting.h, it is not.
 func TestPreemption(t *testing.T) {
 	testenv.Privileged(t)
 	if runtime.NumCPU() < 2 {

@@ -16,15 +16,11 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	kprobeMapFlows4                     = "flows4"
-	kprobeMapFlowsOwned                 = "flows_owned"
-	kprobeMapFlowsWide                  = "flows_wide"
-	kprobeMapInsides                    = "insides"
+	kprobeMapFlowsSocket                = "flows_socket"
+	kprobeMapNestings                   = "nestings"
 	kprobeMapParsers                    = "parsers"
 	kprobeMapSides                      = "sides"
-	kprobeMapTouched4                   = "touched4"
-	kprobeMapTouchedOwned               = "touched_owned"
-	kprobeMapTouchedWide                = "touched_wide"
+	kprobeMapTouchedSocket              = "touched_socket"
 	kprobeMapViews                      = "views"
 	kprobeProgFentryIp6FinishOutput2    = "fentry_ip6_finish_output2"
 	kprobeProgFentryIp6RcvCore          = "fentry_ip6_rcv_core"
@@ -36,12 +32,10 @@ const (
 	kprobeProgKprobeIpRcvCore           = "kprobe_ip_rcv_core"
 	kprobeProgTracepointNetDevQueue     = "tracepoint_net_dev_queue"
 	kprobeProgTracepointNetifReceiveSkb = "tracepoint_netif_receive_skb"
-	kprobeVarBuckets4                   = "buckets4"
-	kprobeVarBucketsOwned               = "buckets_owned"
-	kprobeVarBucketsWide                = "buckets_wide"
+	kprobeVarBucketsSocket              = "buckets_socket"
 	kprobeVarEpoch                      = "epoch"
 	kprobeVarHashKey                    = "hash_key"
-	kprobeVarHashOwner                  = "hash_owner"
+	kprobeVarHashSocket                 = "hash_socket"
 	kprobeVarShards                     = "shards"
 )
 
@@ -103,29 +97,23 @@ type kprobeProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kprobeMapSpecs struct {
-	Flows4       *ebpf.MapSpec `ebpf:"flows4"`
-	FlowsOwned   *ebpf.MapSpec `ebpf:"flows_owned"`
-	FlowsWide    *ebpf.MapSpec `ebpf:"flows_wide"`
-	Insides      *ebpf.MapSpec `ebpf:"insides"`
-	Parsers      *ebpf.MapSpec `ebpf:"parsers"`
-	Sides        *ebpf.MapSpec `ebpf:"sides"`
-	Touched4     *ebpf.MapSpec `ebpf:"touched4"`
-	TouchedOwned *ebpf.MapSpec `ebpf:"touched_owned"`
-	TouchedWide  *ebpf.MapSpec `ebpf:"touched_wide"`
-	Views        *ebpf.MapSpec `ebpf:"views"`
+	FlowsSocket   *ebpf.MapSpec `ebpf:"flows_socket"`
+	Nestings      *ebpf.MapSpec `ebpf:"nestings"`
+	Parsers       *ebpf.MapSpec `ebpf:"parsers"`
+	Sides         *ebpf.MapSpec `ebpf:"sides"`
+	TouchedSocket *ebpf.MapSpec `ebpf:"touched_socket"`
+	Views         *ebpf.MapSpec `ebpf:"views"`
 }
 
 // kprobeVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kprobeVariableSpecs struct {
-	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsOwned *ebpf.VariableSpec `ebpf:"buckets_owned"`
-	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
-	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
-	HashOwner    *ebpf.VariableSpec `ebpf:"hash_owner"`
-	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	BucketsSocket *ebpf.VariableSpec `ebpf:"buckets_socket"`
+	Epoch         *ebpf.VariableSpec `ebpf:"epoch"`
+	HashKey       *ebpf.VariableSpec `ebpf:"hash_key"`
+	HashSocket    *ebpf.VariableSpec `ebpf:"hash_socket"`
+	Shards        *ebpf.VariableSpec `ebpf:"shards"`
 }
 
 // kprobeObjects contains all objects after they have been loaded into the kernel.
@@ -148,29 +136,21 @@ func (o *kprobeObjects) Close() error {
 //
 // It can be passed to loadKprobeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kprobeMaps struct {
-	Flows4       *ebpf.Map `ebpf:"flows4"`
-	FlowsOwned   *ebpf.Map `ebpf:"flows_owned"`
-	FlowsWide    *ebpf.Map `ebpf:"flows_wide"`
-	Insides      *ebpf.Map `ebpf:"insides"`
-	Parsers      *ebpf.Map `ebpf:"parsers"`
-	Sides        *ebpf.Map `ebpf:"sides"`
-	Touched4     *ebpf.Map `ebpf:"touched4"`
-	TouchedOwned *ebpf.Map `ebpf:"touched_owned"`
-	TouchedWide  *ebpf.Map `ebpf:"touched_wide"`
-	Views        *ebpf.Map `ebpf:"views"`
+	FlowsSocket   *ebpf.Map `ebpf:"flows_socket"`
+	Nestings      *ebpf.Map `ebpf:"nestings"`
+	Parsers       *ebpf.Map `ebpf:"parsers"`
+	Sides         *ebpf.Map `ebpf:"sides"`
+	TouchedSocket *ebpf.Map `ebpf:"touched_socket"`
+	Views         *ebpf.Map `ebpf:"views"`
 }
 
 func (m *kprobeMaps) Close() error {
 	return _KprobeClose(
-		m.Flows4,
-		m.FlowsOwned,
-		m.FlowsWide,
-		m.Insides,
+		m.FlowsSocket,
+		m.Nestings,
 		m.Parsers,
 		m.Sides,
-		m.Touched4,
-		m.TouchedOwned,
-		m.TouchedWide,
+		m.TouchedSocket,
 		m.Views,
 	)
 }
@@ -179,13 +159,11 @@ func (m *kprobeMaps) Close() error {
 //
 // It can be passed to loadKprobeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kprobeVariables struct {
-	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
-	BucketsOwned *ebpf.Variable `ebpf:"buckets_owned"`
-	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch        *ebpf.Variable `ebpf:"epoch"`
-	HashKey      *ebpf.Variable `ebpf:"hash_key"`
-	HashOwner    *ebpf.Variable `ebpf:"hash_owner"`
-	Shards       *ebpf.Variable `ebpf:"shards"`
+	BucketsSocket *ebpf.Variable `ebpf:"buckets_socket"`
+	Epoch         *ebpf.Variable `ebpf:"epoch"`
+	HashKey       *ebpf.Variable `ebpf:"hash_key"`
+	HashSocket    *ebpf.Variable `ebpf:"hash_socket"`
+	Shards        *ebpf.Variable `ebpf:"shards"`
 }
 
 // kprobePrograms contains all programs after they have been loaded into the kernel.

@@ -118,6 +118,7 @@ func overflowReasons(r *flow.Report) string {
 		flow.OverflowMaxFlows:    "beyond --max-flows",
 		flow.OverflowTableFull:   "kernel table full",
 		flow.OverflowInterrupted: "interrupted while counting",
+		flow.OverflowNewCPU:      "on a CPU that came online later",
 	} {
 		reason := flow.OverflowReason(i)
 		if !r.OverflowBy[reason].IsZero() || reason == flow.OverflowMaxFlows && r.RetransmitSums.Overflow > 0 {

@@ -22,20 +22,22 @@ func (t *Table) Collect(b *flow.Batch) error {
 	w.first, w.last = b.Window()
 	for shard := range t.size.shards {
 		row := 2*shard + epoch
-		if t.size.owned {
-			w.readOwned(b, part(t.maps.touchedOwned, row, t.size.rows()), part(t.maps.flowsOwned, row, t.size.rows()))
+		if t.size.sockets {
+			w.readSocket(b, part(t.maps.touchedSocket, row, t.size.rows()), part(t.maps.flowsSocket, row, t.size.rows()))
 		} else {
 			w.read4(b, part(t.maps.touched4, row, t.size.rows()), part(t.maps.flows4, row, t.size.rows()))
 			w.readWide(b, part(t.maps.touchedWide, row, t.size.rows()), part(t.maps.flowsWide, row, t.size.rows()))
 		}
 
 		s := &t.maps.sides[row]
-		full, shared, lost := s.Other, s.Shared, s.Lost
+		lost := flow.Counters{Packets: s.Lost.Packets, Bytes: s.Lost.Bytes, FrameBytes: s.Lost.Bytes}
+		full, interrupted, noShard := s.TableFull, s.Interrupted, s.NoShard
 		if t.opts.NoFrames {
-			full.FrameBytes, shared.FrameBytes, lost.FrameBytes = 0, 0, 0
+			full.FrameBytes, interrupted.FrameBytes, noShard.FrameBytes, lost.FrameBytes = 0, 0, 0, 0
 		}
 		b.Overflow.Add(flow.OverflowTableFull, full)
-		b.Overflow.Add(t.sharedReason(), shared)
+		b.Overflow.Add(flow.OverflowInterrupted, interrupted)
+		b.Overflow.Add(flow.OverflowNewCPU, noShard)
 		b.Lost.Add(lost)
 		b.LostBytesUnknown = b.LostBytesUnknown || !lost.IsZero()
 		t.evictions += s.Evictions
@@ -43,15 +45,6 @@ func (t *Table) Collect(b *flow.Batch) error {
 		*s = side{}
 	}
 	return nil
-}
-
-// sharedReason is why programs count to side.shared. Those of bpf/owned.h do it when they
-// interrupt another one. All do it on a CPU that has no shard, which is very rare.
-func (t *Table) sharedReason() flow.OverflowReason {
-	if t.size.owned {
-		return flow.OverflowInterrupted
-	}
-	return flow.OverflowTableFull
 }
 
 // part returns one of n equal parts.
@@ -112,8 +105,8 @@ func (w window) readWide(b *flow.Batch, touched []uint64, slots []slotWide) {
 	}
 }
 
-// readOwned is read4 for owned slots.
-func (w window) readOwned(b *flow.Batch, touched []uint64, slots []slotOwned) {
+// readSocket is read4 for slots with a socket.
+func (w window) readSocket(b *flow.Batch, touched []uint64, slots []slotSocket) {
 	for i, word := range touched {
 		if word == 0 {
 			continue
@@ -132,7 +125,7 @@ func (w window) readOwned(b *flow.Batch, touched []uint64, slots []slotOwned) {
 				if w.noFrames {
 					r.FrameBytes = 0
 				}
-				*s = slotOwned{}
+				*s = slotSocket{}
 			}
 		}
 	}

@@ -44,7 +44,7 @@ type slotWide struct {
 	Counts counts
 }
 
-type slotOwned struct {
+type slotSocket struct {
 	keyWide
 	Cgroup uint64
 	Socket uint64
@@ -65,15 +65,18 @@ type counts struct {
 }
 
 type side struct {
-	Other     flow.Counters
+	TableFull flow.Counters
 	Inserts   uint64
 	Evictions uint64
 	Folds     uint64
 	_         [2]uint64
-	Shared    flow.Counters
-	Lost      flow.Counters
-	_         [2]uint64
+
+	Interrupted flow.Counters
+	NoShard     flow.Counters
+	Lost        lost
 }
+
+type lost struct{ Packets, Bytes uint64 }
 
 // decode sets every field of r but First and Last.
 func (s *slot4) decode(r *flow.Record) {
@@ -101,7 +104,7 @@ func (s *slotWide) decode(r *flow.Record) {
 }
 
 // decode sets every field of r but First and Last.
-func (s *slotOwned) decode(r *flow.Record) {
+func (s *slotSocket) decode(r *flow.Record) {
 	s.keyWide.decode(&r.Key)
 	r.CgroupID, r.Socket, r.Retransmits = s.Cgroup, s.Socket, 0
 	r.Counters = s.Counts.decode(s.isIP())

@@ -12,7 +12,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// objects returns every committed object that has the table in it.
+// objects returns every committed object that has the table in it. Each has slots of
+// bpf/flows.h or of bpf/slot_socket.h.
 func objects(t *testing.T) map[string]*ebpf.CollectionSpec {
 	t.Helper()
 	files, err := filepath.Glob("../../../backends/*/*_bpfel.o")
@@ -25,7 +26,7 @@ func objects(t *testing.T) map[string]*ebpf.CollectionSpec {
 		if err != nil {
 			t.Fatalf("%s: %v", f, err)
 		}
-		if _, ok := spec.Maps["flows4"]; ok {
+		if _, ok := spec.Maps["sides"]; ok {
 			specs[filepath.Base(f)] = spec
 		}
 	}
@@ -40,46 +41,28 @@ func objects(t *testing.T) map[string]*ebpf.CollectionSpec {
 func TestLayout(t *testing.T) {
 	for name, spec := range objects(t) {
 		t.Run(name, func(t *testing.T) {
-			t.Run("slot4", func(t *testing.T) {
-				var s slot4
-				f := fields(t, spec, "flows4", "slot", "slot4", bucketSlots, unsafe.Sizeof(s))
-				f.at(t, "key.meta", unsafe.Offsetof(s.Meta), unsafe.Sizeof(s.Meta))
-				f.at(t, "key.l4", unsafe.Offsetof(s.L4), unsafe.Sizeof(s.L4))
-				f.at(t, "key.saddr", unsafe.Offsetof(s.Addrs), 4)
-				f.at(t, "key.daddr", unsafe.Offsetof(s.Addrs)+4, 4)
-				f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
-				f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
-			})
-			t.Run("slot_wide", func(t *testing.T) {
-				var s slotWide
-				f := fields(t, spec, "flows_wide", "slot", "slot_wide", bucketSlots, unsafe.Sizeof(s))
-				f.at(t, "key.meta", unsafe.Offsetof(s.Meta), unsafe.Sizeof(s.Meta))
-				f.at(t, "key.l4", unsafe.Offsetof(s.L4), unsafe.Sizeof(s.L4))
-				f.at(t, "key.src", unsafe.Offsetof(s.Addrs), 16)
-				f.at(t, "key.dst", unsafe.Offsetof(s.Addrs)+16, 16)
-				f.at(t, "key.ifindex", unsafe.Offsetof(s.Ifindex), unsafe.Sizeof(s.Ifindex))
-				f.at(t, "key.netns", unsafe.Offsetof(s.NetNS), unsafe.Sizeof(s.NetNS))
-				f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
-				f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
-			})
-			if _, ok := spec.Maps["flows_owned"]; ok { // includes bpf/owned.h
-				t.Run("slot_owned", func(t *testing.T) { testOwned(t, spec) })
+			if _, ok := spec.Maps["flows_socket"]; ok {
+				t.Run("slot_socket", func(t *testing.T) { testSocket(t, spec) })
+				for _, m := range []string{"flows4", "flows_wide", "touched4", "touched_wide"} {
+					if spec.Maps[m] != nil {
+						t.Errorf("the object has the map %s, which it does not use", m)
+					}
+				}
+			} else {
+				testFlows(t, spec)
 			}
 			t.Run("side", func(t *testing.T) {
 				var s side
 				f := fields(t, spec, "sides", "", "side", 1, unsafe.Sizeof(s))
-				f.sums(t, "other", unsafe.Offsetof(s.Other))
-				f.sums(t, "shared", unsafe.Offsetof(s.Shared))
-				f.sums(t, "lost", unsafe.Offsetof(s.Lost))
+				f.sums(t, "table_full", unsafe.Offsetof(s.TableFull))
+				f.sums(t, "interrupted", unsafe.Offsetof(s.Interrupted))
+				f.sums(t, "no_shard", unsafe.Offsetof(s.NoShard))
+				f.at(t, "lost.packets", unsafe.Offsetof(s.Lost)+unsafe.Offsetof(s.Lost.Packets), 8)
+				f.at(t, "lost.bytes", unsafe.Offsetof(s.Lost)+unsafe.Offsetof(s.Lost.Bytes), 8)
 				f.at(t, "inserts", unsafe.Offsetof(s.Inserts), 8)
 				f.at(t, "evictions", unsafe.Offsetof(s.Evictions), 8)
 				f.at(t, "folds", unsafe.Offsetof(s.Folds), 8)
 			})
-			for _, m := range []string{"touched4", "touched_wide"} {
-				if got := spec.Maps[m].ValueSize; got != 8 {
-					t.Errorf("%s has values of %d bytes", m, got)
-				}
-			}
 			if v := spec.Variables["hash_key"]; v == nil || uintptr(v.Size()) != 8*13 {
 				t.Errorf("hash_key is %v", v)
 			}
@@ -87,20 +70,50 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-func testOwned(t *testing.T, spec *ebpf.CollectionSpec) {
-	var s slotOwned
-	f := fields(t, spec, "flows_owned", "slot", "slot_owned", bucketSlots, unsafe.Sizeof(s))
+func testFlows(t *testing.T, spec *ebpf.CollectionSpec) {
+	t.Run("slot4", func(t *testing.T) {
+		var s slot4
+		f := fields(t, spec, "flows4", "slot", "slot4", bucketSlots, unsafe.Sizeof(s))
+		f.at(t, "key.meta", unsafe.Offsetof(s.Meta), unsafe.Sizeof(s.Meta))
+		f.at(t, "key.l4", unsafe.Offsetof(s.L4), unsafe.Sizeof(s.L4))
+		f.at(t, "key.saddr", unsafe.Offsetof(s.Addrs), 4)
+		f.at(t, "key.daddr", unsafe.Offsetof(s.Addrs)+4, 4)
+		f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
+		f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
+	})
+	t.Run("slot_wide", func(t *testing.T) {
+		var s slotWide
+		f := fields(t, spec, "flows_wide", "slot", "slot_wide", bucketSlots, unsafe.Sizeof(s))
+		f.at(t, "key.meta", unsafe.Offsetof(s.Meta), unsafe.Sizeof(s.Meta))
+		f.at(t, "key.l4", unsafe.Offsetof(s.L4), unsafe.Sizeof(s.L4))
+		f.at(t, "key.src", unsafe.Offsetof(s.Addrs), 16)
+		f.at(t, "key.dst", unsafe.Offsetof(s.Addrs)+16, 16)
+		f.at(t, "key.ifindex", unsafe.Offsetof(s.Ifindex), unsafe.Sizeof(s.Ifindex))
+		f.at(t, "key.netns", unsafe.Offsetof(s.NetNS), unsafe.Sizeof(s.NetNS))
+		f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
+		f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
+	})
+	for _, m := range []string{"touched4", "touched_wide"} {
+		if got := spec.Maps[m].ValueSize; got != 8 {
+			t.Errorf("%s has values of %d bytes", m, got)
+		}
+	}
+}
+
+func testSocket(t *testing.T, spec *ebpf.CollectionSpec) {
+	var s slotSocket
+	f := fields(t, spec, "flows_socket", "slot", "slot_socket", bucketSlots, unsafe.Sizeof(s))
 	f.at(t, "key.flow", unsafe.Offsetof(s.keyWide), unsafe.Sizeof(s.keyWide))
 	f.at(t, "key.flow.netns", unsafe.Offsetof(s.NetNS), unsafe.Sizeof(s.NetNS))
 	f.at(t, "key.cgroup", unsafe.Offsetof(s.Cgroup), unsafe.Sizeof(s.Cgroup))
 	f.at(t, "key.socket", unsafe.Offsetof(s.Socket), unsafe.Sizeof(s.Socket))
 	f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
 	f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
-	if got := spec.Maps["touched_owned"].ValueSize; got != 8 {
-		t.Errorf("touched_owned has values of %d bytes", got)
+	if got := spec.Maps["touched_socket"].ValueSize; got != 8 {
+		t.Errorf("touched_socket has values of %d bytes", got)
 	}
-	if v := spec.Variables["hash_owner"]; v == nil || v.Size() != 32 {
-		t.Errorf("hash_owner is %v", v)
+	if v := spec.Variables["hash_socket"]; v == nil || v.Size() != 32 {
+		t.Errorf("hash_socket is %v", v)
 	}
 }
 

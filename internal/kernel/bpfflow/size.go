@@ -27,10 +27,10 @@ const (
 type size struct {
 	shards  int  // CPUs that have one
 	buckets int  // of each kind that is used, per shard and epoch: a power of two
-	owned   bool // all flows take slots of bpf/owned.h
+	sockets bool // all flows take slots of bpf/slot_socket.h; else, of bpf/flows.h
 }
 
-func sizeFor(maxFlows int, owned bool) (size, error) {
+func sizeFor(maxFlows int, sockets bool) (size, error) {
 	if maxFlows <= 0 {
 		return size{}, fmt.Errorf("a flow table for %d flows", maxFlows)
 	}
@@ -39,7 +39,7 @@ func sizeFor(maxFlows int, owned bool) (size, error) {
 		return size{}, err
 	}
 	buckets := (2*maxFlows + bucketSlots - 1) / bucketSlots
-	s := size{shards: shards, owned: owned, buckets: 1 << bits.Len(uint(min(max(buckets, minBuckets), maxBuckets)-1))}
+	s := size{shards: shards, sockets: sockets, buckets: 1 << bits.Len(uint(min(max(buckets, minBuckets), maxBuckets)-1))}
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		return size{}, fmt.Errorf("find out how much memory there is: %w", err)
@@ -91,14 +91,14 @@ func (s size) slots() int { return s.buckets * bucketSlots }
 
 func (s size) bytes() uint64 {
 	slots := uint64(unsafe.Sizeof(slot4{}) + unsafe.Sizeof(slotWide{}))
-	if s.owned {
-		slots = uint64(unsafe.Sizeof(slotOwned{}))
+	if s.sockets {
+		slots = uint64(unsafe.Sizeof(slotSocket{}))
 	}
 	return uint64(s.rows()) * uint64(s.slots()) * slots
 }
 
 func (s size) String() string {
-	if s.owned {
+	if s.sockets {
 		return fmt.Sprintf("%d shards of two times %d slots, %.1f MB", s.shards, s.slots(), float64(s.bytes())/1e6)
 	}
 	return fmt.Sprintf("%d shards of two times %d slots for IPv4 and as many for the rest, %.1f MB",
@@ -107,39 +107,31 @@ func (s size) String() string {
 
 // apply sets the sizes of the maps and the constants of the programs.
 func (s size) apply(spec *ebpf.CollectionSpec) error {
-	buckets := s.buckets // for IPv4, and for the rest
-	if s.owned {
-		buckets = minBuckets
-	}
-	entries := map[string]int{
-		"flows4":       s.rows() * buckets,
-		"flows_wide":   s.rows() * buckets,
-		"touched4":     s.rows() * buckets / minBuckets,
-		"touched_wide": s.rows() * buckets / minBuckets,
-		"sides":        s.rows(),
-	}
+	flows, touched := s.rows()*s.buckets, s.rows()*s.buckets/minBuckets
+	entries := map[string]int{"sides": s.rows()}
 	key := hashKey()
 	constants := map[string]any{
-		"shards":       uint32(s.shards),
-		"buckets4":     uint32(buckets),
-		"buckets_wide": uint32(buckets),
-		"hash_key":     [13]uint64(key[:13]),
+		"shards":   uint32(s.shards),
+		"hash_key": [13]uint64(key[:13]),
 	}
-	if s.owned {
-		entries["flows_owned"] = s.rows() * s.buckets
-		entries["touched_owned"] = s.rows() * s.buckets / minBuckets
+	if s.sockets {
 		possible, err := ebpf.PossibleCPU()
 		if err != nil {
 			return fmt.Errorf("count the CPUs: %w", err)
 		}
-		entries["insides"] = possible
-		constants["buckets_owned"] = uint32(s.buckets)
-		constants["hash_owner"] = [4]uint64(key[13:])
+		entries["flows_socket"], entries["touched_socket"] = flows, touched
+		entries["nestings"] = possible
+		constants["buckets_socket"] = uint32(s.buckets)
+		constants["hash_socket"] = [4]uint64(key[13:])
+	} else {
+		entries["flows4"], entries["touched4"] = flows, touched
+		entries["flows_wide"], entries["touched_wide"] = flows, touched
+		constants["buckets4"], constants["buckets_wide"] = uint32(s.buckets), uint32(s.buckets)
 	}
 	for name, n := range entries {
 		m, ok := spec.Maps[name]
 		if !ok {
-			return fmt.Errorf("the object has no map %s: it does not include bpf/table.h", name)
+			return noMap(name)
 		}
 		m.MaxEntries = uint32(n)
 	}

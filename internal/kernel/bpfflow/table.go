@@ -54,19 +54,22 @@ type Table struct {
 
 // mappings are the arrays that programs and user space share.
 type mappings struct {
+	sides []side
+
+	// Of objects that include bpf/flows.h; else empty.
 	flows4      []slot4
 	flowsWide   []slotWide
-	flowsOwned  []slotOwned // empty unless the object includes bpf/owned.h; so is touchedOwned
 	touched4    []uint64
 	touchedWide []uint64
-	sides       []side
 
-	touchedOwned []uint64
+	// Of objects that include bpf/slot_socket.h; else empty.
+	flowsSocket   []slotSocket
+	touchedSocket []uint64
 
 	unmap []func() error
 }
 
-// Load sizes the table of spec, which includes bpf/table.h, and loads all of it.
+// Load sizes the table of spec, which includes bpf/flows.h or bpf/slot_socket.h, and loads all of it.
 func Load(spec *ebpf.CollectionSpec, opts Options) (*Table, error) {
 	if opts.Debugf == nil {
 		opts.Debugf = func(string, ...any) {}
@@ -76,8 +79,8 @@ func Load(spec *ebpf.CollectionSpec, opts Options) (*Table, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		opts.Debugf("memlock limit not raised: %v", err)
 	}
-	_, owned := spec.Maps["flows_owned"]
-	sz, err := sizeFor(opts.MaxFlows, owned)
+	_, sockets := spec.Maps["flows_socket"]
+	sz, err := sizeFor(opts.MaxFlows, sockets)
 	if err != nil {
 		return nil, err
 	}
@@ -122,27 +125,15 @@ func load(spec *ebpf.CollectionSpec, sz size, opts Options) (_ *Table, err error
 
 func (t *Table) mmap(spec *ebpf.CollectionSpec) (err error) {
 	m := &t.maps
-	if m.flows4, err = mapped[slot4](m, t.coll, "flows4"); err != nil {
-		return err
-	}
-	if m.flowsWide, err = mapped[slotWide](m, t.coll, "flows_wide"); err != nil {
-		return err
-	}
-	if m.touched4, err = mapped[uint64](m, t.coll, "touched4"); err != nil {
-		return err
-	}
-	if m.touchedWide, err = mapped[uint64](m, t.coll, "touched_wide"); err != nil {
-		return err
-	}
-	if t.size.owned {
-		if m.flowsOwned, err = mapped[slotOwned](m, t.coll, "flows_owned"); err != nil {
-			return err
-		}
-		if m.touchedOwned, err = mapped[uint64](m, t.coll, "touched_owned"); err != nil {
-			return err
-		}
-	}
 	if m.sides, err = mapped[side](m, t.coll, "sides"); err != nil {
+		return err
+	}
+	if t.size.sockets {
+		err = m.mapSockets(t.coll)
+	} else {
+		err = m.mapFlows(t.coll)
+	}
+	if err != nil {
 		return err
 	}
 	bss, err := mapped[byte](m, t.coll, ".bss")
@@ -157,11 +148,35 @@ func (t *Table) mmap(spec *ebpf.CollectionSpec) (err error) {
 	return err
 }
 
+// mapFlows maps the arrays of bpf/flows.h.
+func (m *mappings) mapFlows(coll *ebpf.Collection) (err error) {
+	if m.flows4, err = mapped[slot4](m, coll, "flows4"); err != nil {
+		return err
+	}
+	if m.flowsWide, err = mapped[slotWide](m, coll, "flows_wide"); err != nil {
+		return err
+	}
+	if m.touched4, err = mapped[uint64](m, coll, "touched4"); err != nil {
+		return err
+	}
+	m.touchedWide, err = mapped[uint64](m, coll, "touched_wide")
+	return err
+}
+
+// mapSockets maps the arrays of bpf/slot_socket.h.
+func (m *mappings) mapSockets(coll *ebpf.Collection) (err error) {
+	if m.flowsSocket, err = mapped[slotSocket](m, coll, "flows_socket"); err != nil {
+		return err
+	}
+	m.touchedSocket, err = mapped[uint64](m, coll, "touched_socket")
+	return err
+}
+
 // mapped maps an array. Its values are of type T, or arrays of T.
 func mapped[T any](m *mappings, coll *ebpf.Collection, name string) ([]T, error) {
 	array, ok := coll.Maps[name]
 	if !ok {
-		return nil, fmt.Errorf("the object has no map %s: it does not include bpf/table.h", name)
+		return nil, noMap(name)
 	}
 	n := int(array.ValueSize()) * int(array.MaxEntries())
 	// Not ebpf.Map.Memory: that ends at 4 GiB.
@@ -172,6 +187,10 @@ func mapped[T any](m *mappings, coll *ebpf.Collection, name string) ([]T, error)
 	m.unmap = append(m.unmap, func() error { return unix.Munmap(mem) })
 	var zero T
 	return unsafe.Slice((*T)(unsafe.Pointer(&mem[0])), n/int(unsafe.Sizeof(zero))), nil
+}
+
+func noMap(name string) error {
+	return fmt.Errorf("the object has no map %s: it includes neither bpf/flows.h nor bpf/slot_socket.h", name)
 }
 
 // Wake returns a channel that gets a value when a shard is half full.

@@ -16,27 +16,21 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	PreemptMapFlows4           = "flows4"
-	PreemptMapFlowsOwned       = "flows_owned"
-	PreemptMapFlowsWide        = "flows_wide"
-	PreemptMapInsides          = "insides"
+	PreemptMapFlowsSocket      = "flows_socket"
+	PreemptMapNestings         = "nestings"
 	PreemptMapParsers          = "parsers"
 	PreemptMapSides            = "sides"
-	PreemptMapTouched4         = "touched4"
-	PreemptMapTouchedOwned     = "touched_owned"
-	PreemptMapTouchedWide      = "touched_wide"
+	PreemptMapTouchedSocket    = "touched_socket"
 	PreemptProgCarelessEgress  = "careless_egress"
 	PreemptProgCarelessIngress = "careless_ingress"
 	PreemptProgCgroupEgress    = "cgroup_egress"
 	PreemptProgCgroupIngress   = "cgroup_ingress"
 	PreemptProgGuardedEgress   = "guarded_egress"
 	PreemptProgGuardedIngress  = "guarded_ingress"
-	PreemptVarBuckets4         = "buckets4"
-	PreemptVarBucketsOwned     = "buckets_owned"
-	PreemptVarBucketsWide      = "buckets_wide"
+	PreemptVarBucketsSocket    = "buckets_socket"
 	PreemptVarEpoch            = "epoch"
 	PreemptVarHashKey          = "hash_key"
-	PreemptVarHashOwner        = "hash_owner"
+	PreemptVarHashSocket       = "hash_socket"
 	PreemptVarSeen             = "seen"
 	PreemptVarShards           = "shards"
 )
@@ -95,29 +89,23 @@ type PreemptProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PreemptMapSpecs struct {
-	Flows4       *ebpf.MapSpec `ebpf:"flows4"`
-	FlowsOwned   *ebpf.MapSpec `ebpf:"flows_owned"`
-	FlowsWide    *ebpf.MapSpec `ebpf:"flows_wide"`
-	Insides      *ebpf.MapSpec `ebpf:"insides"`
-	Parsers      *ebpf.MapSpec `ebpf:"parsers"`
-	Sides        *ebpf.MapSpec `ebpf:"sides"`
-	Touched4     *ebpf.MapSpec `ebpf:"touched4"`
-	TouchedOwned *ebpf.MapSpec `ebpf:"touched_owned"`
-	TouchedWide  *ebpf.MapSpec `ebpf:"touched_wide"`
+	FlowsSocket   *ebpf.MapSpec `ebpf:"flows_socket"`
+	Nestings      *ebpf.MapSpec `ebpf:"nestings"`
+	Parsers       *ebpf.MapSpec `ebpf:"parsers"`
+	Sides         *ebpf.MapSpec `ebpf:"sides"`
+	TouchedSocket *ebpf.MapSpec `ebpf:"touched_socket"`
 }
 
 // PreemptVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PreemptVariableSpecs struct {
-	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsOwned *ebpf.VariableSpec `ebpf:"buckets_owned"`
-	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
-	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
-	HashOwner    *ebpf.VariableSpec `ebpf:"hash_owner"`
-	Seen         *ebpf.VariableSpec `ebpf:"seen"`
-	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	BucketsSocket *ebpf.VariableSpec `ebpf:"buckets_socket"`
+	Epoch         *ebpf.VariableSpec `ebpf:"epoch"`
+	HashKey       *ebpf.VariableSpec `ebpf:"hash_key"`
+	HashSocket    *ebpf.VariableSpec `ebpf:"hash_socket"`
+	Seen          *ebpf.VariableSpec `ebpf:"seen"`
+	Shards        *ebpf.VariableSpec `ebpf:"shards"`
 }
 
 // PreemptObjects contains all objects after they have been loaded into the kernel.
@@ -140,28 +128,20 @@ func (o *PreemptObjects) Close() error {
 //
 // It can be passed to LoadPreemptObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PreemptMaps struct {
-	Flows4       *ebpf.Map `ebpf:"flows4"`
-	FlowsOwned   *ebpf.Map `ebpf:"flows_owned"`
-	FlowsWide    *ebpf.Map `ebpf:"flows_wide"`
-	Insides      *ebpf.Map `ebpf:"insides"`
-	Parsers      *ebpf.Map `ebpf:"parsers"`
-	Sides        *ebpf.Map `ebpf:"sides"`
-	Touched4     *ebpf.Map `ebpf:"touched4"`
-	TouchedOwned *ebpf.Map `ebpf:"touched_owned"`
-	TouchedWide  *ebpf.Map `ebpf:"touched_wide"`
+	FlowsSocket   *ebpf.Map `ebpf:"flows_socket"`
+	Nestings      *ebpf.Map `ebpf:"nestings"`
+	Parsers       *ebpf.Map `ebpf:"parsers"`
+	Sides         *ebpf.Map `ebpf:"sides"`
+	TouchedSocket *ebpf.Map `ebpf:"touched_socket"`
 }
 
 func (m *PreemptMaps) Close() error {
 	return _PreemptClose(
-		m.Flows4,
-		m.FlowsOwned,
-		m.FlowsWide,
-		m.Insides,
+		m.FlowsSocket,
+		m.Nestings,
 		m.Parsers,
 		m.Sides,
-		m.Touched4,
-		m.TouchedOwned,
-		m.TouchedWide,
+		m.TouchedSocket,
 	)
 }
 
@@ -169,14 +149,12 @@ func (m *PreemptMaps) Close() error {
 //
 // It can be passed to LoadPreemptObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PreemptVariables struct {
-	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
-	BucketsOwned *ebpf.Variable `ebpf:"buckets_owned"`
-	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch        *ebpf.Variable `ebpf:"epoch"`
-	HashKey      *ebpf.Variable `ebpf:"hash_key"`
-	HashOwner    *ebpf.Variable `ebpf:"hash_owner"`
-	Seen         *ebpf.Variable `ebpf:"seen"`
-	Shards       *ebpf.Variable `ebpf:"shards"`
+	BucketsSocket *ebpf.Variable `ebpf:"buckets_socket"`
+	Epoch         *ebpf.Variable `ebpf:"epoch"`
+	HashKey       *ebpf.Variable `ebpf:"hash_key"`
+	HashSocket    *ebpf.Variable `ebpf:"hash_socket"`
+	Seen          *ebpf.Variable `ebpf:"seen"`
+	Shards        *ebpf.Variable `ebpf:"shards"`
 }
 
 // PreemptPrograms contains all programs after they have been loaded into the kernel.

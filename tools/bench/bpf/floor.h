@@ -3,7 +3,7 @@
  * not look whose line it is, so it is no table; it is the floor that one is compared with. */
 #pragma once
 
-#include "../../../bpf/table.h"
+#include "../../../bpf/flows.h"
 
 const volatile __u32 floor_mask = 0; /* slots less one, of a power of two; set before the load */
 

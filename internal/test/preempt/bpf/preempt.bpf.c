@@ -25,7 +25,7 @@ static __always_inline int count_at(struct __sk_buff *skb, __u32 level)
 		return PASS; /* not what the test sends */
 	__builtin_memset(&p.key, 0, sizeof(p.key));
 	p.key.meta = KIND_IPV4 << META_KIND_SHIFT | META_USED;
-	count_owned(&p, 0, 0, level);
+	count_socket(&p, 0, 0, level);
 	return PASS;
 }
 
@@ -33,14 +33,14 @@ static __always_inline int count_at(struct __sk_buff *skb, __u32 level)
 
 static __always_inline int count_guarded(struct __sk_buff *skb)
 {
-	struct inside *in = inside();
+	struct nesting *n = nesting();
 	__u32 level;
 
-	if (!in)
+	if (!n)
 		return PASS;
-	level = enter(in);
+	level = get_nest_level(n);
 	count_at(skb, level);
-	leave(in, level);
+	put_nest_level(n, level);
 	return PASS;
 }
 
