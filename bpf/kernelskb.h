@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Packets that come as the kernel's own struct sk_buff, of which nothing is read but
- * through bpf_probe_read_kernel(). From layer 3 on. */
+/* Packets as the kernel's own struct sk_buff, from layer 3 on. bpf_probe_read_kernel() is the only
+ * way to read them. */
 #pragma once
 
 #include "kernel.h"
 
-/* The packet, for load(). */
+/* The context of load(). */
 struct view {
 	void *l3;
-	__u32 linear; /* bytes from l3 on that are in one piece */
+	__u32 linear; /* bytes from l3 on that are contiguous */
 	__u32 len;    /* of the packet, from l3 on */
 };
 
@@ -21,10 +21,9 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 	return bpf_probe_read_kernel(to, len, v->l3 + offset);
 }
 
-#include "parse.h"
 #include "slot_socket.h"
 
-/* One for each level of a CPU. */
+/* One for each nesting level of a CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MAX_NEST_LEVEL);
@@ -32,21 +31,9 @@ struct {
 	__type(value, struct view);
 } views SEC(".maps");
 
-/* Parses views[level] into parser(level), whose frame is set. Global, so that the verifier looks
- * at it once. */
-__noinline int view_parse(__u32 level)
-{
-	struct view *v = bpf_map_lookup_elem(&views, &level);
-	struct parser *s = parser(level);
-
-	if (v && s)
-		parse(v, s);
-	return 0;
-}
-
-/* Where the packet starts: at data on its way in, when the offset of its network header may
- * not be set yet; else at that. */
-static __always_inline struct view view_of(struct sk_buff *skb, __u32 direction)
+/* On ingress, the packet starts at data: the offset of its network header may not be set yet. On
+ * egress, it starts at its network header. */
+static __always_inline struct view kernel_view(struct sk_buff *skb, __u32 direction)
 {
 	void *data = BPF_CORE_READ(skb, data), *head = BPF_CORE_READ(skb, head);
 	__u32 len = BPF_CORE_READ(skb, len), before = 0;
@@ -61,8 +48,8 @@ static __always_inline struct view view_of(struct sk_buff *skb, __u32 direction)
 	return v;
 }
 
-static __always_inline struct frame frame_of(struct sk_buff *skb, const struct view *v,
-					     __u32 direction)
+static __always_inline struct frame kernel_frame(struct sk_buff *skb, const struct view *v,
+						 __u32 direction)
 {
 	struct skb_shared_info *shared = (void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end);
 	struct frame f = {
@@ -78,12 +65,13 @@ static __always_inline struct frame frame_of(struct sk_buff *skb, const struct v
 	return f;
 }
 
-/* What parse_fast() may read: an IPv6 header and TCP up to its flags. */
+/* parse_fast() reads at most an IPv6 header and TCP up to its flags. */
 #define START (IPV6_LEN + TCP_FLAGS_AT + 1)
 
-/* Reads the start in one go. Behind a packet that is shorter there is memory of the kernel,
- * which parse_fast() does not look at. */
-static __always_inline int view_fast(const struct view *v, const struct frame *f, struct packet *p)
+/* Copies the start in one call. If the packet is shorter, the copy ends with other memory of the
+ * kernel. parse_fast() does not read that part: the header's length ends before it. */
+static __always_inline int kernel_parse_fast(const struct view *v, const struct frame *f,
+					     struct packet *p)
 {
 	__u8 start[START + 2] __attribute__((aligned(8)));
 
@@ -94,9 +82,21 @@ static __always_inline int view_fast(const struct view *v, const struct frame *f
 	return parse_fast(start, start + START, f, p);
 }
 
-/* The cookie of the socket that sends a packet; 0: nobody has asked for it so far, or the packet
- * is forwarded. Whose a packet is that arrives, is not known yet. */
-static __always_inline __u64 socket_of(struct sk_buff *skb, __u32 direction)
+/* Parses views[level] into parser(level), whose frame is set. It is global, so that the verifier
+ * checks it only once. */
+__noinline int kernel_parse(__u32 level)
+{
+	struct view *v = bpf_map_lookup_elem(&views, &level);
+	struct parser *s = parser(level);
+
+	if (v && s)
+		parse(v, s);
+	return 0;
+}
+
+/* Returns the cookie of the sending socket. It is 0 if the kernel has generated no cookie yet, or
+ * if the packet is forwarded. On ingress, the socket lookup has not happened yet. */
+static __always_inline __u64 kernel_cookie(struct sk_buff *skb, __u32 direction)
 {
 	struct sock *sk;
 
@@ -108,39 +108,40 @@ static __always_inline __u64 socket_of(struct sk_buff *skb, __u32 direction)
 
 static __always_inline int kernel_count(struct sk_buff *skb, __u32 direction)
 {
-	struct view view = view_of(skb, direction);
-	struct frame f = frame_of(skb, &view, direction);
+	struct view view = kernel_view(skb, direction);
+	struct frame f = kernel_frame(skb, &view, direction);
 	struct nesting *n = nesting();
 	struct packet p;
 	__u32 level;
 
 	if (!n)
-		return 0; /* not possible: there is one for each CPU */
+		return 0; /* not possible: each CPU has an entry */
 	level = get_nest_level(n);
-	if (unlikely(!view_fast(&view, &f, &p))) {
+	if (unlikely(!kernel_parse_fast(&view, &f, &p))) {
 		struct view *v = bpf_map_lookup_elem(&views, &level);
 		struct parser *s = parser(level);
 
 		if (!v || !s) {
 			count_lost(f.segments ?: 1, f.len);
-			return 0;
+			goto out;
 		}
 		*v = view;
 		s->f = f;
 		step_done();
-		view_parse(level);
+		kernel_parse(level);
 		s = parser(level);
 		if (!s)
-			return 0; /* not possible: it was there */
+			goto out; /* not possible: it was there */
 		p = s->p;
 	}
 	if (likely(is_ip(p.key.word, 6))) {
-		p.key.meta &= ~(VLAN_ID << META_VLAN_SHIFT); /* the IP layer knows none */
+		p.key.meta &= ~(VLAN_ID << META_VLAN_SHIFT); /* the IP layer has no VLANs */
 		p.key.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
-		count_socket(&p, 0, socket_of(skb, direction), level);
+		count_socket(&p, 0, kernel_cookie(skb, direction), level);
 	} else if (f.type == bpf_htons(ETH_P_IP) || f.type == bpf_htons(ETH_P_IPV6)) {
-		count_lost(f.segments ?: 1, f.len); /* its header is in another piece */
+		count_lost(f.segments ?: 1, f.len); /* its header is not in the linear part */
 	}
+out:
 	put_nest_level(n, level);
 	return 0;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Where parse() works: what the verifier does not look into (see struct parser). */
+/* The parser of a CPU, for hooks that nothing interrupts. See struct parser. */
 #pragma once
 
 #include "parse.h"
 
-/* One for each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Packets that come as struct __sk_buff. */
+/* Packets as struct __sk_buff, at tc. */
 #pragma once
 
 #include "kernel.h"
 
-/* Bytes before the packet that the raw programs skip. For tests only: whatever
- * BPF_PROG_TEST_RUN is given has an Ethernet header. */
+/* Bytes that the raw programs skip. Only tests set it: BPF_PROG_TEST_RUN requires an Ethernet
+ * header in its input. */
 const volatile __u32 raw_offset = 0;
 
 static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
@@ -31,23 +31,23 @@ static __always_inline struct frame skb_frame(struct __sk_buff *skb, __u32 direc
 		f.tci = skb->vlan_tci;
 	if (raw) {
 		f.len -= raw_offset;
-		/* Numbers below are no types; ETH_P_ALL is what packet sockets leave there. */
+		/* Smaller numbers are no ethertypes. Packet sockets leave ETH_P_ALL there. */
 		if (bpf_ntohs(skb->protocol) >= ETH_P_802_3_MIN)
 			f.type = skb->protocol;
 	}
 	if (f.segment_size) {
 		f.segments = skb->gso_segs;
-		/* Only on the way out has qdisc_pkt_len_init() made it more than len. */
+		/* Only on egress, qdisc_pkt_len_init() has added the headers of the segments. */
 		if (direction == DIR_EGRESS && skb->wire_len > skb->len)
 			f.extra = skb->wire_len - skb->len;
 	}
 	return f;
 }
 
-/* Whether a packet that has come in starts at layer 3 although its interface has link
- * headers: where generic XDP had to copy a packet (skb_pp_cow_data(), seen on 6.18), the
- * copy does not know how long the header is, and tc cannot go back to its start. The
- * kernel has read the type from the header, so there it is the same. */
+/* Returns whether an arriving packet starts at layer 3 although its interface has link headers.
+ * That happens where generic XDP copied the packet (skb_pp_cow_data(), seen on 6.18). The copy
+ * lacks the length of the link header, so tc cannot go back to it. skb->protocol is the type in
+ * the header. If the packet has its header, both are equal. */
 static __always_inline int is_headless(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {
 	__be16 type, protocol = skb->protocol;
@@ -57,7 +57,7 @@ static __always_inline int is_headless(struct __sk_buff *skb, __u32 direction, _
 	return !load(skb, 2 * ETH_ALEN, &type, sizeof(type)) && type != protocol;
 }
 
-/* Adds the link headers that such a packet has had, and the padding of a short one. */
+/* Adds the link headers that a headless packet had, and the padding of a short one. */
 static __always_inline void add_header(struct parser *s)
 {
 	__u32 n = s->p.packets;
@@ -71,7 +71,7 @@ static __always_inline void add_header(struct parser *s)
 		s->p.overhead += s->f.len - s->bytes;
 }
 
-/* Parses into parser(). Global, so that the verifier looks at it once. */
+/* Parses into parser(). It is global, so that the verifier checks it only once. */
 __noinline int skb_parse(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {
 	struct parser *s = parser();
@@ -103,7 +103,7 @@ static __always_inline void skb_count(struct __sk_buff *skb, __u32 direction, __
 		skb_parse(skb, direction, raw);
 		s = parser();
 		if (!s)
-			return; /* not possible: an array of one */
+			return; /* not possible: the array has one entry */
 		p = s->p;
 	}
 	count(&p);

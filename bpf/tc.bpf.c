@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Counts at tc, attached by TCX or by clsact. The traffic is never changed: every
-// program passes the packet to the next one.
+// Counts at tc, attached by TCX or by clsact. Every program passes every packet on, unchanged.
 #include "skb.h"
 
 #include <linux/pkt_cls.h>

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT
-// Counts at XDP. The traffic is never changed: every program passes the packet on.
+// Counts at XDP. Every program passes every packet on, unchanged.
 #include "xdp.h"
 
 SEC("xdp")
-int xdp_count(struct xdp_md *ctx)
+int xdp_ingress(struct xdp_md *ctx)
 {
-	count_xdp(ctx, 0, 0);
+	xdp_count(ctx, 0, 0);
 	return XDP_PASS;
 }
 
 SEC("xdp.frags")
-int xdp_count_frags(struct xdp_md *ctx)
+int xdp_ingress_frags(struct xdp_md *ctx)
 {
-	count_xdp(ctx, 0, 1);
+	xdp_count(ctx, 0, 1);
 	return XDP_PASS;
 }
 
 // For interfaces without a link header.
 
 SEC("xdp")
-int xdp_count_raw(struct xdp_md *ctx)
+int xdp_ingress_raw(struct xdp_md *ctx)
 {
-	count_xdp(ctx, 1, 0);
+	xdp_count(ctx, 1, 0);
 	return XDP_PASS;
 }
 
 SEC("xdp.frags")
-int xdp_count_raw_frags(struct xdp_md *ctx)
+int xdp_ingress_raw_frags(struct xdp_md *ctx)
 {
-	count_xdp(ctx, 1, 1);
+	xdp_count(ctx, 1, 1);
 	return XDP_PASS;
 }
 

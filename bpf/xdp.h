@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Packets that come as struct xdp_md: on their way in only, with all their tags, and
- * without a word about segments. */
+/* Packets as struct xdp_md, on ingress only. VLAN tags are in the frame. The hook does not know
+ * segments. */
 #pragma once
 
 #include "kernel.h"
 
-/* Bytes before the packet that the raw programs skip. For tests only: test runs take
- * no less than 14 bytes. */
+/* Bytes that the raw programs skip. Only tests set it: BPF_PROG_TEST_RUN requires 14 bytes of
+ * input. */
 const volatile __u32 raw_offset = 0;
 
-/* The kernel has the helpers for packets that lie in several parts (5.18), of which only
- * the first one is between data and data_end. */
+/* The kernel has the helpers for packets in several fragments (5.18). Only the first fragment is
+ * between data and data_end. */
 const volatile __u32 frags = 0;
 
-#define LINEAR_MAX 0x7fff /* beyond any header; the verifier wants a bound below 64 KiB */
+#define LINEAR_MAX 0x7fff /* above every header; the verifier wants a bound below 64 KiB */
 
 static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 {
@@ -31,9 +31,9 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 #include "scratch.h"
 #include "flows.h"
 
-/* The length of packets in several parts takes a call of a helper, which is half as much
- * as all the rest: only programs that may get such packets, those with the flag
- * BPF_F_XDP_HAS_FRAGS, ask for it. */
+/* Only a helper knows the length of a packet in several fragments. The call costs half as much as
+ * all the rest. So only programs with the flag BPF_F_XDP_HAS_FRAGS make it: others never get such
+ * packets. */
 static __always_inline struct frame xdp_frame(struct xdp_md *ctx, __u32 raw, __u32 parts)
 {
 	struct frame f = {
@@ -51,7 +51,7 @@ static __always_inline struct frame xdp_frame(struct xdp_md *ctx, __u32 raw, __u
 	return f;
 }
 
-/* Parses into parser(). Global, so that the verifier looks at it once. */
+/* Parses into parser(). It is global, so that the verifier checks it only once. */
 __noinline int xdp_parse(struct xdp_md *ctx, __u32 raw, __u32 parts)
 {
 	struct parser *s = parser();
@@ -64,7 +64,7 @@ __noinline int xdp_parse(struct xdp_md *ctx, __u32 raw, __u32 parts)
 	return 0;
 }
 
-static __always_inline void count_xdp(struct xdp_md *ctx, __u32 raw, __u32 parts)
+static __always_inline void xdp_count(struct xdp_md *ctx, __u32 raw, __u32 parts)
 {
 	struct frame f = xdp_frame(ctx, raw, parts);
 	void *data = (void *)(long)ctx->data + (raw ? raw_offset : 0);
@@ -76,7 +76,7 @@ static __always_inline void count_xdp(struct xdp_md *ctx, __u32 raw, __u32 parts
 		xdp_parse(ctx, raw, parts);
 		s = parser();
 		if (!s)
-			return; /* not possible: an array of one */
+			return; /* not possible: the array has one entry */
 		p = s->p;
 	}
 	count(&p);

@@ -48,7 +48,7 @@ func TestTwice(t *testing.T) {
 	testenv.Privileged(t)
 	_, b := testnet.Pair(t, testnet.Link{})
 	first := livetest.Open(t, "xdp", nil, b)
-	if _, err := livetest.TryOpen(t, "xdp", nil, b); err == nil || !strings.Contains(err.Error(), "taken by the program xdp_count ") {
+	if _, err := livetest.TryOpen(t, "xdp", nil, b); err == nil || !strings.Contains(err.Error(), "taken by the program xdp_ingress ") {
 		t.Errorf("the second: %v", err)
 	}
 	first.Close()

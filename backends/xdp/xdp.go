@@ -105,7 +105,7 @@ func prepare(spec *ebpf.CollectionSpec, o *bpfflow.Options, frags bool) {
 // programName returns the name of a program: for interfaces without a link header, and
 // for packets in several parts.
 func programName(raw, frags bool) string {
-	name := "xdp_count"
+	name := "xdp_ingress"
 	if raw {
 		name += "_raw"
 	}

@@ -16,23 +16,23 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	xdpMapFlows4            = "flows4"
-	xdpMapFlowsWide         = "flows_wide"
-	xdpMapParsers           = "parsers"
-	xdpMapSides             = "sides"
-	xdpMapTouched4          = "touched4"
-	xdpMapTouchedWide       = "touched_wide"
-	xdpProgXdpCount         = "xdp_count"
-	xdpProgXdpCountFrags    = "xdp_count_frags"
-	xdpProgXdpCountRaw      = "xdp_count_raw"
-	xdpProgXdpCountRawFrags = "xdp_count_raw_frags"
-	xdpVarBuckets4          = "buckets4"
-	xdpVarBucketsWide       = "buckets_wide"
-	xdpVarEpoch             = "epoch"
-	xdpVarFrags             = "frags"
-	xdpVarHashKey           = "hash_key"
-	xdpVarRawOffset         = "raw_offset"
-	xdpVarShards            = "shards"
+	xdpMapFlows4              = "flows4"
+	xdpMapFlowsWide           = "flows_wide"
+	xdpMapParsers             = "parsers"
+	xdpMapSides               = "sides"
+	xdpMapTouched4            = "touched4"
+	xdpMapTouchedWide         = "touched_wide"
+	xdpProgXdpIngress         = "xdp_ingress"
+	xdpProgXdpIngressFrags    = "xdp_ingress_frags"
+	xdpProgXdpIngressRaw      = "xdp_ingress_raw"
+	xdpProgXdpIngressRawFrags = "xdp_ingress_raw_frags"
+	xdpVarBuckets4            = "buckets4"
+	xdpVarBucketsWide         = "buckets_wide"
+	xdpVarEpoch               = "epoch"
+	xdpVarFrags               = "frags"
+	xdpVarHashKey             = "hash_key"
+	xdpVarRawOffset           = "raw_offset"
+	xdpVarShards              = "shards"
 )
 
 // loadXdp returns the embedded CollectionSpec for xdp.
@@ -77,10 +77,10 @@ type xdpSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xdpProgramSpecs struct {
-	XdpCount         *ebpf.ProgramSpec `ebpf:"xdp_count"`
-	XdpCountFrags    *ebpf.ProgramSpec `ebpf:"xdp_count_frags"`
-	XdpCountRaw      *ebpf.ProgramSpec `ebpf:"xdp_count_raw"`
-	XdpCountRawFrags *ebpf.ProgramSpec `ebpf:"xdp_count_raw_frags"`
+	XdpIngress         *ebpf.ProgramSpec `ebpf:"xdp_ingress"`
+	XdpIngressFrags    *ebpf.ProgramSpec `ebpf:"xdp_ingress_frags"`
+	XdpIngressRaw      *ebpf.ProgramSpec `ebpf:"xdp_ingress_raw"`
+	XdpIngressRawFrags *ebpf.ProgramSpec `ebpf:"xdp_ingress_raw_frags"`
 }
 
 // xdpMapSpecs contains maps before they are loaded into the kernel.
@@ -164,18 +164,18 @@ type xdpVariables struct {
 //
 // It can be passed to loadXdpObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xdpPrograms struct {
-	XdpCount         *ebpf.Program `ebpf:"xdp_count"`
-	XdpCountFrags    *ebpf.Program `ebpf:"xdp_count_frags"`
-	XdpCountRaw      *ebpf.Program `ebpf:"xdp_count_raw"`
-	XdpCountRawFrags *ebpf.Program `ebpf:"xdp_count_raw_frags"`
+	XdpIngress         *ebpf.Program `ebpf:"xdp_ingress"`
+	XdpIngressFrags    *ebpf.Program `ebpf:"xdp_ingress_frags"`
+	XdpIngressRaw      *ebpf.Program `ebpf:"xdp_ingress_raw"`
+	XdpIngressRawFrags *ebpf.Program `ebpf:"xdp_ingress_raw_frags"`
 }
 
 func (p *xdpPrograms) Close() error {
 	return _XdpClose(
-		p.XdpCount,
-		p.XdpCountFrags,
-		p.XdpCountRaw,
-		p.XdpCountRawFrags,
+		p.XdpIngress,
+		p.XdpIngressFrags,
+		p.XdpIngressRaw,
+		p.XdpIngressRawFrags,
 	)
 }
 

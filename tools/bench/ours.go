@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -29,9 +30,9 @@ func (c ours) function(h Hook) string {
 	case h == HookTC:
 		return "tc_ingress"
 	case c.parts:
-		return "xdp_count_frags"
+		return "xdp_ingress_frags"
 	}
-	return "xdp_count"
+	return "xdp_ingress"
 }
 
 // havePartsHelper reports whether the kernel (since 5.18) has what such a program needs.
@@ -48,6 +49,10 @@ func (c ours) load(o loadOptions) (*program, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	ps, ok := spec.Programs[function]
+	if !ok { // of an older checkout
+		function = strings.Replace(function, "xdp_ingress", "xdp_count", 1)
+		ps, ok = spec.Programs[function]
+	}
 	if !ok {
 		return nil, fmt.Errorf("%s has no program %s", path, function)
 	}

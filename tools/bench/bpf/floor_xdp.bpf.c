@@ -7,7 +7,7 @@
 SEC("xdp")
 int floor_xdp(struct xdp_md *ctx)
 {
-	count_xdp(ctx, 0, 0);
+	xdp_count(ctx, 0, 0);
 	return XDP_PASS;
 }
 

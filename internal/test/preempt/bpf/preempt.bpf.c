@@ -16,7 +16,7 @@ struct sums seen;
 
 static __always_inline int count_at(struct __sk_buff *skb, __u32 level)
 {
-	struct frame f = frame_of(skb, DIR_INGRESS);
+	struct frame f = cgroup_frame(skb, DIR_INGRESS);
 	struct packet p;
 
 	__sync_fetch_and_add(&seen.packets, 1);
