@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* The parser: from a frame to its flow and its counters, after docs/accounting.md.
- * internal/count/packet is the same in Go; testdata/packets and a fuzz test hold both to it.
+/* The parser turns a frame into a key and counters, by the rules of docs/accounting.md.
+ * internal/count/packet is the same parser in Go. testdata/packets and a fuzz test compare them.
  *
- * parse_fast() takes the common shapes directly from the linear part of the packet.
- * parse() takes everything, through load(). What both take comes out the same. Neither
- * knows a hook or a map. */
+ * parse_fast() reads the common kinds of packets directly from their linear part. parse() reads
+ * every packet, through load(). Both have the same result. Neither uses a hook's context or a
+ * map. */
 #pragma once
 
 #include "packet.h"
 
-/* What a hook knows about a frame besides its bytes. */
+/* The facts that a hook has about a frame besides its bytes. */
 struct frame {
-	__u32 len; /* on the wire, of what load() reads */
+	__u32 len; /* bytes on the wire, without those before load()'s offset 0 */
 	__u32 ifindex;
-	__be16 type; /* of a raw frame: its ethertype; 0: told by the first four bits */
-	__u16 tci;   /* of a tag that the kernel holds outside of the frame */
-	__u8 tagged; /* there is one */
+	__be16 type; /* the ethertype of a raw frame; 0: the first four bits decide */
+	__u16 tci;   /* of the tag that the kernel keeps outside of the frame */
+	__u8 tagged; /* there is such a tag */
 	__u8 raw;    /* no link header: load() starts at layer 3 */
 	__u8 direction;
 
-	/* Of a super-frame (GSO, GRO). */
-	__u16 segment_size; /* payload of a segment; 0: this is none */
+	/* Of a super-frame: several segments that GSO or GRO keeps in one packet. */
+	__u16 segment_size; /* payload of a segment; 0: this is no super-frame */
 	__u16 segments;     /* 0: not known */
-	__u32 extra;        /* the headers that its segments repeat; 0: not known */
+	__u32 extra;        /* bytes of headers that the segments repeat; 0: not known */
 };
 
-/* The hook defines load before it includes this file. It copies bytes from the packet,
- * and fails unless all of them are there. */
+/* Copies bytes of the packet. It fails if the packet does not have all of them. Each hook's header
+ * defines it and then includes this file. */
 static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len);
 
-#define TYPE_LLC  ETH_P_802_2 /* 802.3 frames: their type is a length */
-#define TYPE_RUNT 0xffff      /* too short to have a type */
+#define TYPE_LLC  ETH_P_802_2 /* for 802.3 frames, which have a length instead of a type */
+#define TYPE_RUNT 0xffff      /* for frames that are too short for a type */
 #define TAG_LEN   4
 #define TAGS_MAX  2
 #define VLAN_ID   0x0fff
-#define ARP_LEN   28 /* with Ethernet and IPv4 addresses */
+#define ARP_LEN   28 /* ARP for Ethernet and IPv4 */
 
 #define IPV4_LEN            20
 #define IPV4_OFFSET         0x1fff
@@ -52,8 +52,8 @@ static __always_inline int is_tag(__be16 type)
 	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
 }
 
-/* A set of protocols: two words instead of a switch, because after a switch the verifier
- * follows every case through the rest of the program. */
+/* A set of protocols, as two words. After a switch, the verifier would follow every case through
+ * the rest of the program. */
 #define IN(proto) (1ULL << (proto) % 64)
 
 /* A macro: as an inline function it takes more instructions. */
@@ -62,7 +62,7 @@ static __always_inline int is_tag(__be16 type)
 #define MEMBER(proto, to_63, from_128_to_191) \
 	(WORD_OF(proto, to_63, from_128_to_191) >> (proto) % 64 & 1)
 
-/* IPv6 extension headers that are walked. */
+/* The IPv6 extension headers that the parser walks. */
 static __always_inline int is_extension(__u32 proto)
 {
 	return MEMBER(proto,
@@ -71,8 +71,8 @@ static __always_inline int is_extension(__u32 proto)
 		      IN(IPPROTO_MH) | IN(IPPROTO_HIP) | IN(IPPROTO_SHIM6));
 }
 
-/* The l4 field of a key, from the first four bytes of the transport header. AH is not
- * among them: its SPI is in the next four. */
+/* Returns the l4 field of a key, from the first four bytes of the transport header. AH is handled
+ * elsewhere: its SPI is in the next four bytes. */
 static __always_inline __be32 l4_of(__u32 proto, __be32 first)
 {
 	if (MEMBER(proto, IN(IPPROTO_TCP) | IN(IPPROTO_UDP) | IN(IPPROTO_DCCP) | IN(IPPROTO_ESP),
@@ -92,11 +92,14 @@ static __always_inline __u64 key_head(__u32 proto, __u32 vlan, __u32 direction, 
 	       kind << META_KIND_SHIFT | META_USED | (__u64)l4 << 32;
 }
 
-/* TCP flags of the 14 bytes of a transport header. */
+/* Offsets in the TCP header (RFC 9293, section 3.1). The byte at TCP_OFFSET_AT has the data offset in
+ * its upper half. The byte at TCP_FLAGS_AT has CWR, ECE, URG, ACK, PSH, RST, SYN, FIN, from bit 7
+ * down. Bit 0 of the byte before is AE (RFC 9768), which the parser ignores. */
 #define TCP_OFFSET_AT 12
 #define TCP_FLAGS_AT  13
 
-/* Returns 0 if p is not set: then parse() is to be asked. */
+/* Returns 0 if the packet is none of the common kinds. Then p is not set, and the caller uses
+ * parse(). */
 static __always_inline int parse_fast(void *data, void *end, const struct frame *f,
 				      struct packet *p)
 {
@@ -173,7 +176,7 @@ static __always_inline int parse_fast(void *data, void *end, const struct frame 
 	}
 
 	if (bytes > f->len - offset)
-		return 0; /* there is less than the header says */
+		return 0; /* the frame is shorter than the IP length */
 	p->key.word[5] = f->ifindex;
 	p->packets = 1;
 	p->bytes = bytes;
@@ -181,26 +184,25 @@ static __always_inline int parse_fast(void *data, void *end, const struct frame 
 	return 1;
 }
 
-/* What parse() works on. It lies in a map and not on the stack: the verifier does not
- * know what is in a map, so that the paths through one step do not multiply with those
- * through the next. */
+/* The state of parse(). It is in a map instead of the stack. The verifier does not track the content
+ * of maps. So the paths through one step do not multiply with the paths through the next. */
 struct parser {
 	struct frame f;
 	struct packet p;
-	__be16 type; /* of what starts at l3 */
+	__be16 type; /* of the data at l3 */
 	__u16 vlan;
-	__u32 l3;     /* offsets into the frame */
-	__u32 l4;     /* where the headers end that were walked; 0: not IP */
+	__u32 l3;     /* offset in the frame */
+	__u32 l4;     /* offset of the first header that was not walked; 0: not IP */
 	__u32 bytes;  /* of layer 3 */
-	__u32 there;  /* bytes of the packet from l4 on; 0 in later fragments, after cut chains */
+	__u32 there;  /* bytes from l4 on; 0 in later fragments and after cut chains of headers */
 	__u32 l4_len; /* of TCP and UDP headers */
-	__u32 jumbo_len; /* of the header that super-frames have and their segments do not */
+	__u32 jumbo_len; /* of the header that super-frames have and their segments lack */
 	__be32 sub;      /* the key's l4 field */
 	__u8 kind;
 	__u8 proto;
 };
 
-/* After this, what a parser holds is read anew. */
+/* After this, the compiler reads the parser's fields from memory again. */
 #define step_done() asm volatile("" ::: "memory")
 
 static __always_inline void parse_link(void *ctx, struct parser *s)
@@ -293,7 +295,7 @@ static __always_inline void ipv6_bytes(void *ctx, struct parser *s, const struct
 			bytes += bpf_ntohl(h.jumbo);
 			s->jumbo_len = JUMBO_LEN;
 		} else if (held > IPV6_PLAIN_MAX) {
-			bytes = held; /* GSO above 64 KiB without a jumbo payload option */
+			bytes = held; /* a super-frame above 64 KiB without a jumbo payload option */
 		}
 	}
 	s->bytes = bytes < held ? bytes : held;
@@ -341,7 +343,9 @@ static __always_inline void parse_ipv6(void *ctx, struct parser *s)
 		s->there = s->bytes - offset;
 }
 
-/* Reads the transport header as far as it lies inside the packet. */
+/* Reads the part of the transport header that is inside the packet. Later fragments have none: their
+ * there is 0. The header of a super-frame has the union of its segments' flags: GSO sets CWR only in
+ * the first segment, PSH and FIN only in the last one. */
 static __always_inline void parse_l4(void *ctx, struct parser *s)
 {
 	__u32 proto = s->proto, there = s->there;
@@ -350,7 +354,7 @@ static __always_inline void parse_l4(void *ctx, struct parser *s)
 
 	s->sub = 0;
 	if (proto == IPPROTO_AH) {
-		/* In IPv6, this is the ninth extension header. */
+		/* In IPv6, AH is an extension header. Here, it would be the ninth. */
 		if (there >= 8 && s->kind == KIND_IPV4)
 			load(ctx, s->l4 + 4, &s->sub, 4);
 		return;
@@ -369,7 +373,7 @@ static __always_inline void parse_l4(void *ctx, struct parser *s)
 		s->p.tcp_flags = h[0];
 }
 
-/* Turns the counters of a super-frame into those of its segments. */
+/* Replaces the counters of a super-frame by the counters of its segments. */
 static __always_inline void add_segments(struct parser *s)
 {
 	__u32 n = s->f.segments, size = s->f.segment_size, tag = s->f.tagged ? TAG_LEN : 0;
@@ -377,13 +381,14 @@ static __always_inline void add_segments(struct parser *s)
 
 	if (s->l4)
 		headers = s->l4 + s->l4_len - s->jumbo_len;
-	if (!n && size && size != BY_FRAGS && s->f.len > headers) /* from a guest or a tun device */
+	if (!n && size && size != BY_FRAGS &&
+	    s->f.len > headers) /* a guest or a tun device sent it */
 		n = (s->f.len - headers - s->jumbo_len + size - 1) / size;
 	if (n <= 1)
 		return;
 	more = n - 1;
-	/* The kernel's sum covers tunnels, whose inner headers are repeated too. It has the
-	 * jumbo header in it, which the segments have not. */
+	/* The kernel's sum also has the inner headers of tunnels, which each segment repeats. It
+	 * includes the jumbo header, which the segments lack. */
 	extra = s->f.extra ? s->f.extra - more * s->jumbo_len : more * headers;
 	s->p.packets = n;
 	if (s->l4) {
@@ -394,7 +399,7 @@ static __always_inline void add_segments(struct parser *s)
 	}
 }
 
-/* Makes s->p of s->f. */
+/* Parses a frame: sets s->p. The caller has set s->f. */
 static __always_inline void parse(void *ctx, struct parser *s)
 {
 	__u32 tag = s->f.tagged ? TAG_LEN : 0;

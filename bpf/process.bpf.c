@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Tells user space which processes have and use which sockets. Nothing here runs for
-// a packet, and nothing changes what a program may do: every cgroup program allows.
+// Reports to user space which processes hold and use which sockets. No program runs for packets;
+// two run for each send and receive. Every cgroup program allows the operation.
 #include "process.h"
 
 #define ALLOW 1
 
-/* Who reads the iterator. It holds each file for a moment, and is the one that releases
- * the socket if that is the moment in which its process closes it. */
+/* The PID of the iterator's reader. The reader holds a reference to each file for a moment. If the
+ * owner closes the file then, the reader drops the last reference. It is not the owner. */
 __u32 reader;
 
-// All sockets that processes have, in every network namespace.
+// Lists the sockets of all processes, in every network namespace.
 SEC("iter/task_file")
 int sockets(struct bpf_iter__task_file *ctx)
 {
@@ -19,7 +19,7 @@ int sockets(struct bpf_iter__task_file *ctx)
 	struct socket *socket;
 	struct sock *sk;
 
-	// bpf_sock_from_file is there from 5.11 on only.
+	// The helper bpf_sock_from_file() exists only since 5.11.
 	if (!file || !task || BPF_CORE_READ(file, f_inode, i_sb, s_magic) != SOCKFS_MAGIC)
 		return 0;
 	socket = BPF_CORE_READ(file, private_data);
@@ -72,8 +72,8 @@ static __always_inline int uses(struct bpf_sock_addr *ctx)
 	return ALLOW;
 }
 
-// The remote address is not in the socket yet, and the local port may not be: TCP
-// tells below, UDP when it is released or held at the end of an epoch.
+// The socket has no remote address yet, and maybe no local port. tcp_opened() reports TCP's
+// addresses. UDP's are read when the socket is released, or by the iterator.
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {
@@ -98,8 +98,8 @@ int sendmsg6(struct bpf_sock_addr *ctx)
 	return uses(ctx);
 }
 
-// The port is 0 when a connection that was refused or reset is released, so its
-// addresses have to be told before.
+// Reports the addresses of a connection before its release: a refused or reset connection has port
+// 0 by then.
 SEC("sockops")
 int tcp_opened(struct bpf_sock_ops *ctx)
 {
@@ -111,25 +111,25 @@ int tcp_opened(struct bpf_sock_ops *ctx)
 	    ctx->op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB &&
 	    ctx->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
 		return ALLOW;
-	// The verifier allows no offsets to this pointer, so that it must not know it as one.
+	// Copy the pointer through memory: the verifier rejects offsets to a typed bpf_sock.
 	if (!checked || bpf_probe_read_kernel(&sk, sizeof(sk), &checked) || !read_sock(&e, sk))
 		return ALLOW;
 	e.cookie = bpf_get_socket_cookie(ctx);
 	read_user(&e);
 	if (ctx->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB || !e.evidence)
-		emit(&e); // connecting has told the same already
+		emit(&e); // else the event of TCP_CONNECT_CB was the same
 	return ALLOW;
 }
 
-// Whether it is known that the current process uses the socket. Nearly every send and
-// receive ends here, so the kernel's structures are read as cheaply as these programs can.
+// Returns whether the current process is the recorded user of the socket. Nearly every send and
+// receive ends here. So it reads the kernel's structures directly, without helpers.
 static __always_inline int is_known(__u64 cookie)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct user *known;
 
 	if (t->flags & PF_KTHREAD)
-		return 1; // as good as: it is nobody
+		return 1; // it owns no socket
 	known = bpf_map_lookup_elem(&users, &cookie);
 	return known && known->evidence == BY_USE &&
 	       (known->shared || (known->owner.tgid == t->tgid &&
@@ -150,7 +150,7 @@ static __noinline int note_use(struct sock *sk, __u64 cookie)
 	return 0;
 }
 
-// Who uses a socket that was accepted or inherited. From 6.3 on.
+// Finds the user of an accepted or inherited socket. The tracepoints exist since 6.3.
 static __always_inline int moved(struct sock *sk, int bytes)
 {
 	__u16 family;

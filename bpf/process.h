@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who has and who uses which socket. internal/owner/process mirrors the structures, and a
- * test compares both by the BTF of the object. */
+/* The processes that hold and use sockets. internal/owner/process mirrors the structures. A test
+ * compares both by the object's BTF. */
 #pragma once
 
 #include "kernel.h"
@@ -14,39 +14,39 @@ struct owner {
 };
 _Static_assert(sizeof(struct owner) == 40, "shared with Go");
 
-/* How the owner of a socket is known, the better the higher. */
+/* How a program knows the owner of a socket. A higher number is better evidence. */
 enum evidence {
 	BY_NOTHING,
-	BY_RELEASE, /* closed it */
-	BY_CREATE,  /* called socket() */
-	BY_HOLDING, /* has a descriptor of it */
-	BY_USE,     /* connected it, sent or received */
+	BY_RELEASE, /* the owner closed the socket */
+	BY_CREATE,  /* the owner called socket() */
+	BY_HOLDING, /* the owner has a descriptor of the socket */
+	BY_USE,     /* the owner connected, sent or received */
 };
 
 enum event_kind {
-	EVENT_HELD, /* the iterator found it */
+	EVENT_HELD, /* the iterator found the socket */
 	EVENT_USED,
 	EVENT_OPENED, /* a TCP connection has its addresses */
 	EVENT_RELEASED,
 };
 
-/* What happened to a socket, or that there is one. */
+/* An event of a socket. With EVENT_HELD, the iterator reports that the socket exists. */
 struct sock_event {
-	__u64 cookie; /* 0: the socket has none */
+	__u64 cookie; /* 0: the kernel has generated none yet */
 	struct owner owner;
 	__u32 netns; /* inode number */
 	__u16 lport, rport;
 	__u16 proto;
 	__u16 family;
-	__u8 laddr[16], raddr[16]; /* IPv4 in the first four bytes, the rest 0 */
-	__u64 inode;               /* of the socket's file; only when held */
+	__u8 laddr[16], raddr[16]; /* IPv4 is in the first four bytes, the rest is 0 */
+	__u64 inode;               /* of the socket's file; only with EVENT_HELD */
 	__u8 kind, evidence, state;
-	__u8 shared; /* several processes have used it */
+	__u8 shared; /* several processes have used the socket */
 	__u32 pad;
 };
 _Static_assert(sizeof(struct sock_event) == 112, "shared with Go");
 
-/* The last process that used a socket, or else created it. */
+/* The last process that used a socket. Before the first use, the process that created it. */
 struct user {
 	struct owner owner;
 	__u32 evidence;
@@ -71,7 +71,7 @@ const volatile __u64 wake_at = 2048; /* unread bytes in events at which the read
 __u64 events_dropped; /* the ring was full */
 __u64 users_dropped;  /* the hash was full */
 
-/* Puts the types that no map has into the object's BTF, for the test of the layout. */
+/* These put types that no map has into the object's BTF, for the test of the layout. */
 struct sock_event *btf_sock_event;
 enum evidence *btf_evidence;
 enum event_kind *btf_event_kind;
@@ -87,7 +87,8 @@ static __always_inline void read_task(struct owner *o, struct task_struct *t)
 	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), &leader->comm);
 }
 
-/* Reads the calling process. A kernel thread is nobody: on 5.10 io_uring works in some. */
+/* Reads the calling process. Returns 0 for a kernel thread, which owns no socket: on 5.10, io_uring
+ * works in kernel threads. */
 static __always_inline int read_current(struct owner *o)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
@@ -98,7 +99,7 @@ static __always_inline int read_current(struct owner *o)
 	return 1;
 }
 
-/* Reads all but owner, cookie and kind. 0: not a socket with IP addresses. */
+/* Reads every field but owner, cookie and kind. Returns 0 if the socket has no IP addresses. */
 static __always_inline int read_sock(struct sock_event *e, struct sock *sk)
 {
 	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -119,8 +120,8 @@ static __always_inline int read_sock(struct sock_event *e, struct sock *sk)
 	return 1;
 }
 
-/* Hands an event to user space, which looks once a second: it is woken only when the
- * ring is filling. */
+/* Sends an event to user space, which reads the ring once a second. The program wakes it up only
+ * when the ring is filling. */
 static __always_inline void emit(struct sock_event *e)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
@@ -131,8 +132,8 @@ static __always_inline void emit(struct sock_event *e)
 		__sync_fetch_and_add(&events_dropped, 1);
 }
 
-/* Takes note that the current process created or used a socket. Nonzero: that it uses
- * it is news. */
+/* Records that the current process created or used a socket. Returns 0 if that was known, 1 if the
+ * process is new, and 2 if another process has used the socket before. */
 static __always_inline int note_user(__u64 cookie, __u32 evidence, struct owner *o)
 {
 	struct user u = { .evidence = evidence }, *known;
@@ -145,14 +146,14 @@ static __always_inline int note_user(__u64 cookie, __u32 evidence, struct owner 
 		if (known->shared ||
 		    (known->owner.tgid == u.owner.tgid && known->owner.start == u.owner.start))
 			return 0;
-		u.shared = 1; /* from now on it is known to be, and not told again */
+		u.shared = 1; /* later users are not reported */
 	}
 	if (bpf_map_update_elem(&users, &cookie, &u, BPF_ANY))
 		__sync_fetch_and_add(&users_dropped, 1);
 	return u.shared ? 2 : 1;
 }
 
-/* Sets the owner of an event to the user of the socket, if one is known. */
+/* Sets the owner of an event to the recorded user of the socket. Returns 0 if there is none. */
 static __always_inline int read_user(struct sock_event *e)
 {
 	struct user *u = bpf_map_lookup_elem(&users, &e->cookie);

@@ -19,7 +19,7 @@ type retransmits struct {
 	known  map[connection]counted // as of the last Collect
 
 	keys   []connection
-	values []again
+	values []retransmitCount
 }
 
 // retransmitProbe is a program at a tracepoint.
@@ -41,8 +41,8 @@ const (
 	idleForFull = 2 * time.Second // the map is more than half full
 )
 
-// again is struct again of bpf/retransmit.h; TestConnection compares them.
-type again struct{ Segments, Event uint64 }
+// retransmitCount is struct retransmits of bpf/retransmit.h; TestConnection compares them.
+type retransmitCount struct{ Segments, LastEvent uint64 }
 
 // connection is struct connection of bpf/retransmit.h; TestConnection compares them.
 type connection struct {
@@ -56,7 +56,7 @@ type connection struct {
 
 // openRetransmits attaches to TCP's own tracepoints.
 func openRetransmits() (_ *retransmits, err error) {
-	r := &retransmits{known: map[connection]counted{}, keys: make([]connection, 256), values: make([]again, 256)}
+	r := &retransmits{known: map[connection]counted{}, keys: make([]connection, 256), values: make([]retransmitCount, 256)}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("retransmitted segments: %w", errors.Join(err, r.close()))
@@ -139,7 +139,7 @@ func (r *retransmits) forget(b *flow.Batch) error {
 		if b.End.Sub(before.at) < after {
 			continue
 		}
-		now := again{Segments: before.segments}
+		now := retransmitCount{Segments: before.segments}
 		err := r.coll.Maps["retransmits"].LookupAndDelete(&c, &now)
 		if errors.Is(err, ebpf.ErrNotSupported) { // before 5.14
 			err = r.coll.Maps["retransmits"].Delete(&c)

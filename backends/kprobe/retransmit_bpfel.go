@@ -20,7 +20,7 @@ const (
 	retransmitProgSegmentsSent      = "segments_sent"
 	retransmitProgSegmentsTried     = "segments_tried"
 	retransmitProgSynacksSent       = "synacks_sent"
-	retransmitVarLastDropped        = "last_dropped"
+	retransmitVarLastDroppedEvent   = "last_dropped_event"
 	retransmitVarRetransmitsDropped = "retransmits_dropped"
 )
 
@@ -82,7 +82,7 @@ type retransmitMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type retransmitVariableSpecs struct {
-	LastDropped        *ebpf.VariableSpec `ebpf:"last_dropped"`
+	LastDroppedEvent   *ebpf.VariableSpec `ebpf:"last_dropped_event"`
 	RetransmitsDropped *ebpf.VariableSpec `ebpf:"retransmits_dropped"`
 }
 
@@ -119,7 +119,7 @@ func (m *retransmitMaps) Close() error {
 //
 // It can be passed to loadRetransmitObjects or ebpf.CollectionSpec.LoadAndAssign.
 type retransmitVariables struct {
-	LastDropped        *ebpf.Variable `ebpf:"last_dropped"`
+	LastDroppedEvent   *ebpf.Variable `ebpf:"last_dropped_event"`
 	RetransmitsDropped *ebpf.Variable `ebpf:"retransmits_dropped"`
 }
 

@@ -202,7 +202,7 @@ func TestConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	var c connection
-	var a again
+	var n retransmitCount
 	for _, shared := range []struct {
 		in   btf.Type
 		size uintptr
@@ -212,8 +212,8 @@ func TestConnection(t *testing.T) {
 			"socket": unsafe.Offsetof(c.Socket), "laddr": unsafe.Offsetof(c.LAddr), "raddr": unsafe.Offsetof(c.RAddr), "netns": unsafe.Offsetof(c.NetNS),
 			"lport": unsafe.Offsetof(c.LPort), "rport": unsafe.Offsetof(c.RPort), "family": unsafe.Offsetof(c.Family),
 		}},
-		{spec.Maps["retransmits"].Value, unsafe.Sizeof(a), map[string]uintptr{
-			"segments": unsafe.Offsetof(a.Segments), "event": unsafe.Offsetof(a.Event),
+		{spec.Maps["retransmits"].Value, unsafe.Sizeof(n), map[string]uintptr{
+			"segments": unsafe.Offsetof(n.Segments), "last_event": unsafe.Offsetof(n.LastEvent),
 		}},
 	} {
 		s, ok := btf.UnderlyingType(shared.in).(*btf.Struct)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* The least that counts application bytes by process and connection: where programs send,
- * and not where packets are. What it cannot know are packets, headers, what is sent again,
- * acknowledgements, and what is forwarded. */
+/* A minimal counter of application bytes by process and connection. It runs where processes send,
+ * not where packets are. So it misses packets, headers, retransmits, acknowledgements and forwarded
+ * traffic. */
 #include "../../../bpf/kernel.h"
 
 struct connection {
@@ -56,7 +56,7 @@ int kprobe_tcp_sendmsg(void *ctx)
 	return sent((struct sock *)pt_regs_parm1(ctx), pt_regs_parm3(ctx));
 }
 
-/* The tracepoint nearest to it, since 6.3: after each send, of any protocol. */
+/* The nearest tracepoint, since 6.3. It runs after each send of every protocol. */
 SEC("raw_tp/sock_send_length")
 int tracepoint_sock_send_length(struct bpf_raw_tracepoint_args *ctx)
 {

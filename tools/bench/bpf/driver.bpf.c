@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
-/* Makes many flows of one packet: rewrites the source of the packet that BPF_PROG_TEST_RUN
- * hands in, then calls the program under test. Its cost is in every measurement, that of
- * the empty program included, and goes away with the difference. */
+/* Makes many flows from one packet: rewrites the source of the packet that BPF_PROG_TEST_RUN passes
+ * in, then calls the program under test. Every measurement includes its cost, also the
+ * measurement of the empty program. The difference of two does not. */
 #include "../../../bpf/kernel.h"
 #include <linux/pkt_cls.h>
 
 #define MAX_CPUS 256
 
 enum mode {
-	MODE_SEQUENCE, /* the flow's number comes from sequence[] */
+	MODE_SEQUENCE, /* the flow's number is in sequence[] */
 	MODE_FLOOD,    /* nine new flows, then one of ten elephants */
 };
 
 /* Set before the load. */
 const volatile __u32 mode = MODE_SEQUENCE;
-const volatile __u32 sequence_mask = 0;  /* its length less one */
+const volatile __u32 sequence_mask = 0;  /* the length of sequence[] minus one */
 const volatile __u32 elephants_from = 0; /* packets before the first of an elephant */
 const volatile __u32 target_ifindex = 0; /* of generate_xdp */
 
-/* Where each CPU is in its sequence; on cache lines of their own. */
+/* The position of each CPU in its sequence. Each has a cache line of its own. */
 struct position {
 	__u64 n;
 	__u64 pad[7];
@@ -56,9 +56,9 @@ static __always_inline __u32 flow_number(__u64 n)
 	return n + ELEPHANTS;
 }
 
-/* Gives the packet the source address and port of the next flow. Different numbers have
- * different addresses: the factor is odd. The harness sees to it that the packet is TCP or
- * UDP over IPv4 or IPv6 without tags or options. */
+/* Gives the packet the source address and port of the next flow. The factor is odd, so different
+ * numbers have different addresses. The harness passes only TCP or UDP over IPv4 or IPv6, without
+ * tags or options. */
 static __always_inline int next_flow(void *data, void *end)
 {
 	struct position *at = &positions[bpf_get_smp_processor_id() % MAX_CPUS];
@@ -88,7 +88,7 @@ static __always_inline int next_flow(void *data, void *end)
 	return 0;
 }
 
-/* The verdicts after a tail call are those of a call that failed: the harness checks. */
+/* A successful tail call does not return. The harness checks for the verdict of a failed one. */
 
 SEC("xdp")
 int drive_xdp(struct xdp_md *ctx)

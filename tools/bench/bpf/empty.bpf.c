@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* Programs that do nothing, to compare with, and the end of the packet path. */
+/* Programs that do nothing, as a base line, and the end of the packet path. */
 #include "../../../bpf/kernel.h"
 #include <linux/pkt_cls.h>
 
 #define MAX_CPUS 256
 
-/* Packets that reached the end of the path; on cache lines of their own. */
+/* Packets that reached the end of the path. Each CPU has a cache line of its own. */
 struct arrivals {
 	__u64 packets;
 	__u64 pad[7];
@@ -24,7 +24,7 @@ int empty_tc(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* Behind the program under test. */
+/* Runs after the program under test. */
 SEC("tc")
 int drop_tc(struct __sk_buff *skb)
 {

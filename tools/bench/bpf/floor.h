@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What any flow table must do, and nothing else: hash the key, add to one cache line. It does
- * not look whose line it is, so it is no table; it is the floor that one is compared with. */
+/* The work that no flow table can avoid: hash the key, add to one cache line. It does not compare
+ * keys, so it is no table. It is the lower bound for one. */
 #pragma once
 
 #include "../../../bpf/flows.h"
 
-const volatile __u32 floor_mask = 0; /* slots less one, of a power of two; set before the load */
+const volatile __u32 floor_mask =
+	0; /* number of slots, a power of two, minus one; set before the load */
 
 #define FLOOR_SLOTS(T)                             \
 	struct {                                   \
@@ -18,7 +19,7 @@ const volatile __u32 floor_mask = 0; /* slots less one, of a power of two; set b
 FLOOR_SLOTS(struct slot4) floor4 SEC(".maps");
 FLOOR_SLOTS(struct slot_wide) floor_wide SEC(".maps");
 
-/* Products that do not wait for one another: as cheap as a hash of the whole key can be. */
+/* The cheapest hash of a whole key: the products do not depend on one another. */
 static __always_inline __u32 floor_index(const __u64 *key, int words)
 {
 	__u64 h = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The floor at XDP: the backend's program with another count(). */
+/* The floor at XDP: the backend's program with floor_count() instead of count(). */
 #include "floor.h"
 #define count floor_count
 #include "../../../bpf/xdp.h"

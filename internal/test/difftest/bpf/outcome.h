@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a program leaves what the parser made of a packet: once through both paths,
- * and what the fast path took apart from it. */
+/* The results of both paths of the parser for a packet. The program writes them; the test reads
+ * them. */
 #pragma once
 
 struct outcome {
 	struct packet slow; /* parse() */
-	struct packet fast; /* parse_fast(), if it took the packet */
+	struct packet fast; /* parse_fast(), if taken is not 0 */
 	__u64 taken;
 };
 

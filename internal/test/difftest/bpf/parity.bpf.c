@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Runs the parser of bpf/ on a packet and leaves what it made of it where the test
-// reads it.
+// Runs the parser of bpf/ on a packet and stores the results for the test.
 #include "../../../../bpf/skb.h"
 #include "outcome.h"
 
 #include <linux/pkt_cls.h>
 
-/* Set by the test at run time. */
+/* The test sets these at run time. */
 __u32 push_tag; /* put a VLAN tag into the metadata first */
 __u16 push_tci;
 __u16 push_type; /* in network order */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// parity.bpf.c for packets that come as struct xdp_md.
+// parity.bpf.c for packets as struct xdp_md.
 #include "../../../../bpf/xdp.h"
 #include "outcome.h"
 

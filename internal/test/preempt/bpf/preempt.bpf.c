@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Counts at cgroup_skb, all packets to one flow, with a pause between the load and the
-// store of its counters; and an account of what was given to the programs.
+// Counts all packets at cgroup_skb in one flow, with a pause between the load and the store of its
+// counters. A second sum, of all packets that the programs saw, is always exact.
 
-/* A value that the compiler cannot foresee, made in a thousand steps. */
+/* A pause of a thousand steps, which the compiler cannot remove. */
 #define COUNT_DELAY(value)                                       \
 	do {                                                     \
 		for (__u32 i = 0; i < 1000; i++)                 \
@@ -11,7 +11,7 @@
 
 #include "../../../../bpf/cgroup.bpf.c"
 
-/* What the programs were given, added to atomically. */
+/* The packets that the programs saw. They add to it atomically. */
 struct sums seen;
 
 static __always_inline int count_at(struct __sk_buff *skb, __u32 level)
@@ -22,14 +22,14 @@ static __always_inline int count_at(struct __sk_buff *skb, __u32 level)
 	__sync_fetch_and_add(&seen.packets, 1);
 	__sync_fetch_and_add(&seen.bytes, f.len);
 	if (!parse_fast((void *)(long)skb->data, (void *)(long)skb->data_end, &f, &p))
-		return PASS; /* not what the test sends */
+		return PASS; /* the test does not send this */
 	__builtin_memset(&p.key, 0, sizeof(p.key));
 	p.key.meta = KIND_IPV4 << META_KIND_SHIFT | META_USED;
 	count_socket(&p, 0, 0, level);
 	return PASS;
 }
 
-/* The way in and the way out are programs of their own, as in bpf/cgroup.bpf.c. */
+/* Ingress and egress have a program each, as in bpf/cgroup.bpf.c. */
 
 static __always_inline int count_guarded(struct __sk_buff *skb)
 {
@@ -56,7 +56,7 @@ int guarded_egress(struct __sk_buff *skb)
 	return count_guarded(skb);
 }
 
-/* As if nobody could interrupt. */
+/* These take no level, as if no program could interrupt another one. */
 
 SEC("cgroup_skb/ingress")
 int careless_ingress(struct __sk_buff *skb)
