@@ -39,8 +39,12 @@ type Frame struct {
 // they, First and Last are the caller's. No frame is an error: what cannot be
 // read is counted by its ethertype.
 //
+// It returns the TCP flags: byte 13 of the header (RFC 9293), from CWR in bit 7 to FIN
+// in bit 0. They are 0 if the frame has no TCP header up to there, as later fragments.
+// The header of a super-frame has the union of its segments' flags.
+//
 // Parse does not allocate, and keeps nothing of f.
-func Parse(f *Frame, r *flow.Record) {
+func Parse(f *Frame, r *flow.Record) (tcpFlags uint8) {
 	k := &r.Key
 	*k = flow.Packed{}
 
@@ -61,7 +65,7 @@ func Parse(f *Frame, r *flow.Record) {
 	if bytes == 0 {
 		k.EtherType = etherType
 	} else {
-		transport(payload, k)
+		tcpFlags = transport(payload, k)
 	}
 
 	frameBytes := f.Len + f.LinkLen
@@ -77,4 +81,5 @@ func Parse(f *Frame, r *flow.Record) {
 	if f.Segments > 1 || f.SegmentSize > 0 {
 		addSegments(&r.Counters, f, l3, header, payload, k)
 	}
+	return tcpFlags
 }

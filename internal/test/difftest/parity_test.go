@@ -35,7 +35,7 @@ type cPacket struct {
 	Packets  uint32
 	Overhead uint32
 	Bytes    uint64
-	Flags    uint32
+	TCPFlags uint32
 	_        uint32
 }
 
@@ -221,10 +221,13 @@ func (p *parser) compare(in *input) error {
 func (o *outcome) agrees(f *packet.Frame) (fast bool, err error) {
 	fast = o.Taken != 0
 	var want flow.Record
-	packet.Parse(f, &want)
+	flags := packet.Parse(f, &want)
 	want.First, want.Last = 0, 0
 	if got := o.Slow.record(); got != want {
 		return fast, fmt.Errorf("C: %+v %+v\nGo: %+v %+v", got.Key.Key(), got.Counters, want.Key.Key(), want.Counters)
+	}
+	if o.Slow.TCPFlags != uint32(flags) {
+		return fast, fmt.Errorf("TCP flags: C: %#x, Go: %#x", o.Slow.TCPFlags, flags)
 	}
 	if fast && o.Fast != o.Slow {
 		return fast, fmt.Errorf("fast: %+v\nslow: %+v", o.Fast, o.Slow)
