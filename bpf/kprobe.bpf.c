@@ -4,7 +4,7 @@
 #include "kernelskb.h"
 #include "netdev.h"
 
-/* Fragments count each: on egress, these functions run after fragmentation; on ingress, they run
+/* Each fragment counts: on egress, these functions run after fragmentation. On ingress, they run
  * before reassembly. */
 
 #define LEAVES(function)                                                               \

@@ -92,9 +92,9 @@ static __always_inline __u64 key_head(__u32 proto, __u32 vlan, __u32 direction, 
 	       kind << META_KIND_SHIFT | META_USED | (__u64)l4 << 32;
 }
 
-/* Offsets in the TCP header (RFC 9293, section 3.1). The byte at TCP_OFFSET_AT has the data offset in
- * its upper half. The byte at TCP_FLAGS_AT has CWR, ECE, URG, ACK, PSH, RST, SYN, FIN, from bit 7
- * down. Bit 0 of the byte before is AE (RFC 9768), which the parser ignores. */
+/* Offsets in the TCP header (RFC 9293, section 3.1). The byte at TCP_OFFSET_AT has the data offset
+ * in its upper half. The byte at TCP_FLAGS_AT has CWR, ECE, URG, ACK, PSH, RST, SYN, FIN, from bit
+ * 7 down. Bit 0 of the byte before is AE (RFC 9768), which the parser ignores. */
 #define TCP_OFFSET_AT 12
 #define TCP_FLAGS_AT  13
 
@@ -184,8 +184,8 @@ static __always_inline int parse_fast(void *data, void *end, const struct frame 
 	return 1;
 }
 
-/* The state of parse(). It is in a map instead of the stack. The verifier does not track the content
- * of maps. So the paths through one step do not multiply with the paths through the next. */
+/* The state of parse(). It is in a map instead of the stack. The verifier does not track the
+ * content of maps. So the paths through one step do not multiply with the paths through the next. */
 struct parser {
 	struct frame f;
 	struct packet p;
@@ -295,7 +295,7 @@ static __always_inline void ipv6_bytes(void *ctx, struct parser *s, const struct
 			bytes += bpf_ntohl(h.jumbo);
 			s->jumbo_len = JUMBO_LEN;
 		} else if (held > IPV6_PLAIN_MAX) {
-			bytes = held; /* a super-frame above 64 KiB without a jumbo payload option */
+			bytes = held; /* a super-frame without a jumbo payload option */
 		}
 	}
 	s->bytes = bytes < held ? bytes : held;
@@ -343,9 +343,9 @@ static __always_inline void parse_ipv6(void *ctx, struct parser *s)
 		s->there = s->bytes - offset;
 }
 
-/* Reads the part of the transport header that is inside the packet. Later fragments have none: their
- * there is 0. The header of a super-frame has the union of its segments' flags: GSO sets CWR only in
- * the first segment, PSH and FIN only in the last one. */
+/* Reads the part of the transport header that is inside the packet. Later fragments have none:
+ * their there is 0. The header of a super-frame has the union of its segments' flags: GSO sets CWR
+ * only in the first segment, PSH and FIN only in the last one. */
 static __always_inline void parse_l4(void *ctx, struct parser *s)
 {
 	__u32 proto = s->proto, there = s->there;

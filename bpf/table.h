@@ -107,8 +107,8 @@ static __always_inline __u64 *find(__u64 *bucket, __u32 start, const __u64 *key,
 	return NULL;
 }
 
-/* Returns the smallest flow of a bucket, or a if a is not larger. Among equals, it returns the first
- * one from start on. */
+/* Returns the smallest flow of a bucket, or a if a is not larger. Among equals, it returns the
+ * first one from start on. */
 static __always_inline __u64 *smaller(__u64 *a, __u64 *bucket, __u32 start, int words)
 {
 #pragma unroll

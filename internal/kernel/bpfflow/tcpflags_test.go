@@ -29,7 +29,7 @@ const (
 func loadOnly(t *testing.T, object string, programs ...string) *Table {
 	t.Helper()
 	testenv.Privileged(t)
-	spec, err := ebpf.LoadCollectionSpec(filepath.Join("../../../backends", object))
+	spec, err := ebpf.LoadCollectionSpec(filepath.Join("..", "..", "..", "backends", object))
 	if err != nil {
 		t.Fatal(err)
 	}

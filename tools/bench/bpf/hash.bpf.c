@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The usual way to count flows, with the parser of this project: a per-CPU LRU hash map and a second
- * map. It replaces a peer in tests and on machines without one. */
+/* The usual way to count flows, with the parser of this project: a per-CPU LRU hash map and a
+ * second map. It replaces a peer in tests and on machines without one. */
 #include "../../../bpf/skb.h"
 #include <linux/pkt_cls.h>
 
