@@ -12,7 +12,7 @@ import (
 // field means "not known" or "not grouped by"; [Report.Dims] tells which.
 //
 // Key is the readable form. Tables and sources work with [Packed], which holds
-// the same fields in 64 bytes without pointers.
+// the same fields in 56 bytes without pointers.
 type Key struct {
 	// Src and Dst are the layer-3 addresses and layer-4 ports; the port is 0
 	// where the protocol has none. IPv4 is IPv4, never v4-mapped IPv6. For ARP
