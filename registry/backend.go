@@ -45,7 +45,6 @@ const (
 	CapInterfaces // works on the interfaces named with --iface
 	CapProcess    // sees what every process does: flows get their owners without being asked
 	CapCgroup
-	CapFilter // applies --filter in the data path
 )
 
 // Has reports whether all of x is in c.
@@ -54,7 +53,7 @@ func (c Caps) Has(x Caps) bool { return c&x == x }
 // Strings returns the names of the abilities.
 func (c Caps) Strings() []string {
 	var s []string
-	for i, n := range []string{"ingress", "egress", "live", "file", "interfaces", "process", "cgroup", "filter"} {
+	for i, n := range []string{"ingress", "egress", "live", "file", "interfaces", "process", "cgroup"} {
 		if c&(1<<i) != 0 {
 			s = append(s, n)
 		}

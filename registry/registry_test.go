@@ -62,8 +62,8 @@ func TestCapsError(t *testing.T) {
 }
 
 func TestCapsStrings(t *testing.T) {
-	c := CapIngress | CapFilter
-	if got := strings.Join(c.Strings(), " "); got != "ingress filter" {
+	c := CapIngress | CapCgroup
+	if got := strings.Join(c.Strings(), " "); got != "ingress cgroup" {
 		t.Error(got)
 	}
 	if !c.Has(CapIngress) || c.Has(CapIngress|CapEgress) {
