@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/internal/owner/ids"
 	"github.com/pktstat/pktstat/internal/owner/process"
@@ -44,10 +45,10 @@ func (s *session) stages(cl *commandLine, where *registry.NetNS) []engine.StageO
 }
 
 // refuseNoProcess: a capture does not tell whose packets they were.
-func (cl *commandLine) refuseNoProcess(c choice) error {
-	if cl.asksForOwners() && !c.has(registry.CapLive) && !c.has(registry.CapProcess) {
+func (cl *commandLine) refuseNoProcess(c choose.Choice) error {
+	if cl.asksForOwners() && !c.Has(registry.CapLive) && !c.Has(registry.CapProcess) {
 		return fmt.Errorf("%w: backend %s reads captures, which do not tell whose traffic it is: neither --process nor --by %v makes sense",
-			registry.ErrUsage, c.backends[0].name, flow.DimsOwner)
+			registry.ErrUsage, c.Backends[0].Name, flow.DimsOwner)
 	}
 	return nil
 }

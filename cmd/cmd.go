@@ -2,8 +2,8 @@
 // main package that imports them and calls [Main]:
 //
 //   - options.go, option.go, mount.go: the options, pktstat's own and the plugins'
-//   - backend.go: which backends may serve a run; rank.go: in which order they are
-//     tried; output.go: which outputs it has
+//   - backend.go: what the user asks of the backends, from which package choose
+//     chooses; output.go: which outputs a run has
 //   - run.go: a count, from the options to the engine; signals.go: what ends it
 //   - probe.go, probetext.go: the sub-command probe; list.go: the sub-commands
 //     backends and outputs; help.go: the help text

@@ -11,13 +11,13 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/registry"
 )
 
 // Defaults and bounds of the options.
 const (
-	auto           = "auto"
 	defaultOutput  = "table"
 	defaultTimeout = 10 * time.Minute
 	defaultRefresh = time.Second
@@ -54,7 +54,7 @@ type commandLine struct {
 
 func newCommandLine(a *App) *commandLine {
 	cl := &commandLine{
-		backend: auto, timeout: defaultTimeout, refresh: defaultRefresh,
+		backend: choose.Auto, timeout: defaultTimeout, refresh: defaultRefresh,
 		dims: flow.DimsFlow, maxFlows: defaultFlows,
 	}
 	cl.general = []*option{
@@ -66,7 +66,7 @@ func newCommandLine(a *App) *commandLine {
 			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given, and interactive outputs run until they are quit"},
 		{name: "exit-over", arg: "KEY=VALUE", value: setter(cl.addOver),
 			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
-		{name: "backend", short: "b", arg: "NAME", initial: auto, value: setter(cl.setBackend),
+		{name: "backend", short: "b", arg: "NAME", initial: choose.Auto, value: setter(cl.setBackend),
 			usage: "how packets are seen: see `pktstat backends`"},
 		{name: "process", usage: "tell whose traffic a flow is: process, user, cgroup and container", value: &cl.process},
 		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/internal/kernel/hostprobe"
 	"github.com/pktstat/pktstat/internal/netif/iface"
 	"github.com/pktstat/pktstat/registry"
@@ -146,14 +147,18 @@ func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeRepor
 		return nil, err
 	}
 	r.Kernel, r.Arch = host.Kernel, host.Arch
-	all, err := probeAll(ctx, cl.backends, where, on.Interfaces)
+	asked, err := s.request(cl)
+	if err != nil {
+		return nil, err
+	}
+	all, err := choose.Probe(ctx, asked.Backends, where, on.Interfaces)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		return nil, err
 	}
-	r.Auto = s.autoReport(cl, all)
+	r.Auto = s.autoReport(asked, all)
 	for _, p := range all {
 		r.Backends = append(r.Backends, s.backendReport(p))
 	}
@@ -192,20 +197,19 @@ func (r *probeReport) lookAround(cl *commandLine) (iface.Selection, error) {
 }
 
 // autoReport ranks what a count would rank.
-func (s *session) autoReport(cl *commandLine, all []probed) autoReport {
-	c, err := cl.liveBackends()
+func (s *session) autoReport(asked *choose.Request, all []choose.Probed) autoReport {
+	c, err := asked.Live()
 	if err != nil {
 		return autoReport{Error: s.message(err), ExitCode: exitCode(err), Alternatives: []alternativeReport{}}
 	}
-	fit := slices.DeleteFunc(slices.Clone(all), func(p probed) bool { return !slices.Contains(c.backends, p.mountedBackend) })
-	ranked := rank(fit)
+	ranked := c.Rank(all)
 	var a autoReport
-	if err := ranked.best(); err != nil {
+	if err := ranked.Best(); err != nil {
 		a.Error, a.ExitCode = s.message(err), exitCode(err)
 	}
-	pl := ranked.plan("", c.unfit)
-	others := pl.alternatives
-	for i, cand := range slices.Backward(pl.candidates) {
+	pl := ranked.Plan("")
+	others := pl.Alternatives
+	for i, cand := range slices.Backward(pl.Candidates) {
 		if i == 0 {
 			a.Backend, a.Reason = cand.Name, cand.Reason
 			break
@@ -219,16 +223,16 @@ func (s *session) autoReport(cl *commandLine, all []probed) autoReport {
 	return a
 }
 
-func (s *session) backendReport(p probed) backendReport {
+func (s *session) backendReport(p choose.Probed) backendReport {
 	b := backendReport{
-		Name: p.name, Summary: p.backend.Summary, Verdict: p.verdict().String(),
-		Cost: p.backend.Cost.String(), Abilities: p.backend.Caps.Strings(), Checks: s.checkReports(p.machine.Checks),
+		Name: p.Name, Summary: p.Plugin.Summary, Verdict: p.Verdict().String(),
+		Cost: p.Plugin.Cost.String(), Abilities: p.Plugin.Caps.Strings(), Checks: s.checkReports(p.Machine.Checks),
 	}
-	if err := p.why(); err != nil {
+	if err := p.Why(); err != nil {
 		b.Reason = oneLine(err.Error())
 	}
-	for _, i := range p.interfaces {
-		b.Interfaces = append(b.Interfaces, interfaceReport{i.name, i.result.Verdict.String(), s.checkReports(i.result.Checks)})
+	for _, i := range p.Interfaces {
+		b.Interfaces = append(b.Interfaces, interfaceReport{i.Name, i.Result.Verdict.String(), s.checkReports(i.Result.Checks)})
 	}
 	return b
 }
@@ -248,10 +252,10 @@ func (s *session) checkReports(checks []registry.Check) []checkReport {
 }
 
 // overallRemedy is what would make all backends work that lack permission: "" if none does.
-func (s *session) overallRemedy(all []probed) string {
+func (s *session) overallRemedy(all []choose.Probed) string {
 	var needs []string
 	for _, p := range all {
-		for _, c := range p.worst().Checks {
+		for _, c := range p.Worst().Checks {
 			needs = append(needs, c.Caps...)
 		}
 	}

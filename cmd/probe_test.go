@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -130,7 +131,7 @@ func TestProbeWithoutPermission(t *testing.T) {
 func TestProbeText(t *testing.T) {
 	r := probeReport{
 		Kernel: "6.6.0", Arch: "x86_64", Interfaces: []string{"a", "b"},
-		Auto: autoReport{Backend: "x", Reason: chosenByAuto + "the cheapest", Alternatives: []alternativeReport{{"y", "costs more"}}},
+		Auto: autoReport{Backend: "x", Reason: choose.ByAuto + "the cheapest", Alternatives: []alternativeReport{{"y", "costs more"}}},
 		Backends: []backendReport{{
 			Name: "x", Verdict: "supported",
 			Checks: []checkReport{

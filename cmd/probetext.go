@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -56,7 +57,7 @@ func (r *probeReport) writeAuto(h *helpText) {
 		command += " -i " + name
 	}
 	if r.Auto.Backend != "" {
-		reason := strings.TrimPrefix(r.Auto.Reason, chosenByAuto)
+		reason := strings.TrimPrefix(r.Auto.Reason, choose.ByAuto)
 		h.wrapped(0, 2, fmt.Sprintf("%s would count by %s: %s", command, r.Auto.Backend, reason))
 	} else {
 		h.wrapped(0, 2, fmt.Sprintf("%s would not count (exit code %d): %s", command, r.Auto.ExitCode, r.Auto.Error))

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/internal/netif/iface"
 	"github.com/pktstat/pktstat/internal/netif/netns"
@@ -35,7 +36,11 @@ func (s *session) count(ctx context.Context, cl *commandLine) error {
 }
 
 func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
-	chosen, err := s.chooseBackends(cl)
+	asked, err := s.request(cl)
+	if err != nil {
+		return err
+	}
+	chosen, err := asked.Choose()
 	if err != nil {
 		return err
 	}
@@ -56,20 +61,20 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	open, err := s.openOutputs(ctx, cl, planned, chosen.clock())
+	open, err := s.openOutputs(ctx, cl, planned, chosen.Clock())
 	if err != nil {
 		return err
 	}
-	pl, err := s.plan(ctx, cl, chosen, &env)
+	pl, err := asked.Plan(ctx, chosen, &env, s.debugf)
 	if err != nil {
 		return multierror.Append(err, open.close()...).ErrorOrNil()
 	}
 	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
-		Candidates: pl.candidates, Alternatives: pl.alternatives, Env: env, Outputs: open, Stages: s.stages(cl, env.NetNS),
+		Candidates: pl.Candidates, Alternatives: pl.Alternatives, Env: env, Outputs: open, Stages: s.stages(cl, env.NetNS),
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Layer: cl.layer,
 		Over:    cl.over,
-		Timeout: timeout(cl, pl.candidates, planned), Refresh: cl.refresh,
+		Timeout: timeout(cl, pl.Candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,
 		Attached: func(c engine.Candidate, others []flow.Alternative, a registry.Attachment) {
 			s.attached(cl, c, others, a)
@@ -99,11 +104,11 @@ func timeout(cl *commandLine, candidates []engine.Candidate, planned []*plannedO
 }
 
 // backendEnv is what the backends need to know; it finds the interfaces.
-func (s *session) backendEnv(cl *commandLine, chosen choice) (registry.BackendEnv, error) {
+func (s *session) backendEnv(cl *commandLine, chosen choose.Choice) (registry.BackendEnv, error) {
 	env := registry.BackendEnv{
 		MaxFlows: cl.maxFlows, Stdin: s.Stdin, Now: s.Now, Notify: s.say, Debugf: s.debugf,
 	}
-	if !chosen.has(registry.CapInterfaces) {
+	if !chosen.Has(registry.CapInterfaces) {
 		return env, nil
 	}
 	var err error

@@ -1,4 +1,4 @@
-package cmd
+package choose
 
 import (
 	"errors"
@@ -14,13 +14,13 @@ import (
 )
 
 // candidateOf is a backend like one that there is, with what its probes found.
-func candidateOf(name string, caps registry.Caps, cost registry.Cost, machine registry.ProbeResult, on ...registry.ProbeResult) probed {
-	p := probed{
-		mountedBackend: &mountedBackend{name: name, backend: registry.Backend{Caps: caps, Cost: cost, Layers: flow.LayerIP | flow.LayerFrame}},
-		machine:        machine,
+func candidateOf(name string, caps registry.Caps, cost registry.Cost, machine registry.ProbeResult, on ...registry.ProbeResult) Probed {
+	p := Probed{
+		Backend: &Backend{Name: name, Plugin: registry.Backend{Caps: caps, Cost: cost, Layers: flow.LayerIP | flow.LayerFrame}},
+		Machine: machine,
 	}
 	for i, r := range on {
-		p.interfaces = append(p.interfaces, probedInterface{fmt.Sprint("eth", i), r})
+		p.Interfaces = append(p.Interfaces, ProbedInterface{fmt.Sprint("eth", i), r})
 	}
 	return p
 }
@@ -97,40 +97,40 @@ func TestRanking(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			all := []probed{
+			all := []Probed{
 				candidateOf("afpacket", bothWays, registry.CostCopy, tc.afpacket),
 				candidateOf("cgroup", noIfaces, registry.CostSocket, tc.cgroup),
 				candidateOf("pcap", fromFiles, registry.CostCopy, works),
 				candidateOf("tc", bothWays, registry.CostQdisc, tc.tc, tc.tcOn...),
 				candidateOf("xdp", inOnly, registry.CostDriver, tc.xdp),
 			}
-			cl := &commandLine{layer: tc.layer}
+			asked := &Request{Name: Auto, Layer: tc.layer}
 			if tc.ifaces {
-				cl.ifaces = []string{"eth0"}
+				asked.Iface = "--iface"
 			}
 			for _, p := range all {
-				cl.backends = append(cl.backends, p.mountedBackend)
+				asked.Backends = append(asked.Backends, p.Backend)
 			}
-			c, err := cl.liveBackends()
+			c, err := asked.Choose()
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := rank(slices.DeleteFunc(all, func(p probed) bool { return !slices.Contains(c.backends, p.mountedBackend) }))
-			if err := r.best(); !errors.Is(err, tc.fails) || err != nil && !strings.Contains(err.Error(), tc.message) {
+			r := c.Rank(all)
+			if err := r.Best(); !errors.Is(err, tc.fails) || err != nil && !strings.Contains(err.Error(), tc.message) {
 				t.Fatalf("error %v, want %q", err, tc.message)
 			}
-			pl := r.plan("", c.unfit)
-			if got := names(pl.candidates); got != tc.want {
+			pl := r.Plan("")
+			if got := names(pl.Candidates); got != tc.want {
 				t.Errorf("order %s, want %s", got, tc.want)
 			}
-			if len(pl.candidates) == 0 {
+			if len(pl.Candidates) == 0 {
 				return
 			}
 			var others []string
-			for _, cand := range pl.candidates[1:] {
+			for _, cand := range pl.Candidates[1:] {
 				others = append(others, fmt.Sprintf("%s (%s)", cand.Name, cand.WhyNot))
 			}
-			for _, o := range pl.alternatives {
+			for _, o := range pl.Alternatives {
 				others = append(others, fmt.Sprintf("%s (%s)", o.Backend, o.Why))
 			}
 			if got := strings.Join(others, "; "); got != tc.notTaken {
@@ -150,11 +150,12 @@ func names(candidates []engine.Candidate) string {
 
 // TestOptionBinds: an option that only the best backend heeds leaves no other one.
 func TestOptionBinds(t *testing.T) {
-	r := rank([]probed{
+	all := []Probed{
 		candidateOf("afpacket", bothWays, registry.CostCopy, works), candidateOf("tc", bothWays, registry.CostQdisc, works),
-	})
-	pl := r.plan("--tc-attach", nil)
-	if names(pl.candidates) != "tc" || !slices.Equal(pl.alternatives, []flow.Alternative{{Backend: "afpacket", Why: "--tc-attach is not for it"}}) {
-		t.Errorf("%v, %v", names(pl.candidates), pl.alternatives)
+	}
+	c := Choice{Backends: []*Backend{all[0].Backend, all[1].Backend}, Auto: true}
+	pl := c.Rank(all).Plan("--tc-attach")
+	if names(pl.Candidates) != "tc" || !slices.Equal(pl.Alternatives, []flow.Alternative{{Backend: "afpacket", Why: "--tc-attach is not for it"}}) {
+		t.Errorf("%v, %v", names(pl.Candidates), pl.Alternatives)
 	}
 }

@@ -1,0 +1,127 @@
+package choose
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/engine"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// ByAuto is how the reason begins for which auto takes a backend.
+const ByAuto = "chosen by " + Auto + ": "
+
+// Plan is what the engine tries, in that order, and which other backends there are.
+type Plan struct {
+	Candidates   []engine.Candidate
+	Alternatives []flow.Alternative
+}
+
+// Plan turns a choice into what the engine tries. For auto it probes the backends, and
+// tells debugf what does not work.
+func (r *Request) Plan(ctx context.Context, c Choice, env *registry.BackendEnv, debugf func(string, ...any)) (Plan, error) {
+	if !c.Auto {
+		b := c.Backends[0]
+		return Plan{Candidates: []engine.Candidate{{Name: b.Name, Backend: b.Plugin, Config: b.Config, Reason: c.reason}}}, nil
+	}
+	all, err := Probe(ctx, c.Backends, env.NetNS, env.Interfaces)
+	if err != nil {
+		return Plan{}, err
+	}
+	ranked := c.Rank(all)
+	for _, p := range ranked.rejected {
+		debugf("%v", p.err())
+	}
+	if err := ranked.Best(); err != nil {
+		return Plan{}, err
+	}
+	first := ranked.usable[0]
+	if err := r.refuseForeignOptions(first.Backend, "by --backend "+Auto); err != nil {
+		return Plan{}, err
+	}
+	return ranked.Plan(first.option()), nil
+}
+
+// Ranking is backends in the order in which auto prefers them.
+type Ranking struct {
+	usable, rejected []Probed
+	unfit            []flow.Alternative
+}
+
+// Rank orders the backends of a choice by verdict, then by cost. It leaves out backends
+// that are not in the choice.
+func (c Choice) Rank(all []Probed) Ranking {
+	r := Ranking{unfit: c.unfit}
+	for _, p := range all {
+		switch {
+		case !slices.Contains(c.Backends, p.Backend):
+		case p.usable():
+			r.usable = append(r.usable, p)
+		default:
+			r.rejected = append(r.rejected, p)
+		}
+	}
+	better := func(a, b Probed) int {
+		return cmp.Or(
+			cmp.Compare(a.Verdict(), b.Verdict()),
+			cmp.Compare(a.Plugin.Cost, b.Plugin.Cost),
+			cmp.Compare(a.Name, b.Name))
+	}
+	slices.SortFunc(r.usable, better)
+	slices.SortFunc(r.rejected, better)
+	return r
+}
+
+// Best returns an error if no backend is usable: the one whose remedy would help most.
+func (r Ranking) Best() error {
+	if len(r.usable) > 0 {
+		return nil
+	}
+	for _, p := range r.rejected {
+		// A missing permission is what the user can change at once.
+		if err := p.err(); errors.Is(err, registry.ErrPermission) {
+			return err
+		}
+	}
+	return r.rejected[0].err()
+}
+
+// Plan returns what the engine tries. If the user gave an option that only the first
+// backend has, the engine tries no other one.
+func (r Ranking) Plan(given string) Plan {
+	var pl Plan
+	for i, p := range r.usable {
+		whyNot := "works here too, cost: " + p.Plugin.Cost.String()
+		if err := p.Why(); err != nil {
+			whyNot = fmt.Sprintf("may not work: %v, cost: %s", err, p.Plugin.Cost)
+		}
+		if i > 0 && given != "" {
+			pl.Alternatives = append(pl.Alternatives, flow.Alternative{Backend: p.Name, Why: given + " is not for it"})
+			continue
+		}
+		pl.Candidates = append(pl.Candidates, engine.Candidate{
+			Name: p.Name, Backend: p.Plugin, Config: p.Config, Reason: p.reason(i == 0), WhyNot: whyNot,
+		})
+	}
+	for _, p := range r.rejected {
+		pl.Alternatives = append(pl.Alternatives, flow.Alternative{Backend: p.Name, Why: p.Why().Error()})
+	}
+	pl.Alternatives = append(pl.Alternatives, r.unfit...)
+	return pl
+}
+
+// reason says why auto takes the backend.
+func (p Probed) reason(first bool) string {
+	r := ByAuto + "the cheapest that works here"
+	switch {
+	case !first:
+		r = ByAuto + "the cheapest that could be opened here"
+	case p.Verdict() == registry.Inconclusive:
+		r = ByAuto + "the cheapest that may work here, as its probe was inconclusive"
+	}
+	return fmt.Sprintf("%s (cost: %s)", r, p.Plugin.Cost)
+}
