@@ -1,9 +1,10 @@
-// Command plugintables writes the tables of backends and outputs in the documents
-// it is given, between the lines "<!-- backends -->" and "<!-- outputs -->" and the
-// line "<!-- end -->" after each, from the registries.
+// Command plugintables writes tables of the registered backends and outputs into the
+// documents that it is given. A table goes between a line with its name, such as
+// "<!-- backends -->", and the line "<!-- end -->" after it.
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"regexp"
@@ -14,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-//go:generate go run github.com/pktstat/pktstat/tools/plugintables ../../README.md
+//go:generate go run github.com/pktstat/pktstat/tools/plugintables ../../README.md ../../ARCHITECTURE.md
 
 func main() {
 	for _, doc := range os.Args[1:] {
@@ -30,12 +31,18 @@ func rewrite(doc string) error {
 	if err != nil {
 		return err
 	}
-	for name, table := range map[string]string{"backends": backends(), "outputs": outputs()} {
+	tables := map[string]string{
+		"backends": backends(), "packages of backends": backendPackages(),
+		"outputs": outputs(), "packages of outputs": outputPackages(),
+	}
+	blocks := 0
+	for name, table := range tables {
 		block := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*?(<!-- end -->\n)`)
-		if !block.Match(text) {
-			return fmt.Errorf("%s has no block for %s", doc, name)
-		}
+		blocks += len(block.FindAll(text, -1))
 		text = block.ReplaceAll(text, []byte("${1}"+strings.ReplaceAll(table, "$", "$$")+"${2}"))
+	}
+	if ends := bytes.Count(text, []byte("<!-- end -->")); blocks == 0 || ends != blocks {
+		return fmt.Errorf("%s has %d tables, and %d lines that end one", doc, blocks, ends)
 	}
 	return os.WriteFile(doc, text, 0o644)
 }
@@ -54,6 +61,26 @@ func outputs() string {
 	b.WriteString("| output | what it writes |\n|---|---|\n")
 	for name, p := range registry.Outputs.All() {
 		fmt.Fprintf(&b, "| [%s](outputs/%s/README.md) | %s |\n", name, name, p.Summary)
+	}
+	return b.String()
+}
+
+const packagesHead = "| package | what it does |\n|---|---|\n"
+
+func backendPackages() string {
+	var b strings.Builder
+	b.WriteString(packagesHead)
+	for name, p := range registry.Backends.All() {
+		fmt.Fprintf(&b, "| `backends/%s` | %s |\n", name, p.Summary)
+	}
+	return b.String()
+}
+
+func outputPackages() string {
+	var b strings.Builder
+	b.WriteString(packagesHead)
+	for name, p := range registry.Outputs.All() {
+		fmt.Fprintf(&b, "| `outputs/%s` | %s |\n", name, p.Summary)
 	}
 	return b.String()
 }
