@@ -75,6 +75,8 @@ endif
 test-examples:
 	cd examples/custom-output && $(GO) vet ./... && $(GO) test ./... && \
 	  $(GO) run . --pcap-file ../../testdata/mix.pcap --output influx | tail -1
+	cd examples/custom-label && $(GO) vet ./... && $(GO) test $(RACE) ./... && \
+	  $(GO) run . --pcap-file ../../testdata/mix.pcap --output plain --by net24 | tail -1
 
 .PHONY: test-unit
 test-unit: ## the tests that need neither root nor much time
@@ -125,7 +127,8 @@ cover: ## write .cache/cover.html and print the total
 lint: lint-c $(GOLANGCI) ## run golangci-lint at the pinned version, and clang-format on the C files
 	$(GOLANGCI) run ./...
 	$(if $(LIBPCAP),$(GOLANGCI) run --build-tags=libpcap ./backends/pcap ./test)
-	cd examples/custom-output && $(GOLANGCI) run --config=$(CURDIR)/.golangci.yml ./...
+	for example in custom-output custom-label; do \
+	  (cd examples/$$example && $(GOLANGCI) run --config=$(CURDIR)/.golangci.yml ./...) || exit; done
 
 .PHONY: lint-c
 lint-c:

@@ -42,6 +42,7 @@ type App struct {
 
 	Backends *registry.Registry[registry.Backend]
 	Outputs  *registry.Registry[registry.Output]
+	Labels   *registry.Registry[registry.Label]
 }
 
 // Main runs pktstat with the process's arguments, streams and signals, and
@@ -63,7 +64,7 @@ func Main() int {
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, Environ: os.Environ(), Now: time.Now, Signals: signals,
 		Executable: exe, Root: os.Geteuid() == 0,
-		Backends: registry.Backends, Outputs: registry.Outputs,
+		Backends: registry.Backends, Outputs: registry.Outputs, Labels: registry.Labels,
 	}
 	return app.Run(context.Background())
 }
@@ -100,8 +101,10 @@ func (s *session) dispatch(ctx context.Context) error {
 		CustomAppHelpTemplate:     `{{.Metadata.help}}`,
 		Commands: []*cli.Command{
 			s.probeCommand(stdout, cl),
-			s.listCommand("backends", s.listBackends, stdout, cl),
-			s.listCommand("outputs", s.listOutputs, stdout, cl),
+			s.listCommand("backends", "this build with their options", s.listBackends, stdout, cl),
+			s.listCommand("outputs", "this build with their options", s.listOutputs, stdout, cl),
+			s.listCommand("labels", "this build with their fields", s.listLabels, stdout, cl),
+			s.listCommand("fields", "the rows of reports, for --by, --sort and columns=", s.listFields, stdout, cl),
 			{Name: "help", HideHelp: true, Action: cli.ShowAppHelp},
 		},
 		Action: func(c *cli.Context) error {

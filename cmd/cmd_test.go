@@ -39,8 +39,8 @@ func TestErrors(t *testing.T) {
 		{"negative timeout", "--timeout=-1s", 2, `--timeout "-1s": must not be negative; 0 means until a signal`},
 		{"refresh 0", "-r 0", 2, `-r "0": must be at least 1ms`},
 		{"refresh", "--refresh fast", 2, `--refresh "fast": not a duration`},
-		{"by", "--by src,colour", 2, `unknown field "colour": use flow or any of src,dst`},
-		{"sort", "--sort colour", 2, `unknown sort field "colour": there are rate, packets`},
+		{"by", "--by src,colour", 2, `unknown field "colour": use flow or any of proto, src, src_port, dst,`},
+		{"sort", "--sort colour", 2, `unknown sort field "colour": there are proto, src, src_port,`},
 		{"top", "--top -1", 2, `--top "-1": must be between 0 and`},
 		{"layer", "--layer bits", 2, `--layer "bits": must be frame or ip`},
 		{"max-flows 0", "--max-flows 0", 2, `must be between 1 and 16777216`},
@@ -274,12 +274,15 @@ func TestListings(t *testing.T) {
 		{"backends --json", []string{`"schema": "pktstat.backends/v1"`, `"name": "--reader-file"`, `"selects": true`, `"default": "96"`}},
 		{"outputs", []string{"each: a stream\n", "a report every --refresh, then the final one\n", "a terminal\n", "40, or --top\n", "-f, --final", "title=TEXT", "wide "}},
 		{"outputs -j", []string{`"schema": "pktstat.outputs/v1"`, `"interval"`, `"terminal": true`, `"name": "title"`}},
-		{"--help", []string{"Usage:\n", "Examples:\n", "pktstat --reader-file FILE\n", "-t, --timeout DURATION", "Backend reader: captures:\n", "-?"}},
+		{"fields", []string{"NAME ", "\nsrc_port     uint         dimension      7  yes  Source port: source port; also sport\n", "\nuid          uint         label"}},
+		{"fields --json", []string{"[\n", `"name": "src_port"`, `"sport"`}},
+		{"--help", []string{"Usage:\n", "pktstat fields [--json]", "Examples:\n", "pktstat --reader-file FILE\n", "-t, --timeout DURATION", "Backend reader: captures:\n", "-?"}},
 		{"-?", []string{"Usage:\n"}},
 		{"-h", []string{"Usage:\n"}},
 		{"help", []string{"Usage:\n"}},
 		{"-t 1s --help", []string{"Usage:\n"}},
-		{"backends --help", []string{"pktstat backends lists", "--json"}},
+		{"backends --help", []string{"pktstat backends lists the backends of this build with their options", "--json"}},
+		{"fields --help", []string{"pktstat fields lists the fields of the rows of reports", "--json"}},
 		{"probe --help", []string{"pktstat probe tries out", "-i, --iface NAME", "--json"}},
 		{"probe", []string{"Backends:\n", "reader: supported\n", "\nMachine: Linux "}},
 		{"--version", []string{"pktstat "}},
@@ -345,7 +348,7 @@ func TestDeclaredTwice(t *testing.T) {
 }
 
 func TestFieldNames(t *testing.T) {
-	for _, f := range strings.Split(fieldNames(), ", ") {
+	for _, f := range flow.DimNames() {
 		if _, err := flow.ParseDims(f); err != nil {
 			t.Error(err)
 		}

@@ -201,7 +201,7 @@ func newBench(t *testing.T) *bench {
 	b.App = App{
 		Stdin: strings.NewReader(""), Stdout: &b.stdout, Stderr: &b.stderr,
 		Getenv: func(string) string { return "" }, Now: time.Now, Executable: "/opt/pktstat",
-		Backends: registry.New[registry.Backend]("backend"), Outputs: registry.New[registry.Output]("output"),
+		Backends: registry.New[registry.Backend]("backend"), Outputs: registry.New[registry.Output]("output"), Labels: registry.Labels,
 	}
 	newOut := func() registry.OutputConfig { o := *b.out; return &o }
 	b.Outputs.Register("table", registry.Output{Summary: "a table", When: registry.WhenFinal, Top: 40, New: newOut})

@@ -23,11 +23,18 @@ func (s *session) help(cl *commandLine) string {
 	h.entry("pktstat probe [--json] [-i NAME]", "what works here, what does not and why, and what to do about it")
 	h.entry("pktstat backends [--json]", "ways to see packets, and their options")
 	h.entry("pktstat outputs [--json]", "ways to report, and their options")
+	h.entry("pktstat labels [--json]", "what pktstat knows of flows from outside the packets")
+	h.entry("pktstat fields [--json]", "fields of the rows, for --by, --sort and the columns of outputs")
 	h.heading("Examples")
 	s.examples(&h, cl)
 	h.options("Options", append(cl.general, &option{name: "help", short: "h", usage: "print this help (also -?)"}))
 	h.options("Grouping", cl.grouping)
 	h.options("Outputs", append(cl.output, cl.outputShorthands...))
+	labels := append([]*option{}, cl.labelToggles...)
+	for _, l := range cl.labels {
+		labels = append(labels, l.options...)
+	}
+	h.options("Labels", labels)
 	for _, m := range cl.backends {
 		h.options("Backend "+m.name+": "+m.backend.Summary, append(append([]*option{}, m.shorthands...), m.options...))
 	}

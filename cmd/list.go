@@ -12,8 +12,14 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// listCommand is a sub-command that says what is registered.
-func (s *session) listCommand(name string, list func(*commandLine) listing, w io.Writer, cl *commandLine) *cli.Command {
+// listing is what a sub-command lists.
+type listing interface {
+	json() any
+	text() string
+}
+
+// listCommand is a sub-command that lists what this build has.
+func (s *session) listCommand(name, what string, list func(*commandLine) listing, w io.Writer, cl *commandLine) *cli.Command {
 	var help, asJSON toggle
 	own := []*option{{name: "json", short: "j", usage: "as JSON", value: &asJSON}}
 	flags := helpFlags(&help)
@@ -21,7 +27,7 @@ func (s *session) listCommand(name string, list func(*commandLine) listing, w io
 		flags = append(flags, o)
 	}
 	h := helpText{width: helpWidth}
-	h.line("pktstat " + name + " lists the " + name + " of this build with their options.")
+	h.line("pktstat " + name + " lists the " + name + " of " + what + ".")
 	h.options("Options", append(own, &option{name: "help", short: "h", usage: "print this help"}))
 	return &cli.Command{
 		Name: name, HideHelp: true, Flags: flags,
@@ -35,7 +41,7 @@ func (s *session) listCommand(name string, list func(*commandLine) listing, w io
 			if asJSON.on {
 				e := json.NewEncoder(w)
 				e.SetIndent("", "  ")
-				return ignoreReported(e.Encode(l))
+				return ignoreReported(e.Encode(l.json()))
 			}
 			_, err := io.WriteString(w, l.text())
 			return ignoreReported(err)
@@ -59,11 +65,13 @@ func alone(c *cli.Context, name string, cl *commandLine) error {
 // ignoreReported drops a write error: dispatch gets it from the writer.
 func ignoreReported(error) error { return nil }
 
-// listing is what a registry holds.
-type listing struct {
+// plugins is what a registry holds.
+type plugins struct {
 	Schema  string   `json:"schema"`
 	Plugins []plugin `json:"plugins"`
 }
+
+func (l plugins) json() any { return l }
 
 type plugin struct {
 	Name       string         `json:"name"`
@@ -75,6 +83,8 @@ type plugin struct {
 	When       []string       `json:"when,omitempty"`
 	Terminal   bool           `json:"terminal,omitempty"`
 	Top        int            `json:"top,omitempty"`
+	Fields     []string       `json:"fields,omitempty"`
+	Needs      []string       `json:"needs,omitempty"`
 	Shorthands []listedOption `json:"shorthands,omitempty"`
 	Options    []listedOption `json:"options,omitempty"`
 
@@ -108,7 +118,7 @@ func listed(options []*option, dash bool) []listedOption {
 }
 
 func (s *session) listBackends(cl *commandLine) listing {
-	l := listing{Schema: "pktstat.backends/v1"}
+	l := plugins{Schema: "pktstat.backends/v1"}
 	for _, m := range cl.backends {
 		b := m.backend
 		p := plugin{
@@ -136,7 +146,7 @@ func (s *session) listBackends(cl *commandLine) listing {
 }
 
 func (s *session) listOutputs(cl *commandLine) listing {
-	l := listing{Schema: "pktstat.outputs/v1"}
+	l := plugins{Schema: "pktstat.outputs/v1"}
 	for name, out := range s.Outputs.All() {
 		p := plugin{
 			Name: name, Summary: out.Summary, When: whenNames(out.When), Terminal: out.TTY, Top: out.Top,
@@ -154,6 +164,24 @@ func (s *session) listOutputs(cl *commandLine) listing {
 		if out.Top > 0 {
 			p.facts = append(p.facts, [2]string{"rows", fmt.Sprintf("%d, or --top", out.Top)})
 		}
+		l.Plugins = append(l.Plugins, p)
+	}
+	return l
+}
+
+func (s *session) listLabels(cl *commandLine) listing {
+	l := plugins{Schema: "pktstat.labels/v1"}
+	for i, label := range cl.chosenLabels().All {
+		p := plugin{
+			Name: label.Name, Summary: label.Plugin.Summary, Fields: label.FieldNames(), Needs: label.Plugin.Needs,
+			Options: listed(cl.labels[i].options, true),
+		}
+		for _, o := range cl.labelToggles {
+			if o.name == label.Plugin.Toggle {
+				p.Shorthands = listed([]*option{o}, true)
+			}
+		}
+		p.facts = [][2]string{{"fields", strings.Join(p.Fields, ", ")}, {"needs", strings.Join(p.Needs, ", ")}}
 		l.Plugins = append(l.Plugins, p)
 	}
 	return l
@@ -191,7 +219,7 @@ func whenText(w registry.When) string {
 }
 
 // text is the listing for people.
-func (l listing) text() string {
+func (l plugins) text() string {
 	h := helpText{width: helpWidth}
 	for i, p := range l.Plugins {
 		if i > 0 {

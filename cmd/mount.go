@@ -50,6 +50,7 @@ func (cl *commandLine) mount(a *App) {
 			cl.outputShorthands = append(cl.outputShorthands, o)
 		}
 	}
+	cl.mountLabels(a)
 	cl.refuseTwice()
 }
 

@@ -28,7 +28,7 @@ const (
 
 // commandLine is the options: pktstat's own and, mounted, the plugins'.
 type commandLine struct {
-	help, version, debug, process toggle
+	help, version, debug toggle
 
 	backend string
 	outputs []outputSpec
@@ -41,7 +41,7 @@ type commandLine struct {
 	refresh    time.Duration
 
 	dims     flow.Dims
-	sort     engine.SortField
+	sort     *flow.Field
 	top      int
 	topSet   bool
 	layer    flow.Layer // 0: not asked for
@@ -50,6 +50,8 @@ type commandLine struct {
 	general, grouping, output []*option // the options by headings of the help
 	backends                  []*mountedBackend
 	outputShorthands          []*option
+	labels                    []*mountedLabel
+	labelToggles              []*option
 }
 
 func newCommandLine(a *App) *commandLine {
@@ -68,7 +70,6 @@ func newCommandLine(a *App) *commandLine {
 			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
 		{name: "backend", short: "b", arg: "NAME", initial: choose.Auto, value: setter(cl.setBackend),
 			usage: "how packets are seen: see `pktstat backends`"},
-		{name: "process", usage: "tell whose traffic a flow is: process, user, cgroup and container", value: &cl.process},
 		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),
 			usage: "bound on memory: flows beyond it are summed up as \"overflow\", the smallest first"},
 		{name: "debug", usage: "say more on standard error", value: &cl.debug},
@@ -76,9 +77,9 @@ func newCommandLine(a *App) *commandLine {
 	}
 	cl.grouping = []*option{
 		{name: "by", arg: "FIELDS", initial: "flow", value: setter(cl.setBy),
-			usage: "group by these fields, joined by commas: " + fieldNames()},
-		{name: "sort", arg: "FIELD", initial: "rate", value: setter(cl.setSort),
-			usage: "order of the rows: " + strings.Join(engine.SortNames(), ", ")},
+			usage: "group by these fields, joined by commas: " + strings.Join(flow.DimNames(), ", ")},
+		{name: "sort", arg: "FIELD", initial: "bps", value: setter(cl.setSort),
+			usage: "order of the rows: " + "any field: see `pktstat fields`"},
 		{name: "top", arg: "N", value: setter(cl.setTop),
 			usage: "show the first N rows and the sum of the rest; 0: all"},
 		{name: "layer", arg: "LAYER", value: setter(cl.setLayer),
@@ -97,7 +98,10 @@ func newCommandLine(a *App) *commandLine {
 // all returns every option but help.
 func (cl *commandLine) all() []*option {
 	all := append(append(append([]*option{}, cl.general...), cl.grouping...), cl.output...)
-	all = append(all, cl.outputShorthands...)
+	all = append(append(all, cl.outputShorthands...), cl.labelToggles...)
+	for _, l := range cl.labels {
+		all = append(all, l.options...)
+	}
 	for _, b := range cl.backends {
 		all = append(append(all, b.shorthands...), b.options...)
 	}
@@ -214,15 +218,6 @@ func (cl *commandLine) addOutput(s string) error {
 	spec, err := parseOutputSpec(s)
 	cl.outputs = append(cl.outputs, spec)
 	return err
-}
-
-// fieldNames lists what --by takes: the fields are package flow's.
-func fieldNames() string {
-	one := make([]string, 0, 16)
-	for d := flow.Dims(1); flow.DimsAll.Has(d); d <<= 1 {
-		one = append(one, d.String())
-	}
-	return strings.Join(one, ", ")
 }
 
 // usageError turns what the library has to say about a command line into one

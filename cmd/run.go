@@ -44,7 +44,11 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	if err := cl.refuseNoProcess(chosen); err != nil {
+	if err := cl.groupBySort(); err != nil {
+		return err
+	}
+	labels := cl.chosenLabels()
+	if err := labels.Check(chosen.Backends); err != nil {
 		return err
 	}
 	planned, targets, err := s.planOutputs(cl)
@@ -71,7 +75,7 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	}
 	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
-		Candidates: pl.Candidates, Alternatives: pl.Alternatives, Env: env, Outputs: open, Stages: s.stages(cl, env.NetNS),
+		Candidates: pl.Candidates, Alternatives: pl.Alternatives, Env: env, Outputs: open, Labels: labels.For,
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Layer: cl.layer,
 		Over:    cl.over,
 		Timeout: timeout(cl, pl.Candidates, planned), Refresh: cl.refresh,

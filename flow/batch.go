@@ -5,20 +5,6 @@ import (
 	"time"
 )
 
-// Record is what a source counted of one flow since its previous Collect.
-type Record struct {
-	Key Packed
-	Counters
-	First, Last int64 // wall-clock Unix nanoseconds between which the packets were seen
-	Match       Match // how Key.OwnerID was found; a source leaves it alone
-	// What the hook knows of the packets' socket: its cookie (SO_COOKIE) and the id of
-	// its cgroup v2; 0: nothing. A source that never knows them leaves them alone.
-	Socket, CgroupID uint64
-	// Retransmits is how many of the segments TCP has sent again. They are in Counters as
-	// all others are; a record may have nothing but them. A source that does not know leaves it alone.
-	Retransmits uint64
-}
-
 // Batch receives what a source counted. Records stream through it in chunks, so
 // that neither a million flows nor a capture file need memory of their own: a
 // source calls Add or Next once a record and sets the other fields. A flow may
@@ -111,14 +97,15 @@ func (b *Batch) Window() (first, last int64) {
 // Add appends a record.
 func (b *Batch) Add(r Record) { *b.Next() = r }
 
-// Next returns the place of the next record. It holds an old record: the caller
-// sets every field. This is Add without the copy, for sources that count packets.
+// Next returns the place of the next record. It holds an old record without
+// its marks: the caller sets every other field. This is Add without the copy, for sources that count packets.
 func (b *Batch) Next() *Record {
 	if b.n == len(b.records) {
 		b.hand()
 	}
 	r := &b.records[b.n]
 	b.n++
+	r.Marks = Marks{}
 	return r
 }
 

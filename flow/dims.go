@@ -6,7 +6,7 @@ import (
 )
 
 // Dims is the set of fields that flows are grouped by.
-type Dims uint32
+type Dims uint64
 
 // The fields of --by.
 const (
@@ -28,48 +28,35 @@ const (
 	// DimsFlow is the default: everything that makes a flow. Names are not part of
 	// it: a process that takes another one is still the same.
 	DimsFlow = DimComm - 1
-	// DimsOwner are the fields of an [Owner].
+	// DimsPacket are the fields that are read from packets. All others are of an [Owner].
+	DimsPacket = DimPID - 1
+	// DimsOwner are the fields of an [Owner] that need no [Labels].
 	DimsOwner = DimPID | DimCgroup | DimComm | DimContainer
-	// DimsAll is every field.
+	// DimsAll is every field of this package. Labels add others.
 	DimsAll = DimContainer<<1 - 1
 )
 
-var dimNames = []struct {
-	dim  Dims
-	name string
-}{
-	{DimSrc, "src"}, {DimDst, "dst"}, {DimSrcPort, "sport"}, {DimDstPort, "dport"},
-	{DimProto, "proto"}, {DimSubtype, "subtype"}, {DimDir, "dir"}, {DimIface, "iface"},
-	{DimVLAN, "vlan"}, {DimNetNS, "netns"}, {DimPID, "pid"}, {DimCgroup, "cgroup"},
-	{DimComm, "comm"}, {DimContainer, "container"},
-}
-
-// ParseDims reads the value of --by: "flow", or field names joined by commas.
+// ParseDims reads the value of --by: "flow", or names and aliases of fields joined by
+// commas.
 func ParseDims(s string) (Dims, error) {
 	var d Dims
-	for _, f := range strings.Split(s, ",") {
-		f = strings.TrimSpace(f)
-		if f == "flow" {
+	for name := range strings.SplitSeq(s, ",") {
+		name = strings.TrimSpace(name)
+		if name == "flow" {
 			d |= DimsFlow
 			continue
 		}
-		bit, ok := dimByName(f)
-		if !ok {
-			return 0, fmt.Errorf("unknown field %q: use flow or any of %s", f, DimsAll.list())
+		f := Fields.Find(name)
+		if f == nil || f.Dim == 0 {
+			return 0, fmt.Errorf("unknown field %q: use flow or any of %s", name, strings.Join(DimNames(), ", "))
 		}
-		d |= bit
+		d |= f.Dim
 	}
 	return d, nil
 }
 
-func dimByName(s string) (Dims, bool) {
-	for _, n := range dimNames {
-		if n.name == s {
-			return n.dim, true
-		}
-	}
-	return 0, false
-}
+// DimNames lists the fields that --by takes.
+func DimNames() []string { return Fields.dimNames(^Dims(0)) }
 
 // Has reports whether all of x is in d.
 func (d Dims) Has(x Dims) bool { return d&x == x }
@@ -85,15 +72,7 @@ func (d Dims) String() string {
 	return d.list()
 }
 
-func (d Dims) list() string {
-	var s []string
-	for _, n := range dimNames {
-		if d.Has(n.dim) {
-			s = append(s, n.name)
-		}
-	}
-	return strings.Join(s, ",")
-}
+func (d Dims) list() string { return strings.Join(Fields.dimNames(d), ",") }
 
 // Projection maps keys onto the fields of a Dims.
 type Projection struct {
@@ -160,7 +139,7 @@ func (d Dims) mask(kind L4Kind) Packed {
 	if d.Has(DimNetNS) {
 		m.NetNS = uint32(ones & 0xffffffff)
 	}
-	if d&DimsOwner != 0 { // the owner is reduced to what is grouped by when it gets its number
+	if d&^DimsPacket != 0 { // the owner is reduced to what is grouped by when it gets its number
 		m.OwnerID = uint32(ones & 0xffffffff)
 	}
 	return m

@@ -114,14 +114,14 @@ func TestHashSpread(t *testing.T) {
 
 func TestParseDims(t *testing.T) {
 	for _, tt := range []struct{ in, out string }{
-		{"flow", "flow"}, {"src", "src"}, {"dst, src", "src,dst"}, {"proto,dport", "dport,proto"}, {"flow,src", "flow"}, {"comm,flow", "flow,comm"}, {"container,pid", "pid,container"},
+		{"flow", "flow"}, {"src", "src"}, {"dst, src", "src,dst"}, {"proto,dport", "proto,dst_port"}, {"flow,src", "flow"}, {"comm,flow", "flow,comm"}, {"container,pid", "pid,container"}, {"dport , source,dir", "src,dst_port,direction"},
 	} {
 		d, err := ParseDims(tt.in)
 		if err != nil || d.String() != tt.out {
 			t.Errorf("%q: %q, %v; want %q", tt.in, d, err, tt.out)
 		}
 	}
-	for _, bad := range []string{"", "source", "src,", "src;dst"} {
+	for _, bad := range []string{"", "sauce", "src,", "src;dst", "packets", "uid", "icmp_type"} {
 		if d, err := ParseDims(bad); err == nil {
 			t.Errorf("%q was read as %v", bad, d)
 		}
@@ -172,9 +172,8 @@ func TestTop(t *testing.T) {
 	row := func(delta, total uint64) *PackedRow {
 		return &PackedRow{Key: Packed{L4: uint32(total)}, Delta: Counters{Packets: delta}, Total: Counters{Packets: total}}
 	}
-	r := &Report{Packed: []*PackedRow{row(5, 50), row(3, 30), row(2, 20)}, Sums: Sums{Rest: Counters{Packets: 1}}, FlowCount: 4}
-	r.Retransmits = map[Packed]uint64{{L4: 50}: 8, {L4: 20}: 3}
-	r.RetransmitSums = RetransmitSums{Total: 13, Rest: 2}
+	r := &Report{Packed: []*PackedRow{row(5, 50), row(3, 30), row(2, 20)}, Sums: Sums{Total: Totals{Retransmits: 13}, Rest: Totals{Counters{Packets: 1}, 2}}, FlowCount: 4}
+	r.Retransmits = map[Packed]Spans{{L4: 50}: {8, 80}, {L4: 20}: {3, 30}}
 	if r.Top(0) != r || r.Top(3) != r {
 		t.Error("a report that needs no cut was copied")
 	}
@@ -182,11 +181,11 @@ func TestTop(t *testing.T) {
 	if len(cut.Packed) != 1 || cut.Rest.Packets != 6 || cut.FlowCount != 4 || len(r.Packed) != 3 || r.Rest.Packets != 1 {
 		t.Errorf("interval cut to %+v from %+v", cut, r)
 	}
-	if want := (RetransmitSums{Total: 13, Rest: 5}); cut.RetransmitSums != want || r.RetransmitSums.Rest != 2 {
-		t.Errorf("retransmits cut to %+v, want %+v", cut.RetransmitSums, want)
+	if cut.Total.Retransmits != 13 || cut.Rest.Retransmits != 5 || r.Rest.Retransmits != 2 {
+		t.Errorf("retransmits cut to %+v from %+v", cut.Sums, r.Sums)
 	}
 	r.Final = true
-	if cut := r.Top(1); cut.Rest.Packets != 51 {
+	if cut := r.Top(1); cut.Rest.Packets != 51 || cut.Rest.Retransmits != 32 {
 		t.Errorf("final cut: %+v", cut)
 	}
 }

@@ -30,7 +30,10 @@ type Key struct {
 	Ifindex uint32
 	VLAN    uint16 // id of the outermost 802.1Q/802.1ad tag
 	NetNS   uint32 // network namespace inode; only from hooks that see all of them
-	OwnerID uint32 // number of an [Owner] of this run; 0: none, or not looked for
+	// OwnerID is the number of an [Owner] in [Report.Owners]; 0: none, or not looked for.
+	// It is valid within one report: the next one may give it to another owner. Whoever
+	// keeps keys for longer replaces it by a number of their own.
+	OwnerID uint32
 }
 
 // Direction of a packet relative to the interface or socket it was seen at.

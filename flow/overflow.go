@@ -1,5 +1,7 @@
 package flow
 
+import "strings"
+
 // OverflowReason is why packets that were counted have no row.
 type OverflowReason uint8
 
@@ -32,7 +34,20 @@ func (o *Overflow) Total() (sum Counters) {
 }
 
 // AddOverflow adds c to Overflow and OverflowBy; Total is the caller's.
-func (s *Sums) AddOverflow(r OverflowReason, c Counters) {
-	s.Overflow.Add(c)
-	s.OverflowBy.Add(r, c)
+func (s *Sums) AddOverflow(r OverflowReason, t Totals) {
+	s.Overflow.Add(t)
+	s.OverflowBy.Add(r, t.Counters)
+}
+
+// Reasons names the reasons for people: "beyond --max-flows, kernel table full".
+func (o *Overflow) Reasons() string {
+	var reasons []string
+	for i, what := range [NumOverflowReasons]string{
+		"beyond --max-flows", "kernel table full", "interrupted while counting", "on a CPU that came online later",
+	} {
+		if !o[i].IsZero() {
+			reasons = append(reasons, what)
+		}
+	}
+	return strings.Join(reasons, ", ")
 }

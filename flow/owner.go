@@ -13,6 +13,7 @@ type Owner struct {
 
 	Cgroup    string // path below the root of the cgroup v2 hierarchy: "/system.slice/sshd.service"
 	Container string // runtime and name, or the start of the id: "docker:web", "systemd:sshd.service"
+	Labels    Labels // what other labels know
 }
 
 // Match tells how sure the owner of a flow is. The larger, the less is known.

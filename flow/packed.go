@@ -50,7 +50,9 @@ func Ports(src, dst uint16) uint32 { return uint32(src)<<16 | uint32(dst) }
 
 // words views the key as seven words for hashing and masking. The struct is
 // 56 bytes and 8-aligned, so the view is exact.
-func (p *Packed) words() *[7]uint64 { return (*[7]uint64)(unsafe.Pointer(p)) }
+func (p *Packed) words() *[7]uint64 { return (*[7]uint64)(p.bytes()) }
+
+func (p *Packed) bytes() unsafe.Pointer { return unsafe.Pointer(p) }
 
 // Seed keys the hash, so that traffic cannot be made to collide.
 type Seed [2]uint64

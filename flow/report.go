@@ -11,20 +11,6 @@ type Interface struct {
 	Name  string
 }
 
-// Sums breaks down what was seen. Total == (sum of the rows) + Rest + Overflow + Lost.
-type Sums struct {
-	Total    Counters // everything the hooks saw
-	Rest     Counters // flows that --top cut off
-	Overflow Counters // folded to stay inside a memory bound: counted, but to no row
-	Lost     Counters // seen, but not counted to a flow
-
-	OverflowBy Overflow // Overflow by reason; adds up to it, to the byte
-}
-
-// RetransmitSums breaks down TCP segments that were sent again as Sums does what was
-// counted: Total == (sum of the rows) + Rest + Overflow.
-type RetransmitSums struct{ Total, Rest, Overflow uint64 }
-
 // Report is what a sink gets. It is immutable once handed out: sinks share it.
 //
 // An interval report's rows and Sums are the deltas of that interval; the final
@@ -44,6 +30,7 @@ type Report struct {
 	Dims       Dims      // what rows are grouped by
 	Layers     Layer     // which byte counters the backend fills (a set)
 	RateLayer  Layer     // which of them rates are computed from
+	Sort       string    // name of the field that rows are ordered by; "": bps
 
 	Sums
 	Links     []Link   // what of Total was counted on each interface, as far as that is known; nil: there is but one
@@ -55,15 +42,16 @@ type Report struct {
 	PacketsInexact   bool     // the hook cannot know the segments of merged frames
 	Notes            []string // what a reader must know about these numbers
 
-	Owners map[uint32]Owner // of the rows, by Key.OwnerID
+	// Owners are the owners and labels of the rows, by Key.OwnerID. The numbers are this
+	// report's own: when no row has an owner any more, another owner gets its number.
+	Owners map[uint32]Owner
+	// Label adds the labels that rows are not grouped by. Nil: there are none. It may be
+	// called by several goroutines at a time.
+	Label func([]*Row)
 
-	// Retransmits are the TCP segments of this report that were sent again, by Key: of
-	// the rows that have any, where the backend tells.
-	Retransmits map[Packed]uint64
-
-	// RetransmitSums are all that were sent again.
-	RetransmitSums RetransmitSums
-	RunRetransmits uint64 // of Run.Total
+	// Retransmits are the TCP segments that were sent again, by Key: of the rows that have
+	// any, where the backend knows. They lie beside the rows because few rows have any.
+	Retransmits map[Packed]Spans
 
 	FlowCount int          // flows before --top
 	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
@@ -75,50 +63,43 @@ type Alternative struct {
 	Why     string // why not, or what it lost by
 }
 
-// PackedRow is one row in its compact form.
-type PackedRow struct {
-	Key          Packed
-	Delta, Total Counters // of the interval; since the start
-	First, Last  int64    // Unix nanoseconds
-	Match        Match
-}
-
-// Row is one row in readable form.
-type Row struct {
-	Key
-	Counters             // of this report: the interval's, or the run's if final
-	Run         Counters // since the start of the run
-	First, Last time.Time
-	Iface       string // name of Key.Ifindex, "" if not known
-	Owner       Owner  // of Key.OwnerID
-	Match       Match  // how the owner was found; of a row that adds up several, the weakest
-	Retransmits uint64 // TCP segments of this report that were sent again; 0: none, or not known
-}
+// labelled is how many rows are labelled at a time.
+const labelled = 64
 
 // Rows iterates over the rows in the report's order.
 func (r *Report) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
 		name := r.names()
-		for _, p := range r.Packed {
-			row := r.row(p)
-			row.Iface = name(row.Ifindex)
-			if !yield(row) {
-				return
+		if r.Label == nil {
+			var row Row // all of it is set for each
+			for _, p := range r.Packed {
+				r.row(&row, p)
+				row.Iface = name(row.Ifindex)
+				if !yield(row) {
+					return
+				}
 			}
+			return
+		}
+		rows, to := make([]Row, labelled), make([]*Row, labelled)
+		for i := range rows {
+			to[i] = &rows[i]
+		}
+		for left := r.Packed; len(left) > 0; {
+			n := min(len(left), labelled)
+			for i, p := range left[:n] {
+				r.row(&rows[i], p)
+				rows[i].Iface = name(rows[i].Ifindex)
+			}
+			r.Label(to[:n])
+			for i := range rows[:n] {
+				if !yield(rows[i]) {
+					return
+				}
+			}
+			left = left[n:]
 		}
 	}
-}
-
-func (r *Report) row(p *PackedRow) Row {
-	row := Row{
-		Key: p.Key.Key(), Counters: p.Delta, Run: p.Total,
-		First: time.Unix(0, p.First).UTC(), Last: time.Unix(0, p.Last).UTC(),
-		Owner: r.Owners[p.Key.OwnerID], Match: p.Match, Retransmits: r.Retransmits[p.Key],
-	}
-	if r.Final {
-		row.Counters = p.Total
-	}
-	return row
 }
 
 // Top returns the report with at most n rows; the others move into Rest. It
@@ -130,12 +111,7 @@ func (r *Report) Top(n int) *Report {
 	cut := *r
 	cut.Packed = r.Packed[:n:n]
 	for _, p := range r.Packed[n:] {
-		if r.Final {
-			cut.Rest.Add(p.Total)
-		} else {
-			cut.Rest.Add(p.Delta)
-		}
-		cut.RetransmitSums.Rest += r.Retransmits[p.Key]
+		cut.Rest.Add(r.totals(p))
 	}
 	return &cut
 }

@@ -1,5 +1,5 @@
 // Package registry is the contract between pktstat and its plugins: backends,
-// which see packets, and outputs, which write reports. A plugin imports this
+// which see packets, labels, which know more of flows, and outputs, which write reports. A plugin imports this
 // package and flow, registers itself from one init function, and is part of
 // every binary that imports it:
 //
@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/pktstat/pktstat/flow"
 )
 
 // Registry holds the plugins of one kind by name. It is safe for concurrent use.
@@ -20,6 +22,7 @@ type Registry[T any] struct {
 	kind string
 	mu   sync.RWMutex
 	m    map[string]T
+	add  func(T) // what else a registration does; may be nil
 }
 
 // New returns an empty registry; kind ("backend") is used in messages.
@@ -27,11 +30,24 @@ func New[T any](kind string) *Registry[T] {
 	return &Registry[T]{kind: kind, m: map[string]T{}}
 }
 
-// The two registries. Nothing else in pktstat is one.
+// The three registries. Nothing else in pktstat is one, but for [flow.Fields], which
+// labels add their fields to.
 var (
 	Backends = New[Backend]("backend")
 	Outputs  = New[Output]("output")
+	Labels   = newLabels()
 )
+
+func newLabels() *Registry[Label] {
+	r := New[Label]("label")
+	r.add = func(l Label) {
+		for _, f := range l.Fields {
+			f.Role = flow.Label
+			flow.Fields.Register(f)
+		}
+	}
+	return r
+}
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 
@@ -48,6 +64,9 @@ func (r *Registry[T]) Register(name string, v T) {
 		panic(fmt.Sprintf("registry: %s %q is registered twice", r.kind, name))
 	}
 	r.m[name] = v
+	if r.add != nil {
+		r.add(v)
+	}
 }
 
 // Lookup returns the plugin of that name, or an [ErrUsage] that lists what there is.

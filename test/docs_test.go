@@ -14,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/registry"
 
+	_ "github.com/pktstat/pktstat/labels/all"
 	_ "github.com/pktstat/pktstat/outputs/all"
 )
 
@@ -73,8 +75,32 @@ func (s step) check(t *testing.T, doc string, line int) {
 	if err := cmd.Run(); err != nil && (!errors.As(err, &exit) || !exit.Exited()) {
 		t.Fatalf("%s:%d: %s: %v", doc, line, s.command, err)
 	}
-	if !matches(s.output, out.String()) {
+	if matches(s.output, out.String()) {
+		return
+	}
+	if *update && !strings.Contains("\n"+s.output, "\n...\n") {
+		s.accept(t, doc, out.String())
+	} else {
 		t.Errorf("%s:%d: $ %s\nprints\n%s\nand not\n%s", doc, line, s.command, &out, s.output)
+	}
+}
+
+// accept writes what the command prints into the document, in place of what it shows.
+func (s step) accept(t *testing.T, doc, out string) {
+	file := filepath.Join(root, doc)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out = strings.TrimRight(out, "\n"); out != "" {
+		out += "\n"
+	}
+	shown := []byte("$ " + s.command + s.output)
+	if n := bytes.Count(text, shown); n != 1 {
+		t.Fatalf("%s shows $ %s %d times", doc, s.command, n)
+	}
+	if err := os.WriteFile(file, bytes.Replace(text, shown, []byte("$ "+s.command+out), 1), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -112,6 +138,19 @@ func TestPluginReadmes(t *testing.T) {
 	}
 	for name, o := range registry.Outputs.All() {
 		checkPluginReadme(t, "outputs", name, "What it writes", o.New().Flags)
+	}
+	for name, l := range registry.Labels.All() {
+		checkPluginReadme(t, "labels", name, "What it knows", l.New().Flags)
+		text := read(t, filepath.Join("labels", name, "README.md"))
+		for _, f := range flow.Fields.All() {
+			own := slices.Contains(l.Fills, f.Name) || slices.ContainsFunc(l.Fields, func(o flow.Field) bool { return o.Name == f.Name })
+			if own && !strings.Contains(text, "`"+f.Name+"`") {
+				t.Errorf("labels/%s/README.md does not describe the field %s", name, f.Name)
+			}
+		}
+		if l.Toggle != "" && !strings.Contains(text, "`--"+l.Toggle+"=false`") {
+			t.Errorf("labels/%s/README.md does not describe --%s=false", name, l.Toggle)
+		}
 	}
 }
 

@@ -145,7 +145,7 @@ func superFrames(t *testing.T, a, b, on *testnet.Iface, v6 bool) (ok bool) {
 			t.Errorf("%s on %s: %+v for a payload of %d", describe(&d.key), on, n, d.payload)
 		}
 	}
-	if sum != final.Total {
+	if sum != final.Total.Counters {
 		t.Errorf("the connection has %+v of %+v", sum, final.Total)
 	}
 	if crossed.RxPackets+crossed.TxPackets >= sum.Packets/2 {
@@ -283,7 +283,7 @@ func (c *counting) stop() *kept {
 // up to the whole.
 func (c *counting) checkReports() {
 	c.t.Helper()
-	var intervals flow.Counters
+	var intervals flow.Totals
 	for i := range c.reports {
 		r := &c.reports[i]
 		if i > 0 && r.seq <= c.reports[i-1].seq {

@@ -34,7 +34,7 @@ func TestLiveEqualsCapture(t *testing.T) {
 	for n, c := range ends {
 		got := c.stop()
 		c.checkReports()
-		if got.Total != want.Total.flow() {
+		if got.Total.Counters != want.Total.flow() {
 			t.Errorf("end %d: total %+v, in the capture %+v", n, got.Total, want.Total)
 		}
 		checkCrossed(t, registry.CapIngress|registry.CapEgress, got.sum(flow.Ingress), got.sum(flow.Egress), []testnet.Stats{a.Stats(), b.Stats()}[n])

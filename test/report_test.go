@@ -57,6 +57,7 @@ type row struct {
 	id
 	Direction, Iface string
 	counters
+	TCPFlags    string `json:"tcp_flags"`
 	BPS         float64
 	First, Last time.Time
 }

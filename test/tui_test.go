@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-var update = flag.Bool("update", false, "write the screens of testdata/tui instead of comparing with them")
+var update = flag.Bool("update", false, "write the screens of testdata/tui, and what documents show, instead of comparing with them")
 
 // screen is a terminal in which a shell runs pktstat: a tmux server of its own.
 type screen struct {

@@ -45,7 +45,7 @@ func TestCorpus(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			var want []flow.Record
 			for _, dir := range []flow.Direction{flow.Ingress, flow.Egress} {
-				r := flow.Record{Key: c.Want.Key}
+				r := flow.Record{Key: c.Want.Key, Marks: c.Want.Marks}
 				r.Key.Dir, r.Key.VLAN = dir, 0
 				r.Key.NetNS, r.CgroupID = inode(t, "/proc/thread-self/ns/net"), uint64(inode(t, testGroup))
 				for _, ctx := range contexts {

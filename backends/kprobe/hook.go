@@ -110,7 +110,7 @@ func (h *hook) open(o bpfflow.Options) (_ *source, err error) {
 		}
 		s.probes = append(s.probes, &attached{program: p, link: l})
 	}
-	s.again, s.why = openRetransmits()
+	s.resends, s.why = openRetransmits()
 	return s, nil
 }
 

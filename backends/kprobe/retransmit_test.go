@@ -56,7 +56,7 @@ func lossy(t *testing.T, i *testnet.Iface) {
 // both families, of IPv4 over IPv6 sockets, and of answers to a SYN.
 func TestRetransmits(t *testing.T) {
 	eachHook(t, func(t *testing.T, s *source) {
-		if s.again == nil {
+		if s.resends == nil {
 			t.Fatal(s.why)
 		}
 		a, b := testnet.Pair(t, testnet.Link{Offloads: true})
@@ -96,11 +96,11 @@ func TestRetransmits(t *testing.T) {
 					break
 				}
 				if time.Now().After(end) {
-					t.Fatalf("%v, but the kernel counts %d in %d and %d in %d; missed: %d", got, wantA, inode(t, a.Host), wantB, inode(t, b.Host), s.again.missed())
+					t.Fatalf("%v, but the kernel counts %d in %d and %d in %d; missed: %d", got, wantA, inode(t, a.Host), wantB, inode(t, b.Host), s.resends.missed())
 				}
 			}
 		}
-		for _, p := range s.again.probes {
+		for _, p := range s.resends.probes {
 			t.Logf("%s was not called %d times", p.tracepoint, p.missed)
 		}
 		// A FIN may still be sent again.
@@ -108,16 +108,16 @@ func TestRetransmits(t *testing.T) {
 		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 			s.retransmits(t, func(flow.Key, uint64) {})
 			later.End = time.Now().Add(idleFor)
-			if err := s.again.forget(later); err != nil {
+			if err := s.resends.forget(later); err != nil {
 				t.Fatal(err)
 			}
 			var c connection
-			err := s.again.coll.Maps["retransmits"].NextKey(nil, &c)
-			if len(s.again.known) == 0 && errors.Is(err, ebpf.ErrKeyNotExist) {
+			err := s.resends.coll.Maps["retransmits"].NextKey(nil, &c)
+			if len(s.resends.known) == 0 && errors.Is(err, ebpf.ErrKeyNotExist) {
 				break
 			}
 			if time.Now().After(end) {
-				t.Fatalf("of what is idle, %d are kept, and by the kernel %+v: %v", len(s.again.known), c, err)
+				t.Fatalf("of what is idle, %d are kept, and by the kernel %+v: %v", len(s.resends.known), c, err)
 			}
 		}
 	})

@@ -16,11 +16,11 @@ import (
 
 // source counts at a hook.
 type source struct {
-	hook   *hook
-	table  *bpfflow.Table
-	probes []*attached
-	again  *retransmits // nil: not known
-	why    error        // of that
+	hook    *hook
+	table   *bpfflow.Table
+	probes  []*attached
+	resends *retransmits // nil: not known
+	why     error        // of that
 }
 
 var (
@@ -45,8 +45,8 @@ func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 			b.LostBytesUnknown = true
 		}
 	}
-	if s.again != nil { // up to now, and of the window that the table has closed
-		return s.again.collect(b)
+	if s.resends != nil { // up to now, and of the window that the table has closed
+		return s.resends.collect(b)
 	}
 	return nil
 }
@@ -57,9 +57,9 @@ func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 // Attachment implements [registry.Attached].
 func (s *source) Attachment() registry.Attachment {
 	notes := s.hook.notes
-	if s.again == nil {
+	if s.resends == nil {
 		notes = append(slices.Clone(notes), fmt.Sprintf("retransmits are not known: %v", s.why))
-	} else if more := s.again.notes(); more != nil {
+	} else if more := s.resends.notes(); more != nil {
 		notes = append(slices.Clone(notes), more...)
 	}
 	return registry.Attachment{Method: s.hook.name, PacketsInexact: s.hook.inexact, Notes: notes}
@@ -74,8 +74,8 @@ func (s *source) Close() error {
 		}
 	}
 	s.probes = nil
-	if s.again != nil {
-		errs = append(errs, s.again.close())
+	if s.resends != nil {
+		errs = append(errs, s.resends.close())
 	}
 	if s.table != nil {
 		errs = append(errs, s.table.Close())

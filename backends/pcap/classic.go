@@ -116,7 +116,7 @@ func (c *classic) countRecent(b []byte, t *recent, w *window) (n int, packets ui
 		if s == nil {
 			break
 		}
-		s.add(l3, uint64(max(capLen, origLen)), time)
+		s.add(l3, uint64(max(capLen, origLen)), time, marksOf(id, l3, h[classicRecordHeader:end]))
 		w.low, w.high = min(w.low, time), max(w.high, time)
 		packets++
 		n += end

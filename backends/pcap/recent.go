@@ -32,7 +32,8 @@ type recentSlot struct {
 	frame    uint64
 	first    int64
 	last     int64
-	_        int64 // a cache line each
+	flow.Marks
+	_ [6]byte // a cache line each
 }
 
 const (
@@ -89,6 +90,13 @@ func (p *captured) identify() (id identity, l3 uint64, ok bool) {
 	return id, l3, ok
 }
 
+// marksOf returns the marks of a frame that identify has taken, by its layer-3 length.
+func marksOf(id identity, l3 uint64, d []byte) flow.Marks {
+	const l3At, l4At = 14, 14 + 20
+	end := min(l3At+l3, uint64(len(d)))
+	return packet.Marks(flow.Proto(id.rest>>32), d[l4At:end])
+}
+
 // hash needs no secret: the worst that traffic can do is to make recent useless.
 func (id identity) hash() uint64 {
 	return (id.addrs ^ id.rest*0x9e3779b97f4a7c15) * 0xd1b54a32d192ed03 >> (64 - recentBits)
@@ -109,21 +117,22 @@ func (t *recent) find(id identity) *recentSlot {
 }
 
 // add counts a packet of frame bytes.
-func (s *recentSlot) add(l3, frame uint64, time int64) {
+func (s *recentSlot) add(l3, frame uint64, time int64, m flow.Marks) {
 	s.packets++
 	s.bytes += min(l3, frame-14)
 	s.frame += frame
 	s.first = min(s.first, time)
 	s.last = max(s.last, time)
+	s.Marks.Merge(m)
 }
 
 // count counts a packet if its flow is there.
-func (t *recent) count(id identity, l3, frame uint64, time int64) bool {
+func (t *recent) count(id identity, l3, frame uint64, time int64, m flow.Marks) bool {
 	s := t.find(id)
 	if s == nil {
 		return false
 	}
-	s.add(l3, frame, time)
+	s.add(l3, frame, time, m)
 	t.added++
 	return true
 }
@@ -145,7 +154,7 @@ func (t *recent) insert(id identity, r *flow.Record, b *flow.Batch) {
 	}
 	*s = recentSlot{
 		identity: id, packets: r.Packets, bytes: r.Bytes, frame: r.FrameBytes,
-		first: r.First, last: r.Last,
+		first: r.First, last: r.Last, Marks: r.Marks,
 	}
 	t.keys[to] = r.Key
 	t.added++
@@ -157,7 +166,7 @@ func (t *recent) give(i uint64, b *flow.Batch) {
 	s, r := &t.slots[i], b.Next()
 	r.Key = t.keys[i]
 	r.Counters = flow.Counters{Packets: s.packets, Bytes: s.bytes, FrameBytes: s.frame}
-	r.First, r.Last = s.first, s.last
+	r.First, r.Last, r.Marks = s.first, s.last, s.Marks
 }
 
 // thrashes reports whether most packets are of flows that are not here.

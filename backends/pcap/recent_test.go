@@ -65,9 +65,12 @@ func checkRecent(t *testing.T, a, b []byte, origLen int) bool {
 	}
 	ra := parse(pa)
 	var s recentSlot
-	s.add(l3, pa.wireLen(), 0)
+	s.add(l3, pa.wireLen(), 0, marksOf(ida, l3, pa.data))
 	if got := (flow.Counters{Packets: s.packets, Bytes: s.bytes, FrameBytes: s.frame}); got != ra.Counters {
 		t.Fatalf("% x (%d): counted %+v, the parser says %+v", a, origLen, got, ra.Counters)
+	}
+	if s.Marks != ra.Marks {
+		t.Fatalf("% x (%d): marks %+v, the parser says %+v", a, origLen, s.Marks, ra.Marks)
 	}
 	idb, _, ok := pb.identify()
 	if !ok {

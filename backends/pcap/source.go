@@ -135,7 +135,7 @@ func (s *source) add(p *captured, b *flow.Batch) {
 		s.recent.pause--
 		known = false
 	}
-	if known && s.recent.count(id, l3, p.wireLen(), p.time) {
+	if known && s.recent.count(id, l3, p.wireLen(), p.time, marksOf(id, l3, p.data)) {
 		return
 	}
 	r := &s.scratch

@@ -8,6 +8,7 @@ import (
 	"github.com/pktstat/pktstat/cmd"
 
 	_ "github.com/pktstat/pktstat/backends/all"
+	_ "github.com/pktstat/pktstat/labels/all"
 	_ "github.com/pktstat/pktstat/outputs/all"
 )
 

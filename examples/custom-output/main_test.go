@@ -15,6 +15,9 @@ const runMain = "PKTSTAT_INFLUX_RUN_MAIN"
 // TestMain lets the test binary be the program, so that it is run as users run it.
 func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
+		if os.Getenv(extraFields) != "" {
+			registerExtra()
+		}
 		main()
 	}
 	os.Exit(m.Run())

@@ -9,7 +9,6 @@ import (
 	"flag"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 	"github.com/pktstat/pktstat/plugintest/outputkit"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -24,6 +23,7 @@ func init() {
 
 type config struct {
 	intervals bool
+	columns   []*flow.Field // chosen by name; nil: all
 }
 
 var (
@@ -33,6 +33,10 @@ var (
 
 func (c *config) Flags(fs *flag.FlagSet) {
 	fs.BoolVar(&c.intervals, "intervals", c.intervals, "write the interval reports too; adds the columns seq, final, start, end")
+	fs.Func("columns", "`NAMES` of the fields to write, joined by +; see `pktstat fields`", func(s string) (err error) {
+		c.columns, err = flow.Fields.ParseColumns(s)
+		return err
+	})
 }
 
 func (c *config) When() registry.When {
@@ -43,7 +47,7 @@ func (c *config) When() registry.When {
 }
 
 func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
-	t := &table{columns: columns(c.intervals)}
+	t := &table{columns: columns(c.intervals, c.columns)}
 	return outputkit.Open(env, t.write)
 }
 
@@ -67,29 +71,21 @@ func (t *table) write(buf *bufio.Writer, r *flow.Report) error {
 		}
 		t.headed = true
 	}
-	l := line{report: r}
+	l := line{report: r, kind: "flow"}
 	for l.row = range r.Rows() {
-		l.flow(r)
 		if err := t.writeLine(w, &l); err != nil {
 			return err
 		}
 	}
-	again := &r.RetransmitSums
-	for _, s := range []struct {
-		kind        string
-		counters    flow.Counters
-		retransmits uint64
-	}{{"rest", r.Rest, again.Rest}, {"overflow", r.Overflow, again.Overflow}, {"lost", r.Lost, 0}, {"total", r.Total, again.Total}} {
-		l.sum(s.kind, s.counters)
-		if s.retransmits > 0 {
-			l.row.Retransmits, l.has = s.retransmits, rowfields.Retransmits
-		}
+	l.row = flow.Row{}
+	for sum := range r.Summary() {
+		l.kind, l.totals, l.bytesUnknown = sum.Name, &sum.Totals, sum.BytesUnknown
 		if err := t.writeLine(w, &l); err != nil {
 			return err
 		}
 	}
 	if r.Links != nil {
-		if err := t.writeLinks(w, &l); err != nil {
+		if err := t.writeLinks(w, r); err != nil {
 			return err
 		}
 	}
@@ -98,15 +94,20 @@ func (t *table) write(buf *bufio.Writer, r *flow.Report) error {
 }
 
 // writeLinks writes what was counted on each interface.
-func (t *table) writeLinks(w *csv.Writer, l *line) error {
-	for i := range l.report.Links {
-		l.link(&l.report.Links[i])
-		if err := t.writeLine(w, l); err != nil {
+func (t *table) writeLinks(w *csv.Writer, r *flow.Report) error {
+	iface := flow.Fields.Find("iface")
+	for i := range r.Links {
+		link := &r.Links[i]
+		l := line{report: r, kind: "link", totals: &flow.Totals{Counters: link.Counters}}
+		if link.Index != 0 {
+			l.iface = iface
+			l.row.Iface, l.row.Ifindex = link.Name, link.Index
+		}
+		if err := t.writeLine(w, &l); err != nil {
 			return err
 		}
 	}
-	l.sum("link_total", l.report.LinkTotal)
-	return t.writeLine(w, l)
+	return t.writeLine(w, &line{report: r, kind: "link_total", totals: &flow.Totals{Counters: r.LinkTotal}})
 }
 
 // writeLine appends all cells to one buffer and makes one string of it, of which

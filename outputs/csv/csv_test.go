@@ -3,6 +3,8 @@ package csv
 import (
 	"bytes"
 	"encoding/csv"
+	"flag"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +88,7 @@ func TestReadsBack(t *testing.T) {
 			row   string
 			c     flow.Counters
 			again uint64
-		}{{"rest", r.Rest, r.RetransmitSums.Rest}, {"overflow", r.Overflow, r.RetransmitSums.Overflow}, {"lost", r.Lost, 0}, {"total", r.Total, r.RetransmitSums.Total}} {
+		}{{"rest", r.Rest.Counters, r.Rest.Retransmits}, {"overflow", r.Overflow.Counters, r.Overflow.Retransmits}, {"lost", r.Lost.Counters, 0}, {"total", r.Total.Counters, r.Total.Retransmits}} {
 			if text := strings.TrimPrefix(strconv.FormatUint(want.again, 10), "0"); lines[i]["retransmits"] != text {
 				t.Errorf("%s: line %v, want %d retransmits", g.Name, lines[i], want.again)
 			}
@@ -140,3 +142,34 @@ func TestColumnsAreStable(t *testing.T) {
 }
 
 func BenchmarkCSV(b *testing.B) { sinktest.Benchmark(b, "csv", 100_000) }
+
+// TestChosenColumns: columns= writes the named fields in that order, in flows and sums.
+func TestChosenColumns(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		all := read(t, sinktest.Render(t, "csv", sinktest.Variant{}, g.Reports...))
+		text := sinktest.Render(t, "csv", sinktest.Variant{Args: []string{"columns=bytes+sport+comm+rate+retransmits"}}, g.Reports...)
+		if head, _, _ := strings.Cut(string(text), "\n"); head != "row,bytes,src_port,comm,bps,retransmits" {
+			t.Errorf("%s: the header is %q", g.Name, head)
+		}
+		chosen := read(t, text)
+		if len(chosen) != len(all) {
+			t.Fatalf("%s: %d lines, want %d", g.Name, len(chosen), len(all))
+		}
+		for i, line := range chosen {
+			for name, cell := range line {
+				if want := all[i][name]; cell != want {
+					t.Errorf("%s: line %d: %s is %q, want %q", g.Name, i, name, cell, want)
+				}
+			}
+		}
+	}
+}
+
+func TestUnknownColumn(t *testing.T) {
+	fs := flag.NewFlagSet("csv", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	(&config{}).Flags(fs)
+	if err := fs.Set("columns", "bytes+colour"); err == nil || !strings.Contains(err.Error(), `unknown column "colour": there are proto,`) {
+		t.Errorf("an unknown column: %v", err)
+	}
+}

@@ -13,7 +13,7 @@ func TestConformance(t *testing.T) {
 
 // data is what a report's own in the file: the page around it is the same for all.
 func data(page []byte) []byte {
-	start := bytes.Index(page, []byte(`<script type="application/json"`))
+	start := bytes.Index(page, []byte(`<script type="application/json" id="data-report">`))
 	end := bytes.LastIndex(page, []byte("<script>"))
 	if start < 0 || end < start {
 		return page

@@ -2,11 +2,11 @@ package plain
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
@@ -17,8 +17,87 @@ const (
 	anyValue = "*" // flows are not grouped by it
 )
 
-func appendFlow(b []byte, r *flow.Report, row *flow.Row) []byte {
-	has := rowfields.Of(r.Dims, row)
+// wordFields are the fields that have a word of their own, and no NAME=VALUE.
+var wordFields = []string{"direction", "iface", "proto", "src", "src_port", "dst", "dst_port"}
+
+// writer writes the lines of a report.
+type writer struct {
+	report *flow.Report
+	named  []*flow.Field // written as NAME=VALUE, in order
+	chosen bool          // by name: only these
+}
+
+func newWriter(r *flow.Report, chosen []*flow.Field) writer {
+	if chosen != nil {
+		return writer{r, chosen, true}
+	}
+	w := writer{report: r}
+	// What identifies the flow comes before what was counted.
+	var counted []*flow.Field
+	for _, f := range flow.Fields.Written(r.Dims) {
+		switch {
+		case f.Role == flow.When || slices.Contains(wordFields, f.Name):
+		case f.Role == flow.Measure || f.Role == flow.Rate:
+			counted = append(counted, f)
+		default:
+			w.named = append(w.named, f)
+		}
+	}
+	w.named = append(w.named, counted...)
+	return w
+}
+
+func (w *writer) flow(b []byte, row *flow.Row) []byte {
+	if !w.chosen {
+		b = appendWords(b, w.report, row)
+	}
+	start := len(b)
+	for _, f := range w.named {
+		if !f.In(w.report.Dims) || !f.Has(row) {
+			continue
+		}
+		if len(b) > start || !w.chosen {
+			b = append(b, ' ')
+		}
+		b = append(append(b, f.Name...), '=')
+		switch {
+		case f.Role == flow.Rate:
+			b = appendRate(b, f, w.report, &row.Counters)
+		case f.Kind == flow.Text:
+			b = termsafe.AppendWord(b, f.Text(row))
+		default:
+			b = f.AppendValue(b, w.report, row)
+		}
+	}
+	return append(b, '\n')
+}
+
+// sum appends the measures, and the rates if asked for, of what is no flow.
+func (w *writer) sum(b []byte, t *flow.Totals, rates bool) []byte {
+	for _, f := range flow.Fields.All() {
+		switch {
+		case f.Sum != nil:
+			if v := f.Sum(t); v != 0 || !f.Sparse {
+				b = appendUint(b, f.Name, v)
+			}
+		case f.Rate != nil && rates:
+			b = appendRate(append(append(append(b, ' '), f.Name...), '='), f, w.report, &t.Counters)
+		}
+	}
+	return b
+}
+
+// appendRate rounds: to whole bits, and to two decimals of packets.
+func appendRate(b []byte, f *flow.Field, r *flow.Report, c *flow.Counters) []byte {
+	decimals := 2
+	if f.Kind == flow.BitRate {
+		decimals = 0
+	}
+	return strconv.AppendFloat(b, f.PerSecond(r, c), 'f', decimals, 64)
+}
+
+// appendWords appends the six words.
+func appendWords(b []byte, r *flow.Report, row *flow.Row) []byte {
 	word := func(dim flow.Dims, text string) {
 		if !r.Dims.Has(dim) {
 			text = anyValue
@@ -26,16 +105,11 @@ func appendFlow(b []byte, r *flow.Report, row *flow.Row) []byte {
 		b = append(termsafe.AppendWord(b, text), ' ')
 	}
 	word(flow.DimDir, row.Dir.String())
-	word(flow.DimIface, rowfields.IfaceName(row))
+	word(flow.DimIface, row.IfaceName())
 	word(flow.DimProto, row.Protocol())
-	b = appendEndpoint(b, row.Src, r.Dims.Has(flow.DimSrc), has.Has(rowfields.SrcPort))
+	b = appendEndpoint(b, row.Src, r.Dims.Has(flow.DimSrc), r.Dims.Has(flow.DimSrcPort) && row.Src.Port() != 0)
 	b = append(b, " > "...)
-	b = appendEndpoint(b, row.Dst, r.Dims.Has(flow.DimDst), has.Has(rowfields.DstPort))
-
-	b = appendDetails(b, has, row)
-	b = appendCounters(b, row.Counters)
-	b = appendRates(b, r, row.Counters)
-	return append(b, '\n')
+	return appendEndpoint(b, row.Dst, r.Dims.Has(flow.DimDst), r.Dims.Has(flow.DimDstPort) && row.Dst.Port() != 0)
 }
 
 // appendEndpoint appends "192.0.2.1:443", "[2001:db8::1]:443", or the address
@@ -57,96 +131,35 @@ func appendEndpoint(b []byte, a netip.AddrPort, byAddr, hasPort bool) []byte {
 	return b
 }
 
-// appendDetails appends what else identifies the flow, named as in the JSON report.
-func appendDetails(b []byte, has rowfields.Set, row *flow.Row) []byte {
-	if has.Has(rowfields.ICMP) {
-		b = appendUint(b, "icmp_type", uint64(row.Subtype>>8&0xff))
-		b = appendUint(b, "icmp_code", uint64(row.Subtype&0xff))
-	}
-	if has.Has(rowfields.SPI) {
-		b = appendUint(b, "spi", uint64(row.Subtype))
-	}
-	if has.Has(rowfields.GREProto) {
-		b = rowfields.AppendHex16(append(b, " gre_proto="...), uint16(row.Subtype))
-	}
-	if has.Has(rowfields.ARPOp) {
-		b = appendUint(b, "arp_op", uint64(row.Subtype))
-	}
-	if has.Has(rowfields.Subtype) {
-		b = appendUint(b, "subtype", uint64(row.Subtype))
-	}
-	if has.Has(rowfields.EtherType) {
-		b = rowfields.AppendHex16(append(b, " ethertype="...), uint16(row.EtherType))
-	}
-	if has.Has(rowfields.VLAN) {
-		b = appendUint(b, "vlan", uint64(row.VLAN))
-	}
-	if has.Has(rowfields.PID) {
-		b = appendUint(b, "pid", uint64(row.Owner.PID))
-	}
-	if has.Has(rowfields.Comm) {
-		b = termsafe.AppendWord(append(b, " comm="...), row.Owner.Comm)
-	}
-	if has.Has(rowfields.UID) {
-		b = appendUint(b, "uid", uint64(row.Owner.UID))
-	}
-	if has.Has(rowfields.CgroupID) {
-		b = appendUint(b, "cgroup_id", row.Owner.CgroupID)
-	}
-	if has.Has(rowfields.Cgroup) {
-		b = termsafe.AppendWord(append(b, " cgroup="...), row.Owner.Cgroup)
-	}
-	if has.Has(rowfields.Container) {
-		b = termsafe.AppendWord(append(b, " container="...), row.Owner.Container)
-	}
-	if has.Has(rowfields.Match) {
-		b = append(append(b, " match="...), row.Match.String()...)
-	}
-	if has.Has(rowfields.Retransmits) {
-		b = appendUint(b, "retransmits", row.Retransmits)
-	}
-	if has.Has(rowfields.NetNS) {
-		b = appendUint(b, "netns", uint64(row.NetNS))
-	}
-	return b
-}
-
-// appendRetransmits appends those of a sum, if there are any.
-func appendRetransmits(b []byte, n uint64) []byte {
-	if n == 0 {
-		return b
-	}
-	return appendUint(b, "retransmits", n)
-}
-
-// appendSums appends the lines after the flows. The last one, total, says what
-// the numbers are of, and ends the report.
-func appendSums(b []byte, r *flow.Report) []byte {
-	again := &r.RetransmitSums
-	if rest := r.FlowCount - len(r.Packed); rest > 0 || !r.Rest.IsZero() {
-		b = appendUint(append(b, "rest"...), "flows", uint64(max(rest, 0)))
-		b = append(appendCounters(appendRetransmits(b, again.Rest), r.Rest), '\n')
-	}
-	if !r.Overflow.IsZero() || again.Overflow > 0 {
-		b = append(appendCounters(appendRetransmits(append(b, "overflow"...), again.Overflow), r.Overflow), '\n')
-	}
-	if !r.Lost.IsZero() || r.LostBytesUnknown {
-		b = appendCounters(append(b, "lost"...), r.Lost)
-		if r.LostBytesUnknown {
+// sums appends the lines after the flows. The last one, total, says what the numbers
+// are of, and ends the report.
+func (w *writer) sums(b []byte) []byte {
+	r := w.report
+	for s := range r.Summary() {
+		if s.Name == "total" {
+			break // links and notes come before it
+		}
+		if s.IsEmpty() {
+			continue
+		}
+		b = append(b, s.Name...)
+		if s.Name == "rest" {
+			b = appendUint(b, "flows", uint64(s.Rows))
+		}
+		b = w.sum(b, &s.Totals, false)
+		if s.BytesUnknown {
 			b = append(b, " bytes_unknown=true"...)
 		}
 		b = append(b, '\n')
 	}
 	if r.Links != nil {
-		b = appendLinks(b, r)
+		b = w.links(b)
 	}
 	for _, note := range r.Notes {
 		b = append(termsafe.Append(append(b, "note "...), note), '\n')
 	}
 
-	b = appendRetransmits(append(b, "total"...), again.Total)
-	b = appendCounters(b, r.Total)
-	b = appendRates(b, r, r.Total)
+	b = w.sum(append(b, "total"...), &r.Total, true)
 	b = appendUint(b, "flows", uint64(r.FlowCount))
 	b = appendUint(b, "seq", r.Seq)
 	b = strconv.AppendBool(append(b, " final="...), r.Final)
@@ -161,9 +174,10 @@ func appendSums(b []byte, r *flow.Report) []byte {
 	return append(b, '\n')
 }
 
-// appendLinks appends a line for what was counted on each interface, and one for each
+// links appends a line for what was counted on each interface, and one for each
 // packet once.
-func appendLinks(b []byte, r *flow.Report) []byte {
+func (w *writer) links(b []byte) []byte {
+	r := w.report
 	for i := range r.Links {
 		l := &r.Links[i]
 		name := l.Name
@@ -171,7 +185,7 @@ func appendLinks(b []byte, r *flow.Report) []byte {
 			name = unknown // gone, and forgotten
 		}
 		b = termsafe.AppendWord(append(b, "link iface="...), name)
-		b = appendRates(appendCounters(b, l.Counters), r, l.Counters)
+		b = w.sum(b, &flow.Totals{Counters: l.Counters}, true)
 		for i, on := range l.StackedOn {
 			lead := " stacked_on="
 			if i > 0 {
@@ -181,19 +195,7 @@ func appendLinks(b []byte, r *flow.Report) []byte {
 		}
 		b = append(b, '\n')
 	}
-	b = appendCounters(append(b, "link_total"...), r.LinkTotal)
-	return append(appendRates(b, r, r.LinkTotal), '\n')
-}
-
-func appendCounters(b []byte, c flow.Counters) []byte {
-	b = appendUint(b, "packets", c.Packets)
-	b = appendUint(b, "bytes", c.Bytes)
-	return appendUint(b, "frame_bytes", c.FrameBytes)
-}
-
-func appendRates(b []byte, r *flow.Report, c flow.Counters) []byte {
-	b = strconv.AppendFloat(append(b, " bps="...), r.BitRate(c), 'f', 0, 64)
-	return strconv.AppendFloat(append(b, " pps="...), r.PacketRate(c), 'f', 2, 64)
+	return append(w.sum(append(b, "link_total"...), &flow.Totals{Counters: r.LinkTotal}, true), '\n')
 }
 
 func appendUint(b []byte, name string, v uint64) []byte {

@@ -22,6 +22,7 @@ func init() {
 
 type config struct {
 	intervals bool
+	columns   []*flow.Field // chosen by name; nil: all
 }
 
 var (
@@ -31,6 +32,10 @@ var (
 
 func (c *config) Flags(fs *flag.FlagSet) {
 	fs.BoolVar(&c.intervals, "intervals", c.intervals, "write the interval reports too")
+	fs.Func("columns", "`NAMES` of the fields to write of each flow, joined by +; see `pktstat fields`", func(s string) (err error) {
+		c.columns, err = flow.Fields.ParseColumns(s)
+		return err
+	})
 }
 
 func (c *config) When() registry.When {
@@ -41,16 +46,17 @@ func (c *config) When() registry.When {
 }
 
 func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
-	return outputkit.Open(env, write)
+	return outputkit.Open(env, c.write)
 }
 
-func write(w *bufio.Writer, r *flow.Report) error {
-	for row := range r.Rows() {
-		b := appendFlow(w.AvailableBuffer(), r, &row)
-		if _, err := w.Write(b); err != nil {
+func (c *config) write(buf *bufio.Writer, r *flow.Report) error {
+	w := newWriter(r, c.columns)
+	var row flow.Row // one for all: accessors get a pointer to it
+	for row = range r.Rows() {
+		if _, err := buf.Write(w.flow(buf.AvailableBuffer(), &row)); err != nil {
 			return err
 		}
 	}
-	_, err := w.Write(appendSums(w.AvailableBuffer(), r))
+	_, err := buf.Write(w.sums(buf.AvailableBuffer()))
 	return err
 }

@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestReadsBack(t *testing.T) {
 			kind, _, _ := strings.Cut(line, " ")
 			switch {
 			case kind == "total" && i == len(lines)-1:
-				if got := counters(t, line); got != sum || got != r.Total {
+				if got := counters(t, line); got != sum || got != r.Total.Counters {
 					t.Errorf("%s: %q, the lines add up to %v", g.Name, line, sum)
 				}
 			case kind == "rest" || kind == "overflow" || kind == "lost":
@@ -80,6 +81,47 @@ func TestReadsBack(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestChosenColumns: columns= writes of each flow the named fields that it has, in that
+// order. The sums are as ever.
+func TestChosenColumns(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		r := g.Reports[len(g.Reports)-1]
+		all := strings.Split(string(sinktest.Render(t, "plain", sinktest.Variant{}, g.Reports...)), "\n")
+		chosen := strings.Split(string(sinktest.Render(t, "plain", sinktest.Variant{Args: []string{"columns=bytes+comm+dport+rate"}}, g.Reports...)), "\n")
+		if len(chosen) != len(all) {
+			t.Fatalf("%s: %d lines, want %d", g.Name, len(chosen), len(all))
+		}
+		rows, ports := slices.Collect(r.Rows()), r.Dims.Has(flow.DimDstPort)
+		for i, line := range chosen {
+			if i >= len(rows) {
+				if line != all[i] {
+					t.Errorf("%s: line %q, want %q", g.Name, line, all[i])
+				}
+				continue
+			}
+			var want []string
+			for _, word := range strings.Fields(all[i]) {
+				if name, _, _ := strings.Cut(word, "="); name == "bytes" || name == "comm" || name == "bps" {
+					want = append(want, word)
+				}
+			}
+			if port := rows[i].Dst.Port(); ports && port != 0 {
+				want = append(want, "dst_port="+strconv.Itoa(int(port)))
+			}
+			slices.SortStableFunc(want, func(a, b string) int { return place(a) - place(b) })
+			if line != strings.Join(want, " ") {
+				t.Errorf("%s: line %q, want %q", g.Name, line, want)
+			}
+		}
+	}
+}
+
+// place is the index of a word's field in columns=bytes+comm+dport+rate.
+func place(word string) int {
+	name, _, _ := strings.Cut(word, "=")
+	return slices.Index([]string{"bytes", "comm", "dst_port", "bps"}, name)
 }
 
 func BenchmarkPlain(b *testing.B) { sinktest.Benchmark(b, "plain", 100_000) }

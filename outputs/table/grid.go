@@ -1,12 +1,11 @@
 package table
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 	"github.com/pktstat/pktstat/internal/render/units"
 )
 
@@ -26,28 +25,23 @@ type filled struct {
 }
 
 // newGrid fills the chosen columns, or all that have something to show.
-func newGrid(r *flow.Report, chosen []*column, u units.System) *grid {
+func newGrid(r *flow.Report, chosen []*flow.Field, u units.System) *grid {
 	g := &grid{rows: len(r.Packed)}
 	sums := sumsOf(r)
 	g.sums = len(sums)
-	for _, c := range candidates(r, chosen) {
+	for _, c := range columnsOf(r.Dims, chosen) {
 		g.columns = append(g.columns, filled{column: c, title: c.title, cells: make([]string, 0, g.rows+g.sums)})
 	}
 	for row := range r.Rows() {
-		has := rowfields.Of(r.Dims, &row)
 		for i := range g.columns {
 			c := &g.columns[i]
-			if c.number != nil {
-				c.cells = append(c.cells, c.number(r, row.Counters, u))
-			} else {
-				c.cells = append(c.cells, c.cell(&row, has, r.Dims))
-			}
+			c.cells = append(c.cells, c.cell(r, &row, u))
 		}
 	}
 	if chosen == nil {
 		g.hideEmpty(len(r.Interfaces), sums)
 	}
-	if len(g.columns) == 0 || g.columns[0].number != nil || g.columns[0].sum != nil {
+	if len(g.columns) == 0 || g.columns[0].number {
 		label := filled{column: labelColumn, cells: make([]string, g.rows, g.rows+g.sums)}
 		g.columns = slices.Insert(g.columns, 0, label)
 	}
@@ -60,27 +54,16 @@ func newGrid(r *flow.Report, chosen []*column, u units.System) *grid {
 	return g
 }
 
-func candidates(r *flow.Report, chosen []*column) []*column {
-	if chosen != nil {
-		return chosen
-	}
-	var cols []*column
-	for _, c := range allColumns {
-		if !c.extra && (c.dims == 0 || r.Dims&c.dims != 0) {
-			cols = append(cols, c)
-		}
-	}
-	return cols
-}
-
-// hideEmpty removes columns of text that say nothing: without a cell, or the
-// interface's where there is only one.
+// hideEmpty removes columns that say nothing: those without a cell, and the interface's
+// where there is only one.
 func (g *grid) hideEmpty(interfaces int, sums []sum) {
 	g.columns = slices.DeleteFunc(g.columns, func(c filled) bool {
-		return c.number == nil && !slices.ContainsFunc(c.cells, func(s string) bool { return s != "" }) &&
-			!(c.sum != nil && slices.ContainsFunc(sums, func(s sum) bool { return c.sum(&s) != "" }))
+		if c.number && (!c.field.Sparse || slices.ContainsFunc(sums, func(s sum) bool { return c.field.Sum(&s.Totals) != 0 })) {
+			return false
+		}
+		return !slices.ContainsFunc(c.cells, func(s string) bool { return s != "" })
 	})
-	if interfaces > 1 || len(g.columns) == 0 || len(g.columns) > 1 && g.columns[1].number != nil {
+	if interfaces > 1 || len(g.columns) == 0 || len(g.columns) > 1 && g.columns[1].number {
 		return // the only column of text stays
 	}
 	g.columns = slices.DeleteFunc(g.columns, func(c filled) bool {
@@ -90,65 +73,49 @@ func (g *grid) hideEmpty(interfaces int, sums []sum) {
 
 // sum is a line below the flows.
 type sum struct {
-	label, what  string
-	counters     flow.Counters
-	bytesUnknown bool
-	retransmits  uint64
+	flow.Sum
+	what string
 }
 
 func sumsOf(r *flow.Report) []sum {
-	var s []sum
-	again := &r.RetransmitSums
-	if rest := r.FlowCount - len(r.Packed); rest > 0 || !r.Rest.IsZero() {
-		s = append(s, sum{label: "rest", what: plural(max(rest, 0), "more flow"), counters: r.Rest, retransmits: again.Rest})
-	}
-	if !r.Overflow.IsZero() || again.Overflow > 0 {
-		s = append(s, sum{label: "overflow", what: overflowReasons(r), counters: r.Overflow, retransmits: again.Overflow})
-	}
-	if !r.Lost.IsZero() || r.LostBytesUnknown {
-		s = append(s, sum{label: "lost", what: "counted to no flow", counters: r.Lost, bytesUnknown: r.LostBytesUnknown})
-	}
-	return append(s, sum{label: "total", what: plural(r.FlowCount, "flow"), counters: r.Total, retransmits: again.Total})
-}
-
-// overflowReasons tells why there is overflow. Only --max-flows takes retransmits along.
-func overflowReasons(r *flow.Report) string {
-	var reasons []string
-	for i, what := range [flow.NumOverflowReasons]string{
-		flow.OverflowMaxFlows:    "beyond --max-flows",
-		flow.OverflowTableFull:   "kernel table full",
-		flow.OverflowInterrupted: "interrupted while counting",
-		flow.OverflowNewCPU:      "on a CPU that came online later",
-	} {
-		reason := flow.OverflowReason(i)
-		if !r.OverflowBy[reason].IsZero() || reason == flow.OverflowMaxFlows && r.RetransmitSums.Overflow > 0 {
-			reasons = append(reasons, what)
+	var sums []sum
+	for s := range r.Summary() {
+		if s.IsEmpty() {
+			continue
 		}
+		what := "counted to no flow"
+		switch s.Name {
+		case "rest":
+			what = plural(s.Rows, "more flow")
+		case "overflow": // only rows that --max-flows folds have retransmits
+			what = cmp.Or(r.OverflowBy.Reasons(), "beyond --max-flows")
+		case "total":
+			what = plural(s.Rows, "flow")
+		}
+		sums = append(sums, sum{s, what})
 	}
-	return strings.Join(reasons, ", ")
+	return sums
 }
 
 // addSum puts the label into the first column and what it is into the next one,
-// if that has text.
+// if that has text. A mark has none for sums, and goes first on a narrow terminal.
 func (g *grid) addSum(r *flow.Report, s *sum, u units.System) {
-	twoTexts := len(g.columns) > 1 && g.columns[1].number == nil && g.columns[1].sum == nil
+	twoTexts := len(g.columns) > 1 && !g.columns[1].number && g.columns[1].field.Role != flow.Mark
 	for i := range g.columns {
 		c := &g.columns[i]
 		var cell string
 		switch {
 		case i == 0 && twoTexts:
-			cell = s.label
+			cell = s.Name
 		case i == 0:
-			cell = s.label + " (" + s.what + ")"
+			cell = s.Name + " (" + s.what + ")"
 		case i == 1 && twoTexts:
 			cell = s.what
-		case c.sum != nil:
-			cell = c.sum(s)
-		case c.number == nil:
-		case s.bytesUnknown && c.name != "packets" && c.name != "pps":
+		case !c.number:
+		case s.BytesUnknown && c.ofBytes():
 			cell = "unknown"
 		default:
-			cell = c.number(r, s.counters, u)
+			cell = c.amount(r, &s.Totals, u)
 		}
 		c.cells = append(c.cells, cell)
 	}

@@ -20,8 +20,8 @@ const (
 
 // The columns of text of the table of interfaces.
 var (
-	linkColumn  = &column{name: "interface", title: "Interface", shrinks: true}
-	belowColumn = &column{name: "stacked on", title: "Stacked on", goes: 1}
+	linkColumn  = &column{layout: layout{name: "interface", title: "Interface", shrinks: true}}
+	belowColumn = &column{layout: layout{name: "stacked on", title: "Stacked on", goes: 1}}
 )
 
 // writeLinks writes a second table: what was counted on each interface, the busiest first.
@@ -42,10 +42,10 @@ func linkGrid(r *flow.Report, u units.System) *grid {
 	slices.SortStableFunc(links, func(a, b flow.Link) int {
 		return cmp.Or(cmp.Compare(b.At(r.RateLayer), a.At(r.RateLayer)), cmp.Compare(b.Packets, a.Packets))
 	})
-	var more flow.Counters
+	var more flow.Totals
 	hidden := links[min(shownLinks, len(links)):]
 	for i := range hidden {
-		more.Add(hidden[i].Counters)
+		more.Counters.Add(hidden[i].Counters)
 	}
 	links = links[:len(links)-len(hidden)]
 
@@ -66,10 +66,12 @@ func linkGrid(r *flow.Report, u units.System) *grid {
 	if slices.ContainsFunc(links, func(l flow.Link) bool { return l.StackedOn != nil }) {
 		add(belowColumn, below, "", "")
 	}
-	for _, c := range allColumns {
-		if c.number != nil && !c.extra {
-			add(c, func(l *flow.Link) string { return c.number(r, l.Counters, u) }, c.number(r, more, u), c.number(r, r.LinkTotal, u))
+	all := flow.Totals{Counters: r.LinkTotal}
+	for _, c := range measures(r.Dims) {
+		if extra := c.field.Sparse || c.goes == goesFirst; extra && c.field.Sum != nil && c.field.Sum(&all) == 0 {
+			continue // links have counters only
 		}
+		add(c, func(l *flow.Link) string { return c.amount(r, &flow.Totals{Counters: l.Counters}, u) }, c.amount(r, &more, u), c.amount(r, &all, u))
 	}
 	return g
 }

@@ -26,7 +26,7 @@ func (g *grid) render(w *bufio.Writer) error {
 		titles[i] = c.title
 		sums[i] = strings.Join(c.cells[g.rows:], "\n")
 		align := tw.AlignLeft
-		if c.number != nil {
+		if c.number {
 			align = tw.AlignRight
 		}
 		cell.Alignment.PerColumn = append(cell.Alignment.PerColumn, align)

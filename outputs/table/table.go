@@ -27,7 +27,7 @@ func init() {
 
 type config struct {
 	units     units.System
-	columns   []*column // chosen by name; nil: what the report has
+	columns   []*flow.Field // chosen by name; nil: what the report has
 	intervals bool
 }
 
@@ -38,7 +38,7 @@ var (
 
 func (c *config) Flags(fs *flag.FlagSet) {
 	fs.Func("units", "`PREFIXES` of byte counts: iec (KiB, MiB; the default) or si (kB, MB)", c.setUnits)
-	fs.Func("columns", "`NAMES` of the columns, joined by +: "+columnNames(), c.setColumns)
+	fs.Func("columns", "`NAMES` of the fields to show, joined by +; see `pktstat fields`", c.setColumns)
 	fs.BoolVar(&c.intervals, "intervals", c.intervals, "write the interval reports too")
 }
 
@@ -55,7 +55,7 @@ func (c *config) setUnits(s string) error {
 }
 
 func (c *config) setColumns(s string) error {
-	cols, err := parseColumns(s)
+	cols, err := flow.Fields.ParseColumns(s)
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func TestNoTrailingSpaces(t *testing.T) {
 func TestOptions(t *testing.T) {
 	for _, c := range []struct{ option, value, want string }{
 		{"units", "bits", `use iec or si`},
-		{"columns", "proto+nothing", `unknown column "nothing": there are proto, source, `},
+		{"columns", "proto+nothing", `unknown column "nothing": there are proto, src, src_port, `},
 		{"columns", "", `unknown column ""`},
 		{"units", "si", ""},
 		{"columns", "rate+proto", ""},

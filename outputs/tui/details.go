@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -57,10 +58,10 @@ func (m *model) title(r *row) string {
 	m.cell.set(&m.list, r)
 	var parts []string
 	for _, c := range m.list.view.columns {
-		if c.numeric() || c.needs != 0 || c.name == "info" {
+		if c.numeric() || !c.always {
 			continue
 		}
-		if text := string(c.text(nil, &m.cell)); text != "" && text != "-" {
+		if text := string(c.appendText(nil, &m.cell)); text != "" && text != "-" {
 			parts = append(parts, text)
 		}
 	}
@@ -74,28 +75,27 @@ func (m *model) fieldsOf(r *row) []field {
 	add := func(name, value string) { fields = append(fields, field{name, value}) }
 	m.cell.set(l, r)
 	for _, c := range l.view.columns {
-		if c.numeric() || c.needs != 0 && !m.known.Any(c.needs) || c.dims != 0 && m.cell.dims&c.dims == 0 {
+		if c.numeric() || c.asked || !c.there(m.list.had) || !c.in(m.cell.dims) {
 			continue
 		}
-		if text := string(c.text(nil, &m.cell)); text != "" && text != "-" {
+		if text := string(c.appendText(nil, &m.cell)); text != "" && text != "-" {
 			add(c.title, text)
 		}
 	}
 	run := l.end.Sub(l.start)
 	layer := l.rateLayer
 	add("Rate", m.format.rate(r.now.At(layer), l.length)+"; "+plainRate(perSecond(r.now.Packets, l.length))+" pkts/s")
-	if l.view.splits(m.known) {
+	if l.view.splits(m.list.had) {
 		add("In", m.format.rate(r.in, l.length)+"; "+m.format.bytes(r.inTotal))
 		add("Out", m.format.rate(r.out, l.length)+"; "+m.format.bytes(r.outTotal))
 	}
 	add("Average", m.format.rate(r.total.At(layer), run)+" over the run")
-	add("Packets", grouped(r.total.Packets))
-	add("Bytes, IP", fmt.Sprintf("%s (%s)", grouped(r.total.Bytes), m.format.bytes(r.total.Bytes)))
-	if l.layers&flow.LayerFrame != 0 {
-		add("Bytes, frame", fmt.Sprintf("%s (%s)", grouped(r.total.FrameBytes), m.format.bytes(r.total.FrameBytes)))
-	}
-	if r.again > 0 {
-		add("Retransmits", grouped(r.again))
+	for _, f := range flow.Fields.All() {
+		if f.Role == flow.Measure && f.Sum != nil && (f.Name != "frame_bytes" || l.layers&flow.LayerFrame != 0) {
+			if v := f.Sum(&r.total); v != 0 || !f.Sparse {
+				add(m.measured(f, v))
+			}
+		}
 	}
 	if r.total.Packets > 0 {
 		add("Packet size", grouped(r.total.At(layer)/r.total.Packets)+" bytes on average")
@@ -106,6 +106,18 @@ func (m *model) fieldsOf(r *row) []field {
 	add("First seen", m.when(r.first))
 	add("Last seen", m.when(r.last))
 	return fields
+}
+
+// ofLayer are titles that tell the bytes of two layers apart.
+var ofLayer = map[string]string{"bytes": "Bytes, IP", "frame_bytes": "Bytes, frame"}
+
+// measured is the line of a measure.
+func (m *model) measured(f *flow.Field, v uint64) (name, value string) {
+	name, value = cmp.Or(ofLayer[f.Name], f.Title), grouped(v)
+	if f.Kind == flow.Bytes {
+		value += " (" + m.format.bytes(v) + ")"
+	}
+	return name, value
 }
 
 // when writes a time, and how long before the end of what was counted it was.

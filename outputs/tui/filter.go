@@ -56,18 +56,16 @@ func (t *texts) of(l *list, r *row) []byte {
 	t.cell.set(l, r)
 	b := t.buf[:0]
 	b = append(b, ' ')
-	for _, c := range l.view.columns {
-		if c.text != nil {
-			n := len(b)
-			if c.name == "port" {
-				b = append(b, ':') // as it is behind an address
-			}
-			colon := len(b)
-			if b = c.text(b, &t.cell); len(b) > colon {
-				b = append(b, ' ')
-			} else {
-				b = b[:n]
-			}
+	for _, c := range l.words {
+		n := len(b)
+		if c.name == "port" {
+			b = append(b, ':') // as it is behind an address
+		}
+		colon := len(b)
+		if b = c.appendText(b, &t.cell); len(b) > colon {
+			b = append(b, ' ')
+		} else {
+			b = b[:n]
 		}
 	}
 	for i, c := range b {

@@ -3,13 +3,14 @@ package tui
 import (
 	"slices"
 
-	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/flow"
 )
 
 // placed is a column on the screen.
 type placed struct {
 	*column
 	x, width int
+	goes     int // the column's, but what rows are sorted by goes last
 }
 
 const (
@@ -19,34 +20,35 @@ const (
 )
 
 // candidates are the columns of the view that have something to show.
-func (l *list) candidates(known rowfields.Set, f *format) []placed {
+func (l *list) candidates(f *format) []placed {
 	shown := l.view.shown(l.dims)
 	var cols []placed
 	for _, c := range l.view.columns {
+		sorted := c == l.column
 		switch {
-		case c.dims != 0 && shown&c.dims == 0:
-		case c.needs == rowfields.Dir && l.view.splits(known):
-			cols = append(cols, c.placed(f))
-		case c.needs != 0 && !known.Any(c.needs) && c != l.column:
-		case c.name == "iface" && len(l.interfaces) < 2 && c != l.column:
-		case c.name == "frame_bytes" && l.layers&2 == 0:
+		case !c.in(shown):
+		case c.name == "frame_bytes" && l.layers&flow.LayerFrame == 0:
+		case c.name == "iface" && len(l.interfaces) < 2 && !sorted:
+		case c.split && !l.view.splits(l.had) && !sorted:
+		case (c.asked || !c.there(l.had)) && !sorted:
 		default:
-			cols = append(cols, c.placed(f))
+			p := c.placed(f)
+			if sorted && p.goes != 0 {
+				p.goes = goesLast
+			}
+			cols = append(cols, p)
 		}
 	}
 	return cols
 }
 
 func (c *column) placed(f *format) placed {
-	p := placed{column: c, width: c.usual}
+	p := placed{column: c, width: c.usual, goes: c.goes}
 	if f.octets && c.numeric() && c.usual == usualRate {
 		p.width++ // "1023 KiB/s"
 	}
 	return p
 }
-
-// usualRate is the width of "1.43 Mbps".
-const usualRate = len("1.43 Mbps")
 
 // fit chooses the columns for a screen: those that have to be there, the others
 // as long as they fit. wanted is how wide the text of a column is; what is left

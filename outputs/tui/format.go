@@ -73,16 +73,12 @@ func clock(d time.Duration) string {
 	return string(b)
 }
 
-func rateNumber(b []byte, l *list, r *row, f *format) []byte {
-	return append(b, f.rate(l.counters(r).At(l.rateLayer), l.span())...)
-}
-
-func inNumber(b []byte, l *list, r *row, f *format) []byte {
-	return append(b, f.rate(l.received(r), l.span())...)
-}
-
-func outNumber(b []byte, l *list, r *row, f *format) []byte {
-	return append(b, f.rate(l.sent(r), l.span())...)
+// amount writes a measure.
+func (f format) amount(of *flow.Field, v uint64) string {
+	if of.Kind == flow.Bytes {
+		return f.bytes(v)
+	}
+	return grouped(v)
 }
 
 func (l *list) received(r *row) uint64 {
@@ -99,17 +95,17 @@ func (l *list) sent(r *row) uint64 {
 	return r.out
 }
 
-func ppsNumber(b []byte, l *list, r *row, _ *format) []byte {
-	return append(b, plainRate(perSecond(l.counters(r).Packets, l.span()))...)
+// rateOfOwn writes a number of the screen's own as a rate.
+func rateOfOwn(of func(*list, *row) uint64) func([]byte, *list, *row, *format) []byte {
+	return func(b []byte, l *list, r *row, f *format) []byte { return append(b, f.rate(of(l, r), l.span())...) }
 }
+
+// volume is what rates are made of.
+func (l *list) volume(r *row) uint64 { return l.counters(r).At(l.rateLayer) }
 
 // plainRate is a rate without its unit, which the heading tells.
 func plainRate(v float64) string {
 	return strings.Replace(strings.TrimSuffix(units.PacketRate(v), "pps"), " ", "", 1)
-}
-
-func packetsNumber(b []byte, _ *list, r *row, _ *format) []byte {
-	return appendCount(b, r.total.Packets)
 }
 
 // appendCount writes a number, from ten million on with a prefix.
@@ -120,20 +116,13 @@ func appendCount(b []byte, n uint64) []byte {
 	return append(b, plainRate(float64(n))...)
 }
 
-func bytesNumber(b []byte, _ *list, r *row, f *format) []byte {
-	return append(b, f.bytes(r.total.Bytes)...)
-}
-
-func frameNumber(b []byte, _ *list, r *row, f *format) []byte {
-	return append(b, f.bytes(r.total.FrameBytes)...)
-}
-
-func shareNumber(b []byte, l *list, r *row, _ *format) []byte {
+// share writes a part of what was counted in all.
+func share(b []byte, l *list, r *row, _ *format) []byte {
 	all := l.sums().Total.At(l.rateLayer)
 	if all == 0 {
 		return append(b, '-')
 	}
-	b = strconv.AppendFloat(b, 100*float64(l.counters(r).At(l.rateLayer))/float64(all), 'f', 1, 64)
+	b = strconv.AppendFloat(b, 100*float64(l.volume(r))/float64(all), 'f', 1, 64)
 	return append(b, '%')
 }
 

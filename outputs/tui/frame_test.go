@@ -83,7 +83,7 @@ var scenes = []struct {
 	{"lost", func(m *model, w *network) {
 		r := w.next()
 		for _, s := range []*flow.Sums{&r.Sums, &r.Run} {
-			s.Overflow, s.Lost = flow.Counters{Packets: 12, Bytes: 1200, FrameBytes: 1368}, flow.Counters{Packets: 3}
+			s.Overflow.Counters, s.Lost.Counters = flow.Counters{Packets: 12, Bytes: 1200, FrameBytes: 1368}, flow.Counters{Packets: 3}
 		}
 		r.LostBytesUnknown, r.PacketsInexact = true, true
 		r.Notes = []string{"egress is not seen"}
@@ -91,12 +91,12 @@ var scenes = []struct {
 	}},
 	{"retransmits", func(m *model, w *network) {
 		r := w.next()
-		r.Retransmits = map[flow.Packed]uint64{r.Packed[0].Key: 7}
-		r.RetransmitSums, r.RunRetransmits = flow.RetransmitSums{Total: 9, Rest: 2}, 9
+		r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 7, Total: 7}}
+		r.Total.Retransmits, r.Rest.Retransmits, r.Run.Total.Retransmits = 9, 2, 9
 		report(m, r)
 		r = w.next()
-		r.Retransmits, r.RetransmitSums = map[flow.Packed]uint64{r.Packed[0].Key: 1500}, flow.RetransmitSums{Total: 1500}
-		r.RunRetransmits = 1509
+		r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 1500, Total: 1507}}
+		r.Total.Retransmits, r.Run.Total.Retransmits = 1500, 1509
 		report(m, r)
 		press(m, "c")
 	}},

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
@@ -65,7 +64,7 @@ func (m *model) onInterfaces() string {
 	return b.String()
 }
 
-func (m *model) directions() bool { return m.known.Has(rowfields.Dir) }
+func (m *model) directions() bool { return m.list.had["direction"] }
 
 // nowParts are the rates of the last interval, the most important first.
 func (m *model) nowParts() []string {
@@ -106,8 +105,10 @@ func (m *model) totalParts() []string {
 	} else {
 		parts = append(parts, packets)
 	}
-	if h.again > 0 {
-		parts = append(parts, grouped(h.again)+" retransmits")
+	for _, f := range flow.Fields.All() {
+		if f.Sparse && f.Sum != nil && f.Sum(&h.run.Total) > 0 {
+			parts = append(parts, m.format.amount(f, f.Sum(&h.run.Total))+" "+strings.ToLower(f.Title))
+		}
 	}
 	for _, note := range h.notes {
 		parts = append(parts, termsafe.String(note))

@@ -100,11 +100,12 @@ func (p *past) clone() past {
 func (s *store) samplesOf(v *view, key *flow.Packed) []sample {
 	// Which of the store's rows are part of it, and in which direction.
 	const not = -1
-	part := make([]int8, len(s.rows))
+	rows := s.rows.All()
+	part := make([]int8, len(rows))
 	var buf [2]projected
-	for i := range s.rows {
+	for i := range rows {
 		part[i] = not
-		for _, p := range s.project(v, &s.rows[i], &buf) {
+		for _, p := range s.project(v, &rows[i], &buf) {
 			if p.key == *key {
 				part[i] = int8(p.dir)
 			}

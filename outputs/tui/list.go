@@ -1,37 +1,37 @@
 package tui
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/runrows"
 )
 
 // row is a row of a view.
 type row struct {
 	key                        flow.Packed
 	owner                      *flow.Owner // of key.OwnerID; never changes
-	match                      flow.Match  // the weakest
-	again                      uint64      // retransmits of the run
-	now, total                 flow.Counters
+	marks                      flow.Marks  // the weakest match, and all flags
+	now, total                 flow.Totals
 	in, out, inTotal, outTotal uint64 // bytes of the rate layer: received and sent
 	first, last                int64
 }
 
-func (r *row) add(b *baseRow, dir flow.Direction, interval uint64, layer flow.Layer) {
-	now := b.current(interval)
+func (r *row) add(b *runrows.Row, dir flow.Direction, interval uint64, layer flow.Layer) {
+	now := b.In(interval)
 	r.now.Add(now)
-	r.total.Add(b.total)
+	r.total.Add(b.Total)
 	switch dir {
 	case flow.Ingress:
 		r.in += now.At(layer)
-		r.inTotal += b.total.At(layer)
+		r.inTotal += b.Total.At(layer)
 	case flow.Egress:
 		r.out += now.At(layer)
-		r.outTotal += b.total.At(layer)
+		r.outTotal += b.Total.At(layer)
 	}
-	r.match = max(r.match, b.match)
-	r.again += b.again
-	r.first, r.last = min(r.first, b.first), max(r.last, b.last)
+	r.marks.Merge(b.Marks)
+	r.first, r.last = min(r.first, b.First), max(r.last, b.Last)
 }
 
 // lingers is how long a row without traffic stays among the current ones: what
@@ -42,6 +42,8 @@ const lingers = 5 * time.Second
 // used again and again: a refresh of a hundred thousand rows allocates nothing.
 type list struct {
 	heading
+	had        fields    // of some row
+	words      []*column // of text, that some row has something in
 	view       *view
 	cumulative bool
 	column     *column // sorted by
@@ -51,6 +53,7 @@ type list struct {
 	rows   []row
 	order  []int32 // of the rows that the filter passes; [sorted[0]:sorted[1]] is in order
 	sorted [2]int
+	ranks  ranks
 	index  map[flow.Packed]int32
 	text   texts
 }
@@ -59,20 +62,27 @@ type list struct {
 func (l *list) fill(s *store, keep *flow.Packed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.heading = s.heading
-	l.rows = l.rows[:0]
+	l.heading, l.had = s.heading, s.seen.names
+	l.words = l.words[:0]
+	for _, c := range l.view.columns {
+		if !c.numeric() && !c.asked && c.there(l.had) {
+			l.words = append(l.words, c)
+		}
+	}
+	l.rows, l.ranks.column = l.rows[:0], nil
 	if l.index == nil {
 		l.index = map[flow.Packed]int32{}
 	}
 	clear(l.index)
 	flows := l.view.key == "F" // rows as they are: nothing to look up
 	var buf [2]projected
-	for i := range s.rows {
-		b := &s.rows[i]
+	rows := s.rows.All()
+	for i := range rows {
+		b := &rows[i]
 		for _, p := range s.project(l.view, b, &buf) {
 			r := l.at(p.key, flows)
-			r.owner = s.owners.get(l.view.groups, p.key.OwnerID)
-			r.add(b, p.dir, s.intervals, s.rateLayer)
+			r.owner = s.rows.Owner(l.view.groups, p.key.OwnerID)
+			r.add(b, p.dir, s.rows.Intervals(), s.rateLayer)
 		}
 	}
 	if !l.cumulative {
@@ -107,6 +117,9 @@ func (l *list) dropIdle(keep *flow.Packed) {
 func (l *list) choose() {
 	l.order = l.order[:0]
 	l.sorted = [2]int{}
+	if l.ranks.column != l.column {
+		l.ranks.fill(l)
+	}
 	for i := range l.rows {
 		if l.filter.empty() || l.filter.passes(l.text.of(l, &l.rows[i])) {
 			l.order = append(l.order, int32(i))
@@ -117,15 +130,22 @@ func (l *list) choose() {
 // less is the order of the rows: by the chosen column, then by the numbers of the
 // run, then by the key. Equal traffic does not change places.
 func (l *list) less(i, j int32) bool {
-	a, b := &l.rows[i], &l.rows[j]
-	c := l.column.compare(l, a, b)
+	c := l.ranks.compare(i, j)
 	if l.descending {
 		c = -c
 	}
 	if c == 0 {
-		c = compareRest(a, b)
+		c = compareRest(&l.rows[i], &l.rows[j])
 	}
 	return c < 0
+}
+
+// compareRest makes any order a total one.
+func compareRest(a, b *row) int {
+	if c := cmp.Compare(b.total.Packets, a.total.Packets); c != 0 {
+		return c
+	}
+	return a.key.Compare(&b.key)
 }
 
 // window puts the rows of places lo to hi in order.
@@ -134,7 +154,7 @@ func (l *list) window(lo, hi int) {
 	if lo >= l.sorted[0] && hi <= l.sorted[1] {
 		return
 	}
-	selectWindow(l.order, lo, hi, l.less)
+	runrows.SelectWindow(l.order, lo, hi, l.less)
 	l.sorted = [2]int{lo, hi}
 }
 
@@ -180,11 +200,11 @@ func (l *list) span() time.Duration {
 }
 
 // counters are those that rates are made of.
-func (l *list) counters(r *row) flow.Counters {
+func (l *list) counters(r *row) *flow.Counters {
 	if l.cumulative {
-		return r.total
+		return &r.total.Counters
 	}
-	return r.now
+	return &r.now.Counters
 }
 
 // sums are those of the shown span.

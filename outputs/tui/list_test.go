@@ -1,8 +1,8 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -10,48 +10,6 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 )
-
-// A window of a sorted list is what sorting all of it would put there.
-func TestSelectWindow(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
-		n := rng.IntN(200)
-		values := make([]int, n)
-		for i := range values {
-			values[i] = rng.IntN(1 + rng.IntN(50)) // many equal ones
-		}
-		less := func(a, b int32) bool {
-			if values[a] != values[b] {
-				return values[a] < values[b]
-			}
-			return a < b
-		}
-		order := make([]int32, n)
-		for i := range order {
-			order[i] = int32(i)
-		}
-		rng.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
-		sorted := slices.Clone(order)
-		slices.SortFunc(sorted, func(a, b int32) int {
-			if less(a, b) {
-				return -1
-			}
-			return 1
-		})
-		lo := rng.IntN(n + 1)
-		hi := lo + rng.IntN(n-lo+20)
-		selectWindow(order, lo, hi, less)
-		if got, want := order[lo:min(hi, n)], sorted[lo:min(hi, n)]; !slices.Equal(got, want) {
-			t.Fatalf("window %d to %d of %d: %v, want %v", lo, hi, n, got, want)
-		}
-		slices.Sort(order)
-		for i, v := range order {
-			if v != int32(i) {
-				t.Fatalf("elements got lost: %v", order)
-			}
-		}
-	}
-}
 
 // Every view but that of hosts puts each packet into exactly one row; hosts have
 // each at its two ends.
@@ -61,7 +19,7 @@ func TestViewsAddUp(t *testing.T) {
 	for _, v := range m.views {
 		m.open(v)
 		m.refresh()
-		var sum flow.Counters
+		var sum flow.Totals
 		for i := range m.list.rows {
 			sum.Add(m.list.rows[i].total)
 		}
@@ -167,13 +125,58 @@ func TestSortColumns(t *testing.T) {
 				m.list.sortAll()
 				for i := 1; i < len(m.list.order); i++ {
 					a, b := m.list.place(i-1), m.list.place(i)
-					if d := c.compare(&m.list, a, b); d > 0 && !descending || d < 0 && descending {
+					if d := compareShown(m, c, a, b); d > 0 && !descending || d < 0 && descending {
 						t.Errorf("%s by %s, descending %t: rows %d and %d are in the wrong order", v.name, c.name, descending, i-1, i)
 					}
 				}
 			}
 		}
 	}
+}
+
+// compareShown compares what a column shows of two rows, apart from how the list does it.
+func compareShown(m *model, c *column, a, b *row) int {
+	if c.numeric() {
+		return cmp.Compare(c.amount(&m.list, a), c.amount(&m.list, b))
+	}
+	var cells [2]cell
+	cells[0].set(&m.list, a)
+	cells[1].set(&m.list, b)
+	for _, f := range c.fields {
+		var has [2]bool
+		for i := range cells {
+			has[i] = cells[i].has(f)
+		}
+		x, y := &cells[0].row, &cells[1].row
+		d := 0
+		switch {
+		case f.Num != nil: // what a row does not have is 0
+			var n [2]uint64
+			for i := range cells {
+				if has[i] {
+					n[i] = f.Num(&cells[i].row)
+				}
+			}
+			d = cmp.Compare(n[0], n[1])
+		case has[0] != has[1]:
+			d = map[bool]int{true: 1, false: -1}[has[0]]
+		case !has[0]:
+		case f.Kind == flow.Addr:
+			d = f.Addr(x).Compare(f.Addr(y))
+		case f.Kind == flow.Time:
+			d = f.Time(x).Compare(f.Time(y))
+		case f.Name == "match":
+			d = cmp.Compare(x.Match, y.Match)
+		case f.Name == "direction":
+			d = cmp.Compare(x.Dir, y.Dir)
+		default:
+			d = compareFold(f.Text(x), f.Text(y))
+		}
+		if d != 0 {
+			return d
+		}
+	}
+	return 0
 }
 
 // Rows pause without leaving at once; the whole run has them all.
@@ -219,23 +222,29 @@ func TestStoreBound(t *testing.T) {
 			next++
 		}
 		s.add(r)
-		if len(s.rows) > maxRows || len(s.index) != len(s.rows) {
-			t.Fatalf("%d rows, %d in the index", len(s.rows), len(s.index))
+		rows := s.rows.All()
+		index := make(map[flow.Packed]int, len(rows))
+		for i := range rows {
+			index[rows[i].Key] = i
+		}
+		if len(rows) > maxRows || len(index) != len(rows) {
+			t.Fatalf("%d rows, %d of them different", len(rows), len(index))
 		}
 		if s.past.entries > maxPast {
 			t.Fatalf("%d numbers in the past", s.past.entries)
 		}
 		for _, p := range r.Packed {
-			i, ok := s.index[p.Key]
-			if !ok || s.rows[i].key != p.Key || s.rows[i].now != p.Delta {
+			i, ok := index[p.Key]
+			if !ok || rows[i].Now.Counters != p.Delta {
 				t.Fatal("a row of the last interval is not there")
 			}
 		}
 	}
 	v := allViews()[0]
-	key := s.rows[len(s.rows)-1].key
+	last := s.rows.All()[len(s.rows.All())-1]
+	key := last.Key
 	samples := s.samplesOf(v, &key)
-	if n := len(samples); n == 0 || samples[n-1].all != s.rows[len(s.rows)-1].now.FrameBytes {
+	if n := len(samples); n == 0 || samples[n-1].all != last.Now.FrameBytes {
 		t.Errorf("history of the last row: %+v", samples)
 	}
 }
@@ -312,6 +321,50 @@ func TestAbout(t *testing.T) {
 	} {
 		if got := about(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// The screen begins with the order of the reports, and keeps what the user has chosen.
+func TestBeginsAsReports(t *testing.T) {
+	for _, c := range []struct {
+		sort, view, keys string // pressed before the first report
+		column           string
+		descending       bool
+	}{
+		{"", "flows", "", "bps", true},
+		{"bps", "flows", "", "bps", true},
+		{"packets", "flows", "", "packets", true},
+		{"dst", "flows", "", "dst", false},
+		{"dst_port", "flows", "", "dst_port", false},
+		{"first", "flows", "", "first", false},
+		{"last", "flows", "", "last", true},
+		{"uid", "flows", "", "uid of flow", false},
+		{"src", "hosts", "", "host", false},
+		{"vlan", "hosts", "", "bps", true},
+		{"packets", "flows", "2", "bytes", true},
+	} {
+		w := newNetwork(office())
+		w.base.Sort = c.sort
+		m := newModel(newStore(), newTheme(false), format{})
+		if err := m.openNamed(c.view); err != nil {
+			t.Fatal(err)
+		}
+		press(m, c.keys)
+		for range 2 {
+			report(m, w.next())
+			if m.list.column.name != c.column || m.list.descending != c.descending {
+				t.Errorf("sort %q, view %s: by %s, descending %t; want %s, %t", c.sort, c.view, m.list.column.name, m.list.descending, c.column, c.descending)
+			}
+			checkFrame(t, m.frame(), 80, 24)
+			if !slices.ContainsFunc(m.columns, func(p placed) bool { return p.column == m.list.column }) {
+				t.Errorf("sort %q: the column is not on the screen", c.sort)
+			}
+		}
+		press(m, "1") // by packets, or the other way round
+		report(m, w.next())
+		if m.list.column.name != "packets" {
+			t.Errorf("sort %q: a key's order is not kept", c.sort)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 )
 
 // model is what the screen shows. Only the program's own goroutine touches it;
@@ -24,12 +23,12 @@ type model struct {
 
 	width, height int
 
-	views []*view // that are offered
-	all   []*view
-	wish  *view // to be opened once it is offered
-	known rowfields.Set
-	list  list
-	last  sample // of the rates
+	views  []*view // that are offered
+	all    []*view
+	wish   *view // to be opened once it is offered
+	list   list
+	sorted bool   // by the user, or as the reports are
+	last   sample // of the rates
 
 	// The selection is a place; once it was moved, it is a row and follows it.
 	place    int
@@ -95,7 +94,7 @@ func (m *model) open(v *view) {
 		}
 	}
 	if m.list.column == nil {
-		m.list.column, m.list.descending = columnOf("rate"), true
+		m.list.column, m.list.descending = v.columnOf("bps"), true
 	}
 	m.top()
 }
@@ -126,14 +125,13 @@ func (m *model) refresh() {
 func (m *model) readHeading(s *store) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m.known = s.fields
 	if n := len(s.rates.samples); n > 0 {
 		m.last = s.rates.samples[n-1]
 	}
 	m.views = m.views[:0]
 	offered := false
 	for _, v := range m.all {
-		if v.offered(s.dims, s.fields) || v == m.all[0] {
+		if v.offered(s.dims, s.seen.names) || v == m.all[0] {
 			m.views = append(m.views, v)
 			offered = offered || v == m.list.view
 		}
@@ -144,6 +142,9 @@ func (m *model) readHeading(s *store) {
 	}
 	if !offered {
 		m.open(m.all[0])
+	}
+	if s.backend != "" {
+		m.sortAsReports(s.sort)
 	}
 	if !m.until.IsZero() && s.end.After(m.until) {
 		m.message, m.until = "", time.Time{}

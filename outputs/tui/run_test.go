@@ -90,7 +90,7 @@ func (w *network) next() *flow.Report {
 			w.firsts[i] = r.Start.UnixNano()
 		}
 		w.lasts[i] = r.End.UnixNano()
-		r.Total.Add(c)
+		r.Total.Counters.Add(c)
 		r.Packed = append(r.Packed, &flow.PackedRow{Key: flow.Pack(t.key), Delta: c, Total: w.totals[i], First: w.firsts[i], Last: w.lasts[i]})
 	}
 	r.FlowCount = len(r.Packed)

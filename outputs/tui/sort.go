@@ -1,16 +1,33 @@
 package tui
 
-import tea "charm.land/bubbletea/v2"
+import (
+	tea "charm.land/bubbletea/v2"
 
-// sortBy orders the rows by a column: numbers with the largest first, text with
+	"github.com/pktstat/pktstat/flow"
+)
+
+// sortBy orders the rows by a column: what is counted with the largest first, text with
 // the smallest. The same column again turns the order round.
 func (m *model) sortBy(c *column) {
+	m.sorted = true
 	if m.list.column == c {
 		m.list.descending = !m.list.descending
 	} else {
-		m.list.column, m.list.descending = c, c.numeric()
+		m.list.column, m.list.descending = c, c.descending()
 	}
 	m.rearrange()
+}
+
+// sortAsReports begins with the order of the reports' rows, as far as the view has its field.
+func (m *model) sortAsReports(name string) {
+	f := flow.Fields.Find(name)
+	if m.sorted || f == nil {
+		return
+	}
+	m.sorted = true
+	if c := m.list.view.columnOf(f.Name); c != nil {
+		m.list.column, m.list.descending = c, f.Descending()
+	}
 }
 
 // sortBeside sorts by the next visible column.
@@ -30,19 +47,14 @@ func (m *model) sortBeside(by int) {
 // sortByNumber sorts as the digit keys of pktstat-bpf do: 0 rate, 1 packets, 2
 // bytes, 3 source, 4 destination.
 func (m *model) sortByNumber(key string) {
-	names := map[string][]string{
-		"0": {"rate"}, "1": {"packets"}, "2": {"bytes"},
-		"3": {"source", "host"}, "4": {"destination"},
+	by := map[string]struct{ field, title string }{
+		"0": {"bps", "rate"}, "1": {"packets", "packets"}, "2": {"bytes", "bytes"}, "3": {"src", "source"}, "4": {"dst", "destination"},
 	}[key]
-	for _, name := range names {
-		for _, c := range m.list.view.columns {
-			if c.name == name {
-				m.sortBy(c)
-				return
-			}
-		}
+	if c := m.list.view.columnOf(by.field); c != nil {
+		m.sortBy(c)
+		return
 	}
-	m.say("This view has no " + names[0] + " to sort by.")
+	m.say("This view has no " + by.title + " to sort by.")
 }
 
 const wheelRows = 3

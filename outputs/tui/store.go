@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/internal/render/runrows"
 )
 
 // maxRows bounds the memory of a store: beyond it, rows without traffic in the
@@ -16,18 +16,42 @@ const maxRows = 1 << 18
 
 // store is what is known of the run: every row of the reports, with the last
 // interval's counters and the run's, and what came before. The sink adds reports
-// to it; the screen reads it. Both hold mu meanwhile, which is never long: nobody
+// to it; the screen reads it. Both hold mu meanwhile, which is never long: neither
 // waits for the terminal with it.
 type store struct {
 	mu sync.Mutex
 
 	heading
-	fields rowfields.Set // that some row had
-	rows   []baseRow
-	index  map[flow.Packed]int32
-	owners owners
-	rates  history
-	past   past
+	seen  seen
+	rows  *runrows.Rows
+	rates history
+	past  past
+}
+
+// groupings of owners: what the rows of a view are grouped by.
+const (
+	byOwner     = iota // all of them, as in the reports
+	byProcess          // or by its name, if reports are grouped by that alone
+	byContainer        // or by the cgroup of what is in none
+)
+
+// newRows returns rows for reports that are grouped by dims.
+func newRows(dims flow.Dims) *runrows.Rows {
+	process := flow.DimPID
+	if !dims.Has(flow.DimPID) {
+		process = flow.DimComm
+	}
+	rows := runrows.New(maxRows, dims, runrows.Grouping{By: process}, runrows.Grouping{
+		By: flow.DimCgroup | flow.DimContainer,
+		Of: func(o *flow.Owner) flow.Owner {
+			if o.Container != "" {
+				return flow.Owner{Container: o.Container}
+			}
+			return flow.Owner{CgroupID: o.CgroupID, Cgroup: o.Cgroup}
+		},
+	})
+	rows.KeepBusy = true
+	return rows
 }
 
 // heading is what a report says beside its rows.
@@ -41,68 +65,39 @@ type heading struct {
 	once       flow.Counters       // of the last interval, of interfaces that are stacked on none
 	notes      []string
 	inexact    bool
+	label      func([]*flow.Row) // adds labels that rows are not grouped by; may be nil
 	dims       flow.Dims
+	sort       string // field that the reports' rows are ordered by
 	layers     flow.Layer
 	rateLayer  flow.Layer
 	start, end time.Time // of the run so far
 	length     time.Duration
 	now, run   flow.Sums
-	again      uint64 // retransmits of the run
-	unknown    bool   // the bytes of what was lost
+	unknown    bool // the bytes of what was lost
 }
 
-// baseRow is a row as it is in the reports.
-type baseRow struct {
-	key         flow.Packed // with the store's number of the owner
-	now, total  flow.Counters
-	first, last int64
-	match       flow.Match
-	again       uint64 // retransmits of the run
-	seen        uint64 // the interval that now is of
-}
-
-// current returns what the row counted in interval n.
-func (b *baseRow) current(n uint64) flow.Counters {
-	if b.seen != n {
-		return flow.Counters{}
-	}
-	return b.now
-}
-
-func newStore() *store {
-	return &store{index: map[flow.Packed]int32{}}
-}
+func newStore() *store { return &store{rows: newRows(0)} }
 
 // add takes over a report.
 func (s *store) add(r *flow.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.owners.tables[byOwner] == nil {
-		s.owners = newOwners(r.Dims)
+	if s.seen.names == nil { // the first report
+		s.rows = newRows(r.Dims)
 	}
 	s.head(r)
-	if r.Final {
-		s.addFinal(r)
+	s.seen.begin(r)
+	if r.Final { // what was current stays so
+		s.rows.Add(r, s.look, s.past.renumber)
 		return
 	}
 	s.intervals++
-	s.makeRoom(len(r.Packed))
-	numbers := s.meet(r)
 	// Samples follow one another, whatever the clock is set to.
 	end := s.heading.start.UnixNano() + int64(r.End.Sub(s.heading.start))
 	sample := sample{end: end, length: r.Duration(), all: r.Total.At(r.RateLayer)}
 	in := s.past.begin(end, r.Duration())
-	for _, p := range r.Packed {
-		i := s.place(p, numbers)
-		if i < 0 {
-			break // the rest is in the sums
-		}
-		b := &s.rows[i]
-		b.now, b.seen = p.Delta, s.intervals
-		if n := r.Retransmits[p.Key]; n > 0 {
-			b.again += n
-			s.fields |= rowfields.Retransmits
-		}
+	s.rows.Add(r, func(i int32, fresh bool, p *flow.PackedRow) {
+		s.look(i, fresh, p)
 		bytes := p.Delta.At(r.RateLayer)
 		switch p.Key.Dir {
 		case flow.Ingress:
@@ -111,9 +106,16 @@ func (s *store) add(r *flow.Report) {
 			sample.out += bytes
 		}
 		in.add(i, bytes)
-	}
+	}, s.past.renumber)
 	s.past.end(in)
 	s.rates.add(sample)
+}
+
+// look learns which fields a new row has.
+func (s *store) look(i int32, fresh bool, p *flow.PackedRow) {
+	if fresh && len(s.seen.unseen) > 0 {
+		s.seen.look(p, s.rows.Owner(byOwner, s.rows.All()[i].Key.OwnerID), s.label)
+	}
 }
 
 func (s *store) head(r *flow.Report) {
@@ -123,12 +125,13 @@ func (s *store) head(r *flow.Report) {
 	h.interfaces = append(h.interfaces[:0:0], r.Interfaces...)
 	h.notes = append(h.notes[:0:0], r.Notes...)
 	h.stack(r.Links)
+	h.label = r.Label
 	h.inexact, h.unknown = r.PacketsInexact, r.LostBytesUnknown
-	h.dims, h.layers, h.rateLayer = r.Dims, r.Layers, r.RateLayer
+	h.dims, h.layers, h.rateLayer, h.sort = r.Dims, r.Layers, r.RateLayer, r.Sort
 	if h.start.IsZero() || r.Start.Before(h.start) {
 		h.start = r.Start
 	}
-	h.end, h.again = r.End, r.RunRetransmits
+	h.end = r.End
 	if r.Final {
 		h.run = r.Sums
 		return
@@ -154,155 +157,20 @@ func (h *heading) stack(links []flow.Link) {
 	}
 }
 
-// addFinal takes over the totals of the run; what was current stays so.
-func (s *store) addFinal(r *flow.Report) {
-	numbers := s.meet(r)
-	for _, p := range r.Packed {
-		i := s.place(p, numbers)
-		if i < 0 {
-			break
-		}
-		s.rows[i].again = r.Retransmits[p.Key]
-	}
-}
-
-// meet numbers the owners of a report: their numbers there to those of the store.
-func (s *store) meet(r *flow.Report) map[uint32]uint32 {
-	numbers := make(map[uint32]uint32, len(r.Owners))
-	for id, o := range r.Owners {
-		numbers[id] = s.owners.number(&o)
-		s.fields |= ownerFields(&o)
-	}
-	return numbers
-}
-
-// place finds or makes the row of p and updates its totals. It returns a negative
-// number if there is no room.
-func (s *store) place(p *flow.PackedRow, numbers map[uint32]uint32) int32 {
-	key := p.Key
-	key.OwnerID = numbers[key.OwnerID]
-	i, ok := s.index[key]
-	if !ok {
-		if len(s.rows) >= maxRows {
-			return -1
-		}
-		i = int32(len(s.rows))
-		s.index[key] = i
-		s.rows = append(s.rows, baseRow{key: key, first: p.First})
-		s.fields |= fieldsOf(&key)
-	}
-	b := &s.rows[i]
-	if b.match = p.Match; p.Match != flow.MatchUnset {
-		s.fields |= rowfields.Match
-	}
-	b.total = p.Total
-	b.first, b.last = min(b.first, p.First), max(b.last, p.Last)
-	return i
-}
-
-// fieldsOf are the fields that decide about columns and views.
-func fieldsOf(k *flow.Packed) rowfields.Set {
-	var f rowfields.Set
-	set := func(known bool, field rowfields.Set) {
-		if known {
-			f |= field
-		}
-	}
-	set(k.L4Kind == flow.L4Subtype || k.EtherType != 0, info)
-	set(k.Dir != flow.DirUnknown, rowfields.Dir)
-	set(k.Ifindex != 0, rowfields.Iface)
-	set(k.VLAN != 0, rowfields.VLAN)
-	set(k.NetNS != 0, rowfields.NetNS)
-	return f
-}
-
-// ownerFields is fieldsOf of an owner.
-func ownerFields(o *flow.Owner) rowfields.Set {
-	var f rowfields.Set
-	if o.PID != 0 {
-		f |= rowfields.PID | rowfields.UID
-	}
-	if o.Comm != "" {
-		f |= rowfields.Comm
-	}
-	if o.CgroupID != 0 || o.Container != "" {
-		f |= group
-	}
-	return f
-}
-
-// info is any of the fields that a protocol has instead of ports, group what a process
-// runs in.
-const (
-	info  = rowfields.Subtype
-	group = rowfields.Container
-)
-
 // project returns the rows of a view that a row of the store is part of.
-func (s *store) project(v *view, b *baseRow, to *[2]projected) []projected {
-	parts := v.project(&b.key, to)
+func (s *store) project(v *view, b *runrows.Row, to *[2]projected) []projected {
+	parts := v.project(&b.Key, to)
 	if v.groups != byOwner {
 		for i := range parts {
-			parts[i].key.OwnerID = s.owners.in(v.groups, b.key.OwnerID)
+			parts[i].key.OwnerID = s.rows.Group(v.groups, b.Key.OwnerID)
 		}
 	}
 	return parts
-}
-
-// makeRoom makes room for n rows, as far as there can be.
-func (s *store) makeRoom(n int) {
-	if len(s.rows)+n <= maxRows {
-		return
-	}
-	keep := maxRows - min(n, maxRows/2)
-	if keep >= len(s.rows) {
-		return
-	}
-	order := make([]int32, len(s.rows))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	layer, newest := s.rateLayer, s.intervals
-	selectWindow(order, 0, keep, func(x, y int32) bool {
-		a, b := &s.rows[x], &s.rows[y]
-		if a, b := a.seen+1 >= newest, b.seen+1 >= newest; a != b {
-			return a
-		}
-		if a, b := a.total.At(layer), b.total.At(layer); a != b {
-			return a > b
-		}
-		return x < y
-	})
-	kept := order[:keep]
-	slices.Sort(kept)
-	moved := make([]int32, len(s.rows))
-	for i := range moved {
-		moved[i] = -1
-	}
-	clear(s.index)
-	for to, from := range kept {
-		s.rows[to] = s.rows[from]
-		s.index[s.rows[to].key] = int32(to)
-		moved[from] = int32(to)
-	}
-	s.rows = s.rows[:keep]
-	s.past.renumber(moved)
-	s.owners.keep(func(yield func(uint32) bool) {
-		for i := range s.rows {
-			if !yield(s.rows[i].key.OwnerID) {
-				return
-			}
-		}
-	})
 }
 
 // clone returns a copy that stays as it is.
 func (s *store) clone() *store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &store{
-		heading: s.heading, fields: s.fields,
-		rows: slices.Clone(s.rows), owners: s.owners.clone(),
-		rates: s.rates.clone(), past: s.past.clone(),
-	}
+	return &store{heading: s.heading, seen: s.seen, rows: s.rows.Clone(), rates: s.rates.clone(), past: s.past.clone()}
 }

@@ -20,7 +20,7 @@ func (m *model) tableHead() string {
 			b.WriteString(strings.Repeat(" ", gap))
 		}
 		title := c.title
-		if m.list.cumulative && c.name == "rate" {
+		if m.list.cumulative && c.name == "bps" {
 			title = "Average"
 		}
 		if c.column == m.list.column {
@@ -76,11 +76,11 @@ func (m *model) rowLine(r *row) string {
 			b.WriteString(strings.Repeat(" ", gap))
 		}
 		if c.numeric() {
-			m.buf = c.number(m.buf[:0], &m.list, r, &m.format)
+			m.buf = c.appendNumber(m.buf[:0], &m.list, r, &m.format)
 			b.WriteString(padLeft(string(m.buf), c.width))
 			continue
 		}
-		m.buf = c.text(m.buf[:0], &m.cell)
+		m.buf = c.appendText(m.buf[:0], &m.cell)
 		b.WriteString(pad(middle(string(m.buf), c.width), c.width))
 	}
 	return b.String()
@@ -120,9 +120,9 @@ func (m *model) measure() {
 			if c.numeric() {
 				continue
 			}
-			m.buf = c.text(m.buf[:0], &m.cell)
+			m.buf = c.appendText(m.buf[:0], &m.cell)
 			m.wanted[c.name] = max(m.wanted[c.name], textWidth(string(m.buf)))
 		}
 	}
-	m.columns = fit(m.list.candidates(m.known, &m.format), m.wanted, m.width)
+	m.columns = fit(m.list.candidates(&m.format), m.wanted, m.width)
 }

@@ -2,8 +2,9 @@
 // flow, host, port or process, and what becomes of each.
 //
 //   - tui.go, sink.go: the output; the program that has the terminal
-//   - store.go, history.go: what is known of the run
-//   - views.go, list.go, window.go, filter.go, columns.go: the rows that are shown
+//   - store.go, seen.go, history.go: what is known of the run
+//   - views.go, list.go, ranks.go, filter.go: the rows that are shown, and their order
+//   - layout.go, columns.go: how fields are arranged
 //   - model.go, update.go, sort.go: the screen's state, keys and mouse
 //   - header.go, graph.go, table.go, fit.go, details.go, help.go, footer.go: its parts
 //   - theme.go, format.go: how text and numbers look

@@ -141,16 +141,16 @@ func TestSorting(t *testing.T) {
 		keys, column string
 		descending   bool
 	}{
-		{"1", "packets", true}, {"2", "bytes", true}, {"3", "source", false}, {"4", "destination", false}, {"0", "rate", true},
-		{"0", "rate", false}, {"s", "rate", true}, {"[right]", "pps", true}, {"l", "packets", true}, {"h", "pps", true},
-		{"[left]", "rate", true}, {"2H", "bytes", true}, {"3", "host", false}, {"FR", "rate", true},
+		{"1", "packets", true}, {"2", "bytes", true}, {"3", "src", false}, {"4", "dst", false}, {"0", "bps", true},
+		{"0", "bps", false}, {"s", "bps", true}, {"[right]", "pps", true}, {"l", "packets", true}, {"h", "pps", true},
+		{"[left]", "bps", true}, {"2H", "bytes", true}, {"3", "host", false}, {"FR", "bps", true},
 	} {
 		press(m, c.keys)
 		if m.list.column.name != c.column || m.list.descending != c.descending {
 			t.Errorf("%s: by %s, descending %t; want %s, %t", c.keys, m.list.column.name, m.list.descending, c.column, c.descending)
 		}
 	}
-	if press(m, "4"); m.list.column.name != "rate" || !strings.Contains(m.frame(), "has no destination") {
+	if press(m, "4"); m.list.column.name != "bps" || !strings.Contains(m.frame(), "has no destination") {
 		t.Error("a digit without a column is not explained")
 	}
 	for range 40 { // round all columns

@@ -1,8 +1,9 @@
 package tui
 
 import (
+	"slices"
+
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 )
 
 // view is a way of grouping the reports' rows.
@@ -13,8 +14,8 @@ type view struct {
 	either  bool      // one of dims is enough, else all are needed
 	hides   flow.Dims // those of dims that its rows do not have
 	makes   flow.Dims // those that its rows have in their place
-	needs   rowfields.Set
-	groups  grouping // of owners
+	needs   []string  // fields of which some row must have one
+	groups  int       // of owners
 	columns []*column
 	ends    bool   // it tells what an end received from what it sent, wherever it was seen
 	note    string // what a reader must know of its numbers
@@ -30,50 +31,58 @@ type projected struct {
 	dir flow.Direction // as the view shows it
 }
 
-// with adds the columns that every view ends with.
-func with(names ...string) []*column {
-	return named(append(names, "rate", "in", "out", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share")...)
-}
-
-func named(names ...string) []*column {
-	cols := make([]*column, len(names))
-	for i, n := range names {
-		cols[i] = columnOf(n)
-	}
-	return cols
-}
-
 // allViews are the views in the order of the tabs.
 func allViews() []*view {
+	cols := newColumns()
+	labels, measures := unknownColumns(cols)
+	named := func(names ...string) []*column {
+		list := make([]*column, len(names))
+		for i, n := range names {
+			list[i] = cols[n]
+		}
+		return list
+	}
+	with := func(names ...string) []*column {
+		return slices.Concat(named(names...), named(viewMeasures...), measures)
+	}
 	return []*view{
-		{name: "Flows", key: "F", either: true, dims: flow.DimsFlow, project: identity,
-			columns: named("proto", "source", "destination", "info", "dir", "iface", "vlan", "comm", "pid", "container", "match", "netns",
-				"rate", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share")},
+		{name: "Flows", key: "F", either: true, dims: ^flow.Dims(0), project: identity,
+			columns: slices.Concat(named(flowLabels...), labels, named(flowMeasures...), measures)},
 		{name: "Hosts", key: "H", either: true, dims: flow.DimSrc | flow.DimDst, makes: flow.DimSrc, hides: flow.DimDst, project: hosts, ends: true, columns: with("host"),
 			note: "each packet counts at both of its ends"},
-		{name: "Pairs", key: "A", dims: flow.DimSrc | flow.DimDst, project: by(flow.DimSrc | flow.DimDst), columns: with("source", "destination")},
+		{name: "Pairs", key: "A", dims: flow.DimSrc | flow.DimDst, project: by(flow.DimSrc | flow.DimDst), columns: with("src", "dst")},
 		{name: "Ports", key: "P", either: true, dims: flow.DimProto | flow.DimSrcPort | flow.DimDstPort, hides: flow.DimSrcPort, makes: flow.DimDstPort, project: servicePorts, columns: with("proto", "port"),
 			note: "the lower of a packet's two ports, as a rule the service's"},
 		{name: "Protocols", key: "R", dims: flow.DimProto, project: by(flow.DimProto), columns: with("proto", "info")},
-		{name: "Processes", key: "E", either: true, dims: flow.DimPID | flow.DimComm, needs: rowfields.Comm, groups: byProcess,
+		{name: "Processes", key: "E", either: true, dims: flow.DimPID | flow.DimComm, needs: []string{"comm"}, groups: byProcess,
 			project: by(flow.DimPID), columns: with("process", "pid", "uid", "container")},
-		{name: "Containers", key: "C", either: true, dims: flow.DimPID | flow.DimCgroup | flow.DimContainer, needs: group, groups: byContainer,
+		{name: "Containers", key: "C", either: true, dims: flow.DimPID | flow.DimCgroup | flow.DimContainer, needs: []string{"container", "cgroup_id"}, groups: byContainer,
 			project: by(flow.DimCgroup), columns: with("group")},
-		{name: "Interfaces", key: "I", dims: flow.DimIface, needs: rowfields.Iface, project: by(flow.DimIface), columns: with("interface")},
+		{name: "Interfaces", key: "I", dims: flow.DimIface, needs: []string{"iface"}, project: by(flow.DimIface), columns: with("interface")},
 	}
+}
+
+// columnOf returns the view's column of a field, nil if it has none.
+func (v *view) columnOf(field string) *column {
+	for _, c := range v.columns {
+		if c.field != nil && c.field.Name == field {
+			return c
+		}
+	}
+	return nil
 }
 
 // offered reports whether the view's fields are there: in the grouping of the
 // reports, and in what the backend knows.
-func (v *view) offered(dims flow.Dims, known rowfields.Set) bool {
+func (v *view) offered(dims flow.Dims, had fields) bool {
 	if v.either && dims&v.dims&^flow.DimProto == 0 || !v.either && !dims.Has(v.dims) {
 		return false
 	}
-	return known.Has(v.needs)
+	return had.anyNamed(v.needs)
 }
 
 // splits reports whether the view tells what came in from what went out.
-func (v *view) splits(known rowfields.Set) bool { return known.Has(rowfields.Dir) || v.ends }
+func (v *view) splits(had fields) bool { return had["direction"] || v.ends }
 
 // shown are the fields that the view's rows have in a report grouped by dims.
 func (v *view) shown(dims flow.Dims) flow.Dims { return v.dims&dims&^v.hides | v.makes }

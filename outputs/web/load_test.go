@@ -3,11 +3,8 @@ package web
 import (
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,77 +97,6 @@ func TestPagesGoAway(t *testing.T) {
 	}
 }
 
-// The run so far adds up whatever the ledger does: rows come and go, are folded
-// into other, come again, and there are more than are kept.
-func TestRunSoFarAddsUp(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(3, 4))
-	size := func(n uint64) flow.Counters { return flow.Counters{Packets: n, Bytes: n * 100, FrameBytes: n * 114} }
-	type row struct{ total, delta flow.Counters }
-	ledger := map[uint32]*row{}
-	var run soFar
-	var sums flow.Sums
-	var retransmits uint64
-	for seq := range uint64(40) {
-		r := interval(seq)
-		r.Packed, r.Sums = nil, flow.Sums{}
-		r.Retransmits, r.RetransmitSums = map[flow.Packed]uint64{}, flow.RetransmitSums{Total: 5, Rest: 4, Overflow: 1}
-		for range 1500 {
-			id := uint32(rnd.ExpFloat64() * 6000)
-			if ledger[id] == nil {
-				ledger[id] = &row{}
-			}
-			n := size(1 + rnd.Uint64N(1000))
-			ledger[id].delta.Add(n)
-			r.Total.Add(n)
-		}
-		r.Lost = size(rnd.Uint64N(3))
-		r.Total.Add(r.Lost)
-		sums.Total.Add(r.Total)
-		sums.Lost.Add(r.Lost)
-		for id, e := range ledger {
-			e.total.Add(e.delta)
-			switch {
-			case e.delta.IsZero():
-			case len(r.Packed) < 1000: // --top
-				k := flow.Key{Proto: flow.ESP, Subtype: id}
-				if id%3 == 0 {
-					r.Retransmits[flow.Pack(k)] = 2
-					r.RetransmitSums.Total += 2
-				}
-				r.Packed = append(r.Packed, &flow.PackedRow{Key: flow.Pack(k), Delta: e.delta, Total: e.total})
-			default:
-				r.Rest.Add(e.delta)
-			}
-			e.delta = flow.Counters{}
-			if rnd.IntN(20) == 0 && e.total.Packets < 2000 { // folded
-				sums.AddOverflow(flow.OverflowMaxFlows, e.total)
-				delete(ledger, id)
-			}
-		}
-		retransmits += r.RetransmitSums.Total
-		r.Run, r.RunRetransmits = sums, retransmits
-		run.add(r)
-		got := run.report(r, 500)
-		again := got.RetransmitSums.Rest + got.RetransmitSums.Overflow
-		sum := got.Rest
-		sum.Add(got.Overflow)
-		sum.Add(got.Lost)
-		for shown := range got.Rows() {
-			sum.Add(shown.Counters)
-			again += shown.Retransmits
-		}
-		if again != retransmits || got.RetransmitSums.Total != retransmits {
-			t.Fatalf("after %d: %d retransmits in %+v, want %d", seq, again, got.RetransmitSums, retransmits)
-		}
-		if sum != sums.Total || got.Total != sums.Total || got.Overflow != sums.Overflow || got.OverflowBy != sums.OverflowBy {
-			t.Fatalf("after %d: flows + rest + overflow + lost = %+v, total %+v", seq, sum, sums.Total)
-		}
-		if len(got.Packed) == 0 || len(got.Packed) > 500 || got.FlowCount < len(got.Packed) {
-			t.Fatalf("after %d: %d rows of %d", seq, len(got.Packed), got.FlowCount)
-		}
-	}
-}
-
 // The run lists the flows of all intervals, also when each has few of them, but
 // no more than --top, as soon as that has cut an interval.
 func TestRunSoFarRows(t *testing.T) {
@@ -194,50 +120,6 @@ func TestRunSoFarRows(t *testing.T) {
 	write(5, 9)
 	if n := len(p.report("?run").Flows); n != 5 {
 		t.Errorf("%d flows although --top is 5", n)
-	}
-}
-
-// Owners stay with their rows, although the ledger gives their numbers to others.
-func TestRunSoFarOwners(t *testing.T) {
-	var run soFar
-	var last *flow.Report
-	for i, comm := range []string{"named", "curl"} {
-		r := interval(uint64(i))
-		c := flow.Counters{Packets: 5 + uint64(i), Bytes: 500}
-		k := flow.Key{Proto: flow.UDP, Src: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(50+i)), OwnerID: 1}
-		r.Packed = []*flow.PackedRow{{Key: flow.Pack(k), Delta: c, Total: c, Match: flow.MatchExact}}
-		r.Owners = map[uint32]flow.Owner{1: {PID: uint32(i + 1), Comm: comm}}
-		r.Run = flow.Sums{Total: flow.Counters{Packets: 11, Bytes: 1000}}
-		run.add(r)
-		last = r
-	}
-	var got []string
-	for row := range run.report(last, 10).Rows() {
-		got = append(got, fmt.Sprintf("%d %s %d %v", row.Src.Port(), row.Owner.Comm, row.Owner.PID, row.Match))
-	}
-	slices.Sort(got)
-	if want := []string{"50 named 1 exact", "51 curl 2 exact"}; !slices.Equal(got, want) {
-		t.Errorf("the run has %q, want %q", got, want)
-	}
-}
-
-// However many flows there are, only so many are remembered.
-func TestRunSoFarIsBounded(t *testing.T) {
-	var run soFar
-	id := uint32(0)
-	for seq := range uint64(25) {
-		r := interval(seq)
-		for _, p := range r.Packed {
-			id++
-			p.Key = flow.Pack(flow.Key{Proto: flow.ESP, Subtype: id})
-		}
-		run.add(r)
-		if n := len(run.rows); n > keptRows+keptRows/4 {
-			t.Fatalf("%d rows after %d intervals", n, seq+1)
-		}
-	}
-	if got := len(run.report(interval(101), 10).Packed); got > 10 {
-		t.Errorf("%d rows", got)
 	}
 }
 

@@ -13,7 +13,11 @@ import (
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/render/rateseries"
 	"github.com/pktstat/pktstat/internal/render/reportjson"
+	"github.com/pktstat/pktstat/internal/render/runrows"
 )
+
+// keptRows bounds the rows of the run so far, whatever --top says.
+const keptRows = 12_500
 
 // state is what pages show. It holds no report of the engine's, only what it has
 // copied or rendered. What is rendered for one page serves all that show the same.
@@ -22,10 +26,10 @@ type state struct {
 
 	mu       sync.Mutex
 	begun    time.Time
-	last     *flow.Report // the latest one without its rows; nil before the first
-	rows     int          // what a page lists of the run: --top, as reports show it
-	latest   []byte       // the latest report as JSON
-	run      soFar
+	last     *flow.Report  // the latest one without its rows; nil before the first
+	rows     int           // what a page lists of the run: --top, as reports show it
+	latest   []byte        // the latest report as JSON
+	run      *runrows.Rows // so far; nil before the first interval
 	whole    *rateseries.Series
 	recent   *rateseries.Series
 	rendered map[view][]byte // of the latest report
@@ -77,7 +81,10 @@ func (s *state) publish(r *flow.Report) error {
 		}
 	}
 	if !r.Final {
-		s.run.add(r)
+		if s.run == nil {
+			s.run = runrows.New(keptRows, r.Dims)
+		}
+		s.run.Add(r, nil, nil)
 	}
 	clear(s.rendered)
 	for w := range s.watchers {
@@ -120,7 +127,7 @@ func (s *state) document(v view) (text []byte, final bool, err error) {
 	if v.span == "run" && !final {
 		last := *s.last
 		last.Start = s.begun
-		if report, err = render(s.run.report(&last, s.rows)); err != nil {
+		if report, err = render(s.run.Report(&last, s.rows)); err != nil {
 			return nil, false, err
 		}
 	}

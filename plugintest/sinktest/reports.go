@@ -2,7 +2,6 @@ package sinktest
 
 import (
 	"cmp"
-	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -67,14 +66,14 @@ func add(r *flow.Report, k flow.Key, packets, bytes, frameBytes uint64) {
 		Last:  r.End.UnixNano() - n*int64(time.Microsecond),
 	})
 	r.FlowCount++
-	r.Total.Add(c)
+	r.Total.Counters.Add(c)
 }
 
 // sums adds what is in no row to the total.
 func sums(r *flow.Report, rest flow.Counters, overflow flow.Overflow, lost flow.Counters) {
-	r.Rest, r.Lost, r.OverflowBy, r.Overflow = rest, lost, overflow, overflow.Total()
-	for _, c := range []flow.Counters{rest, r.Overflow, lost} {
-		r.Total.Add(c)
+	r.Rest.Counters, r.Lost.Counters, r.OverflowBy, r.Overflow.Counters = rest, lost, overflow, overflow.Total()
+	for _, c := range []flow.Counters{rest, r.Overflow.Counters, lost} {
+		r.Total.Counters.Add(c)
 	}
 }
 
@@ -209,12 +208,13 @@ func sockets() *flow.Report {
 	k.Dir, k.Ifindex, k.NetNS = flow.Egress, 0, 4026531833
 	add(r, k, 11, 1500, 0)
 	own(r, flow.Owner{PID: 1234, Start: 77e9, Comm: "curl", UID: 1000, CgroupID: 5<<32 | 77, Cgroup: "/user.slice/user-1000.slice"}, flow.MatchExact)
-	r.Retransmits = map[flow.Packed]uint64{r.Packed[0].Key: 3}
+	r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 3, Total: 3}}
 	k.Src, k.Dst, k.Dir = k.Dst, k.Src, flow.Ingress
 	add(r, k, 9, 12_000, 0)
 	own(r, flow.Owner{}, flow.MatchNone)
 	sums(r, flow.Counters{Packets: 20, Bytes: 2400}, flow.Overflow{flow.OverflowInterrupted: {Packets: 5, Bytes: 300}}, flow.Counters{})
-	r.RetransmitSums, r.RunRetransmits = flow.RetransmitSums{Total: 10, Rest: 6, Overflow: 1}, 10
+	r.Total.Retransmits, r.Rest.Retransmits, r.Overflow.Retransmits = 10, 6, 1
+	r.Run.Total.Retransmits = 10
 	r.FlowCount = 6
 	return r
 }
@@ -356,44 +356,4 @@ func ManyFlows(n int) *flow.Report {
 // manyFlows is larger than any buffer.
 func manyFlows() Golden {
 	return Golden{"many flows", []*flow.Report{ManyFlows(1000)}}
-}
-
-// clone copies reports as deeply as they go.
-func clone(reports []*flow.Report) []*flow.Report {
-	var all []*flow.Report
-	for _, r := range reports {
-		c := *r
-		c.Interfaces, c.Notes, c.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
-		c.Links = slices.Clone(r.Links)
-		c.Owners, c.Alternatives = maps.Clone(r.Owners), slices.Clone(r.Alternatives)
-		for _, p := range r.Packed {
-			row := *p
-			c.Packed = append(c.Packed, &row)
-		}
-		all = append(all, &c)
-	}
-	return all
-}
-
-// overwrite makes everything that r holds or points to wrong.
-func overwrite(r *flow.Report) {
-	for _, p := range r.Packed {
-		*p = flow.PackedRow{Delta: flow.Counters{Packets: 666}, Total: flow.Counters{Packets: 666}}
-	}
-	for i := range r.Interfaces {
-		r.Interfaces[i] = flow.Interface{Name: "overwritten"}
-	}
-	for id := range r.Owners {
-		r.Owners[id] = flow.Owner{PID: 666, Comm: "overwritten", Cgroup: "overwritten", Container: "overwritten"}
-	}
-	for i := range r.Notes {
-		r.Notes[i] = "overwritten"
-	}
-	for i := range r.Alternatives {
-		r.Alternatives[i] = flow.Alternative{Backend: "overwritten"}
-	}
-	for i := range r.Links {
-		r.Links[i] = flow.Link{Interface: flow.Interface{Name: "overwritten"}}
-	}
-	*r = flow.Report{Backend: "overwritten"}
 }

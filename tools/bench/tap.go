@@ -99,7 +99,7 @@ func (p *tapper) attributed(open func(context.Context) (io.Closer, error)) func(
 		}
 		var a *process.Attributor
 		err = p.space.Do(func() (err error) {
-			a, err = process.Open(ctx, process.Options{Owners: ids.New(flow.DimsFlow | flow.DimsOwner), Now: time.Now})
+			a, err = process.Open(ctx, process.Options{Owners: ids.New(flow.DimsFlow|flow.DimsOwner, 1<<20), Now: time.Now})
 			return err
 		})
 		if err != nil {

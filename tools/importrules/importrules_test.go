@@ -175,7 +175,7 @@ func TestDownward(t *testing.T) {
 // TestProduct: no row lets the product import what is there for tests.
 func TestProduct(t *testing.T) {
 	forTests := func(path string) bool {
-		return path == "testing" || path == "test" || path == "plugintest/sourcetest" || path == "plugintest/sinktest" ||
+		return path == "testing" || path == "test" || path == "plugintest/sourcetest" || path == "plugintest/sinktest" || path == "plugintest/labeltest" ||
 			strings.HasPrefix(path, "internal/test/") || strings.HasPrefix(path, "tools/")
 	}
 	for _, r := range readTables(t).rows {

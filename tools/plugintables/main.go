@@ -1,50 +1,99 @@
-// Command plugintables writes tables of the registered backends and outputs into the
-// documents that it is given. A table goes between a line with its name, such as
-// "<!-- backends -->", and the line "<!-- end -->" after it.
+// Command plugintables writes what documents say of plugins and fields, from the
+// registries and the table of fields, into the repository that it is given:
+//
+//   - tables in README.md and ARCHITECTURE.md, each between a line with its name, such as
+//     "<!-- backends -->", and the line "<!-- end -->" after it,
+//   - docs/fields.md,
+//   - docs/pktstat.report.v1.schema.json.
 package main
 
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
 	_ "github.com/pktstat/pktstat/backends/all"
+	"github.com/pktstat/pktstat/flow"
+	_ "github.com/pktstat/pktstat/labels/all"
 	_ "github.com/pktstat/pktstat/outputs/all"
 	"github.com/pktstat/pktstat/registry"
 )
 
-//go:generate go run github.com/pktstat/pktstat/tools/plugintables ../../README.md ../../ARCHITECTURE.md
+//go:generate go run github.com/pktstat/pktstat/tools/plugintables ../..
 
 func main() {
-	for _, doc := range os.Args[1:] {
-		if err := rewrite(doc); err != nil {
-			fmt.Fprintln(os.Stderr, "plugintables:", err)
-			os.Exit(1)
-		}
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: plugintables REPOSITORY")
+		os.Exit(2)
+	}
+	if err := write(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "plugintables:", err)
+		os.Exit(1)
 	}
 }
 
-func rewrite(doc string) error {
-	text, err := os.ReadFile(doc)
-	if err != nil {
-		return err
+// document is a file of the repository and what makes its text of the one it has.
+type document struct {
+	path string
+	text func(old []byte) ([]byte, error)
+}
+
+var documents = []document{
+	{"README.md", withTables},
+	{"ARCHITECTURE.md", withTables},
+	{"docs/fields.md", func([]byte) ([]byte, error) { return []byte(fields(flow.Fields.All())), nil }},
+	{"docs/pktstat.report.v1.schema.json", func([]byte) ([]byte, error) { return schema(flow.Fields.All()) }},
+}
+
+func write(root string) error {
+	for _, d := range documents {
+		path := filepath.Join(root, d.path)
+		old, err := os.ReadFile(path)
+		if err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		text, err := d.text(old)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.path, err)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			return err
+		}
 	}
-	tables := map[string]string{
-		"backends": backends(), "packages of backends": backendPackages(),
-		"outputs": outputs(), "packages of outputs": outputPackages(),
-	}
+	return nil
+}
+
+// withTables fills the tables of a text.
+func withTables(text []byte) ([]byte, error) {
 	blocks := 0
-	for name, table := range tables {
+	for name, table := range map[string]string{
+		"backends": backends(), "packages of backends": packages("backends", summaries(registry.Backends, func(b registry.Backend) string { return b.Summary })),
+		"outputs": outputs(), "packages of outputs": packages("outputs", summaries(registry.Outputs, func(o registry.Output) string { return o.Summary })),
+		"labels": labels(), "packages of labels": packages("labels", summaries(registry.Labels, func(l registry.Label) string { return l.Summary })),
+	} {
 		block := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*?(<!-- end -->\n)`)
 		blocks += len(block.FindAll(text, -1))
 		text = block.ReplaceAll(text, []byte("${1}"+strings.ReplaceAll(table, "$", "$$")+"${2}"))
 	}
 	if ends := bytes.Count(text, []byte("<!-- end -->")); blocks == 0 || ends != blocks {
-		return fmt.Errorf("%s has %d tables, and %d lines that end one", doc, blocks, ends)
+		return nil, fmt.Errorf("there are %d tables, and %d lines that end one", blocks, ends)
 	}
-	return os.WriteFile(doc, text, 0o644)
+	return text, nil
+}
+
+// summaries iterates over the names and summaries of plugins.
+func summaries[T any](r *registry.Registry[T], summary func(T) string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for name, p := range r.All() {
+			if !yield(name, summary(p)) {
+				return
+			}
+		}
+	}
 }
 
 func backends() string {
@@ -65,22 +114,24 @@ func outputs() string {
 	return b.String()
 }
 
-const packagesHead = "| package | what it does |\n|---|---|\n"
-
-func backendPackages() string {
+func labels() string {
 	var b strings.Builder
-	b.WriteString(packagesHead)
-	for name, p := range registry.Backends.All() {
-		fmt.Fprintf(&b, "| `backends/%s` | %s |\n", name, p.Summary)
+	b.WriteString("| label | what it knows | fields |\n|---|---|---|\n")
+	for name, p := range registry.Labels.All() {
+		names := append([]string{}, p.Fills...)
+		for i := range p.Fields {
+			names = append(names, p.Fields[i].Name)
+		}
+		fmt.Fprintf(&b, "| [%s](labels/%s/README.md) | %s | `%s` |\n", name, name, p.Summary, strings.Join(names, "`, `"))
 	}
 	return b.String()
 }
 
-func outputPackages() string {
+func packages(folder string, all iter.Seq2[string, string]) string {
 	var b strings.Builder
-	b.WriteString(packagesHead)
-	for name, p := range registry.Outputs.All() {
-		fmt.Fprintf(&b, "| `outputs/%s` | %s |\n", name, p.Summary)
+	b.WriteString("| package | what it does |\n|---|---|\n")
+	for name, summary := range all {
+		fmt.Fprintf(&b, "| `%s/%s` | %s |\n", folder, name, summary)
 	}
 	return b.String()
 }

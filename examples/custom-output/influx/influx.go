@@ -6,11 +6,11 @@ package influx
 import (
 	"bufio"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/plugintest/outputkit"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -41,58 +41,30 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 	if c.measurement == "" {
 		return nil, fmt.Errorf("%w: option measurement is empty", registry.ErrUsage)
 	}
-	target, err := env.Create()
-	if err != nil {
-		return nil, err
-	}
-	return &sink{measurement: c.measurement, target: target, buf: bufio.NewWriter(target)}, nil
+	s := &sink{measurement: c.measurement}
+	// The kit creates the target, flushes after each report, and commits after the last one.
+	return outputkit.Open(env, s.render)
 }
 
-// sink writes reports. pktstat calls it from one goroutine.
+// sink renders reports. pktstat calls it from one goroutine.
 type sink struct {
 	measurement string
-	target      registry.Writer
-	buf         *bufio.Writer // its first error sticks
-	final       bool
-	closed      bool
+	series      map[string]int // rows of the report so far, by their tags
+	value       []byte         // scratch
 }
 
-var _ registry.Sink = (*sink)(nil)
-
-// Write writes one report and flushes it, so that a reader at the other end of a
-// pipe has it. It keeps nothing of r: other outputs share it.
-func (s *sink) Write(_ context.Context, r *flow.Report) error {
+// render writes one report. It keeps nothing of r: other outputs share it.
+func (s *sink) render(w *bufio.Writer, r *flow.Report) error {
+	s.series = map[string]int{}
 	for row := range r.Rows() {
-		if _, err := s.buf.Write(appendFlow(s.buf.AvailableBuffer(), s.measurement, r, &row)); err != nil {
+		if _, err := w.Write(s.appendRow(w.AvailableBuffer(), r, &row)); err != nil {
 			return err
 		}
 	}
-	for _, sum := range []struct {
-		kind     string
-		counters flow.Counters
-	}{{"total", r.Total}, {"rest", r.Rest}, {"overflow", r.Overflow}, {"lost", r.Lost}} {
-		if _, err := s.buf.Write(appendSum(s.buf.AvailableBuffer(), s.measurement, r, sum.kind, sum.counters)); err != nil {
+	for sum := range r.Summary() {
+		if _, err := w.Write(s.appendSum(w.AvailableBuffer(), r, &sum)); err != nil {
 			return err
 		}
-	}
-	if err := s.buf.Flush(); err != nil {
-		return err
-	}
-	s.final = r.Final
-	return nil
-}
-
-// Close commits the target only when all of the final report is in it.
-func (s *sink) Close() error {
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	if !s.final {
-		return s.target.Abort()
-	}
-	if err := s.target.Commit(); err != nil {
-		return errors.Join(err, s.target.Abort())
 	}
 	return nil
 }

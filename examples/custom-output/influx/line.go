@@ -8,36 +8,40 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// appendFlow appends one point: the flow as tags, its counters as fields. Only
-// what is known and grouped by (--by) becomes a tag.
-func appendFlow(b []byte, measurement string, r *flow.Report, row *flow.Row) []byte {
-	b = appendStart(b, measurement, r)
-	tag := func(dim flow.Dims, known bool, key, value string) {
-		if known && r.Dims.Has(dim) {
-			b = appendTag(b, key, value)
+// appendRow appends one point: dimensions and labels as tags, measures and marks as
+// fields. A mark may change in a run, and a tag that changes would begin another series.
+// What a row does not have, or is not grouped by (--by), becomes no tag.
+func (s *sink) appendRow(b []byte, r *flow.Report, row *flow.Row) []byte {
+	b = appendStart(b, s.measurement, r)
+	start := len(b)
+	for _, f := range flow.Fields.Written(r.Dims) {
+		if f.Role != flow.Dimension && f.Role != flow.Label || !f.Has(row) {
+			continue
+		}
+		s.value = f.AppendValue(s.value[:0], r, row)
+		b = appendTag(b, f.Name, string(s.value))
+	}
+	// Two rows may look alike, such as those of two processes with the same id one after
+	// the other. One series would keep only the last of them.
+	series := string(b[start:])
+	s.series[series]++
+	if n := s.series[series]; n > 1 {
+		b = appendTag(b, "row", strconv.Itoa(n))
+	}
+	b = appendMeasures(b, &row.Totals)
+	for _, f := range flow.Fields.Written(r.Dims) {
+		if f.Role == flow.Mark && f.Has(row) {
+			s.value = f.AppendValue(s.value[:0], r, row)
+			b = appendText(append(append(append(b, ','), f.Name...), '='), string(s.value))
 		}
 	}
-	tag(flow.DimProto, true, "proto", row.Protocol())
-	tag(flow.DimProto, row.EtherType != 0, "ethertype", row.EtherType.String())
-	tag(flow.DimSrc, row.Src.Addr().IsValid(), "src", row.Src.Addr().String())
-	tag(flow.DimSrcPort, row.Src.Port() != 0, "src_port", strconv.Itoa(int(row.Src.Port())))
-	tag(flow.DimDst, row.Dst.Addr().IsValid(), "dst", row.Dst.Addr().String())
-	tag(flow.DimDstPort, row.Dst.Port() != 0, "dst_port", strconv.Itoa(int(row.Dst.Port())))
-	tag(flow.DimSubtype, row.Subtype != 0, "subtype", strconv.FormatUint(uint64(row.Subtype), 10))
-	tag(flow.DimVLAN, row.VLAN != 0, "vlan", strconv.Itoa(int(row.VLAN)))
-	tag(flow.DimDir, row.Dir != flow.DirUnknown, "direction", row.Dir.String())
-	tag(flow.DimIface, row.Iface != "", "iface", row.Iface)
-	tag(flow.DimIface, row.Ifindex != 0 && row.Iface == "", "ifindex", strconv.FormatUint(uint64(row.Ifindex), 10))
-	tag(flow.DimNetNS, row.NetNS != 0, "netns", strconv.FormatUint(uint64(row.NetNS), 10))
-	tag(flow.DimPID, row.Owner.PID != 0, "pid", strconv.FormatUint(uint64(row.Owner.PID), 10))
-	tag(flow.DimCgroup, row.Owner.CgroupID != 0, "cgroup_id", strconv.FormatUint(row.Owner.CgroupID, 10))
-	return appendFields(b, row.Counters, r)
+	return appendEnd(b, r)
 }
 
-// appendSum appends what flows and sums add up to, and what is in no flow.
-func appendSum(b []byte, measurement string, r *flow.Report, kind string, c flow.Counters) []byte {
-	b = appendTag(appendStart(b, measurement+"_sum", r), "sum", kind)
-	return appendFields(b, c, r)
+// appendSum appends one of the sums below the rows.
+func (s *sink) appendSum(b []byte, r *flow.Report, sum *flow.Sum) []byte {
+	b = appendTag(appendStart(b, s.measurement+"_sum", r), "sum", sum.Name)
+	return appendEnd(appendMeasures(b, &sum.Totals), r)
 }
 
 // appendStart appends what all points of a report share. An interval's points are
@@ -56,10 +60,24 @@ func appendTag(b []byte, key, value string) []byte {
 	return appendEscaped(b, value)
 }
 
-func appendFields(b []byte, c flow.Counters, r *flow.Report) []byte {
-	b = appendUint(append(b, " packets="...), c.Packets)
-	b = appendUint(append(b, ",bytes="...), c.Bytes)
-	b = appendUint(append(b, ",frame_bytes="...), c.FrameBytes)
+func appendMeasures(b []byte, t *flow.Totals) []byte {
+	lead := byte(' ')
+	for _, f := range flow.Fields.All() {
+		if f.Sum == nil {
+			continue
+		}
+		v := f.Sum(t)
+		if v == 0 && f.Sparse {
+			continue
+		}
+		b = appendUint(append(append(append(b, lead), f.Name...), '='), v)
+		lead = ','
+	}
+	return b
+}
+
+// appendEnd appends the time of the point.
+func appendEnd(b []byte, r *flow.Report) []byte {
 	b = strconv.AppendInt(append(b, ' '), r.End.UnixNano(), 10)
 	return append(b, '\n')
 }
@@ -72,6 +90,22 @@ func appendUint(b []byte, v uint64) []byte {
 		suffix = 'u'
 	}
 	return append(strconv.AppendUint(b, v, 10), suffix)
+}
+
+// appendText appends a field of text.
+func appendText(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case !unicode.IsPrint(r):
+			b = append(b, '_')
+		default:
+			b = append(b, string(r)...)
+		}
+	}
+	return append(b, '"')
 }
 
 // appendEscaped escapes what ends a measurement or a tag. A line break ends the

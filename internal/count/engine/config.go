@@ -17,12 +17,14 @@ type Config struct {
 	Alternatives []flow.Alternative  // what was considered and is not tried, for the report
 	Env          registry.BackendEnv // handed to Open; Interval is set by the engine
 	Outputs      []Output
-	Stages       []StageOpener // in order
+	// Labels returns the labels of a run with this backend, in the order in which they see
+	// records. May be nil.
+	Labels func(Candidate) []Label
 
 	Dims     flow.Dims
-	MaxFlows int        // rows kept at most; the smallest fold into Other
-	Sort     SortField  // order of the rows; zero is by rate
-	Layer    flow.Layer // layer of the rates; 0: frames where the backend sees them, else IP
+	MaxFlows int         // rows kept at most; the smallest fold into Other
+	Sort     *flow.Field // order of the rows; nil: by rate
+	Layer    flow.Layer  // layer of the rates; 0: frames where the backend sees them, else IP
 
 	Timeout time.Duration // 0: until the context ends or the source does
 	Refresh time.Duration // length of an interval report

@@ -1,8 +1,8 @@
 // Package engine runs a count: it opens a source, collects from it, keeps the
 // ledger and gives every output its reports.
 //
-//	open source -> loop { tick | EOF | signal -> Collect { window closed -> stages begin; records -> stages -> ledger }
-//	                      -> report -> stages }
+//	open source -> loop { tick | EOF | signal -> Collect { window closed -> labels; records -> labels -> ledger }
+//	                      -> report -> labels }
 //	            -> last Collect -> final report -> close
 //
 // One goroutine runs the loop and one each output. The engine knows no plugin by
@@ -65,7 +65,7 @@ func Run(ctx context.Context, c Config) error {
 	if err := o.src.Close(); err != nil {
 		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", o.cand.Name, err))
 	}
-	result = multierror.Append(result, r.stages.close()...)
+	result = multierror.Append(result, r.labels.close()...)
 	r.final()
 	result = multierror.Append(result, workers.close(c.Env.Notify)...)
 	return result.ErrorOrNil()
@@ -79,7 +79,7 @@ type run struct {
 	batch   *flow.Batch
 	links   links
 	loads   loads
-	stages  stages
+	labels  labels
 	workers workers
 	rate    flow.Layer
 
@@ -96,6 +96,7 @@ type run struct {
 func newRun(c *Config, o workers) *run {
 	return &run{
 		c: c, workers: o,
+		labels: newLabels(c.Dims, c.MaxFlows),
 		ledger: ledger.New(c.Dims, c.MaxFlows, flow.Seed{rand.Uint64(), rand.Uint64()}),
 	}
 }
@@ -111,19 +112,19 @@ func (r *run) begin(from opened) {
 	r.begun, r.batch = now, flow.NewBatch(flow.BatchHooks{})
 }
 
-// hooks are what happens in a Collect under ctx: the window's end starts the stages, and
-// the records go through them into the ledger.
+// hooks are what happens in a Collect under ctx: the end of the window is told to the labels,
+// and the records go through them into the ledger.
 func (r *run) hooks(ctx context.Context) flow.BatchHooks {
 	return flow.BatchHooks{
 		WindowClosed: func() {
 			if r.clock == registry.ClockWall && r.batch.End.IsZero() {
 				r.batch.End = r.c.Env.Now()
 			}
-			r.stages.begin(ctx)
+			r.window(ctx)
 		},
 		Records: func(recs []flow.Record) error {
 			r.links.add(recs) // before keys are projected
-			r.stages.records(recs)
+			r.labels.records(recs)
 			r.ledger.Merge(recs)
 			r.showProgress(r.begun) // a capture may be one long Collect
 			return nil
@@ -288,7 +289,7 @@ func (r *run) showProgress(begun time.Time) {
 	}
 	r.c.Progress(Progress{
 		Elapsed: r.c.Env.Now().Sub(begun),
-		Total:   r.ledger.Sums(ledger.Run).Total,
+		Total:   r.ledger.Sums(ledger.Run).Total.Counters,
 		Flows:   r.ledger.Len(),
 	})
 }

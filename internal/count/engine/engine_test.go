@@ -30,8 +30,8 @@ func TestTimeout(t *testing.T) {
 		if f.Duration() != c.Timeout {
 			t.Errorf("duration %v, want %v", f.Duration(), c.Timeout)
 		}
-		if want := float64(8*f.Total.FrameBytes) / 3.5; f.BitRate(f.Total) != want {
-			t.Errorf("bit rate %v, want %v", f.BitRate(f.Total), want)
+		if want := float64(8*f.Total.FrameBytes) / 3.5; f.BitRate(f.Total.Counters) != want {
+			t.Errorf("bit rate %v, want %v", f.BitRate(f.Total.Counters), want)
 		}
 		if src.closed == 0 {
 			t.Error("the source was not closed")
@@ -181,8 +181,8 @@ func TestMaxFlows(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(t, sink, src)
-		if f := sink.final(t); len(f.Packed) > 4 || f.Overflow.Packets <= 20 || f.RetransmitSums.Overflow == 0 {
-			t.Errorf("%d rows, other %+v, retransmits %+v", len(f.Packed), f.Overflow, f.RetransmitSums)
+		if f := sink.final(t); len(f.Packed) > 4 || f.Overflow.Packets <= 20 || f.Overflow.Retransmits == 0 {
+			t.Errorf("%d rows, overflow %+v", len(f.Packed), f.Overflow)
 		} else if table := f.OverflowBy[flow.OverflowTableFull].Packets; table != 20 {
 			t.Errorf("%d packets of overflow are of the source, want 20: %+v", table, f.OverflowBy)
 		}

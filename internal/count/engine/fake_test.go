@@ -125,22 +125,16 @@ func backend(clock registry.Clock) registry.Backend {
 // check holds a run's reports to the invariants of flow.Report.
 func check(t *testing.T, sink *recorder, src *counter) {
 	t.Helper()
-	var intervals flow.Counters
-	var again uint64
+	var intervals flow.Totals
 	for i, r := range sink.reports {
-		var sum flow.Counters
-		left := r.RetransmitSums.Total - r.RetransmitSums.Rest - r.RetransmitSums.Overflow
+		var sum flow.Totals
 		for row := range r.Rows() {
-			sum.Add(row.Counters)
-			left -= row.Retransmits
+			sum.Add(row.Totals)
 		}
-		if left != 0 {
-			t.Errorf("report %d: retransmits %+v, of rows %v", i, r.RetransmitSums, r.Retransmits)
-		}
-		for _, c := range []flow.Counters{r.Rest, r.Overflow, r.Lost} {
+		for _, c := range []flow.Totals{r.Rest, r.Overflow, r.Lost} {
 			sum.Add(c)
 		}
-		if r.OverflowBy.Total() != r.Overflow || r.Run.OverflowBy.Total() != r.Run.Overflow {
+		if r.OverflowBy.Total() != r.Overflow.Counters || r.Run.OverflowBy.Total() != r.Run.Overflow.Counters {
 			t.Errorf("report %d: overflow %+v by reason %+v", i, r.Overflow, r.OverflowBy)
 		}
 		if sum != r.Total {
@@ -148,17 +142,17 @@ func check(t *testing.T, sink *recorder, src *counter) {
 		}
 		if !r.Final {
 			intervals.Add(r.Total)
-			again += r.RetransmitSums.Total
 		}
-		if r.RunRetransmits != again {
-			t.Errorf("report %d: %d retransmits in the run, up to here there were %d", i, r.RunRetransmits, again)
+		if r.Run.Total != intervals {
+			t.Errorf("report %d: the run has %+v, up to here there were %+v", i, r.Run.Total, intervals)
 		}
 	}
-	if f := sink.final(t); f.Total != src.seen || f.RetransmitSums.Total != src.again {
-		t.Errorf("final total %+v with %d retransmits, the source saw %+v with %d", f.Total, f.RetransmitSums.Total, src.seen, src.again)
+	seen := flow.Totals{Counters: src.seen, Retransmits: src.again}
+	if f := sink.final(t); f.Total != seen {
+		t.Errorf("final total %+v, the source saw %+v", f.Total, seen)
 	}
-	if intervals != src.seen || again != src.again {
-		t.Errorf("intervals add up to %+v with %d retransmits, the source saw %+v with %d", intervals, again, src.seen, src.again)
+	if intervals != seen {
+		t.Errorf("intervals add up to %+v, the source saw %+v", intervals, seen)
 	}
 	if sink.closed != 1 {
 		t.Errorf("sink closed %d times", sink.closed)

@@ -24,7 +24,7 @@ func (r *run) open(ctx context.Context) (opened, error) {
 	var failed []error
 	var alternatives []flow.Alternative
 	for i, cand := range c.Candidates {
-		err := r.openStages(ctx, cand)
+		err := r.openLabels(ctx, cand)
 		if err == nil {
 			var src registry.Source
 			if src, err = openOne(ctx, c, cand); err == nil {
@@ -34,8 +34,8 @@ func (r *run) open(ctx context.Context) (opened, error) {
 				return opened{src, cand, cand.Backend.ClockOf(cand.Config), append(alternatives, c.Alternatives...)}, nil
 			}
 		}
-		err = errors.Join(append([]error{err}, r.stages.close()...)...)
-		r.stages = stages{}
+		err = errors.Join(append([]error{err}, r.labels.close()...)...)
+		r.labels = newLabels(c.Dims, c.MaxFlows)
 		alternatives = append(alternatives, flow.Alternative{Backend: cand.Name, Why: "could not be opened: " + err.Error()})
 		err = fmt.Errorf("backend %s: %w", cand.Name, err)
 		c.Env.Debugf("%v", err)

@@ -63,7 +63,7 @@ type load struct {
 
 // load is what was counted since the start, each packet once.
 func (r *run) load() flow.Counters {
-	return r.ledger.Sums(ledger.Run).Total.Minus(r.links.repeated)
+	return r.ledger.Sums(ledger.Run).Total.Counters.Minus(r.links.repeated)
 }
 
 // exceeded measures after each Collect.

@@ -31,22 +31,33 @@ func (r *run) final() {
 func (r *run) report(span ledger.Span, top int) *flow.Report {
 	r.seq++
 	a := &r.attachment
-	sel := r.ledger.Select(span, top, r.c.Sort.order(span == ledger.Run, r.rate, r.ledger.RetransmitsOf(span)))
+	sel := r.ledger.Select(span, top, r.order(span))
 	rep := &flow.Report{
 		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, Alternatives: r.alternatives,
 		Interfaces: a.Interfaces, Notes: a.Notes, PacketsInexact: a.PacketsInexact,
 		Start: r.intervalStart, End: r.end,
-		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate,
+		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate, Sort: r.c.sort().Name,
 		Sums: r.ledger.Sums(span), Run: r.ledger.Sums(ledger.Run),
 		LostBytesUnknown: r.bytesUnknown,
-		FlowCount:        sel.Count, Packed: sel.Rows, Retransmits: r.ledger.Retransmits(span), RetransmitSums: sel.Retransmits,
-		RunRetransmits: r.ledger.RetransmitTotal(ledger.Run),
+		FlowCount:        sel.Count, Packed: sel.Rows, Retransmits: r.ledger.Retransmits(span),
 	}
 	rep.Rest = sel.Rest
 	if span == ledger.Run {
 		rep.Start = r.start
 	}
 	r.links.report(rep, span)
-	r.stages.report(rep)
+	r.labels.report(rep)
 	return rep
+}
+
+// readable is a row with all that can be ordered by, but for its counters.
+func (r *run) readable(p *flow.PackedRow) flow.Row {
+	row := p.Readable()
+	for i := range r.attachment.Interfaces {
+		if r.attachment.Interfaces[i].Index == row.Ifindex {
+			row.Iface = r.attachment.Interfaces[i].Name
+		}
+	}
+	row.Owner = r.labels.grouped.Get(p.Key.OwnerID)
+	return row
 }

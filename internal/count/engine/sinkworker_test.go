@@ -70,7 +70,7 @@ func TestSlowSink(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(t, good, src)
-		if f := slow.final(t); f.Total != src.seen {
+		if f := slow.final(t); f.Total.Counters != src.seen || f.Total.Retransmits != src.again {
 			t.Errorf("the slow sink's final total is %+v, want %+v", f.Total, src.seen)
 		}
 		missed := len(good.reports) - len(slow.reports)
@@ -109,8 +109,8 @@ func TestTop(t *testing.T) {
 		if len(f.Packed) != 3 || len(a.Packed) != 21 || f.FlowCount != 21 || f.Rest.Packets != 18 {
 			t.Errorf("rows %d and %d, count %d, rest %+v", len(f.Packed), len(a.Packed), f.FlowCount, f.Rest)
 		}
-		if f.RetransmitSums.Rest == 0 || f.RetransmitSums.Rest < a.RetransmitSums.Rest {
-			t.Errorf("retransmits %+v and %+v", f.RetransmitSums, a.RetransmitSums)
+		if f.Rest.Retransmits == 0 || f.Rest.Retransmits < a.Rest.Retransmits {
+			t.Errorf("retransmits %+v and %+v", f.Sums, a.Sums)
 		}
 	})
 }

@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"encoding/binary"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,127 +10,103 @@ import (
 	"github.com/pktstat/pktstat/internal/count/ledger"
 )
 
-// SortField is what rows are ordered by, the largest first (addresses and ports:
-// the smallest first). Ties go by packets, then by the flow itself.
-type SortField uint8
-
-// The fields of --sort.
-const (
-	SortRate SortField = iota // bytes of the rate layer in this report
-	SortPackets
-	SortBytes
-	SortFrameBytes
-	SortSrc
-	SortDst
-	SortSrcPort
-	SortDstPort
-	SortProto
-	SortFirst
-	SortLast
-	SortRetransmits
-)
-
-var sortNames = []string{
-	SortRate: "rate", SortPackets: "packets", SortBytes: "bytes", SortFrameBytes: "frame_bytes",
-	SortSrc: "src", SortDst: "dst", SortSrcPort: "sport", SortDstPort: "dport", SortProto: "proto",
-	SortFirst: "first", SortLast: "last", SortRetransmits: "retransmits",
-}
-
-// SortNames returns what ParseSort reads.
-func SortNames() []string { return slices.Clone(sortNames) }
-
-// ParseSort reads the value of --sort.
-func ParseSort(s string) (SortField, error) {
-	if i := slices.Index(sortNames, s); i >= 0 {
-		return SortField(i), nil
+// ParseSort reads the value of --sort: a field's name or alias.
+func ParseSort(s string) (*flow.Field, error) {
+	if f := flow.Fields.Find(s); f != nil && !f.Derived {
+		return f, nil
 	}
-	return 0, fmt.Errorf("unknown sort field %q: there are %s", s, strings.Join(sortNames, ", "))
+	return nil, fmt.Errorf("unknown sort field %q: there are %s", s, strings.Join(SortNames(), ", "))
 }
 
-// String returns what ParseSort reads.
-func (f SortField) String() string { return sortNames[f] }
+// SortNames returns the names of the fields that rows can be ordered by.
+func SortNames() []string { return flow.Fields.Names(func(f *flow.Field) bool { return !f.Derived }) }
 
-// order returns the order of the rows of a report, of which again tells the retransmits.
-func (f SortField) order(final bool, rate flow.Layer, again func(row) uint64) ledger.Order {
-	of := func(r row) *flow.Counters {
-		if final {
-			return &r.Total
+// order returns the order of the rows of a report: by the field of --sort, the rate if
+// there is none, then by packets, then by the key.
+func (r *run) order(span ledger.Span) ledger.Order {
+	counters := func(p *flow.PackedRow) *flow.Counters {
+		if span == ledger.Run {
+			return &p.Total
 		}
-		return &r.Delta
+		return &p.Delta
 	}
-	packets := func(r row) uint64 { return of(r).Packets }
-	var o ledger.Order
-	switch f {
-	case SortRate:
-		o = ledger.Order{func(r row) uint64 { return of(r).At(rate) }}
-	case SortPackets: // as all do in the end
-	case SortBytes:
-		o = ledger.Order{func(r row) uint64 { return of(r).Bytes }}
-	case SortFrameBytes:
-		o = ledger.Order{func(r row) uint64 { return of(r).FrameBytes }}
-	case SortSrc:
-		o = bySrc
-	case SortDst:
-		o = byDst
-	case SortSrcPort:
-		o = ledger.Order{func(r row) uint64 { return uint64(^ports(r) >> 16) }}
-	case SortDstPort:
-		o = ledger.Order{func(r row) uint64 { return uint64(^ports(r) & 0xffff) }}
-	case SortProto:
-		o = byName
-	case SortFirst: // the earliest first
-		o = ledger.Order{func(r row) uint64 { return ^uint64(r.First) }}
-	case SortLast:
-		o = ledger.Order{func(r row) uint64 { return uint64(r.Last) }}
-	case SortRetransmits:
-		o = ledger.Order{again}
+	packets := func(p *flow.PackedRow) uint64 { return counters(p).Packets }
+	f := r.c.sort()
+	keys := r.sortKeys(f, counters, r.ledger.RetransmitsOf(span))
+	if !f.Descending() {
+		for i, key := range keys {
+			keys[i] = func(p *flow.PackedRow) uint64 { return ^key(p) }
+		}
 	}
-	return slices.Concat(o, ledger.Order{packets}, byKey)
+	return slices.Concat(keys, ledger.Order{packets}, byKey)
 }
 
-type row = *flow.PackedRow
-
-func ports(r row) uint32 {
-	if r.Key.L4Kind != flow.L4Ports {
-		return 0
+// sort is the field that rows are ordered by.
+func (c *Config) sort() *flow.Field {
+	if c.Sort == nil {
+		return flow.Fields.Find("bps")
 	}
-	return r.Key.L4
+	return c.Sort
 }
 
-// The orders of what a key is made of, the smallest first.
-var (
-	bySrc = ledger.Order{
-		func(r row) uint64 { return ^binary.BigEndian.Uint64(r.Key.Src[:8]) },
-		func(r row) uint64 { return ^binary.BigEndian.Uint64(r.Key.Src[8:]) },
+// sortKeys are the numbers that order rows by a field, the smallest first.
+func (r *run) sortKeys(f *flow.Field, counters func(*flow.PackedRow) *flow.Counters, retransmits func(*flow.PackedRow) uint64) ledger.Order {
+	switch {
+	case f.Order != nil:
+		return slices.Clone(f.Order)
+	case f.Sum != nil:
+		var t flow.Totals // one for all calls: the accessor would move it to the heap
+		return ledger.Order{func(p *flow.PackedRow) uint64 {
+			t = flow.Totals{Counters: *counters(p), Retransmits: retransmits(p)}
+			return f.Sum(&t)
+		}}
+	case f.Rate != nil:
+		return ledger.Order{func(p *flow.PackedRow) uint64 { return f.Rate(r.rate, counters(p)) }}
+	case f.Num != nil:
+		var row flow.Row
+		return ledger.Order{func(p *flow.PackedRow) uint64 {
+			row = r.readable(p)
+			if !f.Has(&row) {
+				return 0
+			}
+			return f.Num(&row)
+		}}
 	}
-	byDst = ledger.Order{
-		func(r row) uint64 { return ^binary.BigEndian.Uint64(r.Key.Dst[:8]) },
-		func(r row) uint64 { return ^binary.BigEndian.Uint64(r.Key.Dst[8:]) },
-	}
-	byName = ledger.Order{
-		func(r row) uint64 { return ^protocol(r, 0) },
-		func(r row) uint64 { return ^protocol(r, 8) },
-	}
-	// byKey is a total order, so that equal traffic prints equally.
-	byKey = slices.Concat(
-		ledger.Order{func(r row) uint64 {
-			return ^(uint64(r.Key.Family)<<24 | uint64(r.Key.EtherType)<<8 | uint64(r.Key.Proto))
-		}},
-		bySrc, byDst,
-		ledger.Order{
-			func(r row) uint64 {
-				return ^(uint64(r.Key.L4)<<32 | uint64(r.Key.Dir)<<24 | uint64(r.Key.VLAN)<<8 | uint64(r.Key.L4Kind))
-			},
-			func(r row) uint64 { return ^(uint64(r.Key.Ifindex)<<32 | uint64(r.Key.NetNS)) },
-			func(r row) uint64 { return ^uint64(r.Key.OwnerID) },
-		},
-	)
-)
-
-// protocol is eight bytes of the protocol's name.
-func protocol(r row, from int) uint64 {
-	k := r.Key.Key()
-	var b [16]byte
-	copy(b[:], k.Protocol())
-	return binary.BigEndian.Uint64(b[from:])
+	return r.textKeys(f)
 }
+
+// textKeys order rows by a text: each gets its place among all texts.
+func (r *run) textKeys(f *flow.Field) ledger.Order {
+	var row flow.Row
+	text := func(p *flow.PackedRow) string {
+		row = r.readable(p)
+		if !f.Has(&row) {
+			return ""
+		}
+		return f.Text(&row)
+	}
+	place := map[string]uint64{}
+	for p := range r.ledger.Rows() {
+		place[text(p)] = 0
+	}
+	texts := make([]string, 0, len(place))
+	for s := range place {
+		texts = append(texts, s)
+	}
+	slices.SortFunc(texts, func(a, b string) int {
+		return cmp.Or(cmp.Compare(strings.ToLower(a), strings.ToLower(b)), cmp.Compare(a, b))
+	})
+	for i, s := range texts {
+		place[s] = uint64(i)
+	}
+	return ledger.Order{func(p *flow.PackedRow) uint64 { return place[text(p)] }}
+}
+
+// byKey makes any order a total one, so that equal traffic prints equally.
+var byKey = func() ledger.Order {
+	o := make(ledger.Order, flow.SortKeys)
+	for i := range o {
+		o[i] = func(p *flow.PackedRow) uint64 { return ^p.Key.SortKey(i) }
+	}
+	return o
+}()

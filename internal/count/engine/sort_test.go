@@ -3,74 +3,176 @@ package engine
 import (
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/ledger"
+	"github.com/pktstat/pktstat/registry"
 )
 
 func TestParseSort(t *testing.T) {
-	for i, name := range sortNames {
-		f, err := ParseSort(name)
-		if err != nil || f != SortField(i) || f.String() != name {
-			t.Errorf("%q: %v, %v", name, f, err)
+	for _, f := range flow.Fields.All() {
+		for _, name := range append([]string{f.Name}, f.Aliases...) {
+			got, err := ParseSort(name)
+			if f.Derived {
+				if err == nil {
+					t.Errorf("%q, which is made of other fields, orders rows", name)
+				}
+			} else if err != nil || got != f {
+				t.Errorf("%q: %v, %v", name, got, err)
+			}
 		}
 	}
-	if _, err := ParseSort("size"); err == nil || !strings.Contains(err.Error(), "rate, packets") {
+	_, err := ParseSort("size")
+	if err == nil || !strings.Contains(err.Error(), "packets, bytes") || strings.Contains(err.Error(), "info") {
 		t.Errorf("an unknown field: %v", err)
 	}
 }
 
-// TestSortFields: three rows, each the first under some field, and the same order
-// whatever order they come in.
+// sortOwners are the owners of rows, by their number less 1.
+var sortOwners = []flow.Owner{
+	{PID: 30, Comm: "Curl", UID: 5, CgroupID: 3, Cgroup: "/a", Container: "docker:b"},
+	{PID: 20, Comm: "sh", UID: 6, CgroupID: 1, Cgroup: "/C", Container: "docker:a"},
+	{PID: 10, Comm: "bash", UID: 7, CgroupID: 2, Cgroup: "/b", Container: "docker:c"},
+}
+
+var sortInterfaces = []flow.Interface{{Index: 2, Name: "eth0"}, {Index: 3, Name: "Eth1"}, {Index: 12, Name: "dummy0"}}
+
+// sortKeys are the rows of the test by a letter. Each letter of rest has fewer packets
+// than the one before, and than t, s and u.
+var sortKeys = map[rune]flow.Key{
+	'u': {
+		Src: netip.MustParseAddrPort("10.0.0.1:90"), Dst: netip.MustParseAddrPort("10.0.0.9:1"),
+		Proto: flow.UDP, VLAN: 9, Dir: flow.Egress, Ifindex: 3, NetNS: 7, OwnerID: 1,
+	},
+	't': {
+		Src: netip.MustParseAddrPort("10.0.0.2:80"), Dst: netip.MustParseAddrPort("10.0.0.8:3"),
+		Proto: flow.TCP, VLAN: 5, Dir: flow.Ingress, Ifindex: 2, NetNS: 8, OwnerID: 2,
+	},
+	's': {
+		Src: netip.MustParseAddrPort("10.0.0.3:70"), Dst: netip.MustParseAddrPort("10.0.0.7:2"),
+		Proto: flow.SCTP, Ifindex: 11, OwnerID: 3,
+	},
+	'e': {EtherType: 0x88cc},
+	'f': {EtherType: 0x8863},
+	'i': {Proto: flow.ICMP, Subtype: 8<<8 | 3},
+	'j': {Proto: flow.ICMP, Subtype: 3<<8 | 8},
+	'p': {Proto: flow.ESP, Subtype: 0x2000},
+	'q': {Proto: flow.ESP, Subtype: 0x1000},
+	'g': {Proto: flow.GRE, Subtype: 0x0800, Ifindex: 12},
+	'h': {Proto: flow.GRE, Subtype: 0x6558},
+	'a': {EtherType: flow.EtherTypeARP, Subtype: 2},
+	'b': {EtherType: flow.EtherTypeARP, Subtype: 1},
+}
+
+const rest = "efijpqghab"
+
+// sortIntervals are the records of two intervals. Each has another order, and so has
+// the run.
+func sortIntervals() [2][]flow.Record {
+	var recs [2][]flow.Record
+	add := func(interval int, letter rune, c flow.Counters, retransmits uint64, first, last int64) {
+		match := map[rune]flow.Match{'u': flow.MatchExact, 't': flow.MatchPort, 's': flow.MatchNone}[letter]
+		recs[interval] = append(recs[interval], flow.Record{
+			Key: flow.Pack(sortKeys[letter]), Counters: c, Retransmits: retransmits, First: first, Last: last, Marks: flow.Marks{Match: match},
+		})
+	}
+	add(0, 'u', flow.Counters{Packets: 2000, Bytes: 50, FrameBytes: 3000}, 5, 5, 9)
+	add(0, 't', flow.Counters{Packets: 10, Bytes: 2000, FrameBytes: 10}, 20, 6, 7)
+	add(0, 's', flow.Counters{Packets: 5, Bytes: 1, FrameBytes: 5}, 0, 4, 8)
+	add(1, 'u', flow.Counters{Packets: 100, Bytes: 900, FrameBytes: 914}, 5, 51, 59)
+	add(1, 't', flow.Counters{Packets: 900, Bytes: 100, FrameBytes: 226}, 1, 52, 57)
+	add(1, 's', flow.Counters{Packets: 500, Bytes: 500, FrameBytes: 2000}, 7, 53, 58)
+	for i, letter := range rest {
+		add(1, letter, flow.Counters{Packets: uint64(len(rest) - i)}, 0, 0, 0)
+	}
+	for i := range recs {
+		rand.Shuffle(len(recs[i]), func(a, b int) { recs[i][a], recs[i][b] = recs[i][b], recs[i][a] })
+	}
+	return recs
+}
+
+// sortWant names the rows that have the field, in order. Of a measure the order in the
+// interval comes first, then that in the run.
+var sortWant = map[string][]string{
+	"proto": {"abpqefghijstu"},
+	"src":   {"uts"}, "src_port": {"stu"}, "dst": {"stu"}, "dst_port": {"ust"},
+	"icmp_type": {"ji"}, "icmp_code": {"ij"}, "spi": {"qp"}, "gre_proto": {"gh"}, "arp_op": {"ba"}, "subtype": {"bajgiqph"}, "ethertype": {"fe"},
+	"vlan": {"tu"}, "direction": {"tu"}, "iface": {"gtus"}, "netns": {"ut"},
+	"packets": {"tsu", "uts"}, "bytes": {"ust", "tus"}, "frame_bytes": {"sut", "ust"}, "retransmits": {"sut", "tus"},
+	"bps": {"sut", "ust"}, "pps": {"tsu", "uts"},
+	"first": {"sut"}, "last": {"ust"},
+	"pid": {"stu"}, "comm": {"sut"}, "uid": {"uts"}, "cgroup_id": {"tsu"}, "cgroup": {"ust"}, "container": {"tus"},
+	"match": {"uts"},
+}
+
+// TestSortFields: every field of the table orders rows, by the interval's numbers and by
+// the run's. Rows without the field come first, or last where the largest is first.
 func TestSortFields(t *testing.T) {
-	rec := func(src, dst string, p flow.Proto, c flow.Counters, first, last int64) flow.Record {
-		k := flow.Key{Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort(dst), Proto: p}
-		return flow.Record{Key: flow.Pack(k), Counters: c, First: first, Last: last}
+	for _, f := range flow.Fields.All() {
+		if f.Derived || f == evenField || f == sizeField {
+			continue
+		}
+		want := sortWant[f.Name]
+		if want == nil {
+			t.Errorf("%s has no test", f.Name)
+			continue
+		}
+		checkSort(t, f, flow.LayerFrame, want)
 	}
-	recs := []flow.Record{
-		rec("10.0.0.1:90", "10.0.0.9:3", flow.UDP, flow.Counters{Packets: 1, Bytes: 900, FrameBytes: 914}, 5, 9),
-		rec("10.0.0.2:80", "10.0.0.8:2", flow.TCP, flow.Counters{Packets: 9, Bytes: 100, FrameBytes: 226}, 6, 7),
-		rec("10.0.0.3:70", "10.0.0.7:1", flow.SCTP, flow.Counters{Packets: 5, Bytes: 500, FrameBytes: 2000}, 4, 8),
-		{Key: flow.Pack(flow.Key{EtherType: 0x88cc}), Counters: flow.Counters{Packets: 2, FrameBytes: 120}, First: 7, Last: 7},
+	checkSort(t, nil, flow.LayerFrame, sortWant["bps"])
+	checkSort(t, nil, flow.LayerIP, sortWant["bytes"])
+}
+
+func checkSort(t *testing.T, f *flow.Field, layer flow.Layer, want []string) {
+	t.Helper()
+	r := &run{
+		c: &Config{Sort: f}, rate: layer, ledger: ledger.New(flow.DimsFlow, 100, flow.Seed{1, 2}),
+		labels: newLabels(flow.DimsFlow|flow.DimComm|flow.DimContainer, 100), attachment: registry.Attachment{Interfaces: sortInterfaces},
 	}
-	recs[0].Retransmits, recs[2].Retransmits = 5, 7
-	for _, tt := range []struct {
-		field SortField
-		rate  flow.Layer
-		want  string // protocols in order
-	}{
-		{SortRate, flow.LayerFrame, "SCTP UDP TCP ETH"},
-		{SortRate, flow.LayerIP, "UDP SCTP TCP ETH"},
-		{SortPackets, flow.LayerFrame, "TCP SCTP ETH UDP"},
-		{SortBytes, flow.LayerFrame, "UDP SCTP TCP ETH"},
-		{SortFrameBytes, flow.LayerIP, "SCTP UDP TCP ETH"},
-		{SortSrc, flow.LayerIP, "ETH UDP TCP SCTP"},
-		{SortDst, flow.LayerIP, "ETH SCTP TCP UDP"},
-		{SortSrcPort, flow.LayerIP, "ETH SCTP TCP UDP"},
-		{SortDstPort, flow.LayerIP, "ETH SCTP TCP UDP"},
-		{SortProto, flow.LayerIP, "ETH SCTP TCP UDP"},
-		{SortFirst, flow.LayerIP, "SCTP UDP TCP ETH"},
-		{SortLast, flow.LayerIP, "UDP SCTP TCP ETH"},
-		{SortRetransmits, flow.LayerIP, "SCTP UDP TCP ETH"},
-	} {
-		for _, span := range []ledger.Span{ledger.Interval, ledger.Run} {
-			l := ledger.New(flow.DimsFlow, 100, flow.Seed{1, 2})
-			in := slices.Clone(recs)
-			rand.Shuffle(len(in), func(i, j int) { in[i], in[j] = in[j], in[i] })
-			l.Merge(in)
-			if span == ledger.Run {
-				l.EndInterval()
+	for i := range sortOwners {
+		if id := r.labels.grouped.Number(&sortOwners[i]); id != uint32(i+1) {
+			t.Fatalf("owner %d has number %d", i+1, id)
+		}
+	}
+	letters := map[flow.Packed]string{}
+	for letter, k := range sortKeys {
+		letters[flow.Pack(k)] = string(letter)
+	}
+	intervals := sortIntervals()
+	r.ledger.Merge(intervals[0])
+	r.ledger.EndInterval()
+	r.ledger.Merge(intervals[1])
+	for i, span := range []ledger.Span{ledger.Interval, ledger.Run} {
+		if span == ledger.Run {
+			r.ledger.EndInterval()
+		}
+		var got string
+		for _, row := range r.ledger.Select(span, 0, r.order(span)).Rows {
+			got += letters[row.Key]
+		}
+		have := want[min(i, len(want)-1)]
+		without := strings.Map(func(letter rune) rune {
+			if strings.ContainsRune(have, letter) {
+				return -1
 			}
-			var got []string
-			for _, r := range l.Select(span, 0, tt.field.order(span == ledger.Run, tt.rate, l.RetransmitsOf(span))).Rows {
-				k := r.Key.Key()
-				got = append(got, k.Protocol())
+			return letter
+		}, sortWant["packets"][i]+rest)
+		all := without + have
+		if r.c.sort().Descending() {
+			all = have + without
+		}
+		if got != all {
+			t.Errorf("by %s, layer %v, span %v: %s, want %s", r.c.sort().Name, layer, span, got, all)
+		}
+		for top := range len(got) { // the heap that cuts agrees with the order
+			var cut string
+			for _, row := range r.ledger.Select(span, top+1, r.order(span)).Rows {
+				cut += letters[row.Key]
 			}
-			if s := strings.Join(got, " "); s != tt.want {
-				t.Errorf("by %v (%v): %s, want %s", tt.field, tt.rate, s, tt.want)
+			if cut != got[:top+1] {
+				t.Errorf("by %s, top %d: %s of %s", r.c.sort().Name, top+1, cut, got)
 			}
 		}
 	}

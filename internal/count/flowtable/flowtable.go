@@ -25,6 +25,7 @@ type row struct {
 	key  flow.Packed
 	hash uint64
 	flow.Counters
+	flow.Marks
 }
 
 const minIndex = 1 << 10
@@ -49,7 +50,8 @@ func (f *Table) Add(r *flow.Record) {
 			continue
 		}
 		if row := &f.rows[uint32(v)-1]; row.key == r.Key {
-			row.Add(r.Counters)
+			row.Counters.Add(r.Counters)
+			row.Marks.Merge(r.Marks)
 			return
 		}
 	}
@@ -71,7 +73,7 @@ func (f *Table) insert(r *flow.Record, h, free uint64) {
 		n = f.evict()
 		free = f.find(h, 0)
 	}
-	f.rows[n] = row{r.Key, h, r.Counters}
+	f.rows[n] = row{r.Key, h, r.Counters, r.Marks}
 	f.index[free] = h&^0xffffffff | uint64(n+1)
 }
 
@@ -128,7 +130,7 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 	f.budget.release(len(f.rows))
 	for i := range f.rows {
 		r := b.Next()
-		r.Key, r.Counters = f.rows[i].key, f.rows[i].Counters
+		r.Key, r.Counters, r.Marks = f.rows[i].key, f.rows[i].Counters, f.rows[i].Marks
 		r.First, r.Last = first, last
 	}
 	b.Overflow.Add(flow.OverflowTableFull, f.other)

@@ -16,7 +16,7 @@ func (l *Ledger) fold() {
 	limit, ties := kthSmallest(l.scratch, k)
 
 	kept := 0
-	var interval, run flow.Counters
+	var folded [2]flow.Totals // by span
 	for i := range n {
 		row := l.rows.at(uint32(i))
 		s := size(row)
@@ -24,10 +24,10 @@ func (l *Ledger) fold() {
 			if s == limit {
 				ties--
 			}
-			interval.Add(row.Delta)
-			run.Add(row.Delta)
-			run.Add(row.Total)
-			l.retransmits.fold(row.Key)
+			folded[Interval].Counters.Add(row.Delta)
+			folded[Run].Counters.Add(row.Delta)
+			folded[Run].Counters.Add(row.Total)
+			l.retransmits.fold(row.Key, &folded)
 			continue
 		}
 		if kept != i {
@@ -36,8 +36,9 @@ func (l *Ledger) fold() {
 		kept++
 	}
 	l.rows.n = kept
-	l.sums[Interval].AddOverflow(flow.OverflowMaxFlows, interval)
-	l.sums[Run].AddOverflow(flow.OverflowMaxFlows, run)
+	for s := range folded {
+		l.sums[s].AddOverflow(flow.OverflowMaxFlows, folded[s])
+	}
 	l.reindex(len(l.index))
 }
 

@@ -68,12 +68,15 @@ func (l *Ledger) Owners() iter.Seq[uint32] {
 	}
 }
 
+// Rows iterates over all rows.
+func (l *Ledger) Rows() iter.Seq[*flow.PackedRow] { return l.rows.all() }
+
 // AddOverflow adds what a source counted without a flow.
 func (l *Ledger) AddOverflow(o *flow.Overflow) {
 	for i := range l.sums {
 		for reason, c := range o {
-			l.sums[i].Total.Add(c)
-			l.sums[i].AddOverflow(flow.OverflowReason(reason), c)
+			l.sums[i].Total.Counters.Add(c)
+			l.sums[i].AddOverflow(flow.OverflowReason(reason), flow.Totals{Counters: c})
 		}
 	}
 }
@@ -81,8 +84,8 @@ func (l *Ledger) AddOverflow(o *flow.Overflow) {
 // AddLost adds what a source saw and could not count to a flow.
 func (l *Ledger) AddLost(c flow.Counters) {
 	for i := range l.sums {
-		l.sums[i].Total.Add(c)
-		l.sums[i].Lost.Add(c)
+		l.sums[i].Total.Counters.Add(c)
+		l.sums[i].Lost.Counters.Add(c)
 	}
 }
 
@@ -92,7 +95,7 @@ const block = 64
 
 // Merge adds records. It changes their keys (projection).
 func (l *Ledger) Merge(recs []flow.Record) {
-	var total flow.Counters
+	var total flow.Totals
 	var hashes [block]uint64
 	for len(recs) > 0 {
 		n := min(block, len(recs))
@@ -101,8 +104,9 @@ func (l *Ledger) Merge(recs []flow.Record) {
 			l.add(&recs[i], hashes[i])
 			if recs[i].Retransmits != 0 {
 				l.retransmits.add(&recs[i])
+				total.Retransmits += recs[i].Retransmits
 			}
-			total.Add(recs[i].Counters)
+			total.Counters.Add(recs[i].Counters)
 		}
 		recs = recs[n:]
 	}
@@ -150,10 +154,7 @@ func (l *Ledger) add(r *flow.Record, h uint64) {
 		if row.Key != r.Key {
 			continue
 		}
-		row.Delta.Add(r.Counters)
-		row.First = min(row.First, r.First)
-		row.Last = max(row.Last, r.Last)
-		row.Match = max(row.Match, r.Match)
+		row.Merge(r)
 		return
 	}
 }
@@ -167,7 +168,7 @@ func (l *Ledger) insert(r *flow.Record, h, free uint64) {
 		free = l.probe(h)
 	}
 	row := l.rows.push()
-	*row = flow.PackedRow{Key: r.Key, Delta: r.Counters, First: r.First, Last: r.Last, Match: r.Match}
+	*row = flow.NewRow(r)
 	l.index[free] = h&^0xffffffff | uint64(l.rows.n)
 }
 
@@ -199,8 +200,7 @@ func (l *Ledger) EndInterval() {
 	l.sums[Interval] = flow.Sums{}
 	l.retransmits.endInterval()
 	for row := range l.rows.all() {
-		row.Total.Add(row.Delta)
-		row.Delta = flow.Counters{}
+		row.EndInterval()
 	}
 }
 

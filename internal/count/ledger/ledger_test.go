@@ -35,13 +35,13 @@ func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 	t.Helper()
 	sel := l.Select(s, top, byBytes(s))
 	sums := l.Sums(s)
-	var got flow.Counters
+	var got flow.Totals
 	for i, r := range sel.Rows {
 		c := r.Delta
 		if s == Run {
 			c = r.Total
 		}
-		got.Add(c)
+		got.Counters.Add(c)
 		o := byBytes(s)
 		if i > 0 && o.compare(keyed{o[0](sel.Rows[i-1]), sel.Rows[i-1]}, keyed{o[0](r), r}) >= 0 {
 			t.Fatalf("row %d is out of order", i)
@@ -50,7 +50,7 @@ func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 	if top > 0 && len(sel.Rows) != min(top, sel.Count) {
 		t.Fatalf("top %d of %d rows gave %d", top, sel.Count, len(sel.Rows))
 	}
-	if sums.OverflowBy.Total() != sums.Overflow {
+	if sums.OverflowBy.Total() != sums.Overflow.Counters {
 		t.Fatalf("overflow is %+v, by reason %+v", sums.Overflow, sums.OverflowBy)
 	}
 	got.Add(sel.Rest)
@@ -70,7 +70,7 @@ func TestAgainstMap(t *testing.T) {
 		t.Run(fmt.Sprint(flows), func(t *testing.T) {
 			l := New(flow.DimsFlow, 1<<20, seed)
 			want := map[flow.Packed]flow.Counters{}
-			var intervals flow.Counters
+			var intervals flow.Totals
 			for range 6 {
 				recs := make([]flow.Record, 0, flows)
 				for range flows {
@@ -146,7 +146,7 @@ func TestBound(t *testing.T) {
 			switch sums := l.Sums(Run); {
 			case sums.Overflow.IsZero():
 				t.Error("nothing was folded: the test floods nothing")
-			case sums.OverflowBy[flow.OverflowMaxFlows] != sums.Overflow:
+			case sums.OverflowBy[flow.OverflowMaxFlows] != sums.Overflow.Counters:
 				t.Errorf("folded rows are %+v, the reasons %+v", sums.Overflow, sums.OverflowBy)
 			}
 		})

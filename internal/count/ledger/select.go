@@ -5,18 +5,16 @@ import "github.com/pktstat/pktstat/flow"
 // Selection is the ordered rows of a span and what they leave out.
 type Selection struct {
 	Rows  []*flow.PackedRow
-	Count int           // rows with traffic or retransmits in the span, before the cut
-	Rest  flow.Counters // of the rows that were cut off
-
-	Retransmits flow.RetransmitSums
+	Count int         // rows with traffic or retransmits in the span, before the cut
+	Rest  flow.Totals // of the rows that were cut off
 }
 
 // Select returns the first top rows (0: all) of a span in order. Rows of an
 // interval are copies; rows of the run are the ledger's own, valid until it
 // changes: the caller asks for them when counting is over.
 func (l *Ledger) Select(s Span, top int, order Order) Selection {
-	sel := Selection{Retransmits: l.retransmits.sums[s]}
-	again := l.RetransmitsOf(s)
+	var sel Selection
+	retransmits := l.RetransmitsOf(s)
 	if top <= 0 {
 		top = l.rows.n
 	}
@@ -26,13 +24,12 @@ func (l *Ledger) Select(s Span, top int, order Order) Selection {
 		if s == Run {
 			c = &row.Total
 		}
-		if c.IsZero() && again(row) == 0 {
+		if c.IsZero() && retransmits(row) == 0 {
 			continue
 		}
 		sel.Count++
 		if cut := h.offer(keyed{order[0](row), row}, top); cut != nil {
-			sel.Rest.Add(counters(cut, s))
-			sel.Retransmits.Rest += again(cut)
+			sel.Rest.Add(flow.Totals{Counters: counters(cut, s), Retransmits: retransmits(cut)})
 		}
 	}
 	order.sort(h.rows)

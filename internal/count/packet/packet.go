@@ -34,17 +34,16 @@ type Frame struct {
 	HeaderLen int
 }
 
-// Parse sets the key and the counters of r to those of f: every field of both,
-// since r may hold an old record. Dir, Ifindex, NetNS and OwnerID are 0;
+// Parse sets the key, the counters and the marks of r to those of f: every field of
+// them, since r may hold an old record. Dir, Ifindex, NetNS and OwnerID are 0;
 // they, First and Last are the caller's. No frame is an error: what cannot be
 // read is counted by its ethertype.
 //
-// It returns the TCP flags: byte 13 of the header (RFC 9293), from CWR in bit 7 to FIN
-// in bit 0. They are 0 if the frame has no TCP header up to there, as later fragments.
-// The header of a super-frame has the union of its segments' flags.
+// The flags are 0 if the frame has no TCP header up to there, as later fragments. The
+// header of a super-frame has the union of its segments' flags.
 //
 // Parse does not allocate, and keeps nothing of f.
-func Parse(f *Frame, r *flow.Record) (tcpFlags uint8) {
+func Parse(f *Frame, r *flow.Record) {
 	k := &r.Key
 	*k = flow.Packed{}
 
@@ -54,6 +53,7 @@ func Parse(f *Frame, r *flow.Record) (tcpFlags uint8) {
 	// single values, not a struct, because copying one costs more than parsing.
 	var bytes, header int
 	var payload []byte
+	var marks flow.Marks
 	switch etherType {
 	case flow.EtherTypeIPv4:
 		bytes, header, payload = ipv4(f.Data[l3:], f.Len-l3, k)
@@ -65,7 +65,8 @@ func Parse(f *Frame, r *flow.Record) (tcpFlags uint8) {
 	if bytes == 0 {
 		k.EtherType = etherType
 	} else {
-		tcpFlags = transport(payload, k)
+		transport(payload, k)
+		marks = Marks(k.Proto, payload)
 	}
 
 	frameBytes := f.Len + f.LinkLen
@@ -75,11 +76,11 @@ func Parse(f *Frame, r *flow.Record) (tcpFlags uint8) {
 	if f.Tagged {
 		frameBytes += tagLen
 	}
+	r.Marks = marks
 	r.Packets = 1
 	r.Bytes = uint64(bytes)
 	r.FrameBytes = uint64(frameBytes)
 	if f.Segments > 1 || f.SegmentSize > 0 {
 		addSegments(&r.Counters, f, l3, header, payload, k)
 	}
-	return tcpFlags
 }

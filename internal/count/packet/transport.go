@@ -6,20 +6,17 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// tcpFlagsAt is the offset of the flags in the TCP header.
-const tcpFlagsAt = 13
+// Marks returns the marks of a packet from its transport header, as far as that is there.
+func Marks(flow.Proto, []byte) flow.Marks { return flow.Marks{} }
 
 // transport sets the ports or the sub of the key's protocol from d, the transport
-// header as far as it is there. What is not there is 0. It returns TCP's flags.
-func transport(d []byte, k *flow.Packed) (tcpFlags uint8) {
+// header as far as it is there. What is not there is 0.
+func transport(d []byte, k *flow.Packed) {
 	switch k.Proto {
 	case flow.TCP, flow.UDP, flow.DCCP, flow.SCTP, flow.UDPLite:
 		k.L4Kind = flow.L4Ports
 		if len(d) >= 4 {
 			k.L4 = binary.BigEndian.Uint32(d) // as flow.Ports packs them
-		}
-		if k.Proto == flow.TCP && len(d) > tcpFlagsAt {
-			tcpFlags = d[tcpFlagsAt]
 		}
 	case flow.ICMP, flow.ICMPv6:
 		k.L4Kind = flow.L4Subtype
@@ -43,5 +40,4 @@ func transport(d []byte, k *flow.Packed) (tcpFlags uint8) {
 			k.L4 = binary.BigEndian.Uint32(d[4:]) // SPI
 		}
 	}
-	return tcpFlags
 }

@@ -74,7 +74,7 @@ func (w window) read4(b *flow.Batch, touched []uint64, slots []slot4) {
 					continue
 				}
 				r := b.Next()
-				_ = s.decode(r) // no record has TCP flags
+				s.decode(r)
 				r.First, r.Last = w.first, w.last
 				*s = slot4{}
 			}
@@ -97,7 +97,7 @@ func (w window) readWide(b *flow.Batch, touched []uint64, slots []slotWide) {
 					continue
 				}
 				r := b.Next()
-				_ = s.decode(r) // no record has TCP flags
+				s.decode(r)
 				r.First, r.Last = w.first, w.last
 				*s = slotWide{}
 			}
@@ -120,7 +120,7 @@ func (w window) readSocket(b *flow.Batch, touched []uint64, slots []slotSocket) 
 					continue
 				}
 				r := b.Next()
-				_ = s.decode(r) // no record has TCP flags
+				s.decode(r)
 				r.First, r.Last = w.first, w.last
 				if w.noFrames {
 					r.FrameBytes = 0

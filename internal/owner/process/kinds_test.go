@@ -16,6 +16,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/cgroup2"
+	"github.com/pktstat/pktstat/internal/owner/containers"
 	"github.com/pktstat/pktstat/internal/test/linuxversion"
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
@@ -139,8 +140,9 @@ func TestNewCgroups(t *testing.T) {
 		w.collect()
 		w.expect(c, q.pid(), "latequery", flow.MatchExact)
 		for _, r := range w.of(c) {
-			if o := w.owners.Get(r.Key.OwnerID); o.Cgroup != "/"+name || o.Container != want {
-				t.Errorf("in a new cgroup: %+v, want /%s and %s", o, name, want)
+			o := w.owners.Get(r.Key.OwnerID)
+			if is := containers.Parse(o.Cgroup); o.Cgroup != "/"+name || is.String() != want {
+				t.Errorf("in a new cgroup: %+v, %v, want /%s and %s", o, &is, name, want)
 			}
 		}
 

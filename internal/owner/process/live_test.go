@@ -67,7 +67,7 @@ func observe(t *testing.T, backend string, on *testnet.Iface, change ...func(*pr
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watch{t: t, on: on, owners: ids.New(flow.DimsFlow), egress: b.Caps.Has(registry.CapEgress),
+	w := &watch{t: t, on: on, owners: ids.New(flow.DimsFlow, 1<<20), egress: b.Caps.Has(registry.CapEgress),
 		sockets: b.Caps.Has(registry.CapCgroup), wide: !b.Caps.Has(registry.CapInterfaces), netns: netnsOf(t, on.Host)}
 	w.att = attributor(t, on.Host, w.owners, change...)
 	w.src = livetest.Open(t, backend, nil, on)

@@ -1,7 +1,7 @@
 // Package process finds out whose traffic a flow is: the process that has the
 // socket, and the cgroup and container it runs in.
 //
-//	a, err := process.Open(ctx, process.Options{Owners: ids.New(dims), ...})
+//	a, err := process.Open(ctx, process.Options{Owners: env.Tuples, ...})
 //	defer a.Close()
 //	...
 //	src.Collect(...)       // the source closes its window
@@ -30,13 +30,13 @@ import (
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/cgroup2"
 	"github.com/pktstat/pktstat/internal/owner/containers"
-	"github.com/pktstat/pktstat/internal/owner/ids"
+	"github.com/pktstat/pktstat/registry"
 )
 
 // Options of an [Attributor].
 type Options struct {
 	// Owners numbers the owners that are found.
-	Owners *ids.Table
+	Owners registry.Tuples
 	// NetNS is the inode number of the network namespace of records that do not name
 	// one: that of the interfaces which are counted on. 0: the one of the calling thread.
 	NetNS uint32
@@ -218,7 +218,7 @@ func (a *Attributor) number(p *proc) uint32 {
 		return p.id
 	}
 	o := a.owner(p)
-	p.id, p.gen, p.fresh = a.opts.Owners.ID(&o), a.gen, false
+	p.id, p.gen, p.fresh = a.opts.Owners.Number(&o), a.gen, false
 	return p.id
 }
 
@@ -239,7 +239,7 @@ func (a *Attributor) elsewhere(p *proc, cgroup uint64) uint32 {
 		o = a.owner(p)
 	}
 	a.inCgroup(&o, cgroup)
-	id := a.opts.Owners.ID(&o)
+	id := a.opts.Owners.Number(&o)
 	a.moved[at] = id
 	return id
 }
@@ -254,7 +254,7 @@ func (a *Attributor) owner(p *proc) flow.Owner {
 // its process moves to another one.
 func (a *Attributor) inCgroup(o *flow.Owner, id uint64) {
 	o.CgroupID = id
-	o.Cgroup, o.Container = a.cgroups.Lookup(id)
+	o.Cgroup, _ = a.cgroups.Lookup(id)
 }
 
 // isLocal reports whether a namespace takes packets for an address.

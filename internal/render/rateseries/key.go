@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
@@ -30,33 +29,44 @@ var names = [breakdowns][2]string{
 	{"port", "Service port"}, {"proto", "Protocol"}, {"direction", "Direction"}, {"iface", "Interface"},
 }
 
+var (
+	srcField, dstField  = flow.Fields.Find("src"), flow.Fields.Find("dst")
+	protoField          = flow.Fields.Find("proto")
+	directionField      = flow.Fields.Find("direction")
+	ifaceField          = flow.Fields.Find("iface")
+	pidField, commField = flow.Fields.Find("pid"), flow.Fields.Find("comm")
+	containerField      = flow.Fields.Find("container")
+)
+
+// has reports whether the row of a report that is grouped by d has the field.
+func has(f *flow.Field, d flow.Dims, r *flow.Row) bool { return f.In(d) && f.Has(r) }
+
 // keysOf gives a row's key in each breakdown, if it has one.
 var keysOf = [breakdowns]func(flow.Dims, *flow.Row) (key, bool){
 	func(d flow.Dims, r *flow.Row) (key, bool) {
-		return key{addr: r.Src.Addr()}, d.Has(flow.DimSrc) && r.Src.Addr().IsValid()
+		return key{addr: r.Src.Addr()}, has(srcField, d, r)
 	},
 	func(d flow.Dims, r *flow.Row) (key, bool) {
-		return key{addr: r.Dst.Addr()}, d.Has(flow.DimDst) && r.Dst.Addr().IsValid()
+		return key{addr: r.Dst.Addr()}, has(dstField, d, r)
 	},
 	processKey,
 	func(d flow.Dims, r *flow.Row) (key, bool) {
-		return key{name: r.Owner.Container}, rowfields.Of(d, r).Has(rowfields.Container)
+		return key{name: r.Owner.Container}, has(containerField, d, r)
 	},
 	portKey,
 	func(d flow.Dims, r *flow.Row) (key, bool) {
-		return key{proto: r.Proto, ether: r.EtherType}, d.Has(flow.DimProto)
+		return key{proto: r.Proto, ether: r.EtherType}, has(protoField, d, r)
 	},
 	func(d flow.Dims, r *flow.Row) (key, bool) {
-		return key{name: r.Dir.String()}, d.Has(flow.DimDir) && r.Dir != flow.DirUnknown
+		return key{name: r.Dir.String()}, has(directionField, d, r)
 	},
 	func(d flow.Dims, r *flow.Row) (key, bool) {
-		return key{name: rowfields.IfaceName(r)}, d.Has(flow.DimIface) && r.Ifindex != 0
+		return key{name: r.IfaceName()}, has(ifaceField, d, r)
 	},
 }
 
 func processKey(d flow.Dims, r *flow.Row) (key, bool) {
-	has := rowfields.Of(d, r)
-	return key{num: r.Owner.PID, name: r.Owner.Comm}, has.Has(rowfields.PID) || has.Has(rowfields.Comm)
+	return key{num: r.Owner.PID, name: r.Owner.Comm}, has(pidField, d, r) || has(commField, d, r)
 }
 
 // portKey is the lower of the two ports, which is the server's as a rule.

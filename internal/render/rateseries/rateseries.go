@@ -71,14 +71,14 @@ func (s *Series) Add(r *flow.Report) {
 		s.layer = r.RateLayer
 	}
 	if len(s.points) == 0 {
-		s.before = less(r.Run.Total, r.Total)
+		s.before = less(r.Run.Total.Counters, r.Total.Counters)
 	} else {
-		s.fillGap(r.Start, less(r.Run.Total, r.Total))
+		s.fillGap(r.Start, less(r.Run.Total.Counters, r.Total.Counters))
 	}
-	s.run = r.Run.Total
+	s.run = r.Run.Total.Counters
 	p := point{
 		start: r.Start, end: r.End, intervals: 1,
-		total: s.volume(r.Total), overflow: s.volume(r.Overflow), lost: s.volume(r.Lost),
+		total: s.volume(r.Total.Counters), overflow: s.volume(r.Overflow.Counters), lost: s.volume(r.Lost.Counters),
 	}
 	for i := range s.scratch {
 		if s.scratch[i] == nil {
@@ -115,7 +115,7 @@ func (s *Series) Finish(r *flow.Report) {
 		s.points = slices.Insert(s.points, 0, point{start: r.Start, end: first, intervals: 1, total: s.volume(s.before)})
 		s.before = flow.Counters{}
 	}
-	s.fillGap(r.End, r.Total)
+	s.fillGap(r.End, r.Total.Counters)
 }
 
 // fillGap adds a point for the time since the last one, in which the run's total

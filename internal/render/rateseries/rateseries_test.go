@@ -18,7 +18,7 @@ var begin = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 type run struct {
 	seq   uint64
 	now   time.Time
-	total flow.Counters
+	total flow.Totals
 }
 
 func newRun() *run { return &run{now: begin} }
@@ -35,9 +35,9 @@ func (r *run) interval(packets map[string]uint64, other uint64) *flow.Report {
 			Proto: flow.TCP, Dir: flow.Egress,
 		}
 		rep.Packed = append(rep.Packed, &flow.PackedRow{Key: flow.Pack(k), Delta: c, Total: c})
-		rep.Total.Add(c)
+		rep.Total.Counters.Add(c)
 	}
-	rep.Overflow = flow.Counters{Packets: other, Bytes: 50 * other, FrameBytes: 64 * other}
+	rep.Overflow.Counters = flow.Counters{Packets: other, Bytes: 50 * other, FrameBytes: 64 * other}
 	rep.Total.Add(rep.Overflow)
 	r.total.Add(rep.Total)
 	rep.Run.Total = r.total
@@ -86,7 +86,7 @@ func TestAddsUp(t *testing.T) {
 			}
 			s.Finish(r.final())
 			d := s.Document()
-			checkSums(t, d, r.total)
+			checkSums(t, d, r.total.Counters)
 			if len(d.Start) > maxPoints {
 				t.Errorf("%d points", len(d.Start))
 			}
@@ -138,7 +138,7 @@ func TestMissedReports(t *testing.T) {
 	}
 	s.Finish(r.final())
 	d := s.Document()
-	checkSums(t, d, r.total)
+	checkSums(t, d, r.total.Counters)
 	if d.Start[0] != begin.UnixMilli() || d.Total.Packets[0] != 20 || d.By[0].Top[0].Packets[0] != 0 {
 		t.Errorf("the first point has %d packets, of which %d are attributed", d.Total.Packets[0], d.By[0].Top[0].Packets[0])
 	}
@@ -218,7 +218,7 @@ func TestLabels(t *testing.T) {
 	} {
 		c := flow.Counters{Packets: uint64(9 - i), FrameBytes: uint64(900 - i)}
 		r.Packed = append(r.Packed, &flow.PackedRow{Key: flow.Pack(k), Delta: c})
-		r.Total.Add(c)
+		r.Total.Counters.Add(c)
 	}
 	s.Add(r)
 	got := map[string][]string{}

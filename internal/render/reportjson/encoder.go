@@ -1,20 +1,53 @@
 package reportjson
 
 import (
+	"bytes"
 	"net/netip"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
-	"github.com/pktstat/pktstat/internal/render/rowfields"
+	"github.com/pktstat/pktstat/flow"
 )
 
 // encoder appends JSON to buf. It trusts its caller to nest properly.
 type encoder struct {
 	buf    []byte
 	pretty bool
+	fields []field // that rows may have
 	depth  int
 	filled bool // the innermost object or array has an element
+
+	seconds [64]second // by Unix time modulo their number
+}
+
+// second is a second as text: "2006-01-02T15:04:05".
+type second struct {
+	unix int64
+	text []byte
+}
+
+// field is a field of rows with what the encoder needs of it for each row.
+type field struct {
+	*flow.Field
+	key string               // `"src":`
+	has func(*flow.Row) bool // as [flow.Field.Has], with one call less; nil: always
+}
+
+func fieldsOf(dims flow.Dims, pretty bool) []field {
+	end := `":`
+	if pretty {
+		end = `": `
+	}
+	written := flow.Fields.Written(dims)
+	fields := make([]field, len(written))
+	for i, f := range written {
+		fields[i] = field{f, `"` + f.Name + end, f.Known}
+		if f.Sparse {
+			fields[i].has = f.Has
+		}
+	}
+	return fields
 }
 
 func (e *encoder) open(c byte) {
@@ -77,10 +110,27 @@ func (e *encoder) bool(v bool)     { e.buf = strconv.AppendBool(e.buf, v) }
 func (e *encoder) uint(v uint64)   { e.buf = strconv.AppendUint(e.buf, v, 10) }
 func (e *encoder) float(v float64) { e.buf = strconv.AppendFloat(e.buf, v, 'f', -1, 64) }
 
+// time appends t as time.RFC3339Nano in UTC. Many rows were seen in the same second,
+// which is formatted once.
 func (e *encoder) time(t time.Time) {
+	unix := t.Unix()
+	s := &e.seconds[uint64(unix)%uint64(len(e.seconds))]
+	if s.unix != unix || s.text == nil {
+		if s.text == nil {
+			s.text = make([]byte, 0, len(time.RFC3339Nano))
+		}
+		s.unix, s.text = unix, t.UTC().AppendFormat(s.text[:0], time.RFC3339)
+		s.text = s.text[:len(s.text)-len("Z")]
+	}
 	e.quote()
-	e.buf = t.UTC().AppendFormat(e.buf, time.RFC3339Nano)
-	e.quote()
+	e.buf = append(e.buf, s.text...)
+	if n := t.Nanosecond(); n != 0 {
+		dot := len(e.buf)
+		e.buf = strconv.AppendUint(e.buf, 1e9+uint64(n), 10)
+		e.buf[dot] = '.'
+		e.buf = bytes.TrimRight(e.buf, "0")
+	}
+	e.buf = append(e.buf, 'Z', '"')
 }
 
 func (e *encoder) addr(a netip.Addr) {
@@ -91,7 +141,7 @@ func (e *encoder) addr(a netip.Addr) {
 
 func (e *encoder) hex16(v uint16) {
 	e.quote()
-	e.buf = rowfields.AppendHex16(e.buf, v)
+	e.buf = flow.AppendHex16(e.buf, v)
 	e.quote()
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 )
 
 // Schema is the value of the field "schema". Fields may be added to it; a field
@@ -20,15 +19,21 @@ const Schema = "pktstat.report/v1"
 // Write writes r and a newline, indented if pretty. It keeps one row of text at
 // a time. It returns the first error of w.
 func Write(w *bufio.Writer, r *flow.Report, pretty bool) error {
-	e := encoder{pretty: pretty, buf: w.AvailableBuffer()}
+	e := encoder{pretty: pretty, buf: w.AvailableBuffer(), fields: fieldsOf(r.Dims, pretty)}
 	e.open('{')
 	e.head(r)
 	e.key("flows")
 	e.open('[')
-	for row := range r.Rows() {
+	var row flow.Row // one for all: accessors get a pointer to it
+	for row = range r.Rows() {
 		e.row(r, &row)
 		if _, err := w.Write(e.buf); err != nil {
 			return err
+		}
+		if w.Available() < w.Size()/16 { // so that the next row needs no memory of its own
+			if err := w.Flush(); err != nil {
+				return err
+			}
 		}
 		e.buf = w.AvailableBuffer()
 	}
@@ -67,6 +72,9 @@ func (e *encoder) head(r *flow.Report) {
 	if !r.Dims.Has(flow.DimsFlow) {
 		e.strings("by", strings.Split(r.Dims.String(), ","))
 	}
+	if r.Sort != "" && r.Sort != "bps" {
+		e.key("sort").string(r.Sort)
+	}
 	if layer := r.RateLayer.String(); layer != "" {
 		e.key("rate_layer").string(layer)
 	}
@@ -76,17 +84,16 @@ func (e *encoder) head(r *flow.Report) {
 	if len(r.Notes) > 0 {
 		e.strings("notes", r.Notes)
 	}
-	again := &r.RetransmitSums
-	e.sum("total", sum{Counters: r.Total, retransmits: again.Total})
-	e.sum("overflow", sum{Counters: r.Overflow, retransmits: again.Overflow})
+	e.sum("total", &r.Total, false)
+	e.sum("overflow", &r.Overflow, false)
 	if r.OverflowBy != (flow.Overflow{}) {
 		e.overflowBy(&r.OverflowBy)
 	}
-	e.sum("lost", sum{Counters: r.Lost, bytesUnknown: r.LostBytesUnknown})
-	e.sum("rest", sum{Counters: r.Rest, retransmits: again.Rest})
+	e.sum("lost", &r.Lost, r.LostBytesUnknown)
+	e.sum("rest", &r.Rest, false)
 	if r.Links != nil {
 		e.links(r)
-		e.sum("link_total", sum{Counters: r.LinkTotal})
+		e.sum("link_total", &flow.Totals{Counters: r.LinkTotal}, false)
 	}
 	e.key("flow_count").uint(uint64(r.FlowCount))
 }
@@ -96,7 +103,7 @@ func (e *encoder) overflowBy(o *flow.Overflow) {
 	e.key("overflow_by").open('{')
 	for reason, c := range o {
 		if !c.IsZero() {
-			e.sum(flow.OverflowReason(reason).String(), sum{Counters: c})
+			e.sum(flow.OverflowReason(reason).String(), &flow.Totals{Counters: c}, false)
 		}
 	}
 	e.close('}')
@@ -121,9 +128,12 @@ func (e *encoder) links(r *flow.Report) {
 		if l.Index != 0 {
 			e.key("iface").string(l.Name)
 		}
-		e.counters(l.Counters)
-		e.key("bps").float(r.BitRate(l.Counters))
-		e.key("pps").float(r.PacketRate(l.Counters))
+		e.totals(&flow.Totals{Counters: l.Counters})
+		for _, f := range e.fields {
+			if f.Role == flow.Rate {
+				e.key(f.Name).float(f.PerSecond(r, &l.Counters))
+			}
+		}
 		if len(l.StackedOn) > 0 {
 			e.strings("stacked_on", l.StackedOn)
 		}
@@ -132,110 +142,55 @@ func (e *encoder) links(r *flow.Report) {
 	e.close(']')
 }
 
-// sum is one of the report's sums.
-type sum struct {
-	flow.Counters
-	bytesUnknown bool
-	retransmits  uint64
-}
-
-func (e *encoder) sum(name string, s sum) {
+func (e *encoder) sum(name string, t *flow.Totals, bytesUnknown bool) {
 	e.key(name).open('{')
-	e.counters(s.Counters)
-	if s.retransmits > 0 {
-		e.key("retransmits").uint(s.retransmits)
-	}
-	if s.bytesUnknown {
+	e.totals(t)
+	if bytesUnknown {
 		e.key("bytes_unknown").bool(true)
 	}
 	e.close('}')
 }
 
-func (e *encoder) counters(c flow.Counters) {
-	e.key("packets").uint(c.Packets)
-	e.key("bytes").uint(c.Bytes)
-	e.key("frame_bytes").uint(c.FrameBytes)
-}
-
+// row writes the fields that the row has.
 func (e *encoder) row(r *flow.Report, row *flow.Row) {
-	has := rowfields.Of(r.Dims, row)
 	e.element().open('{')
-	if has.Has(rowfields.Proto) {
-		e.key("proto").string(row.Protocol())
-	}
-	if has.Has(rowfields.Src) {
-		e.key("src").addr(row.Src.Addr())
-	}
-	if has.Has(rowfields.SrcPort) {
-		e.key("src_port").uint(uint64(row.Src.Port()))
-	}
-	if has.Has(rowfields.Dst) {
-		e.key("dst").addr(row.Dst.Addr())
-	}
-	if has.Has(rowfields.DstPort) {
-		e.key("dst_port").uint(uint64(row.Dst.Port()))
-	}
-	e.sub(has, row)
-	if has.Has(rowfields.EtherType) {
-		e.key("ethertype").hex16(uint16(row.EtherType))
-	}
-	if has.Has(rowfields.VLAN) {
-		e.key("vlan").uint(uint64(row.VLAN))
-	}
-	if has.Has(rowfields.Dir) {
-		e.key("direction").string(row.Dir.String())
-	}
-	if has.Has(rowfields.Iface) {
-		e.key("iface").string(rowfields.IfaceName(row))
-	}
-	e.counters(row.Counters)
-	if has.Has(rowfields.Retransmits) {
-		e.key("retransmits").uint(row.Retransmits)
-	}
-	e.key("bps").float(r.BitRate(row.Counters))
-	e.key("pps").float(r.PacketRate(row.Counters))
-	e.key("first").time(row.First)
-	e.key("last").time(row.Last)
-	if has.Has(rowfields.PID) {
-		e.key("pid").uint(uint64(row.Owner.PID))
-	}
-	if has.Has(rowfields.Comm) {
-		e.key("comm").string(row.Owner.Comm)
-	}
-	if has.Has(rowfields.UID) {
-		e.key("uid").uint(uint64(row.Owner.UID))
-	}
-	if has.Has(rowfields.CgroupID) {
-		e.key("cgroup_id").uint(row.Owner.CgroupID)
-	}
-	if has.Has(rowfields.Cgroup) {
-		e.key("cgroup").string(row.Owner.Cgroup)
-	}
-	if has.Has(rowfields.Container) {
-		e.key("container").string(row.Owner.Container)
-	}
-	if has.Has(rowfields.Match) {
-		e.key("match").string(row.Match.String())
-	}
-	if has.Has(rowfields.NetNS) {
-		e.key("netns").uint(uint64(row.NetNS))
+	for i := range e.fields {
+		f := &e.fields[i]
+		if f.has != nil && !f.has(row) {
+			continue
+		}
+		e.element()
+		e.buf = append(e.buf, f.key...)
+		switch f.Kind {
+		case flow.Text:
+			e.string(f.Text(row))
+		case flow.Word, flow.Flags:
+			e.quote()
+			e.buf = append(e.buf, f.Text(row)...)
+			e.quote()
+		case flow.Addr:
+			e.addr(f.Addr(row))
+		case flow.Hex16:
+			e.hex16(uint16(f.Num(row)))
+		case flow.BitRate, flow.PacketRate:
+			e.float(f.PerSecond(r, &row.Counters))
+		case flow.Time:
+			e.time(f.Time(row))
+		default:
+			e.uint(f.Uint(row))
+		}
 	}
 	e.close('}')
 }
 
-// sub writes what a flow has instead of ports.
-func (e *encoder) sub(has rowfields.Set, row *flow.Row) {
-	switch {
-	case has.Has(rowfields.ICMP):
-		e.key("icmp_type").uint(uint64(row.Subtype >> 8 & 0xff))
-		e.key("icmp_code").uint(uint64(row.Subtype & 0xff))
-	case has.Has(rowfields.SPI):
-		e.key("spi").uint(uint64(row.Subtype))
-	case has.Has(rowfields.GREProto):
-		e.key("gre_proto").hex16(uint16(row.Subtype))
-	case has.Has(rowfields.ARPOp):
-		e.key("arp_op").uint(uint64(row.Subtype))
-	case has.Has(rowfields.Subtype):
-		e.key("subtype").uint(uint64(row.Subtype))
+// totals writes the measures of a sum, or of an interface.
+func (e *encoder) totals(t *flow.Totals) {
+	for _, f := range e.fields {
+		if f.Role != flow.Measure {
+			continue
+		}
+		if v := f.Sum(t); v != 0 || !f.Sparse {
+			e.key(f.Name).uint(v)
+		}
 	}
 }

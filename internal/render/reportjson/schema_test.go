@@ -12,16 +12,15 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/rowfields"
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
 // The fields in the order of the schema.
 var (
-	reportFields = strings.Fields(`schema final seq backend attach reason alternatives interfaces start end duration_s by rate_layer
+	reportFields = strings.Fields(`schema final seq backend attach reason alternatives interfaces start end duration_s by sort rate_layer
 		packets_exact notes total overflow overflow_by lost rest links link_total flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op subtype ethertype vlan
-		direction iface packets bytes frame_bytes retransmits bps pps first last pid comm uid cgroup_id cgroup container match netns`)
+		direction iface netns packets bytes frame_bytes retransmits bps pps first last pid comm uid cgroup_id cgroup container match`)
 )
 
 type jsonCounters struct {
@@ -56,6 +55,7 @@ type jsonReport struct {
 	Start, End                  time.Time
 	DurationS                   *float64 `json:"duration_s"`
 	By                          []string
+	Sort                        string
 	RateLayer                   string `json:"rate_layer"`
 	PacketsExact                *bool  `json:"packets_exact"`
 	Notes                       []string
@@ -199,11 +199,10 @@ func checkOverflow(t *testing.T, name string, r *flow.Report, got *jsonReport) {
 // checkRetransmits: each sum has its own, if there are any.
 func checkRetransmits(t *testing.T, name string, r *flow.Report, got *jsonReport) {
 	t.Helper()
-	again := r.RetransmitSums
 	for what, c := range map[string]struct {
 		got  *jsonSum
 		want uint64
-	}{"total": {got.Total, again.Total}, "overflow": {got.Overflow, again.Overflow}, "lost": {got.Lost, 0}, "rest": {got.Rest, again.Rest}} {
+	}{"total": {got.Total, r.Total.Retransmits}, "overflow": {got.Overflow, r.Overflow.Retransmits}, "lost": {got.Lost, 0}, "rest": {got.Rest, r.Rest.Retransmits}} {
 		n := c.got.Retransmits
 		if (n != nil) != (c.want != 0) || n != nil && *n != c.want {
 			t.Errorf("%s: retransmits of %s are %v, want %d", name, what, n, c.want)
@@ -268,7 +267,7 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 	if *f.BPS != r.BitRate(row.Counters) || *f.PPS != r.PacketRate(row.Counters) || !f.First.Equal(row.First) || !f.Last.Equal(row.Last) {
 		t.Errorf("%s: rates or times of %s", name, text)
 	}
-	if want := strings.ToValidUTF8(rowfields.IfaceName(row), "?"); r.Dims.Has(flow.DimIface) && strings.ReplaceAll(f.Iface, "\ufffd\ufffd", "?") != want {
+	if want := strings.ToValidUTF8(row.IfaceName(), "?"); r.Dims.Has(flow.DimIface) && strings.ReplaceAll(f.Iface, "\ufffd\ufffd", "?") != want {
 		t.Errorf("%s: iface %q, want %q", name, f.Iface, want)
 	}
 	return counters(&f.jsonCounters)

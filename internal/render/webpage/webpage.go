@@ -27,6 +27,8 @@ var (
 	style string
 	//go:embed script/format.js
 	formatScript string
+	//go:embed script/fields.js
+	fieldsScript string
 	//go:embed script/model.js
 	modelScript string
 	//go:embed script/chart.js
@@ -46,7 +48,7 @@ func Style() string { return style }
 
 // Script returns the script: its files are one scope, in this order.
 var Script = sync.OnceValue(func() string {
-	files := []string{formatScript, modelScript, chartScript, summaryScript, tableScript, liveScript, appScript}
+	files := []string{formatScript, fieldsScript, modelScript, chartScript, summaryScript, tableScript, liveScript, appScript}
 	return "\"use strict\";\n(() => {\n" + strings.Join(files, "\n") + "})();\n"
 })
 
@@ -55,6 +57,7 @@ var Script = sync.OnceValue(func() string {
 var Live = sync.OnceValue(func() string {
 	return strings.NewReplacer(
 		"<!--HEAD-->", `<link rel="stylesheet" href="style.css">`,
+		"<!--FACTS-->\n", factsData(),
 		"<!--DATA-->\n", "",
 		"<!--SCRIPT-->", `<script src="app.js"></script>`,
 	).Replace(skeleton)
@@ -69,6 +72,7 @@ var file = sync.OnceValue(func() parts {
 		"; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
 	page := strings.NewReplacer(
 		"<!--HEAD-->", `<meta http-equiv="Content-Security-Policy" content="`+policy+`">`+"\n<style>"+style+"</style>",
+		"<!--FACTS-->\n", factsData(),
 		"<!--SCRIPT-->", "<script>"+Script()+"</script>",
 	).Replace(skeleton)
 	before, after, _ := strings.Cut(page, "<!--DATA-->\n")
@@ -85,13 +89,14 @@ func hash(text string) string {
 func WriteFile(w *bufio.Writer, r *flow.Report, s *rateseries.Series, version string) error {
 	_, _ = w.WriteString(file().before)
 	data := bufio.NewWriter(&inert{w})
-	_, _ = w.WriteString(`<script type="application/json" id="data-report">`)
+	_, _ = w.WriteString(dataStart("data-report"))
 	if err := reportjson.Write(data, r, false); err != nil {
 		return err
 	}
 	if err := data.Flush(); err != nil {
 		return err
 	}
+	_, _ = w.WriteString(dataEnd)
 	for _, d := range []struct {
 		id    string
 		value any
@@ -103,10 +108,8 @@ func WriteFile(w *bufio.Writer, r *flow.Report, s *rateseries.Series, version st
 		if err != nil {
 			return err
 		}
-		_, _ = w.WriteString("</script>\n<script type=\"application/json\" id=\"" + d.id + "\">")
-		_, _ = w.Write(text)
+		_, _ = w.WriteString(dataElement(d.id, string(text)))
 	}
-	_, _ = w.WriteString("</script>\n")
 	_, err := w.WriteString(file().after) // an earlier error sticks to w
 	return err
 }

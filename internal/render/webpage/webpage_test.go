@@ -3,7 +3,11 @@ package webpage
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,8 +66,45 @@ func TestNothingIsLoaded(t *testing.T) {
 			t.Errorf("%s is left in the page", place)
 		}
 	}
-	if live := Live(); strings.Count(live, "<script") != 1 || strings.Contains(live, "<style") || regexp.MustCompile(`\s(style|on[a-z]+)=`).MatchString(live) {
+	if live := Live(); strings.Count(strings.ReplaceAll(live, dataStart("data-facts"), ""), "<script") != 1 || strings.Contains(live, "<style") || regexp.MustCompile(`\s(style|on[a-z]+)=`).MatchString(live) {
 		t.Error("the live page has inline script or style, which its policy forbids")
+	}
+}
+
+// What Go knows of fields and numbers is in every page, whole.
+func TestFacts(t *testing.T) {
+	for name, page := range map[string]string{"file": written(t, &flow.Report{Final: true}), "live": Live()} {
+		_, text, found := strings.Cut(page, dataStart("data-facts"))
+		text, _, ended := strings.Cut(text, dataEnd)
+		var got facts
+		if !found || !ended || json.Unmarshal([]byte(text), &got) != nil {
+			t.Fatalf("%s: the facts are %q", name, text)
+		}
+		if strings.ContainsAny(text, "<>&") {
+			t.Errorf("%s: the facts are no inert JSON: %s", name, text)
+		}
+		if !maps.Equal(got.ICMPTypes["ICMP"], flow.ICMPTypes) || !maps.Equal(got.ICMPTypes["IPv6-ICMP"], flow.ICMPv6Types) {
+			t.Errorf("%s: the ICMP types are %v", name, got.ICMPTypes)
+		}
+		if !maps.Equal(got.ARPOperations, flow.ARPOperations) {
+			t.Errorf("%s: the ARP operations are %v", name, got.ARPOperations)
+		}
+		for typ, word := range flow.EtherTypes {
+			if key := fmt.Sprintf("0x%04x", uint16(typ)); got.EtherTypes[key] != word {
+				t.Errorf("%s: ethertype %s is %q, want %q", name, key, got.EtherTypes[key], word)
+			}
+		}
+		all := flow.Fields.All()
+		if len(got.Fields) != len(all) {
+			t.Fatalf("%s: %d fields, want %d", name, len(got.Fields), len(all))
+		}
+		for i, f := range all {
+			g := got.Fields[i]
+			if g.Name != f.Name || !slices.Equal(g.Aliases, f.Aliases) || g.Title != f.Title || g.Help != f.Help || g.Role != f.Role.String() ||
+				g.Kind != f.Kind.String() || g.Number != f.Kind.IsNumber() || g.Descending != f.Descending() || g.Sparse != f.Sparse {
+				t.Errorf("%s: field %+v, want %+v", name, g, *f)
+			}
+		}
 	}
 }
 

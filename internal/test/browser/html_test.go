@@ -56,14 +56,14 @@ func TestAccounting(t *testing.T) {
 		s := show(t, b, desktop, file(t, g.Reports...))
 		s.wait(shown)
 		text := value[string](s, `document.body.innerText`)
-		want := []string{"adds up, to the byte", "rest", "other", "lost", "layer 3", "layer 2", "egress is not seen", "Packets are a lower bound", "320 more, not listed"}
+		want := []string{"adds up, to the byte", "rest", "overflow", "lost", "layer 3", "layer 2", "egress is not seen", "Packets are a lower bound", "320 more, not listed"}
 		switch g.Name {
 		case "mixed":
 			want = []string{"adds up, to the byte", "Not taken: afpacket (works here too, cost: copy), xdp (egress is not seen)."}
 		case "lost-unknown":
 			want = []string{"adds up, to the byte", "not known", "The bytes of lost packets are not known"}
 		case "sockets":
-			want = []string{"adds up, to the byte", "Retransmits\n10\nTCP segments sent again"}
+			want = []string{"adds up, to the byte", "Retransmits\n10\nTCP segments that were sent again"}
 		}
 		for _, w := range want {
 			if !strings.Contains(text, w) {
@@ -176,7 +176,7 @@ func history(n int) []*flow.Report {
 			total.Delta, total.Last = c, r.End.UnixNano()
 			row := *total
 			r.Packed = append(r.Packed, &row)
-			r.Total.Add(c)
+			r.Total.Add(flow.Totals{Counters: c})
 		}
 		r.FlowCount = len(r.Packed)
 		final.Total.Add(r.Total)
@@ -396,8 +396,8 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// withFields gives the flows of a page every field that a report may have one
-// day, and one that nobody knows.
+// withFields gives the flows of a page hostile owners, and fields that the page does
+// not know.
 func withFields(t *testing.T, page []byte) []byte {
 	t.Helper()
 	const open = `id="data-report">`
@@ -409,13 +409,14 @@ func withFields(t *testing.T, page []byte) []byte {
 	}
 	for i, f := range report["flows"].([]any) {
 		fields := f.(map[string]any)
-		for _, name := range []string{"comm", "container", "cgroup", "l7", "src_name", "dst_name", "match", "unheard_of"} {
+		for _, name := range []string{"comm", "container", "cgroup", "match", "planet", "unheard_of"} {
 			fields[name] = strings.ReplaceAll(hostile[i], "\x00", "\\u0000")
 			if i < len(hostile)-2 {
 				fields[name] = hostile[i] + name
 			}
 		}
 		fields["pid"], fields["uid"], fields["nested"] = i+1, i, map[string]any{"name": hostile[i]}
+		fields["unheard_number"] = i
 	}
 	text, err := json.Marshal(report)
 	if err != nil {
@@ -424,18 +425,19 @@ func withFields(t *testing.T, page []byte) []byte {
 	return slices.Concat(page[:start], text, page[end:])
 }
 
-// Processes and containers have a place as soon as a report knows them.
+// What rows have, has a column and, if it is a label, a breakdown.
 func TestProcesses(t *testing.T) {
 	page := withFields(t, sinktest.Render(t, "html", sinktest.Variant{}, hostileReport()))
 	s := show(t, chromium(t), desktop, save(t, page))
 	s.wait(shown)
-	for _, kind := range []string{"hosts", "flows", "processes", "containers", "apps", "ports", "protocols", "cgroups", "interfaces"} {
+	for _, kind := range []string{"hosts", "flows", "processes", "container", "planet", "uid", "ports", "protocols", "cgroup", "iface"} {
 		if n := value[int](s, fmt.Sprintf(`document.querySelectorAll('[data-kind=%q] button.item').length`, kind)); n == 0 {
 			t.Errorf("there is no breakdown by %s", kind)
 		}
 	}
-	for _, column := range []string{"comm", "pid", "uid", "container", "match", "unheard_of"} {
+	for _, column := range []string{"comm", "pid", "uid", "container", "match", "planet", "unheard_of", "nested"} {
 		s.wait(fmt.Sprintf(`document.querySelector('[data-sort=%q]')`, column))
 	}
+	s.wait(`document.querySelector('th.num [data-sort="unheard_number"]')`)
 	s.check()
 }

@@ -36,11 +36,6 @@ function themes() {
   });
 }
 
-function stored(id) {
-  const node = byId(id);
-  return node ? JSON.parse(node.textContent) : null;
-}
-
 themes();
 chart.start();
 table.start();

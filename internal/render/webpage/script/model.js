@@ -12,27 +12,15 @@ function endpoint(flow, side) {
   return addr.includes(":") ? "[" + addr + "]:" + port : addr + ":" + port;
 }
 
-// Everyday names of what protocols have instead of ports (IANA ICMP types,
-// ICMPv6 types, ARP operations, IEEE 802 numbers).
-const icmpTypes = {
-  ICMP: { 0: "echo-reply", 3: "unreachable", 5: "redirect", 8: "echo-request", 11: "time-exceeded" },
-  "IPv6-ICMP": {
-    1: "unreachable", 2: "packet-too-big", 3: "time-exceeded", 128: "echo-request", 129: "echo-reply",
-    133: "router-solicit", 134: "router-advert", 135: "neighbor-solicit", 136: "neighbor-advert", 143: "mldv2-report",
-  },
-};
-const arpOperations = { 1: "who-has", 2: "is-at", 3: "reverse-request", 4: "reverse-reply" };
-const etherTypes = { "0x0004": "LLC", "0x0800": "IPv4", "0x6558": "TEB", "0x86dd": "IPv6", "0x8847": "MPLS", "0x8863": "PPPoE-disc", "0x8864": "PPPoE", "0x888e": "EAPOL", "0x88cc": "LLDP", "0x88f7": "PTP", "0xffff": "runt" };
-
 function info(flow) {
   if (flow.icmp_type !== undefined) {
-    const name = (icmpTypes[flow.proto] || {})[flow.icmp_type] || "type " + flow.icmp_type;
+    const name = (facts.icmp_types[flow.proto] || {})[flow.icmp_type] || "type " + flow.icmp_type;
     return flow.icmp_code ? name + "/" + flow.icmp_code : name;
   }
-  if (flow.arp_op !== undefined) return arpOperations[flow.arp_op] || "op " + flow.arp_op;
+  if (flow.arp_op !== undefined) return facts.arp_operations[flow.arp_op] || "op " + flow.arp_op;
   if (flow.spi !== undefined) return "spi 0x" + flow.spi.toString(16).padStart(8, "0");
   const type = flow.gre_proto || flow.ethertype;
-  if (type !== undefined) return ((etherTypes[type] || "") + " " + type).trim();
+  if (type !== undefined) return ((facts.ethertypes[type] || "") + " " + type).trim();
   return flow.subtype === undefined ? "" : "subtype 0x" + flow.subtype.toString(16);
 }
 
@@ -51,9 +39,7 @@ function flowName(flow) {
 }
 
 // identity is what makes a row the same in the next report.
-const identity = (flow) => Object.keys(flow).filter((k) => !numeric.has(k) && k !== "first" && k !== "last").map((k) => k + " " + plain(flow[k])).join("  ");
-
-const numeric = new Set(["packets", "bytes", "frame_bytes", "bps", "pps", "retransmits"]);
+const identity = (flow) => Object.keys(flow).filter((k) => !counts(fieldOf(k)) && !["time", "mark"].includes(fieldOf(k).role)).map((k) => k + " " + plain(flow[k])).join("  ");
 
 // servicePort is the lower of the two ports: the server's, as a rule.
 function servicePort(flow) {
@@ -61,49 +47,61 @@ function servicePort(flow) {
   return ports.length ? Math.min(...ports) : undefined;
 }
 
-const services = {
-  20: "ftp-data", 21: "ftp", 22: "ssh", 23: "telnet", 25: "smtp", 53: "domain", 67: "bootps", 68: "bootpc", 80: "http", 110: "pop3", 123: "ntp",
-  137: "netbios-ns", 143: "imap", 161: "snmp", 179: "bgp", 389: "ldap", 443: "https", 445: "microsoft-ds", 465: "submissions", 500: "isakmp", 514: "syslog",
-  546: "dhcpv6-client", 547: "dhcpv6-server", 587: "submission", 636: "ldaps", 853: "domain-s", 993: "imaps", 995: "pop3s", 1194: "openvpn", 1900: "ssdp",
-  2049: "nfs", 3306: "mysql", 3389: "ms-wbt-server", 4500: "ipsec-nat-t", 5353: "mdns", 5432: "postgresql", 5672: "amqp", 6379: "redis", 6443: "kubernetes", 8080: "http-alt", 9418: "git",
+// sumsOf are the names of the sums that are not empty, as flow.Sum.IsEmpty has it.
+function sumsOf(report) {
+  const says = (name) => report[name].bytes_unknown || measures.some((m) => report[name][m.name] > 0) || (name === "rest" && report.flow_count > report.flows.length);
+  return ["rest", "overflow", "lost"].filter(says).concat("total");
+}
+
+// cards are the breakdowns. keys gives the [label, query] pairs that a flow counts to.
+// A card that needs fields is there if a row has one of them.
+const cards = {
+  early: [
+    { id: "hosts", title: "Hosts", note: "A flow counts at both of its ends.", keys: hostKeys },
+    { id: "flows", title: "Top flows", keys: (f) => [[flowName(f), flowQuery(f)]] },
+    { id: "processes", title: "Processes", needs: ["comm", "pid", "match"], keys: processKeys },
+    fieldCard("container"),
+  ],
+  // Labels that these do not need have their cards between early and late.
+  late: [
+    { id: "ports", title: "Service ports", note: "The lower of a flow's two ports.", needs: ["src_port", "dst_port"], keys: portKeys },
+    { id: "protocols", title: "Protocols", needs: ["proto"], share: true, keys: (f) => [[[f.proto, f.ethertype].filter(Boolean).join(" "), f.ethertype ? term("ethertype", f.ethertype) : term("proto", f.proto)]] },
+    { ...fieldCard("cgroup"), needs: ["cgroup", "cgroup_id"] },
+    { ...fieldCard("direction"), several: true, share: true },
+    { ...fieldCard("iface"), several: true, share: true },
+    fieldCard("vlan"),
+  ],
 };
 
-// breakdownKinds: keys gives the [label, query] pairs that a flow counts to.
-const breakdownKinds = [
-  { id: "hosts", title: "Hosts", note: "A flow counts at both of its ends.", keys: hostKeys },
-  { id: "flows", title: "Top flows", keys: (f) => [[flowName(f), flowQuery(f)]] },
-  { id: "processes", title: "Processes", needs: ["comm", "pid", "match"], keys: processKeys },
-  { id: "containers", title: "Containers", needs: ["container"], keys: fieldKeys("container") },
-  { id: "apps", title: "Applications", needs: ["l7"], keys: fieldKeys("l7") },
-  { id: "ports", title: "Service ports", note: "The lower of a flow's two ports.", needs: ["src_port", "dst_port"], keys: portKeys },
-  { id: "protocols", title: "Protocols", needs: ["proto"], share: true, keys: (f) => [[[f.proto, f.ethertype].filter(Boolean).join(" "), f.ethertype ? term("ethertype", f.ethertype) : term("proto", f.proto)]] },
-  { id: "cgroups", title: "Control groups", needs: ["cgroup"], keys: fieldKeys("cgroup") },
-  { id: "directions", title: "Directions", needs: ["direction"], several: true, share: true, keys: fieldKeys("direction") },
-  { id: "interfaces", title: "Interfaces", needs: ["iface"], several: true, share: true, keys: fieldKeys("iface") },
-  { id: "vlans", title: "VLANs", needs: ["vlan"], keys: fieldKeys("vlan") },
-];
+// fieldCard breaks down by one field.
+function fieldCard(name) {
+  return { id: name, title: fieldOf(name).title, needs: [name], keys: (f) => (f[name] === undefined ? [] : [[plain(f[name]), term(name, plain(f[name]))]]) };
+}
+
+function cardsOf(report) {
+  const laidOut = new Set([...cards.early, ...cards.late].flatMap((c) => c.needs || []));
+  const labels = facts.fields.filter((f) => f.role === "label" && !laidOut.has(f.name)).map((f) => fieldCard(f.name));
+  const used = (c) => !c.needs || report.flows.some((f) => c.needs.some((name) => f[name] !== undefined));
+  return [...cards.early, ...labels, ...cards.late].filter(used);
+}
 
 function processKeys(flow) {
   if (process(flow)) return [[process(flow), flow.pid === undefined ? term("comm", flow.comm) : term("pid", flow.pid)]];
-  const nobody = { kernel: "the kernel itself", none: "no process known" }[flow.match];
-  return nobody ? [[nobody, term("match", flow.match)]] : [];
-}
-
-function fieldKeys(field) {
-  return (flow) => (flow[field] === undefined ? [] : [[plain(flow[field]), term(field, plain(flow[field]))]]);
+  const none = { kernel: "the kernel itself", none: "no process known" }[flow.match];
+  return none ? [[none, term("match", flow.match)]] : [];
 }
 
 function hostKeys(flow) {
   const keys = [];
-  if (flow.src !== undefined) keys.push([flow.src_name ? flow.src_name + " " + flow.src : flow.src, term("host", flow.src)]);
-  if (flow.dst !== undefined && flow.dst !== flow.src) keys.push([flow.dst_name ? flow.dst_name + " " + flow.dst : flow.dst, term("host", flow.dst)]);
+  if (flow.src !== undefined) keys.push([flow.src, term("host", flow.src)]);
+  if (flow.dst !== undefined && flow.dst !== flow.src) keys.push([flow.dst, term("host", flow.dst)]);
   return keys;
 }
 
 function portKeys(flow) {
   const port = servicePort(flow);
   if (port === undefined) return [];
-  const label = [flow.proto, port, services[port]].filter(Boolean).join(" ");
+  const label = [flow.proto, port, flow.service].filter(Boolean).join(" ");
   return [[label, [term("port", port), flow.proto ? term("proto", flow.proto) : ""].join(" ").trim()]];
 }
 
@@ -137,14 +135,13 @@ function flowQuery(flow) {
   return ["proto", "src", "src_port", "dst", "dst_port", "direction", "iface", "icmp_type", "arp_op", "ethertype", "pid"].filter((k) => flow[k] !== undefined).map((k) => term(k, flow[k])).join(" ");
 }
 
-const aliases = { host: ["src", "dst", "src_name", "dst_name"], port: ["src_port", "dst_port"] };
-
-function parseSearch(text, fields) {
+// parseSearch reads a search of rows that have fields of these names.
+function parseSearch(text, names) {
   const terms = [];
   for (const m of text.matchAll(/(-?)(?:([a-z][a-z0-9_]*):)?(?:"((?:\\"|[^"])*)"|(\S+))/gi)) {
     const value = (m[3] === undefined ? m[4] : m[3].replaceAll('\\"', '"')).toLowerCase();
     const name = (m[2] || "").toLowerCase();
-    const among = aliases[name] || (fields.has(name) ? [name] : null);
+    const among = aliases.get(name) || (names.has(name) ? [name] : null);
     terms.push({ not: m[1] === "-", among, value: among || !m[2] ? value : name + ":" + value });
   }
   return terms;

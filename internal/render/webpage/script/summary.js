@@ -41,23 +41,21 @@ function tiles({ report, series, span }) {
     const v = (8 * series.total.bytes[i] * 1000) / Math.max(series.end[i] - series.start[i], 1);
     if (v > peak) [peak, at] = [v, series.start[i]];
   }
+  const more = { packets: packetRate(per(report.total.packets)), bytes: layers.ip, frame_bytes: layers.frame };
   const all = [
     tile(report.final || span === "run" ? "Average rate" : "Rate", bitRate(per(8 * layerBytes(report, report.total))), layer),
     peak >= 0 && series.start.length > 1 ? tile("Highest rate", bitRate(peak), "at " + clock(at) + " UTC") : null,
-    tile("Packets", count(report.total.packets), packetRate(per(report.total.packets))),
-    tile("Bytes", bytes(report.total.bytes), layers.ip),
-    report.total.frame_bytes ? tile("Frame bytes", bytes(report.total.frame_bytes), layers.frame) : null,
-    report.total.retransmits ? tile("Retransmits", count(report.total.retransmits), "TCP segments sent again") : null,
+    ...measures.filter((m) => always.has(m.name) || report.total[m.name] > 0).map((m) => tile(m.title, format(m, report.total[m.name]), more[m.name] || m.help)),
     tile(report.by ? "Rows" : "Flows", count(report.flow_count), report.flow_count > report.flows.length ? `${count(report.flows.length)} listed below` : "all listed below"),
     tile("Duration", duration(seconds), report.end ? "until " + clock(Date.parse(report.end)) + " UTC" : ""),
   ];
   byId("tiles").replaceChildren(...all.filter(Boolean));
 }
 
-// accounting shows that flows + rest + other + lost is the total.
+// accounting shows that flows + rest + overflow + lost is the total, of every measure.
 function accounting(report) {
-  const flows = { packets: 0, bytes: 0, frame_bytes: 0 };
-  for (const f of report.flows) for (const k of Object.keys(flows)) flows[k] += f[k];
+  const whole = measures.map((m) => m.name);
+  const flows = Object.fromEntries(whole.map((k) => [k, report.flows.reduce((s, f) => s + (f[k] || 0), 0)]));
   const parts = [
     ["Listed", `${count(report.flows.length)} ${report.by ? "rows" : "flows"}`, flows, "c0"],
     ["rest", `${count(Math.max(0, report.flow_count - report.flows.length))} more, not listed (--top)`, report.rest, "crest"],
@@ -66,10 +64,9 @@ function accounting(report) {
   ];
   const size = (c) => layerBytes(report, c) || 0;
   const basis = size(report.total) ? size : (c) => c.packets;
-  const sum = (k) => parts.reduce((s, p) => s + p[2][k], 0);
-  const whole = ["packets", "bytes", "frame_bytes"];
-  const exact = whole.every((k) => Number.isSafeInteger(report.total[k]));
-  const holds = whole.every((k) => sum(k) === report.total[k]);
+  const sum = (k) => parts.reduce((s, p) => s + (p[2][k] || 0), 0);
+  const exact = whole.every((k) => Number.isSafeInteger(report.total[k] || 0));
+  const holds = whole.every((k) => sum(k) === (report.total[k] || 0));
   const bar = el("div", { class: "share", "aria-hidden": "true" });
   for (const [, , c, color] of parts) {
     if (basis(c) === 0) continue;
@@ -79,7 +76,7 @@ function accounting(report) {
   }
   const cells = [["", "Packets", "Bytes, layer 3", "Frame bytes, layer 2", "Share"].map((t, i) => el("span", { class: "head" + (i === 3 ? " wide" : "") }, t))];
   for (const [name, what, c, color] of parts) {
-    if (name !== "Listed" && c.packets === 0 && c.bytes === 0 && name === "rest") continue;
+    if (name === "rest" && !sumsOf(report).includes(name)) continue;
     const unknown = c.bytes_unknown;
     cells.push([
       el("span", { class: "who" }, el("span", { class: "swatch " + color }), el("span", null, name + " ", el("small", null, what))),
@@ -101,14 +98,13 @@ const colors = 8; // of the style sheet
 const tallest = new Map(); // rows that each has had, so that a live page does not jump
 
 function breakdowns(report, search) {
-  const cards = [];
-  for (const kind of breakdownKinds) {
-    if (kind.needs && !report.flows.some((f) => kind.needs.some((k) => f[k] !== undefined))) continue;
+  const shown = [];
+  for (const kind of cardsOf(report)) {
     const sums = broken(report, kind);
     if (sums.length === 0 || (kind.several && sums.length < 2)) continue;
-    cards.push(breakdown(report, kind, sums, search));
+    shown.push(breakdown(report, kind, sums, search));
   }
-  refill(byId("breakdowns"), cards);
+  refill(byId("breakdowns"), shown);
 }
 
 function breakdown(report, kind, sums, search) {
@@ -124,7 +120,7 @@ function breakdown(report, kind, sums, search) {
   const more = sums.slice(listed);
   if (more.length > 0 && kind.id !== "hosts") list.append(el("li", { class: "rest" }, item(`${count(more.length)} more`, more.reduce((t, s) => t + size(s), 0))));
   else if (more.length > 0) list.append(el("li", { class: "rest" }, el("span", { class: "item" }, el("span", { class: "label" }, `${count(more.length)} more`))));
-  for (const name of ["rest", "overflow", "lost"]) {
+  for (const name of sumsOf(report).filter((n) => n !== "total")) {
     const v = inBytes ? layerBytes(report, report[name]) : report[name].packets;
     if (v > 0) list.append(el("li", { class: "rest" }, item(`${name}: in no listed ${report.by ? "row" : "flow"}`, v)));
   }

@@ -1,0 +1,61 @@
+package cmd
+
+import (
+	"fmt"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/choose"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// mountedLabel is a label with its options on the command line.
+type mountedLabel struct {
+	name    string
+	label   registry.Label
+	config  registry.LabelConfig
+	toggle  *toggle   // nil: it has none
+	options []*option // --NAME-OPTION
+}
+
+// mountLabels puts the labels' options on the command line.
+func (cl *commandLine) mountLabels(a *App) {
+	for name, l := range a.Labels.All() {
+		m := &mountedLabel{name: name, label: l, config: l.New()}
+		m.options = optionsOf(name+"-", m.config.Flags)
+		if l.Toggle != "" {
+			m.toggle = &toggle{}
+			cl.labelToggles = append(cl.labelToggles, &option{name: l.Toggle, usage: l.Usage, value: m.toggle})
+		}
+		cl.labels = append(cl.labels, m)
+	}
+}
+
+// chosenLabels are the labels, and what the command line says about them.
+func (cl *commandLine) chosenLabels() *choose.Labels {
+	l := &choose.Labels{Dims: cl.dims, Sort: cl.sort}
+	for _, m := range cl.labels {
+		c := &choose.Label{Name: m.name, Plugin: m.label, Config: m.config}
+		if m.toggle != nil {
+			c.On, c.Off = m.toggle.on, m.toggle.off
+		}
+		for _, o := range m.options {
+			c.On = c.On || o.given != "" && !c.Off
+		}
+		l.All = append(l.All, c)
+	}
+	return l
+}
+
+// groupBySort groups flows by the label that they are ordered by: a label of rows that
+// are not grouped by it is known too late.
+func (cl *commandLine) groupBySort() error {
+	f := cl.sort
+	switch {
+	case f == nil || f.Role != flow.Label || f.In(cl.dims) && f.Dim&flow.DimsAll == f.Dim || cl.dims&f.Dim != 0:
+		return nil
+	case cl.dims.Has(flow.DimsFlow):
+		cl.dims |= f.Dim
+		return nil
+	}
+	return fmt.Errorf("%w: --sort %s needs rows that have it: add it to --by", registry.ErrUsage, f.Name)
+}

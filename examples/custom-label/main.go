@@ -1,0 +1,17 @@
+// Command pktstat-net24 is pktstat with one more label: a copy of cmd/pktstat/main.go with
+// one more import.
+package main
+
+import (
+	"os"
+
+	"github.com/pktstat/pktstat/cmd"
+
+	_ "github.com/pktstat/pktstat/backends/all"
+	_ "github.com/pktstat/pktstat/labels/all"
+	_ "github.com/pktstat/pktstat/outputs/all"
+
+	_ "example.org/pktstat-net24/net24"
+)
+
+func main() { os.Exit(cmd.Main()) }

@@ -1,0 +1,42 @@
+package flow
+
+import (
+	"cmp"
+	"encoding/binary"
+)
+
+// SortKeys is how many numbers [Packed.SortKey] gives.
+const SortKeys = 8
+
+// SortKey returns the i-th of the numbers that order keys: family and protocol,
+// addresses, ports, and then all other fields. Equal keys have equal numbers, and no
+// others have. Sorting by numbers is what makes a report of a million rows fast.
+func (p *Packed) SortKey(i int) uint64 {
+	switch i {
+	case 0:
+		return uint64(p.Family)<<24 | uint64(p.EtherType)<<8 | uint64(p.Proto)
+	case 1:
+		return binary.BigEndian.Uint64(p.Src[:8])
+	case 2:
+		return binary.BigEndian.Uint64(p.Src[8:])
+	case 3:
+		return binary.BigEndian.Uint64(p.Dst[:8])
+	case 4:
+		return binary.BigEndian.Uint64(p.Dst[8:])
+	case 5:
+		return uint64(p.L4)<<32 | uint64(p.Dir)<<24 | uint64(p.VLAN)<<8 | uint64(p.L4Kind)
+	case 6:
+		return uint64(p.Ifindex)<<32 | uint64(p.NetNS)
+	}
+	return uint64(p.OwnerID)
+}
+
+// Compare is the total order of keys, that of [Packed.SortKey].
+func (p *Packed) Compare(q *Packed) int {
+	for i := range SortKeys {
+		if c := cmp.Compare(p.SortKey(i), q.SortKey(i)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}

@@ -1,0 +1,127 @@
+package flow
+
+import (
+	"fmt"
+	"math/bits"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// FieldTable holds the fields of rows in the order in which outputs write them. It is
+// safe for concurrent use.
+type FieldTable struct {
+	mu     sync.RWMutex
+	fields []*Field // never changed in place: a new slice replaces it
+	byName map[string]*Field
+	dims   Dims // bits in use
+	places int  // of texts in use; see [Labels]
+}
+
+// Fields are the fields of all rows: those of this package, and of every label in the
+// binary.
+var Fields = newFieldTable(packetFields, ownerFields)
+
+func newFieldTable(lists ...[]Field) *FieldTable {
+	t := &FieldTable{byName: map[string]*Field{}, dims: DimsAll}
+	for _, list := range lists {
+		for i := range list {
+			t.Register(list[i])
+		}
+	}
+	return t
+}
+
+var validFieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// Register adds a field and returns it as the table has it. Labels are registered through
+// the registry of labels, which calls it. It panics on a malformed or taken name, and
+// if no dimension is left: mistakes of whoever built the binary.
+func (t *FieldTable) Register(f Field) *Field {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, name := range append([]string{f.Name}, f.Aliases...) {
+		if !validFieldName.MatchString(name) || name == "flow" {
+			panic(fmt.Sprintf("flow: field name %q is not snake_case", name))
+		}
+		if _, taken := t.byName[name]; taken {
+			panic(fmt.Sprintf("flow: field %q is registered twice", name))
+		}
+		t.byName[name] = &f
+	}
+	if f.Groupable && f.Dim == 0 {
+		n := bits.Len64(uint64(t.dims))
+		if n == 64 {
+			panic(fmt.Sprintf("flow: field %q: no dimension is left", f.Name))
+		}
+		f.Dim = 1 << n
+		t.dims |= f.Dim
+	}
+	f.By |= f.Dim
+	if f.Role == Label && f.Kind == Text && f.Text == nil {
+		f.placed, f.place = true, t.places
+		t.places++
+		f.Text = func(r *Row) string { return r.Owner.Label(&f) }
+		f.Known = func(r *Row) bool { return f.Text(r) != "" }
+	}
+	fields := append(slices.Clone(t.fields), &f)
+	slices.SortStableFunc(fields, func(a, b *Field) int { return int(a.Role) - int(b.Role) })
+	t.fields = fields
+	return &f
+}
+
+// All returns the fields in order. The slice must not be changed.
+func (t *FieldTable) All() []*Field {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.fields
+}
+
+// Written returns the fields that an output of everything writes of rows grouped by dims.
+func (t *FieldTable) Written(dims Dims) []*Field {
+	all := t.All()
+	fields := make([]*Field, 0, len(all))
+	for _, f := range all {
+		if !f.Derived && f.In(dims) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+// Find returns the field with that name or alias, nil if there is none.
+func (t *FieldTable) Find(name string) *Field {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byName[name]
+}
+
+// Names returns the names of the fields that pass.
+func (t *FieldTable) Names(pass func(*Field) bool) []string {
+	var names []string
+	for _, f := range t.All() {
+		if pass(f) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// ParseColumns reads the value of columns=: names and aliases joined by "+".
+func (t *FieldTable) ParseColumns(s string) ([]*Field, error) {
+	var fields []*Field
+	for name := range strings.SplitSeq(s, "+") {
+		f := t.Find(strings.TrimSpace(name))
+		if f == nil {
+			return nil, fmt.Errorf("unknown column %q: there are %s", name, strings.Join(t.Names(func(*Field) bool { return true }), ", "))
+		}
+		fields = append(fields, f)
+	}
+	return fields, nil
+}
+
+// dimNames maps the bits of a Dims to the names of their fields, in order.
+func (t *FieldTable) dimNames(d Dims) []string {
+	return t.Names(func(f *Field) bool { return f.Dim != 0 && d&f.Dim != 0 })
+}

@@ -1,0 +1,84 @@
+package flow
+
+import "testing"
+
+func TestLabels(t *testing.T) {
+	var l Labels
+	for place, text := range []string{"", "https", "", "alice"} {
+		l = l.with(place, text)
+	}
+	for place, want := range []string{"", "https", "", "alice", "", ""} {
+		if got := l.at(place); got != want {
+			t.Errorf("place %d: %q, want %q", place, got, want)
+		}
+	}
+	if l = l.with(3, "").with(1, ""); l != "" {
+		t.Errorf("without texts: %q", l)
+	}
+	if got := l.with(2, "a\x00b"); got.at(2) != "ab" || got.at(3) != "" {
+		t.Errorf("a text with the end of texts: %q", got)
+	}
+	if a, b := l.with(0, "x").with(2, "y"), l.with(2, "y").with(0, "x"); a != b {
+		t.Errorf("%q and %q", a, b)
+	}
+}
+
+// Fields of labels as others register them: one that rows can be grouped by, and one that
+// follows from the process.
+var (
+	siteField = Fields.Register(Field{Name: "test_site", Title: "Site", Help: "site", Kind: Text, Role: Label, Groupable: true, By: DimDst})
+	teamField = Fields.Register(Field{Name: "test_team", Title: "Team", Help: "team", Kind: Text, Role: Label, By: DimPID})
+)
+
+// TestReducedAndIdentity: an owner keeps what rows are grouped by and what follows from it,
+// and only what they are grouped by tells it from another one.
+func TestReducedAndIdentity(t *testing.T) {
+	full := Owner{PID: 1, Start: 2, Comm: "c", UID: 3, CgroupID: 4, Cgroup: "/g", Container: "docker:x"}
+	full.SetLabel(siteField, "home")
+	full.SetLabel(teamField, "red")
+	labels := func(o Owner, site, team string) Owner {
+		o.Labels = ""
+		o.SetLabel(siteField, site)
+		o.SetLabel(teamField, team)
+		return o
+	}
+	for _, tt := range []struct {
+		by                Dims
+		reduced, identity Owner
+	}{
+		{DimsFlow, full, Owner{PID: 1, Start: 2, CgroupID: 4}},
+		{DimsFlow | siteField.Dim, full, labels(Owner{PID: 1, Start: 2, CgroupID: 4}, "home", "")},
+		{DimPID, labels(full, "", "red"), Owner{PID: 1, Start: 2}},
+		{DimDst, labels(Owner{}, "home", ""), Owner{}},
+		{DimSrc, Owner{}, Owner{}},
+		{DimComm, Owner{Comm: "c"}, Owner{Comm: "c"}},
+		{DimComm | siteField.Dim, labels(Owner{Comm: "c"}, "home", ""), labels(Owner{Comm: "c"}, "home", "")},
+		{DimCgroup, Owner{CgroupID: 4, Cgroup: "/g", Container: "docker:x"}, Owner{CgroupID: 4}},
+		{DimContainer, Owner{Container: "docker:x"}, Owner{Container: "docker:x"}},
+		{siteField.Dim, labels(Owner{}, "home", ""), labels(Owner{}, "home", "")},
+	} {
+		r := full.Reduced(tt.by)
+		if r != tt.reduced {
+			t.Errorf("by %v: reduced to %+v, want %+v", tt.by, r, tt.reduced)
+		}
+		if id := r.Identity(tt.by); id != tt.identity {
+			t.Errorf("by %v: told apart by %+v, want %+v", tt.by, id, tt.identity)
+		}
+	}
+}
+
+// TestProjectionOfLabels: keys keep their number of an owner when rows are grouped by any
+// label, also by one that is none of the process.
+func TestProjectionOfLabels(t *testing.T) {
+	for _, tt := range []struct {
+		by   Dims
+		kept bool
+	}{{DimSrc, false}, {DimPID, true}, {DimContainer, true}, {siteField.Dim, true}, {DimSrc | siteField.Dim, true}, {DimsFlow, true}} {
+		p := Packed{Proto: TCP, OwnerID: 7}
+		projection := tt.by.Projection()
+		projection.Apply(&p)
+		if (p.OwnerID == 7) != tt.kept || !tt.kept && p.OwnerID != 0 {
+			t.Errorf("by %v: the number became %d", tt.by, p.OwnerID)
+		}
+	}
+}

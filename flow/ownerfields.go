@@ -1,0 +1,35 @@
+package flow
+
+// ownerFields are what is known of the process and the cgroup that a flow belongs to.
+// A process has one name, user, cgroup and container; a cgroup has one container.
+var ownerFields = []Field{
+	{Name: "pid", Title: "PID", Help: "id of the process, in the initial namespace", Role: Label,
+		Dim: DimPID, By: DimPID,
+		Known: func(r *Row) bool { return r.Owner.PID != 0 },
+		Num:   func(r *Row) uint64 { return uint64(r.Owner.PID) }},
+	{Name: "comm", Aliases: []string{"process"}, Title: "Process", Help: "name of the process", Role: Label,
+		Kind: Text, Dim: DimComm, By: DimPID | DimComm,
+		Known: func(r *Row) bool { return r.Owner.Comm != "" },
+		Text:  func(r *Row) string { return r.Owner.Comm }},
+	{Name: "uid", Title: "UID", Help: "user id of the process", Role: Label,
+		By:    DimPID,
+		Known: func(r *Row) bool { return r.Owner.PID != 0 },
+		Num:   func(r *Row) uint64 { return uint64(r.Owner.UID) }},
+	{Name: "cgroup_id", Title: "Cgroup id", Help: "id of the cgroup v2", Role: Label,
+		By:    DimPID | DimCgroup,
+		Known: func(r *Row) bool { return r.Owner.CgroupID != 0 },
+		Num:   func(r *Row) uint64 { return r.Owner.CgroupID }},
+	{Name: "cgroup", Title: "Cgroup", Help: "path of the cgroup v2", Role: Label,
+		Kind: Text, Dim: DimCgroup, By: DimPID | DimCgroup,
+		Known: func(r *Row) bool { return r.Owner.Cgroup != "" },
+		Text:  func(r *Row) string { return r.Owner.Cgroup }},
+	{Name: "container", Title: "Container", Help: "container, pod or systemd unit", Role: Label,
+		Kind: Text, Dim: DimContainer, By: DimPID | DimCgroup | DimContainer,
+		Known: func(r *Row) bool { return r.Owner.Container != "" },
+		Text:  func(r *Row) string { return r.Owner.Container }},
+	{Name: "match", Title: "Match", Help: "how sure the process is: exact, port, shared, kernel or none", Role: Label,
+		Kind:  Word,
+		Known: func(r *Row) bool { return r.Match != MatchUnset },
+		Text:  func(r *Row) string { return r.Match.String() },
+		Order: []func(*PackedRow) uint64{func(p *PackedRow) uint64 { return uint64(p.Match) }}},
+}

@@ -1,0 +1,66 @@
+package runrows
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// Report is last's run as a report of at most top rows, the largest of the run. What is in
+// no row is in Rest, so that it adds up like any other.
+func (s *Rows) Report(last *flow.Report, top int) *flow.Report {
+	r := *last
+	r.Sums = flow.Sums{Total: last.Run.Total, Overflow: last.Run.Overflow, Lost: last.Run.Lost}
+	r.Packed, r.Owners, r.Retransmits = nil, map[uint32]flow.Owner{}, map[flow.Packed]flow.Spans{}
+	left := last.Run.Total.Minus(last.Run.Overflow).Minus(last.Run.Lost)
+	rows := s.largest(last.RateLayer)
+	r.FlowCount = len(rows)
+	for _, row := range rows {
+		// What the ledger has folded into Overflow since is no row any more. It
+		// folds the smallest, and this goes from the largest.
+		if !within(row.Total, left) {
+			r.FlowCount--
+			continue
+		}
+		if len(r.Packed) == top {
+			break
+		}
+		left = left.Minus(row.Total)
+		shown := flow.PackedRow{
+			Key: row.Key, Delta: row.Total.Counters, Total: row.Total.Counters,
+			First: row.First, Last: row.Last, Marks: row.Marks,
+		}
+		if id := row.Key.OwnerID; id != 0 {
+			r.Owners[id] = *s.Owner(0, id)
+		}
+		if n := row.Total.Retransmits; n > 0 {
+			r.Retransmits[shown.Key] = flow.Spans{Delta: n, Total: n}
+		}
+		r.Packed = append(r.Packed, &shown)
+	}
+	r.Rest = left
+	return &r
+}
+
+// largest returns the rows, the largest of the run first.
+func (s *Rows) largest(layer flow.Layer) []*Row {
+	rows := make([]*Row, len(s.rows))
+	for i := range s.rows {
+		rows[i] = &s.rows[i]
+	}
+	slices.SortFunc(rows, func(a, b *Row) int {
+		if d := cmp.Compare(b.Total.At(layer), a.Total.At(layer)); d != 0 {
+			return d
+		}
+		if d := cmp.Compare(b.Total.Packets, a.Total.Packets); d != 0 {
+			return d
+		}
+		return a.Key.Compare(&b.Key)
+	})
+	return rows
+}
+
+func within(c, left flow.Totals) bool {
+	return c.Retransmits <= left.Retransmits && c.Packets <= left.Packets && c.Bytes <= left.Bytes && c.FrameBytes <= left.FrameBytes
+}

@@ -1,0 +1,193 @@
+// Package runrows keeps the rows of a run up to now. An interval report has only the
+// rows that were busy in its interval, and numbers owners anew.
+package runrows
+
+import (
+	"slices"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// Row is a row of the run.
+type Row struct {
+	Key         flow.Packed // OwnerID is the number that Rows gave the owner
+	Now, Total  flow.Totals // of the interval Seen; of the run
+	First, Last int64       // Unix nanoseconds
+	flow.Marks
+	Seen uint64 // the last interval in which the row was busy: 1, 2, ...
+}
+
+// In returns what the row counted in interval n.
+func (r *Row) In(n uint64) flow.Totals {
+	if r.Seen != n {
+		return flow.Totals{}
+	}
+	return r.Now
+}
+
+// Rows are the rows of a run: at most as many as its bound. It is not safe for
+// concurrent use.
+type Rows struct {
+	Owners
+
+	// KeepBusy makes rows of the last two intervals stay when others have to go. Else
+	// the largest of the run stay.
+	KeepBusy bool
+
+	max       int
+	layer     flow.Layer // by which rows are large
+	intervals uint64
+	rows      []Row
+	index     map[flow.Packed]int32
+	numbers   map[uint32]uint32 // of owners in the report to those here
+}
+
+// New returns Rows of at most max rows, for reports with rows grouped by dims. Owners get
+// numbers in groupings, too.
+func New(maxRows int, dims flow.Dims, groupings ...Grouping) *Rows {
+	return &Rows{
+		Owners: newOwners(append([]Grouping{{By: dims}}, groupings...)),
+		max:    maxRows, index: map[flow.Packed]int32{}, numbers: map[uint32]uint32{},
+	}
+}
+
+// Intervals is how many interval reports were added.
+func (s *Rows) Intervals() uint64 { return s.intervals }
+
+// All returns the rows. The slice is valid until the next Add.
+func (s *Rows) All() []Row { return s.rows }
+
+// Add takes over a report. It calls each, if it is not nil, with the place of every row
+// that there is room for. If rows have gone to make room it first calls moved with the new
+// places by the old ones, negative ones for rows that have gone.
+func (s *Rows) Add(r *flow.Report, each func(place int32, fresh bool, p *flow.PackedRow), moved func([]int32)) {
+	s.layer = r.RateLayer
+	if !r.Final {
+		s.intervals++
+	}
+	clear(s.numbers)
+	for id, o := range r.Owners {
+		s.numbers[id] = s.number(&o)
+	}
+	if to := s.makeRoom(r); to != nil && moved != nil {
+		moved(to)
+	}
+	for _, p := range r.Packed {
+		i, fresh := s.place(p)
+		if i < 0 {
+			continue // it is in the sums
+		}
+		row := &s.rows[i]
+		row.Total.Counters = p.Total
+		row.First, row.Last, row.Marks = min(row.First, p.First), max(row.Last, p.Last), p.Marks
+		retransmits, some := r.Retransmits[p.Key]
+		if some || r.Final {
+			row.Total.Retransmits = retransmits.Total
+		}
+		if !r.Final {
+			row.Now, row.Seen = flow.Totals{Counters: p.Delta, Retransmits: retransmits.Delta}, s.intervals
+		}
+		if each != nil {
+			each(i, fresh, p)
+		}
+	}
+}
+
+// place finds or makes the row of p. It returns a negative place if there is no room.
+func (s *Rows) place(p *flow.PackedRow) (i int32, fresh bool) {
+	key := s.keyOf(p)
+	if i, ok := s.index[key]; ok {
+		return i, false
+	}
+	if len(s.rows) >= s.max {
+		return -1, false
+	}
+	i = int32(len(s.rows))
+	s.index[key] = i
+	s.rows = append(s.rows, Row{Key: key, First: p.First})
+	return i, true
+}
+
+func (s *Rows) keyOf(p *flow.PackedRow) flow.Packed {
+	key := p.Key
+	key.OwnerID = s.numbers[key.OwnerID]
+	return key
+}
+
+// makeRoom makes room for the new rows of a report, as far as there can be, and for some
+// more: it is not called for each report then. It returns the new places of the rows, nil
+// if they are where they were.
+func (s *Rows) makeRoom(r *flow.Report) (moved []int32) {
+	if len(s.rows)+len(r.Packed) <= s.max {
+		return nil
+	}
+	fresh := 0
+	for _, p := range r.Packed {
+		if _, ok := s.index[s.keyOf(p)]; !ok {
+			fresh++
+		}
+	}
+	if len(s.rows)+fresh <= s.max {
+		return nil
+	}
+	keep := s.max - min(max(fresh, s.max/8), s.max/2)
+	if keep >= len(s.rows) {
+		return nil
+	}
+	order := make([]int32, len(s.rows))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	SelectWindow(order, 0, keep, s.outlives)
+	moved = s.move(order[:keep])
+	s.sweep(func(yield func(uint32) bool) {
+		for i := range s.rows {
+			if !yield(s.rows[i].Key.OwnerID) {
+				return
+			}
+		}
+		for _, id := range s.numbers {
+			if !yield(id) {
+				return
+			}
+		}
+	})
+	return moved
+}
+
+// outlives is the order in which rows are kept.
+func (s *Rows) outlives(x, y int32) bool {
+	a, b := &s.rows[x], &s.rows[y]
+	if a, b := a.Seen+1 >= s.intervals, b.Seen+1 >= s.intervals; s.KeepBusy && a != b {
+		return a
+	}
+	if a, b := a.Total.At(s.layer), b.Total.At(s.layer); a != b {
+		return a > b
+	}
+	if a, b := a.Total.Packets, b.Total.Packets; a != b {
+		return a > b
+	}
+	return x < y
+}
+
+// move leaves only those rows, in the order in which they came.
+func (s *Rows) move(kept []int32) (moved []int32) {
+	slices.Sort(kept)
+	moved = make([]int32, len(s.rows))
+	for i := range moved {
+		moved[i] = -1
+	}
+	clear(s.index)
+	for to, from := range kept {
+		s.rows[to] = s.rows[from]
+		s.index[s.rows[to].Key] = int32(to)
+		moved[from] = int32(to)
+	}
+	s.rows = s.rows[:len(kept)]
+	return moved
+}
+
+// Clone returns a copy to look into: nothing can be added to it.
+func (s *Rows) Clone() *Rows {
+	return &Rows{Owners: s.Owners.clone(), layer: s.layer, intervals: s.intervals, rows: slices.Clone(s.rows)}
+}

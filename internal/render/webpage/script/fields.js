@@ -1,0 +1,76 @@
+// The fields of rows, as internal/render/webpage/facts.go describes them, and their
+// layout: order, what shares a column, what is set in a fixed width.
+
+function stored(id) {
+  const node = byId(id);
+  return node ? JSON.parse(node.textContent) : null;
+}
+
+const facts = stored("data-facts");
+const fields = new Map(facts.fields.map((f) => [f.name, f]));
+const measures = facts.fields.filter((f) => f.role === "measure");
+
+// fieldOf describes a field. A field that only the report has is what its value is.
+function fieldOf(name, value) {
+  const number = typeof value === "number";
+  return fields.get(name) || { name, title: visible(name), help: "", role: "dimension", kind: number ? "uint" : "text", number };
+}
+
+const counts = (field) => field.role === "measure" || field.role === "rate";
+
+// aliases are the other names that a search takes for fields.
+const aliases = new Map([["host", ["src", "dst"]], ["port", ["src_port", "dst_port"]], ...facts.fields.flatMap((f) => (f.aliases || []).map((a) => [a, [f.name]]))]);
+
+// The layout, by name. Dimensions, marks and labels that it does not name come after late.
+// Counters and times are in the order of the facts.
+const early = ["proto", "src", "dst", "info", "direction", "iface", "comm", "pid", "container"];
+// late columns stand behind the counters, unless rows are grouped by some fields only.
+const late = ["match", "uid", "cgroup", "cgroup_id", "netns", "vlan"];
+const always = new Set(["packets", "bytes", "bps", "pps"]);
+const code = new Set(["src", "dst"]);
+const combined = new Map([
+  ["src", { fields: ["src", "src_port"], text: (f) => endpoint(f, "src") }],
+  ["dst", { fields: ["dst", "dst_port"], text: (f) => endpoint(f, "dst") }],
+  ["info", { fields: ["icmp_type", "icmp_code", "spi", "gre_proto", "arp_op", "ethertype", "subtype"], text: info }],
+]);
+
+// shortened numbers stand in full in the details.
+const shortened = { bytes, bit_rate: bitRate, packet_rate: packetRate };
+
+function format(field, v) {
+  if (field.kind === "time") return clock(v, 3);
+  return (shortened[field.kind] || (field.role === "measure" ? count : String))(v);
+}
+
+// numberOf is the number by which a field is sorted and shown; undefined for text.
+function numberOf(field, flow) {
+  const v = field.kind === "time" ? Date.parse(flow[field.name]) : flow[field.name];
+  return (field.number || field.kind === "time") && Number.isFinite(v) ? v : undefined;
+}
+
+function column(field) {
+  return { id: field.name, title: field.title, help: field.help || field.title, field, fields: [field.name], number: Boolean(field.number) || field.kind === "time", code: code.has(field.name), ...combined.get(field.name) };
+}
+
+// columnsOf are the columns of a report whose rows have fields of these names.
+function columnsOf(report, names) {
+  const { flows } = report;
+  const used = (c) => c.fields.some((name) => names.has(name));
+  const taken = new Set([...early, ...late].flatMap((name) => [name, ...column(fieldOf(name)).fields]));
+  const unknown = [...names].filter((name) => !fields.has(name)).map((name) => fieldOf(name, flows.find((f) => f[name] !== undefined)[name]));
+  const others = [...facts.fields, ...unknown].filter((f) => !taken.has(f.name));
+  const of = (...roles) => others.filter((f) => roles.includes(f.role)).map(column);
+  const listed = (list) => list.map((name) => column(fieldOf(name))).filter(used);
+  const several = (c) => c.id !== "iface" || flows.some((f) => f.iface !== flows[0].iface);
+  const nonzero = (c) => report.total[c.id] > 0 || flows.some((f) => f[c.id] > 0);
+  const counters = [...of("measure").filter((c) => always.has(c.id) || nonzero(c)), ...of("rate").filter((c) => always.has(c.id) || used(c))];
+  const behind = [...listed(late), ...of("dimension", "mark", "label").filter(used)];
+  return [...listed(early).filter(several), ...(report.by ? behind : []), ...counters, ...(report.by ? [] : behind), ...of("time").filter(used)];
+}
+
+function cellText(column, flow) {
+  if (column.text) return visible(column.text(flow));
+  const v = numberOf(column.field, flow);
+  if (v !== undefined) return format(column.field, v);
+  return flow[column.id] === undefined ? "" : visible(plain(flow[column.id]));
+}

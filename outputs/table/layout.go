@@ -1,0 +1,135 @@
+package table
+
+import (
+	"slices"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// layout is how the table arranges a field that it knows. All else is the field's own.
+type layout struct {
+	name  string // of the field
+	title string // short; "": the field's
+	asked bool   // shown only when asked for by name
+
+	// port is the field that shares the column, behind a colon, unless it is asked for.
+	port string
+	// instead is the field that is shown, behind a word, where a row does not have this one.
+	instead, word string
+
+	// goes is the place in the order in which columns are given up on a narrow
+	// terminal, 1 first; 0: never.
+	goes int
+	// squeeze is the width to which addresses are rather shortened than that the
+	// column goes; 0: they are not.
+	squeeze int
+	// shrinks: cells may be shortened in the middle.
+	shrinks bool
+}
+
+// goesFirst is the place of fields that the table does not know.
+const goesFirst = -1
+
+// Widths of addresses: IPv4 with its port is never shortened for the sake of
+// another column, IPv6 must keep enough to be told apart.
+const (
+	ipv4Width   = len("255.255.255.255:65535")
+	comfortable = 24
+)
+
+// The layouts in the order of the columns. Fields that are in none come between them:
+// measures behind measures, rates behind rates, all others behind the labels.
+var (
+	labelLayouts = []layout{
+		{name: "proto"},
+		{name: "src", port: "src_port", shrinks: true},
+		{name: "src_port", asked: true},
+		{name: "dst", port: "dst_port", shrinks: true},
+		{name: "dst_port", asked: true},
+		{name: "info", goes: 7},
+		{name: "icmp_type", asked: true}, // info has this one and the next ones
+		{name: "icmp_code", asked: true},
+		{name: "spi", asked: true},
+		{name: "gre_proto", asked: true},
+		{name: "arp_op", asked: true},
+		{name: "subtype", asked: true},
+		{name: "ethertype", asked: true},
+		{name: "direction", title: "Dir", goes: 9},
+		{name: "iface", title: "Iface", goes: 5},
+		{name: "vlan", goes: 4},
+		{name: "pid", goes: 13},
+		{name: "comm", goes: 14},
+		{name: "uid", goes: 2},
+		{name: "cgroup", instead: "cgroup_id", word: "id ", goes: 3},
+		{name: "cgroup_id", asked: true},
+		{name: "container", goes: 6},
+		{name: "match", goes: 8},
+		{name: "netns", title: "NetNS", goes: 1},
+		{name: "first", asked: true},
+		{name: "last", asked: true},
+	}
+	measureLayouts = []layout{
+		{name: "packets", goes: 12, squeeze: comfortable},
+		{name: "bytes", goes: 15, squeeze: ipv4Width},
+		{name: "frame_bytes", asked: true, goes: 11},
+		{name: "retransmits", title: "Retrans", goes: 8},
+	}
+	rateLayouts = []layout{
+		{name: "bps"},
+		{name: "pps", asked: true, goes: 10},
+	}
+	allLayouts = slices.Concat(labelLayouts, measureLayouts, rateLayouts)
+)
+
+// layoutOf returns the layout of a field, known or not.
+func layoutOf(f *flow.Field) layout {
+	if i := slices.IndexFunc(allLayouts, func(l layout) bool { return l.name == f.Name }); i >= 0 {
+		return allLayouts[i]
+	}
+	return layout{name: f.Name, goes: goesFirst, asked: f.Detail}
+}
+
+// columnsOf returns the chosen columns, or all that rows grouped by dims may have.
+func columnsOf(dims flow.Dims, chosen []*flow.Field) []*column {
+	if chosen != nil {
+		cols := make([]*column, len(chosen))
+		for i, f := range chosen {
+			cols[i] = newColumn(f, layoutOf(f))
+			if p := cols[i].port; p != nil && slices.Contains(chosen, p) {
+				cols[i].port = nil
+			}
+		}
+		return cols
+	}
+	return slices.Concat(arranged(dims, labelLayouts, func(f *flow.Field) bool { return !isAmount(f) }), measures(dims))
+}
+
+// measures returns the columns of numbers, which sums have, too.
+func measures(dims flow.Dims) []*column {
+	return slices.Concat(
+		arranged(dims, measureLayouts, func(f *flow.Field) bool { return f.Role == flow.Measure }),
+		arranged(dims, rateLayouts, func(f *flow.Field) bool { return f.Role == flow.Rate }))
+}
+
+// isAmount reports whether the field's column is one of numbers. Ids are none.
+func isAmount(f *flow.Field) bool { return f.Role == flow.Measure || f.Role == flow.Rate }
+
+// arranged returns the columns of those layouts, then of the unknown fields of that kind.
+func arranged(dims flow.Dims, known []layout, kind func(*flow.Field) bool) []*column {
+	var cols []*column
+	add := func(f *flow.Field, l layout) {
+		c := newColumn(f, l)
+		if !l.asked && (f.In(dims) || c.port != nil && c.port.In(dims)) {
+			cols = append(cols, c)
+		}
+	}
+	for _, l := range known {
+		add(flow.Fields.Find(l.name), l)
+	}
+	for _, f := range flow.Fields.All() {
+		if l := layoutOf(f); l.goes == goesFirst && kind(f) {
+			add(f, l)
+		}
+	}
+	return cols
+}

@@ -1,0 +1,149 @@
+package tui
+
+import (
+	"cmp"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// layout is how the screen arranges a column. All else is the field's own.
+type layout struct {
+	name   string // of the column in views; of the field, unless that is given
+	field  string
+	title  string // short; "": the field's
+	always bool   // shown, though no row may have it
+	asked  bool   // shown only while rows are sorted by it
+	usual  int    // width that it has at least, if there is room
+
+	// port is the field that shares the column, behind a colon.
+	port string
+	// instead are the fields of which the first is shown that the row has, if it does not
+	// have the column's. A word leads each.
+	instead []alternative
+	words   map[string]string // shorter ones of the field
+	none    string            // text of rows that have none of the fields
+
+	// goes is the place in the order in which columns are given up on a narrow
+	// screen, 1 first; 0: never.
+	goes int
+
+	// What the screen adds up itself: bytes of the rate layer.
+	own   func(*list, *row) uint64
+	write func([]byte, *list, *row, *format) []byte
+	split bool                       // shown if the view tells what came in from what went out
+	more  func([]byte, *cell) []byte // appends to the text of the field
+}
+
+type alternative struct{ field, word string }
+
+// Places of fields that the screen does not know, and of what rows are sorted by.
+const (
+	goesFirst = -1
+	goesLast  = 100
+)
+
+// Widths: IPv4 with its port needs no shortening where there is room.
+const (
+	ipv4Port  = len("255.255.255.255:65535")
+	ipv4      = len("255.255.255.255")
+	usualRate = len("1.43 Mbps")
+	unknown   = 8 // and the title's, with its arrow
+)
+
+// cgroup is what shows for what is in no container: the cgroup, or the number of one that
+// has gone.
+var cgroup = []alternative{{"cgroup", ""}, {"cgroup_id", "cgroup "}}
+
+// layouts never change.
+var layouts = [...]layout{
+	{name: "proto", always: true, usual: 5, goes: 10},
+	{name: "src", port: "src_port", always: true, usual: ipv4, none: "-"},
+	{name: "dst", port: "dst_port", always: true, usual: ipv4, none: "-"},
+	{name: "host", field: "src", title: "Host", always: true, usual: ipv4, none: "-"},
+	{name: "port", field: "dst_port", title: "Port", always: true, usual: 5, none: "-"},
+	{name: "info", usual: 12, goes: 4},
+	{name: "direction", title: "Dir", usual: 3, goes: 6, words: map[string]string{"ingress": "in", "egress": "out"}},
+	{name: "iface", title: "Iface", usual: 5, goes: 5, none: "-"},
+	{name: "interface", field: "iface", always: true, usual: 9, none: "-", more: stackedOn},
+	{name: "vlan", usual: 4, goes: 3, none: "-"},
+	{name: "comm", usual: 8, goes: 8, none: "-"},
+	{name: "process", field: "comm", always: true, usual: 12, none: "-"},
+	{name: "pid", usual: 7, goes: 5, none: "-"},
+	{name: "uid", usual: 6, goes: 2, none: "-"},
+	{name: "uid of flow", field: "uid", asked: true, usual: 6, goes: 2, none: "-"},
+	{name: "container", instead: cgroup, usual: 10, goes: 2, none: "-"},
+	{name: "group", field: "container", instead: cgroup, always: true, usual: 12, none: "-"},
+	{name: "match", usual: 6, goes: 1, none: "-"},
+	{name: "netns", title: "NetNS", usual: 10, goes: 1, none: "-"},
+
+	{name: "bps", usual: usualRate},
+	{name: "in", title: "In", usual: usualRate, goes: 8, split: true, own: (*list).received, write: rateOfOwn((*list).received)},
+	{name: "out", title: "Out", usual: usualRate, goes: 8, split: true, own: (*list).sent, write: rateOfOwn((*list).sent)},
+	{name: "pps", title: "Pkts/s", usual: 7, goes: 9},
+	{name: "packets", usual: 8, goes: 5},
+	{name: "bytes", usual: 8, goes: 11},
+	{name: "retransmits", title: "Retrans", usual: 7, goes: 1},
+	{name: "frame_bytes", title: "L2 bytes", usual: 9, goes: 1},
+	{name: "share", title: "Share", usual: 6, goes: 2, own: (*list).volume, write: share},
+}
+
+// The columns of the view of flows; and those that every other view ends with.
+var (
+	flowLabels   = []string{"proto", "src", "dst", "info", "direction", "iface", "vlan", "comm", "pid", "uid of flow", "container", "match", "netns"}
+	flowMeasures = []string{"bps", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share"}
+	viewMeasures = []string{"bps", "in", "out", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share"}
+)
+
+// newColumns makes the columns: those of the layouts, and one of each field that has none.
+func newColumns() map[string]*column {
+	cols := map[string]*column{}
+	for i := range layouts {
+		cols[layouts[i].name] = newColumn(layouts[i])
+	}
+	for _, f := range flow.Fields.All() {
+		if cols[f.Name] == nil {
+			cols[f.Name] = newColumn(layout{name: f.Name, asked: partOf[f.Name], usual: max(unknown, textWidth(f.Title)+1), goes: goesFirst, none: "-"})
+		}
+	}
+	return cols
+}
+
+// partOf are the fields that other columns or the details show.
+var partOf = map[string]bool{
+	"src_port": true, "dst_port": true, "cgroup": true, "cgroup_id": true, "first": true, "last": true,
+	"icmp_type": true, "icmp_code": true, "spi": true, "gre_proto": true, "arp_op": true, "subtype": true, "ethertype": true,
+}
+
+func newColumn(l layout) *column {
+	c := &column{layout: l}
+	if l.own != nil {
+		return c
+	}
+	f := flow.Fields.Find(cmp.Or(l.field, l.name))
+	c.field, c.title = f, cmp.Or(l.title, f.Title)
+	c.number = f.Role == flow.Measure || f.Role == flow.Rate
+	c.fields = []*flow.Field{f}
+	if c.port = flow.Fields.Find(l.port); c.port != nil {
+		c.fields = append(c.fields, c.port)
+	}
+	for _, a := range l.instead {
+		c.fields = append(c.fields, flow.Fields.Find(a.field))
+	}
+	return c
+}
+
+// unknownColumns are the columns of the fields without a layout, labels and measures, of
+// which the view of flows shows all. They include those that are shown only while rows are
+// sorted by them.
+func unknownColumns(cols map[string]*column) (labels, measures []*column) {
+	for _, f := range flow.Fields.All() {
+		switch c := cols[f.Name]; {
+		case c.goes != goesFirst:
+		case c.number:
+			measures = append(measures, c)
+		default:
+			labels = append(labels, c)
+		}
+	}
+	return labels, measures
+}

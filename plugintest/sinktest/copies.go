@@ -1,0 +1,48 @@
+package sinktest
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// clone copies reports as deeply as they go.
+func clone(reports []*flow.Report) []*flow.Report {
+	var all []*flow.Report
+	for _, r := range reports {
+		c := *r
+		c.Interfaces, c.Notes, c.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
+		c.Links = slices.Clone(r.Links)
+		c.Owners, c.Alternatives = maps.Clone(r.Owners), slices.Clone(r.Alternatives)
+		for _, p := range r.Packed {
+			row := *p
+			c.Packed = append(c.Packed, &row)
+		}
+		all = append(all, &c)
+	}
+	return all
+}
+
+// overwrite makes everything that r holds or points to wrong.
+func overwrite(r *flow.Report) {
+	for _, p := range r.Packed {
+		*p = flow.PackedRow{Delta: flow.Counters{Packets: 666}, Total: flow.Counters{Packets: 666}}
+	}
+	for i := range r.Interfaces {
+		r.Interfaces[i] = flow.Interface{Name: "overwritten"}
+	}
+	for id := range r.Owners {
+		r.Owners[id] = flow.Owner{PID: 666, Comm: "overwritten", Cgroup: "overwritten", Container: "overwritten"}
+	}
+	for i := range r.Notes {
+		r.Notes[i] = "overwritten"
+	}
+	for i := range r.Alternatives {
+		r.Alternatives[i] = flow.Alternative{Backend: "overwritten"}
+	}
+	for i := range r.Links {
+		r.Links[i] = flow.Link{Interface: flow.Interface{Name: "overwritten"}}
+	}
+	*r = flow.Report{Backend: "overwritten"}
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestUpToDate: what is committed is what make generate makes.
+func TestUpToDate(t *testing.T) {
+	for _, d := range documents {
+		old, err := os.ReadFile(filepath.Join("..", "..", d.path))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		text, err := d.text(old)
+		if err != nil {
+			t.Error(err)
+		}
+		if !bytes.Equal(text, old) {
+			t.Errorf("%s is not what make generate makes", d.path)
+		}
+	}
+}
+
+func TestReadmeWithoutBlocks(t *testing.T) {
+	if _, err := withTables([]byte("# a README\n")); err == nil || !strings.Contains(err.Error(), "there are 0 tables") {
+		t.Errorf("error %v", err)
+	}
+}
