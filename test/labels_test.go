@@ -8,10 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
@@ -20,8 +23,8 @@ const mixPcap = root + "/testdata/mix.pcap"
 
 // labelled is what a JSON report says of the labels of a flow.
 type labelled struct {
-	User, Comm string
-	Match      string
+	Service, User, Comm string
+	Match               string
 	counters
 }
 
@@ -48,6 +51,81 @@ func labelsIn(t *testing.T, text string) []labelled {
 	return r.Flows
 }
 
+// serviceNames reads the list of services, by port and protocol: "443/TCP".
+func serviceNames(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(root + "/labels/service/services.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, ports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if parts := strings.Split(ports, "/"); name != "#" {
+			for _, proto := range parts[1:] {
+				names[parts[0]+"/"+strings.ToUpper(proto)] = name
+			}
+		}
+	}
+	return names
+}
+
+// TestServicesOfCapture: the sums by service are those of the flows that tshark sees.
+func TestServicesOfCapture(t *testing.T) {
+	tshark := testenv.Tool(t, "tshark", "tshark")
+	names, want := serviceNames(t), map[string]flow.Counters{}
+	for i, c := range tsharkFlows(t, tshark, mixPcap) {
+		port := min(i.SrcPort, i.DstPort)
+		sum := want[names[strconv.Itoa(int(port))+"/"+i.Proto]]
+		sum.Add(c)
+		want[names[strconv.Itoa(int(port))+"/"+i.Proto]] = sum
+	}
+	out, errs, code := runOnce(t, "--pcap-file", mixPcap, "--by", "service", "--output", "json")
+	if code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, errs)
+	}
+	rows := labelsIn(t, out)
+	for _, r := range rows {
+		if got := r.flow(); got != want[r.Service] {
+			t.Errorf("service %q: %+v, by tshark %+v", r.Service, got, want[r.Service])
+		}
+	}
+	if len(rows) != len(want) || len(rows) < 5 {
+		t.Errorf("%d services, by tshark %d: %+v", len(rows), len(want), want)
+	}
+}
+
+// TestServiceOfFlows: flows have the service that they are grouped by, also where it is only
+// shown; --sort groups by it, and the rows come in its order.
+func TestServiceOfFlows(t *testing.T) {
+	sums := func(args ...string) (map[string]counters, []string) {
+		out, errs, code := runOnce(t, append(args, "--pcap-file", mixPcap, "--output", "json")...)
+		if code != 0 {
+			t.Fatalf("%q: exit code %d:\n%s", args, code, errs)
+		}
+		all, order := map[string]counters{}, []string{}
+		for _, r := range labelsIn(t, out) {
+			c := all[r.Service]
+			all[r.Service] = counters{c.Packets + r.Packets, c.Bytes + r.Bytes, c.FrameBytes + r.FrameBytes}
+			order = append(order, r.Service)
+		}
+		return all, order
+	}
+	want, _ := sums("--by", "service")
+	for _, args := range [][]string{{"--by", "flow"}, {"--by", "flow,service"}, {"--by", "service,src"}, {"--sort", "service"}} {
+		got, order := sums(args...)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%q: %v, want %v", args, got, want)
+		}
+		if args[0] == "--sort" && (!slices.IsSorted(order) || len(order) < 100) {
+			t.Errorf("%q: the order is %q", args, order)
+		}
+	}
+	if off, _ := sums("--service=false"); len(off) != 1 || off[""].Packets == 0 {
+		t.Errorf("--service=false: %v", off)
+	}
+}
+
 // TestRefusedLabels: what a run cannot know is refused before it counts.
 func TestRefusedLabels(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
@@ -57,6 +135,8 @@ func TestRefusedLabels(t *testing.T) {
 		{"--pcap-file " + mixPcap + " --user-file /etc/passwd", "backend pcap has no label user"},
 		{"--process=false --by comm", "label process is asked for, and --process=false turns off label process"},
 		{"--process=false --by user", "label user is asked for, and --process=false turns off label process"},
+		{"--pcap-file " + mixPcap + " --service=false --by service", "--service=false turns off label service"},
+		{"--pcap-file " + mixPcap + " --by src --sort service", "--sort service needs rows that have it: add it to --by"},
 	} {
 		out, errs, code := runOnce(t, strings.Fields(tt.args)...)
 		if code != 2 || out != "" || !strings.Contains(errs, tt.want) {
@@ -68,7 +148,7 @@ func TestRefusedLabels(t *testing.T) {
 // TestListedLabels: pktstat labels lists each with its fields, its needs and its options.
 func TestListedLabels(t *testing.T) {
 	out, _, code := runOnce(t, "labels")
-	for _, want := range []string{"container: ", "process: ", "user: ", "fields     pid, comm, uid", "needs      process, container", "--process ", "--user-file FILE"} {
+	for _, want := range []string{"container: ", "process: ", "service: ", "user: ", "fields     pid, comm, uid", "needs      process, container", "--process ", "--user-file FILE"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, no %q in\n%s", code, want, out)
 		}
@@ -78,7 +158,7 @@ func TestListedLabels(t *testing.T) {
 		Plugins []struct{ Name string }
 	}
 	out, _, code = runOnce(t, "labels", "--json")
-	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || list.Schema != "pktstat.labels/v1" || len(list.Plugins) != 3 {
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || list.Schema != "pktstat.labels/v1" || len(list.Plugins) != 4 {
 		t.Errorf("exit code %d, %v: %s", code, err, out)
 	}
 }
@@ -142,8 +222,8 @@ func asClient(addr string) int {
 	return 0
 }
 
-// TestUsers: rows by user and by user and process name those that talk.
-func TestUsers(t *testing.T) {
+// TestUsersAndServices: rows by user and by service and process name those that talk.
+func TestUsersAndServices(t *testing.T) {
 	testenv.Privileged(t)
 	const uid = 54321
 	passwd := filepath.Join(t.TempDir(), "passwd")
@@ -153,7 +233,7 @@ func TestUsers(t *testing.T) {
 	for _, tt := range []struct {
 		by   string
 		want string // the row that there must be: that of the client, at the end that is counted on
-	}{{"user", "guest"}, {"user,comm", "exeguest"}} {
+	}{{"user", "guest"}, {"service,comm", "https exe"}, {"service,user", "https guest"}} {
 		t.Run(tt.by, func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{})
 			server := listen(t, b)
@@ -179,7 +259,7 @@ func TestUsers(t *testing.T) {
 			}
 			seen := map[string]uint64{}
 			for _, r := range labelsIn(t, p.stdout.String()) {
-				seen[r.Comm+r.User] += r.Packets
+				seen[strings.TrimSpace(r.Service+" "+r.Comm+r.User)] += r.Packets
 			}
 			if seen[tt.want] < 12 { // 4 lines, their answers, and what opens and closes the connection
 				t.Errorf("%q has %d packets of %v", tt.want, seen[tt.want], seen)

@@ -5,5 +5,6 @@ import (
 	// Each registers itself.
 	_ "github.com/pktstat/pktstat/labels/container"
 	_ "github.com/pktstat/pktstat/labels/process"
+	_ "github.com/pktstat/pktstat/labels/service"
 	_ "github.com/pktstat/pktstat/labels/user"
 )
