@@ -190,11 +190,11 @@ func TestParseColumns(t *testing.T) {
 
 func TestWritten(t *testing.T) {
 	for by, want := range map[string]string{
-		"src":           "src packets bytes frame_bytes retransmits bps pps first last match",
-		"proto,subtype": "proto icmp_type icmp_code spi gre_proto arp_op ethertype packets bytes frame_bytes retransmits bps pps first last match",
-		"subtype":       "subtype packets bytes frame_bytes retransmits bps pps first last match",
-		"comm":          "packets bytes frame_bytes retransmits bps pps first last comm match",
-		"cgroup":        "packets bytes frame_bytes retransmits bps pps first last cgroup_id cgroup container match",
+		"src":           "src packets bytes frame_bytes retransmits tcp_flags bps pps first last match",
+		"proto,subtype": "proto icmp_type icmp_code spi gre_proto arp_op ethertype packets bytes frame_bytes retransmits tcp_flags bps pps first last match",
+		"subtype":       "subtype packets bytes frame_bytes retransmits tcp_flags bps pps first last match",
+		"comm":          "packets bytes frame_bytes retransmits tcp_flags bps pps first last comm match",
+		"cgroup":        "packets bytes frame_bytes retransmits tcp_flags bps pps first last cgroup_id cgroup container match",
 	} {
 		d, err := ParseDims(by)
 		if err != nil {

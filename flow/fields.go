@@ -84,6 +84,13 @@ var packetFields = []Field{
 	{Name: "retransmits", Title: "Retransmits", Help: "TCP segments that were sent again",
 		Role: Measure, Sparse: true, Sum: func(t *Totals) uint64 { return t.Retransmits }},
 
+	{Name: "tcp_flags", Aliases: []string{"flags"}, Title: "TCP flags", Help: "TCP flags of all packets: S SYN, A ACK, P PSH, F FIN, R RST, U URG, E ECE, C CWR",
+		Role: Mark, Kind: Flags, Detail: true, IPFIX: 6,
+		Known: func(r *Row) bool { return r.TCPFlags != 0 },
+		Num:   func(r *Row) uint64 { return uint64(r.TCPFlags) },
+		Text:  func(r *Row) string { return r.TCPFlags.String() },
+		Order: []func(*PackedRow) uint64{func(p *PackedRow) uint64 { return uint64(p.TCPFlags) }}},
+
 	{Name: "bps", Aliases: []string{"rate"}, Title: "Rate", Help: "bits a second of the rate layer, over the report",
 		Role: Rate, Kind: BitRate, Rate: func(l Layer, c *Counters) uint64 { return c.At(l) }},
 	{Name: "pps", Aliases: []string{"packet_rate"}, Title: "Packet rate", Help: "packets a second, over the report",

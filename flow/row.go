@@ -18,11 +18,15 @@ type Record struct {
 
 // Marks are what is known of a flow's packets that does not add up.
 type Marks struct {
-	Match Match // how Key.OwnerID was found; a source leaves it alone
+	Match    Match    // how Key.OwnerID was found; a source leaves it alone
+	TCPFlags TCPFlags // of all TCP packets, as far as the hook sees their headers
 }
 
-// Merge adds those of other packets: the weakest match.
-func (m *Marks) Merge(o Marks) { m.Match = max(m.Match, o.Match) }
+// Merge adds those of other packets: the weakest match, and all flags.
+func (m *Marks) Merge(o Marks) {
+	m.Match = max(m.Match, o.Match)
+	m.TCPFlags |= o.TCPFlags
+}
 
 // PackedRow is one row in its compact form: two cache lines.
 type PackedRow struct {

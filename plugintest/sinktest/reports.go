@@ -69,6 +69,16 @@ func add(r *flow.Report, k flow.Key, packets, bytes, frameBytes uint64) {
 	r.Total.Counters.Add(c)
 }
 
+// flagged gives the last row TCP flags.
+func flagged(r *flow.Report, f flow.TCPFlags) { r.Packed[len(r.Packed)-1].TCPFlags = f }
+
+// TCP flags of connections.
+const (
+	closedConn  = flow.TCPSyn | flow.TCPAck | flow.TCPPsh | flow.TCPFin
+	refusedConn = flow.TCPRst | flow.TCPAck
+	allFlags    = flow.TCPFlags(0xff)
+)
+
 // sums adds what is in no row to the total.
 func sums(r *flow.Report, rest flow.Counters, overflow flow.Overflow, lost flow.Counters) {
 	r.Rest.Counters, r.Lost.Counters, r.OverflowBy, r.Overflow.Counters = rest, lost, overflow, overflow.Total()
@@ -95,10 +105,12 @@ func mixed() *flow.Report {
 	r.Interfaces = append(r.Interfaces, flow.Interface{Index: 5, Name: "wg0"})
 
 	add(r, key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), 1200, 1_600_000, 1_616_800)
+	flagged(r, closedConn)
 	k := key(flow.UDP, "192.0.2.2:50001", "198.51.100.53:53")
 	k.Dir, k.VLAN = flow.Egress, 7
 	add(r, k, 90, 6300, 7920)
 	add(r, key(flow.TCP, "[2001:db8::1]:443", "[2001:db8::2]:50002"), 60, 48_000, 48_840)
+	flagged(r, refusedConn)
 	k = key(flow.UDP, "198.51.100.9:0", "192.0.2.2:0") // later fragments
 	k.Ifindex = 5
 	add(r, k, 20, 29_600, 29_600)
@@ -172,6 +184,7 @@ func bySource() *flow.Report {
 	for i, src := range []string{"192.0.2.1:443", "198.51.100.20:53", "[2001:db8::1]:22"} {
 		k := key(flow.TCP, src, src)
 		add(r, projected(k, r.Dims), uint64(100-i), uint64(9000-i), uint64(10_400-i))
+		flagged(r, [...]flow.TCPFlags{allFlags, 0, flow.TCPSyn}[i]) // the second sends no TCP
 	}
 	add(r, projected(flow.Key{EtherType: 0x88cc}, r.Dims), 1, 0, 217)
 	return r
@@ -278,6 +291,7 @@ func intervals() []*flow.Report {
 	k.Dir, k.Ifindex = flow.DirUnknown, 0
 	for _, r := range []*flow.Report{first, last} {
 		add(r, k, 10, 15_000, 15_140)
+		flagged(r, closedConn)
 		sums(r, flow.Counters{}, flow.Overflow{flow.OverflowMaxFlows: {Packets: 1, Bytes: 40, FrameBytes: 60}}, flow.Counters{})
 	}
 	for _, r := range []*flow.Report{first, second, last} {

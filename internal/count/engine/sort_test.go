@@ -73,9 +73,10 @@ const rest = "efijpqghab"
 func sortIntervals() [2][]flow.Record {
 	var recs [2][]flow.Record
 	add := func(interval int, letter rune, c flow.Counters, retransmits uint64, first, last int64) {
+		flags := map[rune]flow.TCPFlags{'u': flow.TCPSyn | flow.TCPAck, 't': flow.TCPSyn, 's': flow.TCPAck}[letter]
 		match := map[rune]flow.Match{'u': flow.MatchExact, 't': flow.MatchPort, 's': flow.MatchNone}[letter]
 		recs[interval] = append(recs[interval], flow.Record{
-			Key: flow.Pack(sortKeys[letter]), Counters: c, Retransmits: retransmits, First: first, Last: last, Marks: flow.Marks{Match: match},
+			Key: flow.Pack(sortKeys[letter]), Counters: c, Retransmits: retransmits, First: first, Last: last, Marks: flow.Marks{Match: match, TCPFlags: flags},
 		})
 	}
 	add(0, 'u', flow.Counters{Packets: 2000, Bytes: 50, FrameBytes: 3000}, 5, 5, 9)
@@ -104,7 +105,7 @@ var sortWant = map[string][]string{
 	"bps": {"sut", "ust"}, "pps": {"tsu", "uts"},
 	"first": {"sut"}, "last": {"ust"},
 	"pid": {"stu"}, "comm": {"sut"}, "uid": {"uts"}, "cgroup_id": {"tsu"}, "cgroup": {"ust"}, "container": {"tus"},
-	"match": {"uts"},
+	"match": {"uts"}, "tcp_flags": {"tsu"},
 }
 
 // TestSortFields: every field of the table orders rows, by the interval's numbers and by

@@ -7,7 +7,13 @@ import (
 )
 
 // Marks returns the marks of a packet from its transport header, as far as that is there.
-func Marks(flow.Proto, []byte) flow.Marks { return flow.Marks{} }
+func Marks(p flow.Proto, d []byte) flow.Marks {
+	const tcpFlagsAt = 13
+	if p == flow.TCP && len(d) > tcpFlagsAt {
+		return flow.Marks{TCPFlags: flow.TCPFlags(d[tcpFlagsAt])}
+	}
+	return flow.Marks{}
+}
 
 // transport sets the ports or the sub of the key's protocol from d, the transport
 // header as far as it is there. What is not there is 0.

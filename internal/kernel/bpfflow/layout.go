@@ -95,20 +95,20 @@ func (s *slot4) decode(r *flow.Record) {
 		k.Dir = flow.Egress
 	}
 	k.SetIPv4(s.Addrs[:])
-	r.Counters = s.Counts.decode(true)
+	r.Counters, r.TCPFlags = s.Counts.decode(true)
 }
 
 // decode is slot4.decode for wide slots.
 func (s *slotWide) decode(r *flow.Record) {
 	s.keyWide.decode(&r.Key)
-	r.Counters = s.Counts.decode(s.isIP())
+	r.Counters, r.TCPFlags = s.Counts.decode(s.isIP())
 }
 
 // decode is slot4.decode for slots with a socket.
 func (s *slotSocket) decode(r *flow.Record) {
 	s.keyWide.decode(&r.Key)
 	r.CgroupID, r.Socket, r.Retransmits = s.Cgroup, s.Socket, 0
-	r.Counters = s.Counts.decode(s.isIP())
+	r.Counters, r.TCPFlags = s.Counts.decode(s.isIP())
 }
 
 func (s *keyWide) isIP() bool {
@@ -151,18 +151,19 @@ func (s *keyWide) decode(k *flow.Packed) {
 	}
 }
 
-// decode returns the counters. Frames that are not IP have no layer-3 bytes, and their
-// frame bytes take that place.
-func (c *counts) decode(ip bool) flow.Counters {
+// decode returns the counters, and the union of the TCP flags: byte 13 of the header
+// (RFC 9293), from CWR in bit 7 to FIN in bit 0. Frames that are not IP have no layer-3
+// bytes, and their frame bytes take that place.
+func (c *counts) decode(ip bool) (n flow.Counters, flags flow.TCPFlags) {
 	bytes := c.BytesFlags & countsBytes
-	n := flow.Counters{
+	n = flow.Counters{
 		Packets:    c.PacketsOverhead & 0xffffffff,
 		FrameBytes: bytes + c.PacketsOverhead>>32,
 	}
 	if ip {
 		n.Bytes = bytes
 	}
-	return n
+	return n, flow.TCPFlags(c.BytesFlags >> countsFlagsShift)
 }
 
 func l4Kind(p flow.Proto) flow.L4Kind {

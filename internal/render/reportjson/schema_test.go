@@ -20,7 +20,7 @@ var (
 	reportFields = strings.Fields(`schema final seq backend attach reason alternatives interfaces start end duration_s by sort rate_layer
 		packets_exact notes total overflow overflow_by lost rest links link_total flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op subtype ethertype vlan
-		direction iface netns packets bytes frame_bytes retransmits bps pps first last pid comm uid cgroup_id cgroup container match`)
+		direction iface netns packets bytes frame_bytes retransmits tcp_flags bps pps first last pid comm uid cgroup_id cgroup container match`)
 )
 
 type jsonCounters struct {
@@ -95,7 +95,8 @@ type jsonFlow struct {
 
 	Retransmits *uint64
 
-	NetNS uint32
+	TCPFlags string `json:"tcp_flags"`
+	NetNS    uint32
 }
 
 func encode(t *testing.T, r *flow.Report) []byte {
@@ -263,6 +264,9 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 	checkOwner(t, name, r, row, &f)
 	if (f.Retransmits != nil) != (row.Retransmits != 0) || f.Retransmits != nil && *f.Retransmits != row.Retransmits {
 		t.Errorf("%s: retransmits of %s, want %d", name, text, row.Retransmits)
+	}
+	if f.TCPFlags != row.TCPFlags.String() {
+		t.Errorf("%s: tcp_flags of %s, want %s", name, text, row.TCPFlags)
 	}
 	if *f.BPS != r.BitRate(row.Counters) || *f.PPS != r.PacketRate(row.Counters) || !f.First.Equal(row.First) || !f.Last.Equal(row.Last) {
 		t.Errorf("%s: rates or times of %s", name, text)

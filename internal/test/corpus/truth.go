@@ -26,6 +26,7 @@ type truth struct {
 	SrcPort   uint16     `json:"src_port"`
 	Dst       netip.Addr `json:"dst"`
 	DstPort   uint16     `json:"dst_port"`
+	TCPFlags  string     `json:"tcp_flags"`
 	ICMPType  uint8      `json:"icmp_type"`
 	ICMPCode  uint8      `json:"icmp_code"`
 	SPI       uint32     `json:"spi"`
@@ -89,8 +90,12 @@ func (t *truth) record() (flow.Record, error) {
 			k.Subtype = uint32(n)
 		}
 	}
+	flags, err := flagsByText(t.TCPFlags)
+	if err != nil {
+		return flow.Record{}, err
+	}
 	return flow.Record{
-		Key:      flow.Pack(k),
+		Key: flow.Pack(k), Marks: flow.Marks{TCPFlags: flags},
 		Counters: flow.Counters{Packets: t.Packets, Bytes: t.Bytes, FrameBytes: t.FrameBytes},
 	}, nil
 }
@@ -107,4 +112,13 @@ func protoByName(s string) (flow.Proto, error) {
 		}
 	}
 	return 0, fmt.Errorf("unknown protocol %q", s)
+}
+
+func flagsByText(s string) (flow.TCPFlags, error) {
+	for i := range 256 {
+		if f := flow.TCPFlags(i); f.String() == s {
+			return f, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown TCP flags %q", s)
 }

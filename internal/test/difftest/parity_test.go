@@ -181,6 +181,7 @@ func (c *cPacket) record() flow.Record {
 	kind := c.Meta >> 22 & 3
 	r := flow.Record{
 		Counters: flow.Counters{Packets: uint64(c.Packets), FrameBytes: c.Bytes + uint64(c.Overhead)},
+		Marks:    flow.Marks{TCPFlags: flow.TCPFlags(c.TCPFlags)},
 	}
 	var p flow.Packed
 	switch kind {
@@ -226,7 +227,7 @@ func (o *outcome) agrees(f *packet.Frame) (fast bool, err error) {
 	packet.Parse(f, &want)
 	want.First, want.Last = 0, 0
 	if got := o.Slow.record(); got != want {
-		return fast, fmt.Errorf("C: %+v %+v\nGo: %+v %+v", got.Key.Key(), got.Counters, want.Key.Key(), want.Counters)
+		return fast, fmt.Errorf("C: %+v %+v %v\nGo: %+v %+v %v", got.Key.Key(), got.Counters, got.TCPFlags, want.Key.Key(), want.Counters, want.TCPFlags)
 	}
 	if fast && o.Fast != o.Slow {
 		return fast, fmt.Errorf("fast: %+v\nslow: %+v", o.Fast, o.Slow)
