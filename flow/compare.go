@@ -31,7 +31,7 @@ func (p *Packed) SortKey(i int) uint64 {
 	return uint64(p.OwnerID)
 }
 
-// Compare is the total order of keys, that of [Packed.SortKey].
+// Compare orders keys by [Packed.SortKey]. Only equal keys compare as equal.
 func (p *Packed) Compare(q *Packed) int {
 	for i := range SortKeys {
 		if c := cmp.Compare(p.SortKey(i), q.SortKey(i)); c != 0 {

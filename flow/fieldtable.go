@@ -19,8 +19,8 @@ type FieldTable struct {
 	places int  // of texts in use; see [Labels]
 }
 
-// Fields are the fields of all rows: those of this package, and of every label in the
-// binary.
+// Fields are the fields of all rows: this package registers its own, and every label in the
+// binary adds its fields.
 var Fields = newFieldTable(packetFields, ownerFields)
 
 func newFieldTable(lists ...[]Field) *FieldTable {

@@ -51,7 +51,7 @@ func (r *Report) Summary() iter.Seq[Sum] {
 	}
 }
 
-// IsEmpty reports whether the line says nothing. That of the total never is.
+// IsEmpty reports whether the line has nothing to show. The total always has.
 func (s *Sum) IsEmpty() bool {
 	return s.Name != "total" && s.Rows == 0 && !s.BytesUnknown && s.Totals.IsZero()
 }

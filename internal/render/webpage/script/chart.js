@@ -29,7 +29,7 @@ const chart = {
     const chosen = (s.by.find((b) => b.name === this.by) || {}).top || [];
     const all = chosen.map((t, i) => ({ id: "top:" + t.label, label: t.label, color: "c" + i, values: of(t) }));
     const known = all.concat([
-      { id: "overflow", label: "overflow: folded together to bound memory", color: "coverflow", values: of(s.overflow) },
+      { id: "overflow", label: "overflow: counted to no row", color: "coverflow", values: of(s.overflow) },
       { id: "lost", label: "lost: seen, not counted to a flow", color: "clost", values: of(s.lost) },
     ]);
     const left = of(s.total).map((total, i) => Math.max(0, total - known.reduce((sum, l) => sum + l.values[i], 0)));

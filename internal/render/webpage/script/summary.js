@@ -59,7 +59,7 @@ function accounting(report) {
   const parts = [
     ["Listed", `${count(report.flows.length)} ${report.by ? "rows" : "flows"}`, flows, "c0"],
     ["rest", `${count(Math.max(0, report.flow_count - report.flows.length))} more, not listed (--top)`, report.rest, "crest"],
-    ["overflow", "counted, but folded together to bound memory (--max-flows)", report.overflow, "coverflow"],
+    ["overflow", "counted, but to no row: memory is bounded", report.overflow, "coverflow"],
     ["lost", "seen, but not counted to a flow", report.lost, "clost"],
   ];
   const size = (c) => layerBytes(report, c) || 0;
