@@ -22,7 +22,7 @@ type Marks struct {
 	TCPFlags TCPFlags // of all TCP packets, as far as the hook sees their headers
 }
 
-// Merge adds those of other packets: the weakest match, and all flags.
+// Merge adds the marks of other packets: it keeps the weakest match and all flags.
 func (m *Marks) Merge(o Marks) {
 	m.Match = max(m.Match, o.Match)
 	m.TCPFlags |= o.TCPFlags

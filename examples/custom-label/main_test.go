@@ -32,7 +32,7 @@ func run(t *testing.T, args ...string) (stdout string) {
 	return out.String()
 }
 
-// The label is listed with its options beside those of the repository.
+// pktstat lists the label with its options beside the labels of the repository.
 func TestListed(t *testing.T) {
 	out := run(t, "labels")
 	for _, want := range []string{"net24: ", "--net24-v4 BITS", "service: ", "process: "} {
@@ -42,7 +42,7 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// The packets of a capture by network are those of its flows.
+// The packets by network add up to the packets of the capture.
 func TestCapture(t *testing.T) {
 	byNet := map[string]uint64{}
 	for _, f := range flows(t, "--by", "net24") {

@@ -35,7 +35,7 @@ func run(t *testing.T, args ...string) (stdout string) {
 	return out.String()
 }
 
-// The output is listed with its options beside those of the repository.
+// pktstat lists the output with its options beside the outputs of the repository.
 func TestListed(t *testing.T) {
 	out := run(t, "outputs")
 	for _, want := range []string{"influx", "measurement", "table", "ndjson"} {

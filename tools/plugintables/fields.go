@@ -21,11 +21,11 @@ the aliases in brackets, too. ` + "`pktstat fields`" + ` prints the table of a b
 `
 	fieldsTail = `
 A **dimension** is read from packets, and rows are grouped by it. A **measure** adds up: the lines for rest, overflow, lost and total have it,
-too. A **mark** is what the packets of a row have in common: it neither adds up, nor can rows be grouped by it. A **rate** is a measure
+too. A **mark** is what the packets of a row have in common. It does not add up, and rows cannot be grouped by it. A **rate** is a measure
 over the length of the report. A **label** is known from outside the packets.
 
 IPFIX is the number of the information element in
-[IANA's registry](https://www.iana.org/assignments/ipfix/ipfix.xhtml); of addresses and ICMP that of IPv4.
+[IANA's registry](https://www.iana.org/assignments/ipfix/ipfix.xhtml). Addresses and ICMP have the number for IPv4.
 
 | kind | in JSON | in CSV and plain |
 |---|---|---|
@@ -38,8 +38,8 @@ IPFIX is the number of the information element in
 | ` + "`word`" + ` | string | one of a few words |
 | ` + "`flags`" + ` | string | a letter for each bit |
 
-A JSON report as a whole is described by [pktstat.report.v1.schema.json](pktstat.report.v1.schema.json) (JSON Schema, draft 2020-12). Its rows have no other
-fields than those of this table: a binary with more plugins has a schema of its own.
+A JSON report as a whole is described by [pktstat.report.v1.schema.json](pktstat.report.v1.schema.json) (JSON Schema, draft 2020-12). Its rows have only
+the fields of this table. A binary with more plugins has a schema of its own.
 `
 )
 

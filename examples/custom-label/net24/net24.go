@@ -13,7 +13,7 @@ import (
 )
 
 // A label registers itself from its one init function, under a name of lower-case letters
-// and digits. Its fields join those of all rows: --by, --sort and every output know them.
+// and digits. Its fields join the table of fields: --by, --sort and every output know them.
 func init() {
 	registry.Labels.Register("net24", registry.Label{
 		Summary: "the network of the far end",

@@ -21,8 +21,8 @@ func (s *sink) appendRow(b []byte, r *flow.Report, row *flow.Row) []byte {
 		s.value = f.AppendValue(s.value[:0], r, row)
 		b = appendTag(b, f.Name, string(s.value))
 	}
-	// Two rows may look alike, such as those of two processes with the same id one after
-	// the other. One series would keep only the last of them.
+	// Two rows may look alike: a second process may get the id of one that has ended.
+	// One series would keep only the last row.
 	series := string(b[start:])
 	s.series[series]++
 	if n := s.series[series]; n > 1 {

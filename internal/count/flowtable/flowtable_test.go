@@ -38,7 +38,7 @@ func TestTable(t *testing.T) {
 		select {
 		case <-budget.Wake():
 		default:
-			t.Error("there is no budget left, and nobody is woken")
+			t.Error("no budget is left, and the channel has no value")
 		}
 		records := 0
 		var got flow.Counters

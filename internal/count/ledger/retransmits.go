@@ -22,7 +22,7 @@ func (t *retransmits) add(r *flow.Record) {
 	}
 }
 
-// fold moves those of a folded row into the sums.
+// fold moves the retransmits of a folded row into the sums.
 func (t *retransmits) fold(key flow.Packed, to *[2]flow.Totals) {
 	n := t.rows[key]
 	if n == nil {
