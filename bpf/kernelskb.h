@@ -56,6 +56,8 @@ static __always_inline struct frame kernel_frame(struct sk_buff *skb, const stru
 		.len = v->len,
 		.direction = direction,
 		.raw = 1,
+		/* The kernel hands up what other headers carry as a packet of its own. */
+		.tags_only = 1,
 		.type = BPF_CORE_READ(skb, protocol),
 		.segment_size = BPF_CORE_READ(shared, gso_size),
 	};

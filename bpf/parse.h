@@ -7,34 +7,10 @@
  * map. */
 #pragma once
 
-#include "packet.h"
+#include "link.h"
 
-/* The facts that a hook has about a frame besides its bytes. */
-struct frame {
-	__u32 len; /* bytes on the wire, without those before load()'s offset 0 */
-	__u32 ifindex;
-	__be16 type; /* the ethertype of a raw frame; 0: the first four bits decide */
-	__u16 tci;   /* of the tag that the kernel keeps outside of the frame */
-	__u8 tagged; /* there is such a tag */
-	__u8 raw;    /* no link header: load() starts at layer 3 */
-	__u8 direction;
-
-	/* Of a super-frame: several segments that GSO or GRO keeps in one packet. */
-	__u16 segment_size; /* payload of a segment; 0: this is no super-frame */
-	__u16 segments;     /* 0: not known */
-	__u32 extra;        /* bytes of headers that the segments repeat; 0: not known */
-};
-
-/* Copies bytes of the packet. It fails if the packet does not have all of them. Each hook's header
- * defines it and then includes this file. */
-static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len);
-
-#define TYPE_LLC  ETH_P_802_2 /* for 802.3 frames, which have a length instead of a type */
-#define TYPE_RUNT 0xffff      /* for frames that are too short for a type */
-#define TAG_LEN   4
-#define TAGS_MAX  2
-#define VLAN_ID   0x0fff
-#define ARP_LEN   28 /* ARP for Ethernet and IPv4 */
+#define TAGS_MAX 2  /* of parse_fast() */
+#define ARP_LEN  28 /* ARP for Ethernet and IPv4 */
 
 #define IPV4_LEN            20
 #define IPV4_OFFSET         0x1fff
@@ -46,11 +22,6 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len);
 #define IPPROTO_SHIM6       140
 #define JUMBO_LEN           8      /* a hop-by-hop header with a jumbo payload option (RFC 2675) */
 #define BY_FRAGS            0xffff /* GSO_BY_FRAGS, include/linux/skbuff.h: segments of any size */
-
-static __always_inline int is_tag(__be16 type)
-{
-	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
-}
 
 /* A set of protocols, as two words. After a switch, the verifier would follow every case through
  * the rest of the program. */
@@ -182,65 +153,6 @@ static __always_inline int parse_fast(void *data, void *end, const struct frame 
 	p->bytes = bytes;
 	p->overhead = f->raw ? 0 : f->len - bytes + (f->tagged ? TAG_LEN : 0);
 	return 1;
-}
-
-/* The state of parse(). It is in a map instead of the stack. The verifier does not track the
- * content of maps. So the paths through one step do not multiply with the paths through the next. */
-struct parser {
-	struct frame f;
-	struct packet p;
-	__be16 type; /* of the data at l3 */
-	__u16 vlan;
-	__u32 l3;     /* offset in the frame */
-	__u32 l4;     /* offset of the first header that was not walked; 0: not IP */
-	__u32 bytes;  /* of layer 3 */
-	__u32 there;  /* bytes from l4 on; 0 in later fragments and after cut chains of headers */
-	__u32 l4_len; /* of TCP and UDP headers */
-	__u32 jumbo_len; /* of the header that super-frames have and their segments lack */
-	__be32 sub;      /* the key's l4 field */
-	__u8 kind;
-	__u8 proto;
-};
-
-/* After this, the compiler reads the parser's fields from memory again. */
-#define step_done() asm volatile("" ::: "memory")
-
-static __always_inline void parse_link(void *ctx, struct parser *s)
-{
-	__u32 tags = s->f.tagged ? 1 : 0;
-	__be16 tag[2]; /* its TCI, the type of what follows */
-	__u8 first;
-
-	s->type = s->f.type;
-	s->vlan = tags ? s->f.tci & VLAN_ID : 0;
-	s->l3 = 0;
-	if (!s->f.raw) {
-		if (s->f.len < ETH_HLEN || load(ctx, 2 * ETH_ALEN, &s->type, sizeof(s->type))) {
-			s->type = bpf_htons(TYPE_RUNT);
-			return;
-		}
-		s->l3 = ETH_HLEN;
-	} else if (!s->type) {
-		s->type = bpf_htons(TYPE_RUNT);
-		if (load(ctx, 0, &first, sizeof(first)))
-			return;
-		if (first >> 4 == 4)
-			s->type = bpf_htons(ETH_P_IP);
-		else if (first >> 4 == 6)
-			s->type = bpf_htons(ETH_P_IPV6);
-	}
-	step_done();
-	for (int i = 0; i < TAGS_MAX; i++) {
-		if (tags >= TAGS_MAX || !is_tag(s->type) || load(ctx, s->l3, tag, sizeof(tag)))
-			break;
-		if (!tags++)
-			s->vlan = bpf_ntohs(tag[0]) & VLAN_ID;
-		s->type = tag[1];
-		s->l3 += TAG_LEN;
-		step_done();
-	}
-	if (bpf_ntohs(s->type) < ETH_P_802_3_MIN)
-		s->type = bpf_htons(TYPE_LLC);
 }
 
 static __always_inline void parse_arp(void *ctx, struct parser *s)

@@ -68,7 +68,7 @@ static __always_inline void add_header(struct parser *s)
 	}
 	s->p.overhead += n * ETH_HLEN;
 	if (n == 1)
-		s->p.overhead += s->f.len - s->bytes;
+		s->p.overhead += s->f.len - s->bytes - s->l3;
 }
 
 /* Parses into parser(). It is global, so that the verifier checks it only once. */

@@ -1,14 +1,20 @@
 package afpacket
 
-import "golang.org/x/net/bpf"
+import (
+	"golang.org/x/net/bpf"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/packet"
+)
 
 // How much of a packet is copied by default.
 const (
 	// snapLen holds two tags, an IPv4 header and a TCP header at their longest, and the
 	// headers of VXLAN over IPv6 with those of IPv6 and TCP inside, as far as it matters.
 	snapLen = 192
-	// snapLenExt holds what there is of extension headers in practice. All of the packet
-	// would be too much: until Linux 6.x super-frames above 64 KiB have such a header.
+	// snapLenExt holds what there is of extension headers in practice, and eight headers
+	// before layer 3 at their longest. All of the packet would be too much: until Linux 6.x
+	// super-frames above 64 KiB have an extension header.
 	snapLenExt = 1024
 )
 
@@ -36,8 +42,10 @@ func take(limit int, raw bool) []bpf.Instruction {
 		p = append(p,
 			bpf.LoadAbsolute{Off: 0, Size: 1},
 			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xf0},
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x40, SkipTrue: 1},
+			bpf.RetConstant{Val: snapLen},
 			bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x60, SkipTrue: 1},
-			bpf.RetConstant{Val: snapLen})
+			bpf.RetConstant{Val: snapLenExt}) // there may be MPLS
 		return append(p, takeIPv6(0)...)
 	}
 	for i := range tags + 1 {
@@ -45,16 +53,30 @@ func take(limit int, raw bool) []bpf.Instruction {
 		ipv6 := takeIPv6(l3)
 		p = append(p,
 			bpf.LoadAbsolute{Off: l3 - typeLen, Size: typeLen},
-			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x86dd, SkipTrue: uint8(len(ipv6))})
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(flow.EtherTypeIPv4), SkipTrue: 1},
+			bpf.RetConstant{Val: snapLen},
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(flow.EtherTypeIPv6), SkipTrue: uint8(len(ipv6))})
 		p = append(p, ipv6...)
+		others := append(takeHeaders(), bpf.RetConstant{Val: snapLen})
 		if i < tags {
 			p = append(p,
-				bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x8100, SkipTrue: 2},
-				bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x88a8, SkipTrue: 1})
+				bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x8100, SkipTrue: uint8(len(others) + 1)},
+				bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x88a8, SkipTrue: uint8(len(others))})
 		}
-		p = append(p, bpf.RetConstant{Val: snapLen})
+		p = append(p, others...)
 	}
 	return p
+}
+
+// takeHeaders returns the part of the filter that ends with snapLenExt if a header before
+// layer 3 has the type. The filter does not look at what follows: it may be IPv6.
+func takeHeaders() []bpf.Instruction {
+	types := packet.HeaderTypes()
+	p := make([]bpf.Instruction, 0, len(types)+2)
+	for i, t := range types {
+		p = append(p, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(t), SkipTrue: uint8(len(types) - i)})
+	}
+	return append(p, bpf.Jump{Skip: 1}, bpf.RetConstant{Val: snapLenExt})
 }
 
 // takeIPv6 returns the end of the filter for a packet with its IPv6 header at l3.

@@ -85,6 +85,9 @@ func layer3(c *corpus.Case, f *packet.Frame) ([]byte, bool) {
 		for t := binary.BigEndian.Uint16(data[at-2:]); t == 0x8100 || t == 0x88a8; t = binary.BigEndian.Uint16(data[at-2:]) {
 			at += 4
 		}
+		if flow.EtherType(binary.BigEndian.Uint16(data[at-2:])) != etherType {
+			return nil, false // the IP layer gets nothing of PPPoE, MPLS and the like
+		}
 		data = data[at:]
 	}
 	binary.BigEndian.PutUint16(header[12:], uint16(etherType))

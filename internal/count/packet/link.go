@@ -9,12 +9,9 @@ import (
 const (
 	ethernetLen = 14
 	tagLen      = 4
-	maxTags     = 2
 	arpLen      = 28 // with Ethernet and IPv4 addresses
 
-	typeVLAN flow.EtherType = 0x8100 // 802.1Q
-	typeQinQ flow.EtherType = 0x88a8 // 802.1ad
-	minType  flow.EtherType = 0x0600 // below, the field is an 802.3 length
+	minType flow.EtherType = 0x0600 // below, the field is an 802.3 length
 )
 
 // link reads what is before layer 3. It returns the ethertype and the offset of
@@ -35,21 +32,26 @@ func link(f *Frame, k *flow.Packed) (flow.EtherType, int) {
 		etherType = ipVersion(d)
 	}
 
-	tags := 0
+	n := 0 // headers before layer 3
 	if f.Tagged {
-		k.VLAN = f.TCI & 0xfff
-		tags = 1
+		k.VLAN = f.TCI & vlanID
+		n = 1
 	}
-	for ; tags < maxTags && (etherType == typeVLAN || etherType == typeQinQ); tags++ {
+	for ; n < maxHeaders && (etherType == typeVLAN || etherType == typeQinQ); n++ {
 		if len(d) < off+tagLen {
-			break
+			return etherType, off
 		}
-		if tags == 0 {
-			k.VLAN = binary.BigEndian.Uint16(d[off:]) & 0xfff
+		if n == 0 {
+			k.VLAN = binary.BigEndian.Uint16(d[off:]) & vlanID
 		}
 		etherType = flow.EtherType(binary.BigEndian.Uint16(d[off+2:]))
 		off += tagLen
 	}
+	switch etherType {
+	case flow.EtherTypeIPv4, flow.EtherTypeIPv6, flow.EtherTypeARP:
+		return etherType, off
+	}
+	etherType, off = skipHeaders(f, k, n, etherType, off)
 	if etherType < minType {
 		etherType = flow.EtherTypeLLC
 	}

@@ -3,6 +3,7 @@ package packet_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
@@ -130,6 +131,50 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestOneHeaderMore: one header more changes frame_bytes, and the VLAN if it is a tag.
+func TestOneHeaderMore(t *testing.T) {
+	ran := 0
+	for _, h := range []struct {
+		etherType uint16
+		header    []byte // up to the type of what follows
+		vlan      bool
+	}{
+		{0x8100, []byte{0, 9}, true},
+		{0x9100, []byte{0xf0, 9}, true},
+		{0x8909, []byte{1, 1, 0, 1, 0, 100}, false},
+		{0xd28b, []byte{0, 1, 1, 0x10, 1, 2, 3, 4, 5, 6, 7, 8}, false},
+		{0xd28b, []byte{0, 1, 0, 0x20, 1, 2, 3, 4, 5, 6}, false},
+		{0x88e7, bytes.Repeat([]byte{0x45}, 16), false},
+		{0x894f, append([]byte{0xf, 0xc6, 1, 3}, make([]byte, 20+12)...), false},
+	} {
+		for _, c := range cases(t) {
+			if c.LinkType != packet.LinkTypeEthernet || len(c.Data) < 14 || c.Rule == "before 2" {
+				continue // the ninth header changes more
+			}
+			want := c.Want
+			more := 2 + len(h.header)
+			want.FrameBytes += uint64(more) * want.Packets
+			if h.vlan && !c.Tagged {
+				want.Key.VLAN = 9
+			}
+			var f packet.Frame
+			c.Frame(&f)
+			f.Data = slices.Concat(c.Data[:12], []byte{byte(h.etherType >> 8), byte(h.etherType)}, h.header, c.Data[12:])
+			f.Len += more
+			got := flow.Record{}
+			packet.Parse(&f, &got)
+			if got != want {
+				t.Errorf("%s behind %#x: %+v %+v, want %+v %+v", c.Name, h.etherType,
+					got.Key.Key(), got.Counters, want.Key.Key(), want.Counters)
+			}
+			ran++
+		}
+	}
+	if ran < 1000 {
+		t.Errorf("only %d frames: is the corpus there?", ran)
+	}
 }
 
 func TestNoAllocation(t *testing.T) {

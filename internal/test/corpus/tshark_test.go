@@ -60,7 +60,7 @@ func compare(t *testing.T, c *Case, p tsharkPacket) {
 type tsharkPacket map[string][]string
 
 var tsharkFields = []string{
-	"frame.len", "eth.type", "vlan.etype", "vlan.id", "ieee8021ad.id", "ieee8021ad.svid",
+	"frame.len", "eth.type", "vlan.etype", "vlan.id", "ieee8021ad.id", "ieee8021ad.svid", "cmd.type", "ppp.protocol",
 	"arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4",
 	"ip.src", "ip.dst", "ip.proto", "ipv6.src", "ipv6.dst", "ipv6.nxt",
 	"ipv6.hopopts.nxt", "ipv6.dstopts.nxt", "ipv6.routing.nxt", "ipv6.fraghdr.nxt",
@@ -133,7 +133,8 @@ func (p tsharkPacket) summary(c *Case) string {
 	case want.EtherType != 0:
 		k.EtherType = p.etherType()
 		// Both addresses are read: then it is an IP packet to tshark.
-		if len(p["ip.dst"])+len(p["ipv6.dst"]) > 0 && (k.EtherType == flow.EtherTypeIPv4 || k.EtherType == flow.EtherTypeIPv6) {
+		mayBeIP := append(packet.HeaderTypes(), flow.EtherTypeIPv4, flow.EtherTypeIPv6)
+		if len(p["ip.dst"])+len(p["ipv6.dst"]) > 0 && slices.Contains(mayBeIP, k.EtherType) {
 			k.EtherType = 0
 		}
 	case want.Src.Addr().Is4():
@@ -178,7 +179,7 @@ func (p tsharkPacket) vlan() uint16 {
 	return uint16(p.first(id))
 }
 
-// etherType returns the type of what follows the tags, in our terms.
+// etherType returns the type of what follows tags, Cisco metadata and PPPoE, in our terms.
 func (p tsharkPacket) etherType() flow.EtherType {
 	if len(p["eth.type"]) == 0 {
 		if len(p["frame.len"]) > 0 && p.first("frame.len") < 14 {
@@ -188,6 +189,15 @@ func (p tsharkPacket) etherType() flow.EtherType {
 	}
 	types := p["eth.type"][:1]
 	types = append(types, p["vlan.etype"]...)
+	types = append(types, p["cmd.type"]...)
+	switch p.first("ppp.protocol") {
+	case 0x0021:
+		types = append(types, "0x0800")
+	case 0x0057:
+		types = append(types, "0x86dd")
+	case 0x0281:
+		types = append(types, "0x8847")
+	}
 	n, err := strconv.ParseUint(types[len(types)-1], 0, 16)
 	if err != nil {
 		panic(err)

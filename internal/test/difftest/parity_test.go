@@ -320,7 +320,10 @@ func TestRandom(t *testing.T) {
 }
 
 // interesting are values of type, protocol and length fields.
-var interesting = []byte{0, 1, 4, 5, 6, 8, 17, 33, 41, 43, 44, 47, 50, 51, 58, 59, 60, 0x45, 0x46, 0x4f, 0x60, 0x81, 0x86, 0x88, 0xa8, 0xc2, 0xdd, 132, 135, 136, 139, 140, 0xff}
+var interesting = []byte{
+	0, 1, 4, 5, 6, 8, 9, 17, 33, 41, 43, 44, 47, 50, 51, 58, 59, 60, 0x45, 0x46, 0x47, 0x48, 0x4f, 0x57, 0x60, 0x64, 0x81, 0x86,
+	0x88, 0x89, 0x8b, 0x26, 3, 0x91, 0xa8, 0xc2, 0xd2, 0xdd, 0xe7, 132, 135, 136, 139, 140, 0xff,
+}
 
 func mutate(rnd *rand.Rand, from []input) input {
 	in := from[rnd.IntN(len(from))]

@@ -27,15 +27,11 @@ func ethernetFrames() []frame {
 		{name: "type-0600", data: pad(60, eth(0x0600))},
 
 		{name: "lldp", data: pad(60, eth(0x88cc, raw("0207 04020000000001 0403 050131 0602 0078 0000")))},
-		{name: "mpls", data: eth(0x8847, raw("00010140"), ip4(17, udp(18)))},
-		{name: "mpls-multicast", data: eth(0x8848, raw("00010140"), ip4(17, udp(18)))},
-		{name: "pppoe-session", data: eth(0x8864, raw("11 00 0001 0030 0021"), ip4(17, udp(18)))},
 		{name: "pppoe-discovery", data: pad(60, eth(0x8863, raw("11 09 0000 0004 0101 0000")))},
 		{name: "rarp", data: pad(60, eth(0x8035, arp(3)))},
 		{name: "eapol", data: pad(60, eth(0x888e, raw("01 01 0000")))},
 		{name: "macsec", data: pad(60, eth(0x88e5, raw("2c 00 00000001")))},
 		{name: "ptp", data: pad(60, eth(0x88f7, raw("00 02")))},
-		{name: "type-9100", data: eth(0x9100, tag(7, 0x0800), ip4(17, udp(18)))},
 		{name: "type-ffff", data: pad(60, eth(0xffff))},
 	}
 }
@@ -60,6 +56,10 @@ func vlanFrames() []frame {
 		{name: "id-4095", data: eth(0x8100, tag(0xffff, 0x0800), packet)},
 		{name: "third-tag", data: eth(0x8100, tag(1, 0x8100), tag(2, 0x8100), tag(3, 0x0800), packet)},
 		{name: "third-tag-ad", data: eth(0x88a8, tag(1, 0x8100), tag(2, 0x88a8), tag(3, 0x0800), packet)},
+		{name: "third-tag-9100", data: eth(0x9100, tag(1, 0x9100), tag(2, 0x8100), tag(3, 0x86dd), ip6(17, udp(18)))},
+		{name: "9100", data: eth(0x9100, tag(7, 0x0800), packet)},
+		{name: "9100-cut", data: eth(0x9100, raw("0007 08"))},
+		{name: "tag-llc-length-0", data: pad(64, eth(0x8100, tag(7, 0x0000)))},
 		{name: "third-tag-cut", data: eth(0x8100, tag(1, 0x8100), tag(2, 0x8100))},
 		{name: "cut-before-tag", data: eth(0x8100)},
 		{name: "cut-in-tag-1", data: eth(0x8100, raw("00"))},
