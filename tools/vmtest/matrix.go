@@ -69,6 +69,8 @@ var modules = []Module{
 	{"ipip", ""},
 	{"sit", ""},
 	{"wireguard", ""},
+	{"mpls_iptunnel", ""}, // and mpls_router
+	{"mpls_gso", ""},
 	{"sctp", ""},
 	{"pktgen", ""},
 	{"sch_ingress", ""},
