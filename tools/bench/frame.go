@@ -6,6 +6,7 @@ import "encoding/binary"
 type packet struct {
 	name      string
 	tags      []uint16 // VLAN tags, the outer one first
+	before    []byte   // a header from its type on, instead of the type of layer 3
 	etherType uint16
 	extended  []byte // next headers of IPv6 extension headers, 8 bytes each
 	proto     byte
@@ -36,6 +37,8 @@ var packets = []packet{
 	{name: "UDP6", etherType: typeIPv6, proto: protoUDP},
 	{name: "VLAN UDP4", tags: []uint16{typeVLAN}, etherType: typeIPv4, proto: protoUDP},
 	{name: "QinQ UDP4", tags: []uint16{typeQinQ, typeVLAN}, etherType: typeIPv4, proto: protoUDP},
+	{name: "PPPoE UDP4", before: []byte{0x88, 0x64, 0x11, 0, 0, 7, 0, 30, 0, 0x21}, etherType: typeIPv4, proto: protoUDP},
+	{name: "MPLS UDP4", before: []byte{0x88, 0x47, 0, 1, 1, 64}, etherType: typeIPv4, proto: protoUDP},
 	{name: "ICMP", etherType: typeIPv4, proto: protoICMP},
 	{name: "ICMPv6", etherType: typeIPv6, proto: protoICMPv6},
 	{name: "ARP", etherType: typeARP},
@@ -57,7 +60,9 @@ func (p packet) frame(size int) []byte {
 		b = binary.BigEndian.AppendUint16(b, t)
 		b = binary.BigEndian.AppendUint16(b, uint16(100+i))
 	}
-	b = binary.BigEndian.AppendUint16(b, p.etherType)
+	if b = append(b, p.before...); p.before == nil {
+		b = binary.BigEndian.AppendUint16(b, p.etherType)
+	}
 	l3 := len(b)
 	switch p.etherType {
 	case typeARP:

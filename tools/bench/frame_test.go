@@ -36,7 +36,8 @@ func TestFrame(t *testing.T) {
 			if want := len(p.tags) > 0; (k.VLAN == 100) != want {
 				t.Errorf("%s: VLAN %d", p.name, k.VLAN)
 			}
-			if want := uint64(len(b) - 14 - 4*len(p.tags)); r.Bytes != want || r.FrameBytes != uint64(len(b)) {
+			before := max(0, len(p.before)-2) // its type is in the 14 bytes of Ethernet
+			if want := uint64(len(b) - 14 - 4*len(p.tags) - before); r.Bytes != want || r.FrameBytes != uint64(len(b)) {
 				t.Errorf("%s: %d bytes in a frame of %d, want %d in %d", p.name, r.Bytes, r.FrameBytes, want, len(b))
 			}
 		}
