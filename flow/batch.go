@@ -17,6 +17,9 @@ type Batch struct {
 	// previous window, and [Batch.WindowClosed] sets End. A source with a clock of its
 	// own sets both before Collect returns.
 	Start, End time.Time
+	// Earliest is the time of a packet before Start, which counts in this window: in a capture
+	// that is out of order. The run begins there. Zero: there is none.
+	Earliest time.Time
 
 	// Overflow was seen and counted, but to no flow.
 	Overflow Overflow

@@ -264,6 +264,7 @@ func parsed(link packet.LinkType, pkts []packetAt) flows {
 // collected is what one Collect brought.
 type collected struct {
 	start, end time.Time
+	earliest   time.Time
 	flows      flows
 }
 
@@ -281,7 +282,7 @@ func collectAll(src registry.Source) (all flows, each []collected, err error) {
 		if ferr := b.Flush(); ferr != nil {
 			return all, each, ferr
 		}
-		c.start, c.end = b.Start, b.End
+		c.start, c.end, c.earliest = b.Start, b.End, b.Earliest
 		each = append(each, c)
 	}
 	return all, each, err

@@ -74,6 +74,7 @@ func (s *source) Collect(ctx context.Context, b *flow.Batch) error {
 	s.recent.flush(b)
 	over := errors.Is(err, errWindowEnd)
 	if s.window.started {
+		b.Earliest = s.window.earliest()
 		b.Start, b.End = s.window.close(over)
 	}
 	if over || errors.Is(err, errInterrupted) {

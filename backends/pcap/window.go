@@ -58,6 +58,14 @@ func (w *window) move(t int64) bool {
 	return true
 }
 
+// earliest returns the time of the first packet of a Collect, if that is before the window.
+func (w *window) earliest() time.Time {
+	if w.packets == 0 || w.low >= w.start {
+		return time.Time{}
+	}
+	return time.Unix(0, w.low).UTC()
+}
+
 // close ends a Collect and returns the bounds of what it covers: the whole
 // window if that is over, else what there was of it, up to the last packet. The
 // next Collect goes on from there. A packet must have been seen before.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,6 +64,36 @@ func TestWindows(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where the run begins does not depend on the interval: with the earliest packet, wherever
+// that is in the file.
+func TestEarliest(t *testing.T) {
+	for _, times := range [][]float64{{0, 1, 2}, {0, 19, -1000}, {0, -1000, 19}, {5, 4, 3, 2, 1, 0}, {0, 10, -5, 20, -7, 30, -6}} {
+		pkts := packetsAt(times...)
+		file := write(t, "x", classicFile(le, nanoseconds, 1, pkts))
+		for _, interval := range []time.Duration{0, 1, time.Second, time.Hour} {
+			_, each, err := collectAll(mustOpen(t, file, interval))
+			if !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			start, end := each[0].start, each[0].end
+			for i, c := range each {
+				if !c.earliest.IsZero() && c.earliest.After(c.start) {
+					t.Errorf("%v, every %v: window %d begins at %v, its earliest packet is at %v", times, interval, i, c.start, c.earliest)
+				}
+				if !c.earliest.IsZero() && c.earliest.Before(start) {
+					start = c.earliest
+				}
+				if c.end.After(end) {
+					end = c.end
+				}
+			}
+			if start.UnixNano() != at(slices.Min(times)) || end.UnixNano() != at(slices.Max(times)) {
+				t.Errorf("%v, every %v: from %v to %v", times, interval, start, end)
+			}
+		}
 	}
 }
 

@@ -149,9 +149,13 @@ func (s *subject) take(o *Options, src registry.Source, t *tally) error {
 	if b.Start.After(b.End) || b.Start.Before(t.end) {
 		s.tb.Errorf("a window from %v to %v follows one that ends at %v", b.Start, b.End, t.end)
 	}
-	if first < b.Start.UnixNano() || last > b.End.UnixNano() {
-		s.tb.Errorf("packets from %v to %v in a window from %v to %v",
-			time.Unix(0, first), time.Unix(0, last), b.Start, b.End)
+	from := b.Start
+	if !b.Earliest.IsZero() {
+		from = b.Earliest
+	}
+	if first < from.UnixNano() || last > b.End.UnixNano() || from.After(b.Start) {
+		s.tb.Errorf("packets from %v to %v in a window from %v to %v, the earliest at %v",
+			time.Unix(0, first), time.Unix(0, last), b.Start, b.End, from)
 	}
 	if t.windows == 1 {
 		t.start = b.Start

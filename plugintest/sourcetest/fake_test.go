@@ -266,6 +266,15 @@ func (s *fakeSource) collectFile(b *flow.Batch) error {
 			t = t.Add(-time.Hour)
 		}
 		b.End = t
+		switch s.fake.broken {
+		case "out of order":
+			t = t.Add(-time.Hour)
+			if b.Earliest.IsZero() {
+				b.Earliest = t
+			}
+		case "earliest after the start":
+			b.Earliest = b.Start.Add(time.Second)
+		}
 		s.put(b, t, t)
 	}
 	if s.fake.broken == "overlapping windows" {

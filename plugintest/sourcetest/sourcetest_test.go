@@ -32,6 +32,7 @@ func (f *fake) options() Options {
 func TestSoundSources(t *testing.T) {
 	t.Run("file", func(t *testing.T) { Run(t, (&fake{}).options()) })
 	t.Run("live", func(t *testing.T) { Run(t, (&fake{live: true}).options()) })
+	t.Run("out of order", func(t *testing.T) { Run(t, (&fake{broken: "out of order"}).options()) })
 }
 
 // Each of these defects has to be found by the check that is there for it, which
@@ -94,6 +95,7 @@ func TestBrokenSources(t *testing.T) {
 			"ip only":                       "Layers does not promise",
 			"interface":                     "does not list",
 			"outside the window":            "in a window from",
+			"earliest after the start":      "in a window from",
 			"EOF once":                      "Collect after io.EOF adds records",
 			"counts to other":               "counted {Packets:12",
 			"method":                        "no method",

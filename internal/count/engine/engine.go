@@ -266,6 +266,9 @@ func (r *run) collect(ctx context.Context) error {
 		if r.start.IsZero() {
 			r.start = b.Start
 		}
+		if !b.Earliest.IsZero() && b.Earliest.Before(r.start) {
+			r.start = b.Earliest
+		}
 	}
 	if b.End.After(r.end) {
 		r.end = b.End

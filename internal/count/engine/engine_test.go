@@ -188,3 +188,24 @@ func TestMaxFlows(t *testing.T) {
 		}
 	})
 }
+
+// TestEarliest: the run begins with the earliest packet, whichever window that counts in. The
+// intervals stay where they are.
+func TestEarliest(t *testing.T) {
+	src, sink := &counter{end: 5, endErr: io.EOF, span: time.Second, late: time.Hour}, &recorder{}
+	c := config(src, sink)
+	c.Candidates[0].Backend = backend(registry.ClockSource)
+	if err := Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	check(t, sink, src)
+	for i, r := range sink.reports[:5] {
+		if want := src.started.Add(time.Duration(i) * src.span); !r.Start.Equal(want) || r.Duration() != src.span {
+			t.Errorf("interval %d: from %v for %v, want %v", i, r.Start, r.Duration(), want)
+		}
+	}
+	f := sink.final(t)
+	if want := src.started.Add(4*src.span - src.late); !f.Start.Equal(want) || !f.End.Equal(src.started.Add(5*src.span)) {
+		t.Errorf("run from %v to %v, want from %v", f.Start, f.End, want)
+	}
+}

@@ -19,6 +19,7 @@ type counter struct {
 	emptyAt  int           // Collect number without anything, 0: none
 	endErr   error         // how it ends
 	span     time.Duration // ClockSource: length of each window
+	late     time.Duration // ClockSource: how long before its start the last window has a packet
 	started  time.Time
 	closed   int
 	seen     flow.Counters
@@ -34,6 +35,9 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 	if s.span > 0 {
 		b.Start = s.started.Add(time.Duration(n) * s.span)
 		b.End = b.Start.Add(s.span)
+		if s.late > 0 && s.collects == s.end {
+			b.Earliest = b.Start.Add(-s.late)
+		}
 	}
 	b.WindowClosed(time.Time{})
 	if s.collects == s.emptyAt {
