@@ -20,9 +20,19 @@ type classic struct {
 	swapped bool // written big-endian
 	header  int  // length of a record header
 	unit    int64
+	lengths lengths
 	fcs     int
 	link    packet.LinkType
 }
+
+// lengths is the order of the two lengths in a record header.
+type lengths uint8
+
+const (
+	capturedFirst lengths = iota
+	wireFirst             // before version 2.3
+	smallerFirst          // version 2.3: some writers have them as before
+)
 
 const (
 	classicFileHeader     = 24
@@ -52,9 +62,13 @@ func classicMagic(b []byte) (*classic, bool) {
 
 func (c *classic) readFileHeader(b []byte) error {
 	major, minor := c.uint16(b[4:]), c.uint16(b[6:])
-	if major != 2 || minor != 4 {
-		// Older ones have the two lengths of a record in the other order.
-		return fmt.Errorf("pcap version %d.%d is not supported, only 2.4 is: rewrite it with tcpdump -r OLD -w NEW", major, minor)
+	switch { // as pcap_check_header of libpcap has it
+	case major != 2 || minor > 4:
+		return fmt.Errorf("pcap version %d.%d is not supported, only 2.0 to 2.4 are", major, minor)
+	case minor < 3:
+		c.lengths = wireFirst
+	case minor == 3:
+		c.lengths = smallerFirst
 	}
 	network := c.uint32(b[20:])
 	const hasFCS = 1 << 26
@@ -72,7 +86,7 @@ func (c *classic) next(b []byte, p *captured) (int, bool, error) {
 	if len(b) < c.header {
 		return 0, false, nil
 	}
-	capLen := c.uint32(b[8:])
+	capLen, wireLen := c.lengthsOf(b)
 	if capLen > maxCaptured {
 		return 0, false, fmt.Errorf("damaged: a captured length of %d is above the limit of %d", capLen, maxCaptured)
 	}
@@ -81,7 +95,7 @@ func (c *classic) next(b []byte, p *captured) (int, bool, error) {
 		return 0, false, nil
 	}
 	p.time = int64(c.uint32(b))*1e9 + int64(c.uint32(b[4:]))*c.unit
-	p.data, p.origLen = b[c.header:n:n], int(c.uint32(b[12:]))
+	p.data, p.origLen = b[c.header:n:n], int(wireLen)
 	p.link, p.ifindex, p.dir = c.link, 0, flow.DirUnknown
 	if c.fcs != 0 {
 		p.cutFCS(c.fcs)
@@ -95,9 +109,18 @@ func (c *classic) next(b []byte, p *captured) (int, bool, error) {
 	return n, true, nil
 }
 
+// lengthsOf returns the lengths of a record: captured, and on the wire.
+func (c *classic) lengthsOf(b []byte) (captured, wire uint32) {
+	captured, wire = c.uint32(b[8:]), c.uint32(b[12:])
+	if c.lengths == wireFirst || c.lengths == smallerFirst && captured > wire {
+		return wire, captured
+	}
+	return captured, wire
+}
+
 // countRecent is next, and what follows it, for plain Ethernet captures.
 func (c *classic) countRecent(b []byte, t *recent, w *window) (n int, packets uint64) {
-	if c.header != classicRecordHeader || c.fcs != 0 || c.link != packet.LinkTypeEthernet {
+	if c.header != classicRecordHeader || c.lengths != capturedFirst || c.fcs != 0 || c.link != packet.LinkTypeEthernet {
 		return 0, 0
 	}
 	for len(b)-n >= classicRecordHeader {
@@ -133,7 +156,8 @@ func (c *classic) cut(b []byte) error {
 	case len(b) < c.header:
 		return fmt.Errorf("cut short: %d of the %d bytes of its header are there", len(b), c.header)
 	}
-	return fmt.Errorf("cut short: %d of %d bytes are there", len(b)-c.header, c.uint32(b[8:]))
+	capLen, _ := c.lengthsOf(b)
+	return fmt.Errorf("cut short: %d of %d bytes are there", len(b)-c.header, capLen)
 }
 
 // interfaces returns none: a pcap file has no names.

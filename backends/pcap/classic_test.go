@@ -97,6 +97,34 @@ func TestLinkTypes(t *testing.T) {
 	}
 }
 
+// Before version 2.3 the length on the wire came first; in 2.3 some writers have it so.
+func TestOldVersions(t *testing.T) {
+	pkts := traffic(500, 50) // some are cut
+	want := parsed(packet.LinkTypeEthernet, pkts)
+	for minor, swapped := range map[uint16][]bool{0: {true}, 1: {true}, 2: {true}, 3: {false, true}, 4: {false}} {
+		for _, swap := range swapped {
+			for _, o := range []byteOrder{le, be} {
+				content := classicFile(o, microseconds, 1, pkts)
+				o.PutUint16(content[6:], minor)
+				for at := classicFileHeader; swap && at < len(content); {
+					captured := o.Uint32(content[at+8:])
+					o.PutUint32(content[at+8:], o.Uint32(content[at+12:]))
+					o.PutUint32(content[at+12:], captured)
+					at += classicRecordHeader + int(captured)
+				}
+				t.Run(fmt.Sprint(o, " 2.", minor, " swapped ", swap), func(t *testing.T) { same(t, mustRead(t, content), want) })
+			}
+		}
+	}
+	whole := packetAt{time: epoch, data: frame(0, 10)}
+	content := classicFile(le, microseconds, 1, []packetAt{whole})
+	le.PutUint16(content[6:], 1)
+	file := write(t, "x", content[:len(content)-1])
+	if _, _, err := collectAll(mustOpen(t, file, 0)); err == nil || !strings.HasSuffix(err.Error(), fmt.Sprintf("%d of %d bytes are there", len(whole.data)-1, len(whole.data))) {
+		t.Errorf("cut: %v", err)
+	}
+}
+
 // The frame check sequence that some captures have is no part of the frame.
 func TestFCS(t *testing.T) {
 	data := frame(0, 100)

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 )
 
 // detect finds out what capture begins with b and returns how many bytes of it
 // were its file header. The format is nil if more than b is needed to tell, which
-// with eof there is not.
-func detect(b []byte, eof bool) (format, int, error) {
+// with eof there is not. packing is what b was unpacked from, "" if nothing.
+func detect(b []byte, eof bool, packing string) (format, int, error) {
 	switch {
 	case len(b) < classicFileHeader && !eof: // no capture is smaller
 		return nil, 0, nil
@@ -21,6 +22,10 @@ func detect(b []byte, eof bool) (format, int, error) {
 	}
 	c, known := classicMagic(b)
 	switch {
+	case !known && len(b) < tarHeader && !eof:
+		return nil, 0, nil // it may be a tar archive
+	case !known && isTar(b):
+		return nil, 0, fmt.Errorf("%s: it is %s", notCapture, tarAdvice(packing))
 	case !known:
 		return nil, 0, notACapture(b[:min(len(b), classicFileHeader)])
 	case len(b) < classicFileHeader:
@@ -44,8 +49,45 @@ var signatures = []struct{ magic, what string }{
 	{"%PDF", "a PDF document"},
 }
 
+const notCapture = "not a pcap or pcapng capture"
+
+// tarHeader is the length of a header of a tar archive (POSIX ustar, and before).
+const tarHeader = 512
+
+// isTar reports whether b begins with a header of a tar archive: the sum of its bytes is in
+// it, in octal digits, with spaces in place of them.
+func isTar(b []byte) bool {
+	const from, to = 148, 156
+	if len(b) < tarHeader {
+		return false
+	}
+	digits := bytes.Trim(b[from:to], " \x00")
+	want, err := strconv.ParseUint(string(digits), 8, 32)
+	if err != nil {
+		return false
+	}
+	sum := uint64(' ') * (to - from)
+	for i, c := range b[:tarHeader] {
+		if i < from || i >= to {
+			sum += uint64(c)
+		}
+	}
+	return sum == want
+}
+
+// tarAdvice says what a tar archive is in, and what to do about it.
+func tarAdvice(packing string) string {
+	switch packing {
+	case "gzip":
+		return "a tar archive inside gzip: unpack it with tar -xzf"
+	case "zstd":
+		return "a tar archive inside zstd: unpack it with tar --zstd -xf"
+	}
+	return "a tar archive: unpack it with tar -xf"
+}
+
 func notACapture(b []byte) error {
-	const msg = "not a pcap or pcapng capture"
+	const msg = notCapture
 	for _, s := range signatures {
 		if bytes.HasPrefix(b, []byte(s.magic)) {
 			return fmt.Errorf("%s: it looks like %s", msg, s.what)

@@ -1,6 +1,8 @@
 package pcap
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,14 +21,23 @@ import (
 
 func env() registry.BackendEnv { return registry.BackendEnv{} }
 
+// tarOf returns a tar archive with one file.
+func tarOf(name string, content []byte) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	_ = w.WriteHeader(&tar.Header{Name: name, Size: int64(len(content)), Mode: 0o644})
+	_, _ = w.Write(content)
+	_ = w.Close()
+	return b.Bytes()
+}
+
 // Errors of Open as a user sees them, after "backend pcap: ".
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	old := classicFile(le, microseconds, 1, nil)
-	le.PutUint16(old[6:], 2)
-	ng := newNGWriter(le)
-	ng.iface(127, 0, ng.option(2, []byte("wlan0")...))
-	ng.packet(0, 0, &packetAt{data: make([]byte, 20)})
+	le.PutUint16(old[4:], 1)
+	newer := classicFile(le, microseconds, 1, nil)
+	le.PutUint16(newer[6:], 5)
 	for _, c := range []struct {
 		name    string
 		content []byte
@@ -36,9 +47,13 @@ func TestOpenErrors(t *testing.T) {
 		{"empty gzip", gzipped(t, nil), "empty: not even a file header"},
 		{"three bytes", []byte{0xd4, 0xc3, 0xb2}, "not a pcap or pcapng capture: it begins with d4 c3 b2"},
 		{"half a header", old[:20], "cut short: 20 of the 24 bytes of the file header are there"},
-		{"version", old, "pcap version 2.2 is not supported, only 2.4 is: rewrite it with tcpdump -r OLD -w NEW"},
-		{"link type", classicFile(be, nanoseconds, 127, nil), "linktype 127 is not supported"},
-		{"link type of pcapng", ng.Bytes(), "packet 1: interface 0 (wlan0): linktype 127 is not supported"},
+		{"version", old, "pcap version 1.4 is not supported, only 2.0 to 2.4 are"},
+		{"newer version", newer, "pcap version 2.5 is not supported, only 2.0 to 2.4 are"},
+		{"link type", classicFile(be, nanoseconds, 189, nil), "linktype 189 is not supported"},
+		{"tar", tarOf("x.pcap", old), "not a pcap or pcapng capture: it is a tar archive: unpack it with tar -xf"},
+		{"tar in gzip", gzipped(t, tarOf("x.pcap", old)), "not a pcap or pcapng capture: it is a tar archive inside gzip: unpack it with tar -xzf"},
+		{"tar of a long name in gzip", gzipped(t, tarOf(strings.Repeat("directory/", 8), old)), "not a pcap or pcapng capture: it is a tar archive inside gzip: unpack it with tar -xzf"},
+		{"tar in zstd", zstded(t, tarOf("x.pcap", old)), "not a pcap or pcapng capture: it is a tar archive inside zstd: unpack it with tar --zstd -xf"},
 		{"text", []byte("src,dst,bytes\n192.0.2.1,192.0.2.2,é"), "not a pcap or pcapng capture: it looks like text"},
 		{"half a character", []byte("caf\xc3"), "not a pcap or pcapng capture: it looks like text"},
 		{"ELF", []byte("\x7fELF\x02\x01\x01"), "not a pcap or pcapng capture: it looks like an ELF program"},

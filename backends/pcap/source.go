@@ -157,7 +157,7 @@ func (s *source) add(p *captured, b *flow.Batch) {
 // which must be of a link type that can be read. Damage is left to collect.
 func (s *source) begin(ctx context.Context) error {
 	for s.format == nil {
-		f, n, err := detect(s.in.data, s.in.err != nil)
+		f, n, err := detect(s.in.data, s.in.err != nil, s.in.packing())
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.in.name, err)
 		}
@@ -215,7 +215,7 @@ func (s *source) failed(err error) error {
 // Attachment names the interfaces that a pcapng file tells apart, as far as it
 // has been read.
 func (s *source) Attachment() registry.Attachment {
-	a := registry.Attachment{Method: "file"}
+	a := registry.Attachment{Method: "file", Notes: s.in.notes()}
 	if s.format != nil {
 		a.Interfaces = s.format.interfaces()
 	}

@@ -114,6 +114,22 @@ func (s *stream) recycle(buf []byte) {
 	}
 }
 
+// packing is the kind of compression, "" if there is none. It is known with the first bytes.
+func (s *stream) packing() string {
+	if len(s.data) == 0 {
+		return ""
+	}
+	return s.u.kind
+}
+
+// notes says what was odd about the stream. It is known at its end.
+func (s *stream) notes() []string {
+	if !errors.Is(s.err, io.EOF) || !s.u.garbage {
+		return nil
+	}
+	return []string{s.u.kind + ": other bytes follow the compressed data: they are ignored"}
+}
+
 // consume takes n bytes away, of which some may have yet to come.
 func (s *stream) consume(n int) {
 	if n > len(s.data) {

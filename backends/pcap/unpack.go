@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -21,6 +20,8 @@ type unpacker struct {
 	r    io.Reader // nil before the first Read
 	kind string    // for messages; "" if not compressed
 	free func()    // nil if there is nothing to free
+	// garbage: other bytes follow the compressed data. To be read at the end.
+	garbage bool
 }
 
 func (u *unpacker) Read(b []byte) (int, error) {
@@ -44,14 +45,14 @@ func (u *unpacker) start(b []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	packed := func() io.Reader {
+	packed := func() *bufio.Reader {
 		begun := bytes.NewReader(bytes.Clone(b[:n]))
 		return bufio.NewReaderSize(io.MultiReader(begun, u.raw), 64<<10)
 	}
 	switch {
 	case bytes.HasPrefix(b[:n], []byte{0x1f, 0x8b}):
 		u.kind = "gzip"
-		z, err := gzip.NewReader(packed())
+		z, err := newGzipReader(packed(), &u.garbage)
 		if err != nil {
 			return 0, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/registry"
 )
 
 func gzipped(tb testing.TB, content []byte) []byte {
@@ -46,15 +48,37 @@ func TestCompressed(t *testing.T) {
 	half := len(content) / 2 // in the middle of a record
 	want := parsed(packet.LinkTypeEthernet, pkts)
 	for name, packed := range map[string][]byte{
-		"gzip":              gzipped(t, content),
-		"gzip in two parts": append(gzipped(t, content[:half]), gzipped(t, content[half:])...),
-		"zstd":              zstded(t, content),
-		"zstd in two parts": append(zstded(t, content[:half]), zstded(t, content[half:])...),
+		"gzip":                    gzipped(t, content),
+		"gzip padded":             append(gzipped(t, content), make([]byte, 100_000)...),
+		"gzip padded with a byte": append(gzipped(t, content), 0),
+		"gzip in two parts":       append(gzipped(t, content[:half]), gzipped(t, content[half:])...),
+		"zstd":                    zstded(t, content),
+		"zstd in two parts":       append(zstded(t, content[:half]), zstded(t, content[half:])...),
 		"zstd after a skippable frame": append(
 			[]byte{0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3}, zstded(t, content)...),
 		"zstd with the largest window": zstded(t, content, zstd.WithWindowSize(maxZstdWindow)),
 	} {
 		t.Run(name, func(t *testing.T) { same(t, mustRead(t, packed), want) })
+	}
+}
+
+// Other bytes behind gzip are ignored with a note, as gunzip does.
+func TestGzipGarbage(t *testing.T) {
+	pkts := traffic(2000, 20)
+	gz := gzipped(t, classicFile(le, microseconds, 1, pkts))
+	const note = "gzip: other bytes follow the compressed data: they are ignored"
+	for garbage, want := range map[string][]string{
+		"": nil, "\x00\x00": nil, "garbage": {note}, "\x1f": {note}, "\x00\x00garbage": {note}, "\x00" + string(gz): {note},
+	} {
+		src := mustOpen(t, write(t, "x", append(bytes.Clone(gz), garbage...)), 0)
+		got, _, err := collectAll(src)
+		if !errors.Is(err, io.EOF) {
+			t.Fatalf("%q: %v", garbage, err)
+		}
+		same(t, got, parsed(packet.LinkTypeEthernet, pkts))
+		if notes := src.(registry.Attached).Attachment().Notes; !slices.Equal(notes, want) {
+			t.Errorf("%.20q: notes %q, want %q", garbage, notes, want)
+		}
 	}
 }
 
@@ -77,7 +101,7 @@ func TestCompressedDamage(t *testing.T) {
 		{"gzip cut", gz[:len(gz)/2], "gzip: the compressed data is cut short", 10000},
 		{"gzip cut in the checksum", gz[:len(gz)-3], "gzip: the compressed data is cut short", 50000},
 		{"gzip checksum", flipped(gz, len(gz)-8), "gzip: the compressed data is damaged: gzip: invalid checksum", 50000},
-		{"gzip and garbage", append(bytes.Clone(gz), "garbage"...), "gzip: the compressed data is", 50000},
+		{"gzip and a cut header", append(bytes.Clone(gz), 0x1f, 0x8b, 8), "gzip: the compressed data is cut short", 50000},
 		{"zstd cut", zst[:len(zst)/2], "zstd: the compressed data is cut short", 10000},
 		{"zstd damaged", flipped(zst, len(zst)/2), "zstd: the compressed data is damaged: ", 10000},
 		{"zstd checksum", flipped(zst, len(zst)-1), "zstd: the compressed data is damaged: ", 10000},
