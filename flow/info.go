@@ -78,5 +78,8 @@ var EtherTypes = map[EtherType]string{
 	0x6558: "TEB", 0x8035: "RARP", EtherTypeIPv6: "IPv6", 0x8100: "802.1Q", 0x8847: "MPLS",
 	0x8848: "MPLS-mc", 0x8863: "PPPoE-disc", 0x8864: "PPPoE", 0x888e: "EAPOL", 0x88a8: "802.1ad",
 	0x88be: "ERSPAN", 0x88cc: "LLDP", 0x88e5: "MACsec", 0x88f7: "PTP", 0x8906: "FCoE",
+	EtherTypeHDLC: "HDLC", EtherTypeARCNET: "ARCNET", EtherTypePPP: "PPP", EtherTypeFrameRelay: "FrameRelay",
+	EtherTypeWifiManagement: "802.11-mgmt", EtherTypeWifiControl: "802.11-ctrl",
+	EtherTypeWifiData: "802.11-data", EtherTypeWifiEncrypted: "802.11-encrypted",
 	EtherTypeRunt: "runt",
 }

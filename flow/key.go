@@ -69,6 +69,19 @@ const (
 	// EtherTypeLLC stands for all 802.3 frames, whose type field is a length
 	// (ETH_P_802_2 in include/uapi/linux/if_ether.h).
 	EtherTypeLLC EtherType = 0x0004
+	// EtherTypeHDLC and EtherTypeARCNET are what frames of these links are when they are not
+	// IP (ETH_P_HDLC and ETH_P_ARCNET there).
+	EtherTypeHDLC   EtherType = 0x0019
+	EtherTypeARCNET EtherType = 0x001a
+	// 802.11 frames that have no ethertype, or none that can be read. IEEE 802 Numbers has
+	// 0x0101 to 0x01ff for experiments (RFC 9542, appendix B.1).
+	EtherTypeWifiManagement EtherType = 0x0180
+	EtherTypeWifiControl    EtherType = 0x0181
+	EtherTypeWifiData       EtherType = 0x0182
+	EtherTypeWifiEncrypted  EtherType = 0x0183
+	// EtherTypePPP and EtherTypeFrameRelay are what else these links carry than IP.
+	EtherTypeFrameRelay EtherType = 0x6559 // RFC 1701
+	EtherTypePPP        EtherType = 0x880b
 	// EtherTypeRunt marks frames too short to have a type, and packets without
 	// a link header that are not IP. The value is reserved by RFC 1701.
 	EtherTypeRunt EtherType = 0xffff

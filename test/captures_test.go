@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ type capturedReport struct {
 }
 
 // Start, duration and rates of a capture that is out of order do not depend on what other
-// output is asked for, and are those of capinfos.
+// output is asked for. capinfos has the same duration.
 func TestCaptureOutOfOrder(t *testing.T) {
 	const file = captures + "out-of-order.pcap"
 	dir := t.TempDir()
@@ -83,4 +84,23 @@ func jsonNumber(f float64) string {
 		panic(err)
 	}
 	return string(b)
+}
+
+// Captures that were refused, or ended early, because of a link type.
+func TestCaptureLinkTypes(t *testing.T) {
+	for file, want := range map[string][]string{
+		"linktype12-raw.pcap": {`TCP \[2001:db8::1\]:35995 > \[2001:db8:80::5\]:80 .*packets=1 bytes=60 frame_bytes=60`},
+		"mixed-ethernet-radiotap.pcapng": {
+			`#1 UDP 192\.0\.2\.1:1000 > 198\.51\.100\.2:53 .*packets=2 bytes=56 frame_bytes=84`,
+			`#2 ETH - > - ethertype=0x0180 packets=1 bytes=0 frame_bytes=38`,
+			`(?m)^total packets=3 `,
+		},
+	} {
+		out := run(t, "--pcap-file", captures+file, "--output", "plain")
+		for _, w := range want {
+			if !regexp.MustCompile(w).MatchString(out) {
+				t.Errorf("%s: %s\nwant %s", file, out, w)
+			}
+		}
+	}
 }

@@ -13,9 +13,10 @@ type captured struct {
 	link    packet.LinkType
 	ifindex uint32
 	dir     flow.Direction
+	wild    bool // the file gives a time that is out of range: time is from the packet before
 }
 
-// Times are kept within these (1896 to 2116), so that windows cannot overflow.
+// Times out of these (1896 to 2116) are none, so that windows cannot overflow.
 // What a pcap file can hold lies inside.
 const (
 	minTime = -1 << 61
@@ -34,25 +35,4 @@ func (p *captured) cutFCS(n int) {
 	p.origLen = max(p.origLen, len(p.data))
 	p.origLen -= min(n, p.origLen)
 	p.data = p.data[:min(len(p.data), p.origLen)]
-}
-
-// cookedDir sets the direction of a Linux cooked packet.
-func (p *captured) cookedDir() {
-	switch {
-	case p.link == packet.LinkTypeLinuxSLL && len(p.data) >= 2 && p.data[0] == 0:
-		p.dir = packetTypeDir(p.data[1])
-	case p.link == packet.LinkTypeLinuxSLL2 && len(p.data) >= 11:
-		p.dir = packetTypeDir(p.data[10])
-	}
-}
-
-// packetTypeDir is the direction of a packet type of linux/if_packet.h.
-func packetTypeDir(t byte) flow.Direction {
-	switch t {
-	case 0, 1, 2, 3: // to us, to all, to a group, to somebody else
-		return flow.Ingress
-	case 4: // from us
-		return flow.Egress
-	}
-	return flow.DirUnknown
 }

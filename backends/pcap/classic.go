@@ -96,15 +96,15 @@ func (c *classic) next(b []byte, p *captured) (int, bool, error) {
 	}
 	p.time = int64(c.uint32(b))*1e9 + int64(c.uint32(b[4:]))*c.unit
 	p.data, p.origLen = b[c.header:n:n], int(wireLen)
-	p.link, p.ifindex, p.dir = c.link, 0, flow.DirUnknown
+	p.link, p.ifindex, p.dir, p.wild = c.link, 0, flow.DirUnknown, false
 	if c.fcs != 0 {
 		p.cutFCS(c.fcs)
 	}
 	switch {
 	case c.header == classicModifiedHeader:
-		p.dir = packetTypeDir(b[22])
+		p.dir = packet.DirectionOf(b[22])
 	case c.link != packet.LinkTypeEthernet:
-		p.cookedDir()
+		p.dir = p.link.Direction(p.data)
 	}
 	return n, true, nil
 }

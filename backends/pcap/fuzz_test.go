@@ -7,6 +7,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/pktstat/pktstat/internal/count/packet"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -24,6 +25,18 @@ func FuzzRead(f *testing.F) {
 	w.simplePacket(pkts[0].data[:30], 1500)
 	w.packet(0, 1<<40, &pkts[0], w.option(2, w.u32(2)...))
 	f.Add(w.Bytes(), int64(1))
+	for l := range uint32(310) {
+		if packet.LinkType(l).Supported() {
+			f.Add(classicFile(le, microseconds, l, pkts[:3]), int64(0))
+		}
+	}
+	w = newNGWriter(be)
+	w.iface(1, 0)
+	w.iface(189, 0)
+	w.packet(1, 1<<60, &pkts[0])
+	w.packet(0, uint64(epoch/1000), &pkts[1])
+	f.Add(w.Bytes(), int64(1000))
+	f.Add(append(gzipped(f, w.Bytes()), 0, 0, 1), int64(0))
 	f.Fuzz(func(t *testing.T, content []byte, interval int64) {
 		read := func(r io.Reader) (flows, int, string) {
 			src, err := (&config{file: "-"}).Open(t.Context(), registry.BackendEnv{Stdin: r, Interval: time.Duration(interval)})

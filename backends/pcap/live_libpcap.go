@@ -114,10 +114,6 @@ func explainLive(why, device string) error {
 	return errors.New(why)
 }
 
-// dltRaw is what Linux calls LINKTYPE_RAW in memory (pcap/dlt.h); all others that matter
-// have one number.
-const dltRaw = 12
-
 // chooseLink takes a link type that the parser knows, the device's default if it is one.
 func chooseLink(h *pcap.Handle) (packet.LinkType, error) {
 	byDefault := h.LinkType()
@@ -145,8 +141,8 @@ func chooseLink(h *pcap.Handle) (packet.LinkType, error) {
 func linkOf(dlt layers.LinkType) packet.LinkType {
 	l := packet.LinkType(dlt)
 	switch l {
-	case dltRaw, packet.LinkTypeIPv4, packet.LinkTypeIPv6:
-		// nflog says IPV4 of IPv6 too: the first bits tell.
+	case packet.LinkTypeIPv4, packet.LinkTypeIPv6:
+		// nfqueue says IPV4 of IPv6 too: the first bits tell.
 		return packet.LinkTypeRaw
 	}
 	return l

@@ -92,7 +92,9 @@ func (l *live) run() error {
 			continue
 		}
 		p = captured{data: data, origLen: info.Length, link: l.link}
-		p.cookedDir()
+		if p.link != packet.LinkTypeEthernet {
+			p.dir = p.link.Direction(data)
+		}
 		l.link.Frame(p.data, p.origLen, &f)
 		packet.Parse(&f, &r)
 		r.Key.Dir = p.dir

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 // ng reads pcapng files (draft-ietf-opsawg-pcapng). Its memory depends on the
@@ -123,8 +124,11 @@ func (g *ng) packet(kind uint32, b []byte, p *captured) error {
 	if err != nil {
 		return err
 	}
-	p.time = i.time.unix(uint64(g.uint32(b[4:]))<<32 | uint64(g.uint32(b[8:])))
-	g.last = p.time
+	t, ok := i.time.unix(uint64(g.uint32(b[4:]))<<32 | uint64(g.uint32(b[8:])))
+	if ok {
+		g.last = t
+	}
+	p.time, p.wild = g.last, !ok
 	if err := g.captured(i, g.uint32(b[12:]), g.uint32(b[16:]), b[header:], p); err != nil {
 		return err
 	}
@@ -179,7 +183,7 @@ func (g *ng) simplePacket(b []byte, p *captured) error {
 	if i.snapLen != 0 {
 		capLen = min(capLen, i.snapLen)
 	}
-	p.time = g.last
+	p.time, p.wild = g.last, false
 	if err := g.captured(i, capLen, length, b[header:], p); err != nil {
 		return err
 	}
@@ -196,7 +200,9 @@ func (g *ng) captured(i *ngInterface, capLen, origLen uint32, b []byte, p *captu
 	}
 	p.data, p.origLen = b[:capLen:capLen], int(origLen)
 	p.link, p.ifindex, p.dir = i.link, i.index, flow.DirUnknown
-	p.cookedDir()
+	if i.link != packet.LinkTypeEthernet {
+		p.dir = i.link.Direction(p.data)
+	}
 	return nil
 }
 

@@ -280,10 +280,6 @@ func TestNGDamage(t *testing.T) {
 		{"option of a packet", file(func(w *ngWriter) { w.packet(0, 0, &p, w.u16(2, 100)) }), "packet 2: damaged: an option of 100 bytes where 4 are left"},
 		{"resolution", file(func(w *ngWriter) { w.iface(1, 0, w.option(9, 28)) }), "packet 2: interface 1: a timestamp resolution of 10^-28 is not supported"},
 		{"binary resolution", file(func(w *ngWriter) { w.iface(1, 0, w.option(9, 0x80|64)) }), "packet 2: interface 1: a timestamp resolution of 2^-64 is not supported"},
-		{"link type", file(func(w *ngWriter) {
-			w.iface(127, 0, w.option(2, []byte("mon0")...))
-			w.packet(1, 0, &p)
-		}), "packet 2: interface 1 (mon0): linktype 127 is not supported"},
 		{"too many interfaces", file(func(w *ngWriter) {
 			for range ngMaxInterfaces {
 				w.iface(1, 0)
@@ -300,17 +296,6 @@ func TestNGDamage(t *testing.T) {
 				t.Errorf("%d packets before the damage, want 1", got.total().Packets)
 			}
 		})
-	}
-}
-
-// An interface of a link type that cannot be read does no harm while it has no packets.
-func TestNGUnsupportedLinkTypeUnused(t *testing.T) {
-	w := newNGWriter(le)
-	w.iface(127, 0)
-	w.iface(1, 0)
-	w.packet(1, 0, &packetAt{data: frame(0, 1)})
-	if got := mustRead(t, w.Bytes()).total(); got.Packets != 1 {
-		t.Errorf("%d packets", got.Packets)
 	}
 }
 

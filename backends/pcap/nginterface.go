@@ -2,6 +2,7 @@ package pcap
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -75,9 +76,6 @@ func (g *ng) interfaceOf(id uint32) (*ngInterface, error) {
 	if !g.names.settled {
 		g.names.settle(g.section)
 	}
-	if !i.link.Supported() {
-		return nil, fmt.Errorf("interface %d%s: %s %w", id, g.names.parenthesised(i.index), i.link, errLinkType)
-	}
 	return i, nil
 }
 
@@ -131,16 +129,6 @@ func (n *ngNames) settle(section []ngInterface) {
 	}
 }
 
-// parenthesised returns " (name)".
-func (n *ngNames) parenthesised(index uint32) string {
-	for _, i := range n.list {
-		if i.Index == index {
-			return " (" + i.Name + ")"
-		}
-	}
-	return ""
-}
-
 // cleanName makes a name from the file fit for a terminal.
 func cleanName(s string) string {
 	s = strings.Map(func(r rune) rune {
@@ -158,15 +146,24 @@ func cleanName(s string) string {
 // ngTime converts the timestamps of an interface: ticks x mul / div + offset is
 // Unix nanoseconds.
 type ngTime struct {
-	mul, div uint64
+	mul, div uint64 // div 0: every time is out of range
 	offset   int64
 }
 
 // newNGTime takes if_tsresol (10^-n, or 2^-n with the upper bit set) and
 // if_tsoffset (seconds).
 func newNGTime(resolution byte, offset int64) (ngTime, error) {
-	const maxOffset int64 = maxTime / 2 / 1_000_000_000
-	t := ngTime{mul: 1, div: 1, offset: min(max(offset, -maxOffset), maxOffset) * 1e9}
+	const maxOffset = maxTime / 1_000_000_000
+	t, err := ngResolution(resolution)
+	if offset < -maxOffset || offset > maxOffset {
+		return ngTime{}, err
+	}
+	t.offset = offset * 1e9
+	return t, err
+}
+
+func ngResolution(resolution byte) (ngTime, error) {
+	t := ngTime{mul: 1, div: 1}
 	n := int(resolution & 0x7f)
 	if resolution&0x80 != 0 {
 		if n > 63 {
@@ -187,13 +184,15 @@ func newNGTime(resolution byte, offset int64) (ngTime, error) {
 	return t, nil
 }
 
-func (t *ngTime) unix(ticks uint64) int64 {
+// unix returns Unix nanoseconds. It returns false for a time below minTime or above maxTime.
+func (t *ngTime) unix(ticks uint64) (int64, bool) {
 	hi, ns := bits.Mul64(ticks, t.mul)
 	if hi >= t.div {
-		return maxTime
+		return 0, false
 	}
 	if t.div != 1 {
 		ns, _ = bits.Div64(hi, ns, t.div)
 	}
-	return min(max(int64(min(ns, maxTime))+t.offset, minTime), maxTime)
+	unix := int64(ns) + t.offset // a sum that overflows is below minTime
+	return unix, ns <= math.MaxInt64 && unix >= minTime && unix <= maxTime
 }

@@ -19,7 +19,8 @@ type source struct {
 	quick  quick  // the format too, if it is one
 	window window
 	count  uint64 // packets read
-	err    error  // how the capture ended: io.EOF or what is wrong with it
+	remarks
+	err error // how the capture ended: io.EOF or what is wrong with it
 
 	recent  *recent
 	scratch flow.Record
@@ -131,6 +132,9 @@ func (s *source) countBuffered(b *flow.Batch) error {
 // add counts one packet.
 func (s *source) add(p *captured, b *flow.Batch) {
 	s.count++
+	if p.wild {
+		s.wildTime(s.count)
+	}
 	id, l3, known := p.identify()
 	if s.recent.pause > 0 {
 		s.recent.pause--
@@ -144,7 +148,9 @@ func (s *source) add(p *captured, b *flow.Batch) {
 		r = b.Next()
 	}
 	var f packet.Frame
-	p.link.Frame(p.data, p.origLen, &f) // formats let supported link types through only
+	if !p.link.Frame(p.data, p.origLen, &f) {
+		s.unreadable(p, s.format.interfaces)
+	}
 	packet.Parse(&f, r)
 	r.Key.Ifindex, r.Key.Dir = p.ifindex, p.dir
 	r.First, r.Last = p.time, p.time
@@ -153,8 +159,8 @@ func (s *source) add(p *captured, b *flow.Batch) {
 	}
 }
 
-// begin finds out what kind of capture this is and reads up to the first packet,
-// which must be of a link type that can be read. Damage is left to collect.
+// begin finds out what kind of capture this is and reads up to the first packet.
+// Damage is left to collect.
 func (s *source) begin(ctx context.Context) error {
 	for s.format == nil {
 		f, n, err := detect(s.in.data, s.in.err != nil, s.in.packing())
@@ -175,8 +181,6 @@ func (s *source) begin(ctx context.Context) error {
 		var p captured
 		n, isPacket, err := s.format.next(s.in.data, &p)
 		switch {
-		case errors.Is(err, errLinkType):
-			return s.failed(err)
 		case err != nil || isPacket:
 			return nil
 		case n > 0:
@@ -205,6 +209,9 @@ func (s *source) ended(err error) error {
 	if err := s.format.cut(s.in.data); err != nil {
 		return s.failed(err)
 	}
+	if err := s.nothingRead(s.count); err != nil {
+		return fmt.Errorf("%s: %w", s.in.name, err)
+	}
 	return io.EOF
 }
 
@@ -215,7 +222,7 @@ func (s *source) failed(err error) error {
 // Attachment names the interfaces that a pcapng file tells apart, as far as it
 // has been read.
 func (s *source) Attachment() registry.Attachment {
-	a := registry.Attachment{Method: "file", Notes: s.in.notes()}
+	a := registry.Attachment{Method: "file", Notes: append(s.notes(), s.in.notes()...)}
 	if s.format != nil {
 		a.Interfaces = s.format.interfaces()
 	}

@@ -26,6 +26,8 @@ func link(f *Frame, k *flow.Packed) (flow.EtherType, int) {
 			break
 		}
 		etherType, off = flow.EtherType(binary.BigEndian.Uint16(d[12:])), ethernetLen
+	case f.Opaque:
+		return f.EtherType, 0
 	case f.EtherType != 0:
 		etherType = f.EtherType
 	default:

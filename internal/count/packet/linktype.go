@@ -2,7 +2,7 @@ package packet
 
 import (
 	"encoding/binary"
-	"math/bits"
+	"fmt"
 	"strconv"
 
 	"github.com/pktstat/pktstat/flow"
@@ -12,140 +12,134 @@ import (
 // (https://www.tcpdump.org/linktypes.html).
 type LinkType uint32
 
-// The link types that can be parsed.
+// Link types that other packages name. The table linkTypes has all.
 const (
 	LinkTypeNull      LinkType = 0
 	LinkTypeEthernet  LinkType = 1
+	LinkTypePPP       LinkType = 9
 	LinkTypeRaw       LinkType = 101
 	LinkTypeLoop      LinkType = 108
 	LinkTypeLinuxSLL  LinkType = 113
 	LinkTypeIPv4      LinkType = 228
 	LinkTypeIPv6      LinkType = 229
 	LinkTypeLinuxSLL2 LinkType = 276
+
+	linkTypeCHDLC      LinkType = 104
+	linkTypeWifi       LinkType = 105
+	linkTypeFrameRelay LinkType = 107
 )
 
-const (
-	nullLen = 4
-	sllLen  = 16
-	sll2Len = 20
-)
-
-// Supported reports whether Frame knows the link type.
-func (l LinkType) Supported() bool { return l.name() != "" }
-
-// String returns the name without "LINKTYPE_", or "linktype N" for others than
-// the supported ones.
-func (l LinkType) String() string {
-	if s := l.name(); s != "" {
-		return s
-	}
-	return "linktype " + strconv.FormatUint(uint64(l), 10)
+// linkType is how a link type is called and read. One with neither read nor unwrap is known
+// by name only.
+type linkType struct {
+	name string
+	// read sets every field of f to a packet.
+	read func(data []byte, origLen int, f *Frame)
+	// unwrap takes off a header that names another link type. It returns false if the
+	// header is not there.
+	unwrap func(data []byte, origLen int) (LinkType, []byte, int, bool)
+	// direction reads the direction of a packet; nil if none is captured.
+	direction func(data []byte) flow.Direction
 }
 
-func (l LinkType) name() string {
-	switch l {
-	case LinkTypeNull:
-		return "NULL"
-	case LinkTypeEthernet:
-		return "ETHERNET"
-	case LinkTypeRaw:
-		return "RAW"
-	case LinkTypeLoop:
-		return "LOOP"
-	case LinkTypeLinuxSLL:
-		return "LINUX_SLL"
-	case LinkTypeIPv4:
-		return "IPV4"
-	case LinkTypeIPv6:
-		return "IPV6"
-	case LinkTypeLinuxSLL2:
-		return "LINUX_SLL2"
+func (l LinkType) entry() *linkType {
+	if uint64(l) < uint64(len(linkTypes)) {
+		return &linkTypes[l]
 	}
-	return ""
+	return &linkType{}
+}
+
+// Supported reports whether Frame knows the link type.
+func (l LinkType) Supported() bool {
+	e := l.entry()
+	return e.read != nil || e.unwrap != nil
+}
+
+// String returns "linktype 127 (IEEE802_11_RADIO)", or "linktype N" for one without a name.
+func (l LinkType) String() string {
+	s := "linktype " + strconv.FormatUint(uint64(l), 10)
+	if name := l.Name(); name != "" {
+		s = fmt.Sprintf("%s (%s)", s, name)
+	}
+	return s
+}
+
+// Name returns the name that tcpdump -L gives the link type, "" if it has none.
+func (l LinkType) Name() string { return l.entry().name }
+
+// Direction returns the direction that a packet of this link type has in its header.
+func (l LinkType) Direction(data []byte) flow.Direction {
+	if read := l.entry().direction; read != nil {
+		return read(data)
+	}
+	return flow.DirUnknown
 }
 
 // Frame sets every field of f to a captured packet of this link type, without
-// copying data: a header that is the capture's and was not on the wire (NULL,
-// LOOP, SLL, SLL2) is taken off. A packet that ends inside such a header has the
-// ethertype flow.EtherTypeRunt. origLen is the length on the wire that the
-// capture gives, that header included; one below len(data) counts as len(data).
+// copying data: a header that is the capture's and was not on the wire is taken off. A
+// packet that ends inside such a header has the ethertype flow.EtherTypeRunt. origLen is
+// the length on the wire that the capture gives, that header included; one below
+// len(data) counts as len(data).
 //
-// It returns false, with f unchanged, if the link type is not Supported.
+// It returns false if the link type is not Supported: f is then the packet's length, as
+// flow.EtherTypeRunt.
 func (l LinkType) Frame(data []byte, origLen int, f *Frame) bool {
 	origLen = max(origLen, len(data))
-	if l == LinkTypeEthernet {
+	switch l {
+	case LinkTypeEthernet:
 		*f = Frame{Data: data, Len: origLen}
 		return true
-	}
-	switch l {
 	case LinkTypeRaw:
 		*f = Frame{Data: data, Len: origLen, Raw: true}
-	case LinkTypeIPv4:
-		*f = Frame{Data: data, Len: origLen, Raw: true, EtherType: flow.EtherTypeIPv4}
-	case LinkTypeIPv6:
-		*f = Frame{Data: data, Len: origLen, Raw: true, EtherType: flow.EtherTypeIPv6}
-	case LinkTypeNull, LinkTypeLoop:
-		if cooked(data, origLen, nullLen, f) {
-			f.EtherType = familyType(l, binary.BigEndian.Uint32(data))
+		return true
+	}
+	e := l.entry()
+	if e.unwrap != nil {
+		inner, d, n, ok := e.unwrap(data, origLen)
+		if !ok {
+			opaque(flow.EtherTypeRunt, n, f)
+			return true
 		}
-	case LinkTypeLinuxSLL:
-		if cooked(data, origLen, sllLen, f) {
-			f.EtherType = sllType(data[14:])
-			f.LinkLen = replacedLen(data[2:])
+		e, data, origLen = inner.entry(), d, n
+		if e.read == nil {
+			opaque(flow.EtherTypeRunt, origLen, f)
+			return true
 		}
-	case LinkTypeLinuxSLL2:
-		if cooked(data, origLen, sll2Len, f) {
-			f.EtherType = sllType(data)
-			f.LinkLen = replacedLen(data[8:])
-		}
-	default:
+	}
+	if e.read == nil {
+		opaque(flow.EtherTypeRunt, origLen, f)
 		return false
 	}
+	e.read(data, origLen, f)
 	return true
 }
 
-// cooked takes n bytes of header off. It returns false if they are not there.
-func cooked(data []byte, origLen, n int, f *Frame) bool {
-	if len(data) < n {
-		*f = Frame{Len: max(origLen-n, 0), Raw: true, EtherType: flow.EtherTypeRunt}
-		return false
-	}
-	*f = Frame{Data: data[n:], Len: origLen - n, Raw: true}
-	return true
+// opaque makes f a frame of n bytes on the wire of which nothing is read.
+func opaque(t flow.EtherType, n int, f *Frame) {
+	*f = Frame{Len: max(n, 0), Raw: true, EtherType: t, Opaque: true}
 }
 
-// familyType returns the ethertype of an address family: 0, so that the packet
-// itself tells, for those that are not IP on any system. NULL's is in the byte
-// order of the host that wrote it; all families are below 2^16.
-func familyType(l LinkType, family uint32) flow.EtherType {
-	if l == LinkTypeNull && family > 0xffff {
-		family = bits.ReverseBytes32(family)
-	}
-	switch family {
-	case 2: // AF_INET everywhere
-		return flow.EtherTypeIPv4
-	case 10, 23, 24, 28, 30: // AF_INET6 of Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
-		return flow.EtherTypeIPv6
-	}
-	return 0
+// linked makes f what follows n bytes of a link header, which count as part of the frame.
+// They must be there.
+func linked(data []byte, origLen, n int, t flow.EtherType, f *Frame) {
+	*f = Frame{Data: data[n:], Len: origLen - n, Raw: true, EtherType: realType(t), LinkLen: n}
 }
 
-// sllType returns the protocol field of a cooked header. Those below 0x0600
-// (ETH_P_802_3, ETH_P_802_2, ...) are frames without an ethertype; 0 would have
-// another meaning in Frame.
-func sllType(b []byte) flow.EtherType {
-	if t := flow.EtherType(binary.BigEndian.Uint16(b)); t >= minType {
-		return t
-	}
-	return flow.EtherTypeLLC
+func ethernet(data []byte, origLen int, f *Frame) { *f = Frame{Data: data, Len: origLen} }
+
+func raw(data []byte, origLen int, f *Frame) { *f = Frame{Data: data, Len: origLen, Raw: true} }
+
+func rawIPv4(data []byte, origLen int, f *Frame) {
+	*f = Frame{Data: data, Len: origLen, Raw: true, EtherType: flow.EtherTypeIPv4}
 }
 
-// replacedLen returns the length of the link header that a cooked one stands
-// for, by the ARPHRD number of the device.
-func replacedLen(b []byte) int {
-	switch binary.BigEndian.Uint16(b) {
-	case 1, 772: // ARPHRD_ETHER, ARPHRD_LOOPBACK
-		return ethernetLen
-	}
-	return 0
+func rawIPv6(data []byte, origLen int, f *Frame) {
+	*f = Frame{Data: data, Len: origLen, Raw: true, EtherType: flow.EtherTypeIPv6}
 }
+
+func mpls(data []byte, origLen int, f *Frame) {
+	*f = Frame{Data: data, Len: origLen, Raw: true, EtherType: typeMPLS}
+}
+
+// typeAt returns the ethertype at an offset of d, which must be there.
+func typeAt(d []byte, at int) flow.EtherType { return flow.EtherType(binary.BigEndian.Uint16(d[at:])) }

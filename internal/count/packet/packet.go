@@ -15,9 +15,11 @@ type Frame struct {
 	Raw bool
 	// EtherType of a Raw frame; 0: told by the first four bits.
 	EtherType flow.EtherType
-	// LinkLen is the length of the link header that a cooked capture replaced in a
-	// Raw frame: FrameBytes is that of the frame as it was. 0: the link has none.
+	// LinkLen is the length of the link header before Data, which a cooked capture may have
+	// replaced: FrameBytes counts it. 0: the link has none.
 	LinkLen int
+	// Opaque: a Raw frame is one of EtherType, whatever is in Data.
+	Opaque bool
 
 	// Tagged: the kernel holds the outermost VLAN tag outside of Data and Len.
 	Tagged bool

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/packet"
+	"github.com/pktstat/pktstat/internal/test/corpus"
 )
 
 // check parses f and returns what any packet's result must satisfy and this one
@@ -81,8 +82,18 @@ func variants(l packet.LinkType, data []byte, origLen int, do func(*packet.Frame
 	do(&f)
 }
 
+// everything is the corpus, and the frames of other link types.
+func everything(tb testing.TB) []corpus.Case {
+	tb.Helper()
+	all := cases(tb)
+	for _, l := range linkFrames() {
+		all = append(all, corpus.Case{Name: fmt.Sprintf("%v %s", l.link, l.name), LinkType: l.link, Data: l.captured(), OrigLen: len(l.data)})
+	}
+	return all
+}
+
 func TestTruncated(t *testing.T) {
-	for _, c := range cases(t) {
+	for _, c := range everything(t) {
 		for n := range min(len(c.Data), 200) {
 			for _, origLen := range []int{n, c.OrigLen} {
 				variants(c.LinkType, exact(c.Data[:n]), origLen, func(f *packet.Frame) {
@@ -96,7 +107,7 @@ func TestTruncated(t *testing.T) {
 }
 
 func TestMutated(t *testing.T) {
-	for _, c := range cases(t) {
+	for _, c := range everything(t) {
 		data := exact(c.Data)
 		for i := range min(len(data), 160) {
 			old := data[i]
@@ -118,7 +129,7 @@ func TestMutated(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, c := range cases(f) {
+	for _, c := range everything(f) {
 		f.Add(c.Data, uint32(c.LinkType), uint32(c.OrigLen-len(c.Data)), c.Tagged, c.TCI, uint16(c.Segments))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, link, more uint32, tagged bool, tci, segments uint16) {
@@ -178,7 +189,7 @@ func TestOneHeaderMore(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	all := cases(t)
+	all := everything(t)
 	var f packet.Frame
 	var r flow.Record
 	if n := testing.AllocsPerRun(10, func() {
