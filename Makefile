@@ -101,6 +101,11 @@ kernels: ## record what the probes say on each kernel of the matrix, in docs/ker
 fuzz: ## run every fuzz test for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
 
+.PHONY: corpus-check
+corpus-check: build ## compare pktstat with two other readers over the captures below DIR: one written from docs/accounting.md, and tshark
+	@[ -n "$(DIR)" ] || { echo "usage: make corpus-check DIR='FOLDER ...'"; exit 2; }
+	$(GO) run ./tools/corpuscheck $(ARGS) $(DIR)
+
 .PHONY: bench
 bench: ## measure what counting costs, against an empty program and a floor; as root. ARGS="-h" lists its options
 	@mkdir -p $(CACHE)

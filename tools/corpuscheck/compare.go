@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pktstat/pktstat/flow"
+)
+
+// id names a key as row.id does.
+func (k key) id() string {
+	proto, ethertype := flow.Proto(k.proto).String(), ""
+	switch {
+	case k.arp:
+		proto = "ARP"
+	case k.ethertype != 0:
+		proto, ethertype = "ETH", fmt.Sprintf("%#04x", k.ethertype)
+		if k.ethertype < 0x1000 {
+			ethertype = fmt.Sprintf("0x%04x", k.ethertype)
+		}
+	}
+	addr := func(valid bool, s string) string {
+		if valid {
+			return s
+		}
+		return ""
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %s:%d %s:%d sub=%#x %s vlan=%d", proto,
+		addr(k.src.IsValid(), k.src.String()), k.srcPort, addr(k.dst.IsValid(), k.dst.String()), k.dstPort, k.sub, ethertype, k.vlan))
+}
+
+// compareRows returns how the rows of pktstat differ from the reader's.
+func compareRows(got ours, want []counted) []string {
+	sums, total := map[string]tally{}, tally{}
+	for _, c := range want {
+		one := tally{1, uint64(c.bytes), uint64(c.frame)} //nolint:gosec // lengths
+		t := sums[c.key.id()]
+		t.add(one)
+		sums[c.key.id()] = t
+		total.add(one)
+	}
+	var diffs []string
+	if got.total != total {
+		diffs = append(diffs, fmt.Sprintf("total: pktstat %v, reader %v", got.total, total))
+	}
+	ids := map[string]bool{}
+	for id := range maps.Keys(sums) {
+		ids[id] = true
+	}
+	for id := range maps.Keys(got.rows) {
+		ids[id] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		if got.rows[id] != sums[id] {
+			diffs = append(diffs, fmt.Sprintf("%s: pktstat %v, reader %v", id, got.rows[id], sums[id]))
+		}
+	}
+	return diffs
+}
+
+// compareTimes checks that the report is as long as the capture. Times that
+// nanoseconds since 1970 cannot hold are left to pktstat's own tests.
+func compareTimes(got ours, recs []record) []string {
+	if len(recs) == 0 {
+		return nil
+	}
+	first, last := recs[0].time, recs[0].time
+	for _, r := range recs {
+		if r.time.Before(first) {
+			first = r.time
+		}
+		if r.time.After(last) {
+			last = r.time
+		}
+	}
+	var diffs []string
+	if !got.start.Equal(first) {
+		diffs = append(diffs, fmt.Sprintf("start: pktstat %v, earliest packet %v", got.start, first.UTC()))
+	}
+	if !got.end.Equal(last) {
+		diffs = append(diffs, fmt.Sprintf("end: pktstat %v, latest packet %v", got.end, last.UTC()))
+	}
+	return diffs
+}
+
+// compareTshark returns, by kind, how many packets tshark reads otherwise.
+func compareTshark(want []counted, got []dissected) map[string]int {
+	kinds := map[string]int{}
+	for i, d := range got {
+		if i >= len(want) {
+			break
+		}
+		k := want[i].key
+		ours := !k.arp && k.ethertype == 0
+		switch {
+		case !ours && d.src != "":
+			kinds[fmt.Sprintf("tshark finds IP in what counts as %s (%s)", strings.Fields(k.id())[0]+fmt.Sprintf(" %#04x", k.ethertype), outer(d.layers))]++
+		case ours && d.src == "":
+			kinds["tshark finds no IP ("+outer(d.layers)+")"]++
+		case ours && (d.src != k.src.String() || d.dst != k.dst.String()):
+			kinds["tshark has other addresses ("+outer(d.layers)+")"]++
+		}
+	}
+	return kinds
+}
+
+// outer returns the layers up to the first IP header, at most six.
+func outer(layers string) string {
+	var out []string
+	for l := range strings.SplitSeq(layers, ":") {
+		out = append(out, l)
+		if l == "ip" || l == "ipv6" || len(out) == 6 {
+			break
+		}
+	}
+	return strings.Join(out, ":")
+}
