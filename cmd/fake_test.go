@@ -30,8 +30,8 @@ type fakeBackend struct {
 	eof     bool // the first Collect is the last
 	log     *[]string
 	opened  *registry.BackendEnv
-	started chan<- struct{} // closed at the first Collect
-	stuck   chan struct{}   // Collect waits for it
+	started chan<- struct{} // closed at the second Collect: the first one comes before counting starts
+	stuck   chan struct{}   // from then on, Collect waits for it
 	opening func(context.Context) error
 }
 
@@ -53,10 +53,13 @@ func (b *fakeBackend) Open(ctx context.Context, env registry.BackendEnv) (regist
 	}
 	*b.opened = env
 	*b.log = append(*b.log, fmt.Sprintf("file=%s mode=%s fast=%t snap=%d", b.file, b.mode, b.fast, b.snap))
-	return &fakeSource{b}, nil
+	return &fakeSource{b: b}, nil
 }
 
-type fakeSource struct{ b *fakeBackend }
+type fakeSource struct {
+	b        *fakeBackend
+	counting bool // there was a Collect
+}
 
 func (s *fakeSource) Collect(_ context.Context, b *flow.Batch) error {
 	now := time.Now().UnixNano()
@@ -65,6 +68,10 @@ func (s *fakeSource) Collect(_ context.Context, b *flow.Batch) error {
 	if s.b.eof {
 		b.Start, b.End = time.Unix(0, now), time.Unix(1, now)
 		return io.EOF
+	}
+	if !s.counting {
+		s.counting = true
+		return nil
 	}
 	if s.b.started != nil {
 		close(s.b.started)

@@ -85,7 +85,8 @@ type BackendConfig interface {
 	// Probe finds out whether the backend would work here. It tries rather than
 	// compares versions, and changes nothing on the system.
 	Probe(ctx context.Context) ProbeResult
-	// Open starts counting. A failed Open leaves nothing attached.
+	// Open starts counting. A failed Open leaves nothing attached. What a live source counts
+	// before Open returns is in no report: the engine throws its first Collect away.
 	Open(ctx context.Context, env BackendEnv) (Source, error)
 }
 

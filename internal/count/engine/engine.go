@@ -1,7 +1,8 @@
 // Package engine runs a count: it opens a source, collects from it, keeps the
 // ledger and gives every output its reports.
 //
-//	open source -> loop { tick | EOF | signal -> Collect { window closed -> labels; records -> labels -> ledger }
+//	open source -> first Collect, thrown away
+//	            -> loop { tick | EOF | signal -> Collect { window closed -> labels; records -> labels -> ledger }
 //	                      -> report -> labels }
 //	            -> last Collect -> final report -> close
 //
@@ -49,12 +50,15 @@ func Run(ctx context.Context, c Config) error {
 		return result.ErrorOrNil()
 	}
 
-	r.begin(o)
+	err = r.begin(ctx, o)
 	r.describe()
 	if c.Attached != nil {
 		c.Attached(o.cand, o.alternatives, r.attachment)
 	}
-	switch err := r.loop(ctx); {
+	if err == nil {
+		err = r.loop(ctx)
+	}
+	switch err = notEOF(err); {
 	case errors.As(err, new(*OverError)):
 		result = multierror.Append(result, err)
 	case err != nil:
@@ -101,15 +105,39 @@ func newRun(c *Config, o workers) *run {
 	}
 }
 
-// begin is called when the source counts.
-func (r *run) begin(from opened) {
+// begin is called when the source counts on everything that it was opened for.
+func (r *run) begin(ctx context.Context, from opened) error {
 	c, now := r.c, r.c.Env.Now()
 	r.opened, r.rate = from, rateLayer(c.Layer, from.cand.Backend.Layers)
-	r.progress = pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now}
+	r.batch = flow.NewBatch(flow.BatchHooks{})
+	var err error
 	if from.clock == registry.ClockWall {
+		now, err = r.discard(context.WithoutCancel(ctx))
 		r.start, r.end, r.intervalStart = now, now, now
 	}
-	r.begun, r.batch = now, flow.NewBatch(flow.BatchHooks{})
+	r.begun = now
+	r.progress = pacer{now: c.Env.Now, every: 100 * time.Millisecond, last: now}
+	return err
+}
+
+// discard throws away what a live source has counted while it was opened, and returns when
+// that ended. Attaching to many interfaces takes seconds, which are in no rate: what was
+// counted in them must be in none either.
+func (r *run) discard(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, collectWithin)
+	defer cancel()
+	hooks := r.hooks(ctx)
+	hooks.Records = func([]flow.Record) error { return nil }
+	b := r.batch
+	b.Reset(time.Time{}, hooks)
+	err := r.src.Collect(ctx, b)
+	if ferr := b.Flush(); ferr != nil && notEOF(err) == nil {
+		err = ferr
+	}
+	if b.End.IsZero() { // the window was not closed
+		b.End = r.c.Env.Now()
+	}
+	return b.End, err
 }
 
 // hooks are what happens in a Collect under ctx: the end of the window is told to the labels,
@@ -157,6 +185,9 @@ func (r *run) loop(ctx context.Context) error {
 	return r.loopWall(ctx)
 }
 
+// sliver is what is too short for an interval of its own: a rate over it would be noise.
+func (c *Config) sliver() time.Duration { return c.Refresh / 8 }
+
 // loopWall serves live sources: the engine's clock ticks.
 func (r *run) loopWall(ctx context.Context) error {
 	uncut := context.WithoutCancel(ctx)
@@ -189,12 +220,16 @@ func (r *run) loopWall(ctx context.Context) error {
 		if due && !wantsIntervals(r.c.Outputs) {
 			r.soFar(begun)
 		}
-		if now := r.c.Env.Now(); due || now.Add(r.c.Refresh/8).After(next) {
+		now := r.c.Env.Now()
+		left := r.c.Timeout - now.Sub(begun)
+		switch {
+		case !due && r.c.Timeout > 0 && left < r.c.sliver(): // what is left joins this interval
+		case due || now.Add(r.c.sliver()).After(next):
 			r.interval()
 			for !next.After(now) {
 				next = next.Add(r.c.Refresh)
 			}
-			if next.Sub(now) < r.c.Refresh/8 {
+			if next.Sub(now) < r.c.sliver() {
 				next = next.Add(r.c.Refresh)
 			}
 		}

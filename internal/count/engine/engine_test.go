@@ -39,6 +39,74 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
+// TestSlowStart: what a source counts while it is opened is in no report, and the time that
+// it takes is in none. The first window begins where the one thrown away ended.
+func TestSlowStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, sink := &counter{slow: 40 * time.Second}, &recorder{}
+		c := config(src, sink)
+		c.Timeout = 3500 * time.Millisecond
+		c.Over = []Threshold{{Of: MeasurePackets, Limit: 18, Window: time.Second}}
+		before := time.Now()
+		if err := Run(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		check(t, sink, src)
+		f := sink.final(t)
+		if from := f.Start.Sub(before); from != 2*src.slow || f.Duration() != src.slow+c.Timeout {
+			t.Errorf("counting started after %v and took %v", from, f.Duration())
+		}
+		if f.LostBytesUnknown || len(f.Links) > 0 {
+			t.Errorf("bytes of what is lost unknown %t, links %v: of before counting started", f.LostBytesUnknown, f.Links)
+		}
+	})
+}
+
+// TestLastInterval: what is left after the last whole interval joins it if it is short. An
+// interval that a signal ends there says that its rates are noise.
+func TestLastInterval(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		timeout, signal time.Duration
+		want            []time.Duration
+		noise           bool
+	}{
+		{timeout: 3000 * ms, want: []time.Duration{1000 * ms, 1000 * ms, 1000 * ms}},
+		{timeout: 3001 * ms, want: []time.Duration{1000 * ms, 1000 * ms, 1001 * ms}},
+		{timeout: 3124 * ms, want: []time.Duration{1000 * ms, 1000 * ms, 1124 * ms}},
+		{timeout: 3126 * ms, want: []time.Duration{1000 * ms, 1000 * ms, 1000 * ms, 126 * ms}},
+		{signal: 2500 * ms, want: []time.Duration{1000 * ms, 1000 * ms, 500 * ms}},
+		{signal: 2007 * ms, want: []time.Duration{1000 * ms, 1000 * ms, 7 * ms}, noise: true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			src, sink := &counter{}, &recorder{}
+			c := config(src, sink)
+			c.Timeout = tt.timeout
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tt.signal > 0 {
+				time.AfterFunc(tt.signal, cancel)
+			}
+			if err := Run(ctx, c); err != nil {
+				t.Fatal(err)
+			}
+			check(t, sink, src)
+			var got []time.Duration
+			for _, r := range sink.reports[:len(sink.reports)-1] {
+				got = append(got, r.Duration())
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("timeout %v, signal after %v: intervals %v, want %v", tt.timeout, tt.signal, got, tt.want)
+			}
+			for i, r := range sink.reports {
+				if noise := len(r.Notes) > 0; noise != (tt.noise && i == len(tt.want)-1) {
+					t.Errorf("timeout %v, signal after %v: report %d has the notes %q", tt.timeout, tt.signal, i, r.Notes)
+				}
+			}
+		})
+	}
+}
+
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := &counter{}, &recorder{}

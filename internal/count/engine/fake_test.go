@@ -12,8 +12,10 @@ import (
 )
 
 // counter is a source that sees ten packets of one flow and one of a new flow at
-// every Collect, counts one into other and loses one.
+// every Collect, counts one into other and loses one. A live one has the same before
+// counting starts, which is in no report.
 type counter struct {
+	live     bool // collected from before: what comes now counts
 	collects int
 	end      int           // Collect number at which it ends, 0: never
 	emptyAt  int           // Collect number without anything, 0: none
@@ -21,6 +23,7 @@ type counter struct {
 	span     time.Duration // ClockSource: length of each window
 	late     time.Duration // ClockSource: how long before its start the last window has a packet
 	started  time.Time
+	slow     time.Duration // what Open takes, and each half of the first Collect
 	closed   int
 	seen     flow.Counters
 	again    uint64 // of a new flow's segment, at every second Collect
@@ -29,6 +32,11 @@ type counter struct {
 func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 	if err := ctx.Err(); err != nil && s.span == 0 {
 		return err // a live source's last Collect must get a context that works
+	}
+	if !s.live && s.span == 0 {
+		s.live = true
+		s.early(b)
+		return nil
 	}
 	n := s.collects
 	s.collects++
@@ -61,11 +69,23 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 	return nil
 }
 
+// early hands out what came before counting started. It takes a while.
+func (s *counter) early(b *flow.Batch) {
+	time.Sleep(s.slow)
+	b.WindowClosed(time.Time{})
+	time.Sleep(s.slow)
+	c := flow.Counters{Packets: 1000, Bytes: 1e6, FrameBytes: 1e6}
+	b.Add(flow.Record{Key: flow.Packed{Proto: flow.TCP, Ifindex: 7}, Counters: c, Retransmits: 5})
+	b.Overflow.Add(flow.OverflowTableFull, c)
+	b.Lost, b.LostBytesUnknown = c, true
+}
+
 func (s *counter) Close() error { s.closed++; return nil }
 
 func (s *counter) Flags(*flag.FlagSet)                        {}
 func (s *counter) Probe(context.Context) registry.ProbeResult { return registry.ProbeResult{} }
 func (s *counter) Open(context.Context, registry.BackendEnv) (registry.Source, error) {
+	time.Sleep(s.slow)
 	s.started = time.Unix(1_700_000_000, 0)
 	return s, nil
 }

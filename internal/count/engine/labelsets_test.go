@@ -81,6 +81,10 @@ func (s *ports) Open(context.Context, registry.BackendEnv) (registry.Source, err
 
 func (s *ports) Collect(_ context.Context, b *flow.Batch) error {
 	b.WindowClosed(time.Time{})
+	if !s.live { // nothing came before counting started
+		s.live = true
+		return nil
+	}
 	for p := range s.n + s.grows*s.collects {
 		b.Add(flow.Record{
 			Key:      flow.Packed{Proto: flow.UDP, L4Kind: flow.L4Ports, L4: flow.Ports(1, uint16(p)), Family: flow.FamilyIPv4},

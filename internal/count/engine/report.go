@@ -1,6 +1,10 @@
 package engine
 
 import (
+	"fmt"
+	"slices"
+	"time"
+
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/ledger"
 	"github.com/pktstat/pktstat/registry"
@@ -44,6 +48,9 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	rep.Rest = sel.Rest
 	if span == ledger.Run {
 		rep.Start = r.start
+	} else if took := rep.Duration(); took < r.c.sliver() {
+		// A signal ends the interval, or SIGUSR1 asks for it.
+		rep.Notes = slices.Concat(rep.Notes, []string{fmt.Sprintf("this interval is only %v long: its rates are noise", took.Round(10*time.Microsecond))})
 	}
 	r.links.report(rep, span)
 	r.labels.report(rep)

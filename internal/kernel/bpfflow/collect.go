@@ -8,13 +8,13 @@ import (
 
 // Collect closes the window, adds to b what was counted since the previous Collect, or
 // since Load, and clears it. A flow that several CPUs have seen comes in several records.
-// First and Last of the records are b's window, up to now.
+// First and Last of the records are b's window.
 func (t *Table) Collect(b *flow.Batch) error {
-	epoch, err := t.seq.flip()
+	epoch, end, err := t.seq.flip(t.opts.Now)
 	if err != nil {
 		return err
 	}
-	b.WindowClosed(t.opts.Now())
+	b.WindowClosed(end)
 	if b.Start.IsZero() {
 		b.Start = b.End
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -33,16 +34,18 @@ func newSequencer(active *uint32) (*sequencer, error) {
 }
 
 // flip makes programs count in the other epoch and returns the one that they have
-// left. It takes 1 to 15 ms, rarely more: an RCU grace period.
-func (s *sequencer) flip() (int, error) {
+// left, and when. It takes 1 to 15 ms, rarely more: an RCU grace period, in which packets
+// count in the other one already.
+func (s *sequencer) flip(now func() time.Time) (epoch int, at time.Time, err error) {
 	old := atomic.LoadUint32(s.active) & 1
 	atomic.StoreUint32(s.active, old^1)
+	at = now()
 	if err := s.outer.Put(uint32(0), s.inner); err != nil {
 		// The old epoch may still be written to. It stays as it is, and is read
 		// when its turn comes again.
-		return 0, fmt.Errorf("wait for running programs: %w", err)
+		return 0, at, fmt.Errorf("wait for running programs: %w", err)
 	}
-	return int(old), nil
+	return int(old), at, nil
 }
 
 func (s *sequencer) close() error {

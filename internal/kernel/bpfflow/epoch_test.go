@@ -85,7 +85,7 @@ func TestFlipWaits(t *testing.T) {
 	defer func() { close(quit); <-ended }()
 
 	for range 50 {
-		old, err := seq.flip()
+		old, _, err := seq.flip(time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,5 +97,30 @@ func TestFlipWaits(t *testing.T) {
 	}
 	if counts[0] == 0 || counts[1] == 0 {
 		t.Errorf("the epochs have %d and %d counts: the program did not run in both", counts[0], counts[1])
+	}
+}
+
+// TestFlipTime: the time of a flip is that at which programs begin to count in the other
+// epoch, before the wait. What comes during the wait is of the next window.
+func TestFlipTime(t *testing.T) {
+	testenv.Privileged(t)
+	active := new(uint32)
+	seq, err := newSequencer(active)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// There is nothing to wait by.
+	if err := seq.close(); err != nil {
+		t.Fatal(err)
+	}
+	want := time.Unix(7, 0)
+	_, at, err := seq.flip(func() time.Time {
+		if *active != 1 {
+			t.Error("programs still count in the old epoch")
+		}
+		return want
+	})
+	if err == nil || !at.Equal(want) {
+		t.Errorf("flip at %v, want %v; error %v: want one of the wait", at, want, err)
 	}
 }
