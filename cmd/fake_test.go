@@ -33,6 +33,7 @@ type fakeBackend struct {
 	started chan<- struct{} // closed at the second Collect: the first one comes before counting starts
 	stuck   chan struct{}   // from then on, Collect waits for it
 	opening func(context.Context) error
+	detach  chan struct{} // Close waits for it; nil: for nothing
 }
 
 func (b *fakeBackend) Flags(fs *flag.FlagSet) {
@@ -83,7 +84,12 @@ func (s *fakeSource) Collect(_ context.Context, b *flow.Batch) error {
 	return nil
 }
 
-func (s *fakeSource) Close() error { return nil }
+func (s *fakeSource) Close() error {
+	if s.b.detach != nil {
+		<-s.b.detach
+	}
+	return nil
+}
 
 func (s *fakeSource) Attachment() registry.Attachment {
 	return registry.Attachment{Method: "fake", Interfaces: s.b.opened.Interfaces}

@@ -33,6 +33,37 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// TestSecondSignalLosesNothing: the report is there before the backend has detached, which
+// takes long on many interfaces. A second signal does not wait for that.
+func TestSecondSignalLosesNothing(t *testing.T) {
+	for _, target := range []string{"-", filepath.Join(t.TempDir(), "out")} {
+		b := newBench(t)
+		b.live.detach = make(chan struct{})
+		signals, started := make(chan os.Signal, 1), make(chan struct{})
+		b.Signals, b.live.started = signals, started
+		report := func() string {
+			if target == "-" {
+				return b.stdout.String()
+			}
+			text, _ := os.ReadFile(target)
+			return string(text)
+		}
+		go func() {
+			<-started
+			signals <- syscall.SIGINT
+			for !strings.Contains(report(), "final=true") && t.Context().Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			signals <- syscall.SIGINT
+		}()
+		code := b.run(t.Context(), "-b", "live", "-i", "lo", "-t", "0", "-r", "10ms", "--output", "table="+target)
+		if code != 130 || !strings.Contains(report(), "final=true") {
+			t.Errorf("%s: exit code %d, report %q", target, code, report())
+		}
+		close(b.live.detach)
+	}
+}
+
 // TestReportNow: SIGUSR1 asks for an interval report.
 func TestReportNow(t *testing.T) {
 	b := newBench(t)

@@ -64,13 +64,15 @@ func Run(ctx context.Context, c Config) error {
 	case err != nil:
 		result = multierror.Append(result, fmt.Errorf("backend %s: %w", o.cand.Name, err))
 	}
-	// Detach before the last reports are written: a slow output must not keep
+	// The outputs write the last reports while the source detaches: neither waits for the
+	// other. Detaching from many interfaces takes long, and a slow output must not keep
 	// programs in the packet path.
+	r.final()
+	workers.end()
 	if err := o.src.Close(); err != nil {
 		result = multierror.Append(result, fmt.Errorf("backend %s: close: %w", o.cand.Name, err))
 	}
 	result = multierror.Append(result, r.labels.close()...)
-	r.final()
 	result = multierror.Append(result, workers.close(c.Env.Notify)...)
 	return result.ErrorOrNil()
 }

@@ -107,6 +107,67 @@ func TestLastInterval(t *testing.T) {
 	}
 }
 
+// detaching is a source that detaches when the report is written, and waits for that.
+type detaching struct {
+	counter
+	written chan struct{}
+}
+
+func (s *detaching) Open(context.Context, registry.BackendEnv) (registry.Source, error) {
+	return s, nil
+}
+
+func (s *detaching) Close() error { <-s.written; return s.counter.Close() }
+
+// closer is a sink that tells when it was closed.
+type closer struct {
+	recorder
+	written chan struct{}
+}
+
+func (s *closer) Close() error { close(s.written); return s.recorder.Close() }
+
+// TestReportsFirst: the outputs are written and closed before the source has detached. The
+// test ends in a deadlock otherwise.
+func TestReportsFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		written := make(chan struct{})
+		src, sink := &detaching{written: written}, &closer{written: written}
+		c := config(src)
+		c.Timeout = time.Second
+		c.Outputs = []Output{{Name: "closer", Sink: sink, When: registry.WhenInterval | registry.WhenFinal}}
+		if err := Run(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		check(t, &sink.recorder, &src.counter)
+	})
+}
+
+// closing is a source that remembers when it detached.
+type closing struct {
+	counter
+	at time.Time
+}
+
+func (s *closing) Open(context.Context, registry.BackendEnv) (registry.Source, error) { return s, nil }
+func (s *closing) Close() error                                                       { s.at = time.Now(); return nil }
+
+// TestSlowOutputDetaches: a slow output does not keep the source attached.
+func TestSlowOutputDetaches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, sink := &closing{}, &recorder{delay: time.Hour}
+		c := config(src, sink)
+		c.Timeout = time.Second
+		begun := time.Now()
+		if err := Run(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if after := src.at.Sub(begun); after != c.Timeout {
+			t.Errorf("the source was attached for %v", after)
+		}
+	})
+}
+
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := &counter{}, &recorder{}

@@ -163,13 +163,18 @@ func (os workers) top(w registry.When) int {
 // allFailed is closed when no output is left that could be written to.
 func (os workers) allFailed() <-chan struct{} { return os.none }
 
+// end lets the outputs close when they have written what they have got.
+func (os workers) end() {
+	for _, o := range os.all {
+		o.end()
+	}
+}
+
 // close ends the outputs, waits for them and returns what went wrong. A reader
 // that went away (EPIPE) wanted no more: that is no failure. Nor is being slow,
 // but what an output missed is said.
 func (os workers) close(notify func(string, ...any)) []error {
-	for _, o := range os.all {
-		o.end()
-	}
+	os.end()
 	var errs []error
 	for _, o := range os.all {
 		<-o.done
