@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 
@@ -48,7 +49,7 @@ const (
 
 func (c *config) Flags(fs *flag.FlagSet) {
 	number(fs, &c.rings, "rings", "read each interface through `N` rings, one for some of the CPUs each (default: one a CPU, at most 4, 1 on lo)", 1, maxRings)
-	number(fs, &c.ringSize, "ring-size", "the rings of an interface have `MIB` MiB together (default 16, less if there are more than 4 interfaces)", 1, maxRingSize)
+	number(fs, &c.ringSize, "ring-size", "the rings of an interface have `MIB` MiB together (default 16, less if there are more than 6 interfaces)", 1, maxRingSize)
 	number(fs, &c.snapLen, "snaplen", "copy at most `N` bytes of a packet (default 192, 1024 where IPv6 has extension headers)", minSnapLen, maxSnapLen)
 }
 
@@ -65,6 +66,10 @@ func number(fs *flag.FlagSet, to *int, name, usage string, low, high int) {
 	})
 }
 
+// atOnce is how many interfaces rings are opened on, or closed, at a time. Both wait for RCU
+// grace periods (packet_set_ring and packet_release in net/packet/af_packet.c).
+const atOnce = 64
+
 // Open opens rings on every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
 	return attach.Open(ctx, attach.Options[*counter]{
@@ -73,6 +78,7 @@ func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.So
 		NewHook: func(t *counter) (attach.Hook, error) {
 			return &hook{layout: c.layout, counter: t, planned: len(env.Interfaces), snapLen: c.snapLen, debugf: env.Debugf}, nil
 		},
+		AtOnce:  atOnce,
 		Explain: explain,
 	})
 }
@@ -88,9 +94,10 @@ type layout struct {
 // several for the kernel to always have one.
 const (
 	defaultSize = 16 << 20
-	allSizes    = 64 << 20 // of all interfaces, by default
-	minSize     = 1 << 20
-	minBlock    = 1 << 16
+	allSizes    = 96 << 20 // of all interfaces, by default
+	shareSize   = 1 << 20  // of a ring that shares an interface with others, at least
+	minSize     = 64 << 10
+	minBlock    = 16 << 10
 	maxBlock    = 1 << 20
 	minBlocks   = 8
 )
@@ -102,14 +109,25 @@ func (c *config) layout(interfaces int) layout {
 	}
 	l := layout{rings: c.rings}
 	if l.rings == 0 {
-		l.rings = max(1, min(runtime.NumCPU(), 4, size/minSize))
+		l.rings = max(1, min(runtime.NumCPU(), 4, size/shareSize))
 	}
+	least := c.leastBlock()
 	l.blockSize = maxBlock
-	for l.blockSize > minBlock && size/l.rings/l.blockSize < minBlocks {
+	for l.blockSize > least && size/l.rings/l.blockSize < minBlocks {
 		l.blockSize /= 2
 	}
 	l.blocks = max(2, size/l.rings/l.blockSize)
 	return l
+}
+
+// leastBlock is the size of a block that holds two packets with all that is copied of them,
+// in whole pages.
+func (c *config) leastBlock() int {
+	least := minBlock
+	for least < 2*c.snapLen || least < os.Getpagesize() {
+		least *= 2
+	}
+	return least
 }
 
 // explain adds what kind of failure an error is.

@@ -1,6 +1,7 @@
 package afpacket
 
 import (
+	"os"
 	"testing"
 
 	"golang.org/x/net/bpf"
@@ -51,26 +52,35 @@ func TestFilter(t *testing.T) {
 }
 
 func TestLayout(t *testing.T) {
-	for _, c := range []config{{}, {rings: 1}, {rings: maxRings}, {ringSize: 1}, {rings: 64, ringSize: 1}, {ringSize: maxRingSize}} {
-		for _, interfaces := range []int{1, 4, 1000} {
+	for _, c := range []config{{}, {rings: 1}, {rings: maxRings}, {ringSize: 1}, {rings: 64, ringSize: 1}, {ringSize: maxRingSize}, {snapLen: maxSnapLen}} {
+		for _, interfaces := range []int{1, 4, 100, 1000, 100_000} {
 			l := c.layout(interfaces)
 			size := l.rings * l.blocks * l.blockSize
 			want := c.ringSize << 20
-			switch {
-			case want == 0 && interfaces == 1:
-				want = defaultSize
-			case want == 0 && interfaces == 1000:
-				want = minSize
-			case want == 0:
-				want = allSizes / interfaces
+			if want == 0 {
+				want = max(minSize, min(defaultSize, allSizes/interfaces))
 			}
 			// Two blocks are the least that a ring can have.
-			if least := l.rings * 2 * minBlock; size != max(want, least) && c.rings == 0 || l.rings < 1 || l.blocks < 2 {
+			if c.rings == 0 && (size > max(want, l.rings*2*l.blockSize) || size <= want-l.rings*l.blockSize) || l.rings < 1 || l.blocks < 2 {
 				t.Errorf("%+v on %d interfaces: %+v: %d bytes, want %d", c, interfaces, l, size, want)
 			}
 			if c.rings != 0 && l.rings != c.rings {
 				t.Errorf("%+v: %d rings", c, l.rings)
 			}
+			if l.blockSize < 2*c.snapLen || l.blockSize%os.Getpagesize() != 0 {
+				t.Errorf("%+v: blocks of %d bytes", c, l.blockSize)
+			}
+		}
+	}
+}
+
+// TestMemoryOfManyInterfaces: all rings together stay within a bound that does not depend on
+// the number of interfaces, for as many as there are on a large machine.
+func TestMemoryOfManyInterfaces(t *testing.T) {
+	for _, interfaces := range []int{5, 60, 64, 100, 250, 600, 1200, 1500} {
+		l := (&config{}).layout(interfaces)
+		if all := interfaces * l.rings * l.blocks * l.blockSize; all > allSizes || 4*all < 3*allSizes && interfaces > defaultSize/minSize {
+			t.Errorf("%d interfaces: %+v each: %d KiB, bound %d KiB", interfaces, l, all>>10, allSizes>>10)
 		}
 	}
 }

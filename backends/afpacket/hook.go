@@ -3,6 +3,7 @@ package afpacket
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -16,8 +17,8 @@ const method = "tpacket_v3"
 type hook struct {
 	layout  func(interfaces int) layout
 	counter *counter
-	planned int // interfaces from the beginning
-	open    int // now
+	planned int          // interfaces from the beginning
+	open    atomic.Int32 // now
 	snapLen int
 	debugf  func(string, ...any)
 }
@@ -48,9 +49,9 @@ func (h *hook) Attach(p *attach.Port) (a attach.Attached, err error) {
 	}
 	h.debugf("%s: %d rings of %d blocks of %d KiB", p.Name, len(rings), rings[0].blocks, rings[0].blockSize>>10)
 	h.counter.add(readers)
-	h.open++
+	h.open.Add(1)
 	a.Detach = func() error {
-		h.open--
+		h.open.Add(-1)
 		return h.counter.stop(readers)
 	}
 	return a, nil
@@ -61,7 +62,7 @@ func (h *hook) Close() error { return nil }
 
 // openRings opens the rings of an interface, which share its packets. They take none yet.
 func (h *hook) openRings(p *attach.Port) ([]*ring, error) {
-	l := h.layout(max(h.planned, h.open+1))
+	l := h.layout(max(h.planned, int(h.open.Load())+1))
 	if p.Loopback {
 		l = l.single() // its packets that go out can be left out for a single socket only
 	}

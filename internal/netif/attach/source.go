@@ -30,7 +30,7 @@ type Table interface {
 }
 
 // Hook is where a backend attaches its programs, or sockets. Its methods are not called at the
-// same time.
+// same time, but for Attach and Detach if [Options] allow it.
 type Hook interface {
 	// Attach attaches to p, or fails and leaves nothing attached.
 	Attach(p *Port) (Attached, error)
@@ -55,6 +55,9 @@ type Options[T Table] struct {
 	Load func() (T, error)
 	// NewHook is called after Load.
 	NewHook func(T) (Hook, error)
+	// AtOnce is how many ports Attach and Detach may be called for at the same time, where
+	// they wait for the kernel without a lock that serializes them anyway; 0: one.
+	AtOnce int
 	// Notes are for the report, whatever is attached.
 	Notes []string
 	// Explain adds what a user needs to know of an error's kind.
@@ -66,6 +69,7 @@ type source struct {
 	Env     registry.BackendEnv // of Options, as what follows
 	Notes   []string
 	Explain func(error) error
+	atOnce  int
 
 	load    func() error // sets table and hook
 	table   Table
@@ -93,7 +97,7 @@ func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 	if len(o.Env.Interfaces) == 0 && o.Env.Follow == nil {
 		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
 	}
-	s := &source{Env: o.Env, Notes: o.Notes, Explain: o.Explain}
+	s := &source{Env: o.Env, Notes: o.Notes, Explain: o.Explain, atOnce: o.AtOnce}
 	s.load = func() error {
 		t, err := o.Load()
 		if err != nil {
@@ -129,15 +133,27 @@ func (s *source) open(ctx context.Context) (err error) {
 	if err := s.load(); err != nil {
 		return err
 	}
-	for _, p := range s.ports {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.attach(p); err != nil {
-			return err
-		}
+	if err := s.openNamed(ctx); err != nil {
+		return err
 	}
 	return s.openOthers(ctx)
+}
+
+// openNamed attaches to the interfaces that the user has named: to all of them, or it fails.
+func (s *source) openNamed(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	s.sideBySide(attaching, len(s.ports), func(i int) error {
+		if ctx.Err() != nil {
+			return nil
+		}
+		err := s.attach(s.ports[i])
+		if err != nil {
+			fail(err)
+		}
+		return err
+	})
+	return context.Cause(ctx)
 }
 
 // follows reports whether any or a pattern means an interface that is there. Then
@@ -151,22 +167,45 @@ func (s *source) follows(iface flow.Interface) bool {
 // is no other.
 func (s *source) openOthers(ctx context.Context) error {
 	var failed []error
-	for _, iface := range s.Env.Interfaces {
-		if err := ctx.Err(); err != nil {
-			return err
+	refuse := func(iface flow.Interface, err error) {
+		if !hasGone(err) {
+			s.refuse(iface)
+			failed = append(failed, err)
 		}
+	}
+	var ports []*Port
+	for _, iface := range s.Env.Interfaces {
 		if !s.follows(iface) {
 			continue
 		}
-		err := s.add(iface, "")
-		switch {
-		case err == nil || hasGone(err):
-			continue
-		case errors.Is(s.Explain(err), registry.ErrPermission):
+		if p, err := newPort(iface, ""); err != nil {
+			refuse(iface, err)
+		} else {
+			ports = append(ports, p)
+		}
+	}
+	errs := s.sideBySide(attaching, len(ports), func(i int) error {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s.refuse(iface)
-		failed = append(failed, err)
+		return s.attach(ports[i])
+	})
+	for i, p := range ports {
+		if errs[i] == nil {
+			s.ports = append(s.ports, p)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i, p := range ports {
+		switch err := errs[i]; {
+		case err == nil:
+		case errors.Is(s.Explain(err), registry.ErrPermission):
+			return err
+		default:
+			refuse(p.Interface, err)
+		}
 	}
 	if len(failed) > 0 && len(s.ports) == 0 {
 		return failed[0]
@@ -262,11 +301,13 @@ func (s *source) close() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range s.ports {
-		if err := p.detach(); err != nil {
-			errs = append(errs, fmt.Errorf("detach %s: %w", p.Name, err))
+	attached := slices.DeleteFunc(slices.Clone(s.ports), func(p *Port) bool { return p.attached.Detach == nil })
+	errs = append(errs, s.sideBySide(detaching, len(attached), func(i int) error {
+		if err := attached[i].detach(); err != nil {
+			return fmt.Errorf("detach %s: %w", attached[i].Name, err)
 		}
-	}
+		return nil
+	})...)
 	if s.hook != nil {
 		errs = append(errs, s.hook.Close())
 	}

@@ -47,7 +47,11 @@ func Setup(args []string, on ...*testnet.Iface) sourcetest.Setup {
 // closed when the test ends, if not before.
 func TryOpen(tb testing.TB, backend string, args []string, on ...*testnet.Iface) (*Source, error) {
 	tb.Helper()
-	return tryOpen(tb, backend, args, on[0].Host, Setup(args, on...).Env)
+	env, h := Setup(args, on...).Env, on[0].Host
+	if len(on) > 1 && h != nil { // several threads may attach to them
+		env.NetNS = &registry.NetNS{Name: h.NetNS(), Do: h.Do}
+	}
+	return tryOpen(tb, backend, args, h, env)
 }
 
 // OpenMatching opens a backend as the command line does with these names and patterns of

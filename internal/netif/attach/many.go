@@ -1,0 +1,67 @@
+package attach
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What takes long tells how far it is: the first time after sayAfter, then every sayEvery.
+const (
+	sayAfter = time.Second
+	sayEvery = 5 * time.Second
+)
+
+// What is done to many ports, as messages have it.
+const (
+	attaching = "attaching to"
+	detaching = "detaching from"
+)
+
+// sideBySide calls f for 0 to n-1, from as many goroutines as the backend can bear, and
+// returns what it returned. All calls are in the calling thread's network namespace, which
+// is the interfaces'.
+func (s *source) sideBySide(doing string, n int, f func(i int) error) []error {
+	errs := make([]error, n)
+	var next, done atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			errs[i] = f(i)
+			done.Add(1)
+		}
+	}
+	defer s.sayProgress(doing, n, &done)()
+	var helpers sync.WaitGroup
+	for range min(s.atOnce, n) - 1 {
+		helpers.Go(func() {
+			err := s.Env.NetNS.Inside(func() error { work(); return nil })
+			if err != nil { // the others do its part
+				s.Env.Debugf("%s interfaces with a thread less: %v", doing, err)
+			}
+		})
+	}
+	work()
+	helpers.Wait()
+	return errs
+}
+
+// sayProgress tells the user how many of n interfaces are done, until the function that it
+// returns is called.
+func (s *source) sayProgress(doing string, n int, done *atomic.Int64) (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		timer := time.NewTimer(sayAfter)
+		defer timer.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-timer.C:
+				s.Env.Notify("%s %d interfaces: %d done", doing, n, done.Load())
+				timer.Reset(sayEvery)
+			}
+		}
+	}()
+	return func() { close(quit); <-ended }
+}
