@@ -181,22 +181,26 @@ func remove(own *netlink.BpfFilter) error {
 	return nil
 }
 
-// removeStale removes what pktstats that were killed have left on an interface.
-func removeStale(index uint32) error {
+// removeStale removes what pktstats that were killed have left on an interface. It returns
+// the filters that are not ours.
+func removeStale(index uint32) (foreign []netlink.Filter, err error) {
 	all, err := filters(index)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, f := range all {
 		name, ok := ownName(f)
+		if !ok {
+			foreign = append(foreign, f)
+		}
 		if !ok || name.alive() {
 			continue
 		}
 		if err := remove(f.(*netlink.BpfFilter)); err != nil {
-			return fmt.Errorf("left by a pktstat that was killed: %w", err)
+			return nil, fmt.Errorf("left by a pktstat that was killed: %w", err)
 		}
 	}
-	return nil
+	return foreign, nil
 }
 
 // addQdisc creates the clsact qdisc unless there is one.

@@ -55,16 +55,34 @@ func choose(method string, at position, debugf func(string, ...any)) (attacher, 
 type hook struct {
 	programs map[string]*ebpf.Program
 	attacher attacher
+	fast     *clsact // for many interfaces; nil: they are few, or the attacher is it
+	debugf   func(string, ...any)
 }
 
 var _ attach.Hook = (*hook)(nil)
 
 // Attach implements [attach.Hook].
 func (h *hook) Attach(p *attach.Port) (attach.Attached, error) {
-	a := attach.Attached{Method: h.attacher.method()}
-	if err := removeStale(p.Index); err != nil {
-		return a, err
+	foreign, err := removeStale(p.Index)
+	if err != nil {
+		return attach.Attached{}, err
 	}
+	if h.fast == nil {
+		return h.attach(p, h.attacher)
+	}
+	if err = alone(p, foreign); err == nil {
+		var a attach.Attached
+		if a, err = h.attach(p, h.fast); err == nil {
+			a.Notes = append(a.Notes, noteFast)
+			return a, nil
+		}
+	}
+	h.debugf("%s: attaching by %s: %v", p.Name, h.attacher.method(), err)
+	return h.attach(p, h.attacher)
+}
+
+func (h *hook) attach(p *attach.Port, by attacher) (attach.Attached, error) {
+	a := attach.Attached{Method: by.method()}
 	var undo []func() error
 	a.Detach = func() error {
 		var errs []error
@@ -74,7 +92,7 @@ func (h *hook) Attach(p *attach.Port) (attach.Attached, error) {
 		return errors.Join(errs...)
 	}
 	for _, dir := range directions(p) {
-		detach, note, err := h.attacher.attach(p, dir, h.programs[programName(dir, p.Raw)])
+		detach, note, err := by.attach(p, dir, h.programs[programName(dir, p.Raw)])
 		if err != nil {
 			return a, errors.Join(fmt.Errorf("%s: %w", dir, err), a.Detach())
 		}
@@ -92,7 +110,13 @@ func othersFirst(p *attach.Port, dir flow.Direction, what string) string {
 }
 
 // Close implements [attach.Hook].
-func (h *hook) Close() error { return h.attacher.close() }
+func (h *hook) Close() error {
+	err := h.attacher.close()
+	if h.fast != nil {
+		err = errors.Join(err, h.fast.close())
+	}
+	return err
+}
 
 // directions of an interface that are counted. Every packet on lo passes egress and
 // then ingress.

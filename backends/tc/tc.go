@@ -39,7 +39,7 @@ type config struct {
 var _ registry.BackendConfig = (*config)(nil)
 
 func (c *config) Flags(fs *flag.FlagSet) {
-	fs.Func("attach", "attach by `METHOD` auto, tcx or clsact (default auto: tcx where the kernel has it)", func(s string) error {
+	fs.Func("attach", "attach by `METHOD` auto, tcx or clsact (default auto: tcx where the kernel has it, but for more than 32 interfaces)", func(s string) error {
 		switch s {
 		case methodAuto, methodTCX, methodClsact:
 			c.method = s
@@ -68,11 +68,7 @@ func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.So
 			return load(bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
 		},
 		NewHook: func(t *bpfflow.Table) (attach.Hook, error) {
-			a, err := choose(c.method, c.position, env.Debugf)
-			if err != nil {
-				return nil, err
-			}
-			return &hook{programs: t.Programs, attacher: a}, nil
+			return newHook(c, t.Programs, len(env.Interfaces), env.Debugf)
 		},
 		Explain: explain,
 	})

@@ -21,10 +21,7 @@ var _ attacher = tcx{}
 func (tcx) method() string { return methodTCX }
 
 func (t tcx) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (func() error, string, error) {
-	hook := ebpf.AttachTCXIngress
-	if dir == flow.Egress {
-		hook = ebpf.AttachTCXEgress
-	}
+	hook := tcxHook(dir)
 	anchor, note := link.Head(), ""
 	if t.position == last {
 		anchor = link.Tail()
@@ -44,6 +41,13 @@ func (t tcx) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (fun
 }
 
 func (tcx) close() error { return nil }
+
+func tcxHook(dir flow.Direction) ebpf.AttachType {
+	if dir == flow.Egress {
+		return ebpf.AttachTCXEgress
+	}
+	return ebpf.AttachTCXIngress
+}
 
 // haveTCX attaches a program to an interface that does not exist. A kernel with
 // TCX says so, and nothing has changed.

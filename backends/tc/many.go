@@ -1,0 +1,54 @@
+package tc
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/internal/netif/attach"
+)
+
+// fewInterfaces is up to how many interfaces auto attaches to by TCX in any case. Attaching
+// a TCX link waits for an RCU grace period under the RTNL lock, and so does detaching it
+// (tcx_entry_sync in include/net/tcx.h): both directions of an interface take tens of
+// milliseconds, and no other thread gets on meanwhile. A filter waits for none.
+const fewInterfaces = 32
+
+const noteFast = "by clsact, which attaches to many interfaces faster than TCX: later TCX programs come first, and only what they hand on is counted"
+
+// newHook returns the hook for a number of interfaces.
+func newHook(c *config, programs map[string]*ebpf.Program, interfaces int, debugf func(string, ...any)) (attach.Hook, error) {
+	a, err := choose(c.method, c.position, debugf)
+	if err != nil {
+		return nil, err
+	}
+	h := &hook{programs: programs, attacher: a, debugf: debugf}
+	if _, slow := a.(tcx); slow && c.method == methodAuto && interfaces > fewInterfaces {
+		if h.fast, err = newClsact(c.position); err != nil {
+			debugf("attaching to %d interfaces by %s: %v", interfaces, a.method(), err)
+			h.fast = nil
+		}
+	}
+	return h, nil
+}
+
+// alone returns nil if packets of an interface come to no tc program of others, so that a
+// filter sees what a TCX program would. The foreign filters are all that are not ours.
+func alone(p *attach.Port, foreign []netlink.Filter) error {
+	if len(foreign) > 0 {
+		return errors.New("there is a tc filter")
+	}
+	for _, dir := range directions(p) {
+		others, err := link.QueryPrograms(link.QueryOptions{Target: int(p.Index), Attach: tcxHook(dir)})
+		switch {
+		case err != nil:
+			return fmt.Errorf("look for other programs: %w", err)
+		case len(others.Programs) > 0:
+			return errors.New("there is a TCX program")
+		}
+	}
+	return nil
+}
