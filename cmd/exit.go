@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -92,16 +93,36 @@ func (s *session) message(err error) string {
 		text += "; try '" + program + " --help'"
 	case exitPermission:
 		text += s.permissionRemedy(err)
+	default:
+		if refused := (*registry.RefusedError)(nil); errors.As(err, &refused) {
+			text += "; " + refused.Remedy
+		}
+	}
+	if errors.Is(err, syscall.EMFILE) {
+		text += filesRemedy()
 	}
 	return text
 }
 
+// filesRemedy is what to do when the process may open no more files.
+func filesRemedy() string {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return "; raise the limit (ulimit -n)"
+	}
+	return fmt.Sprintf("; the limit is %d: raise it (ulimit -n)", limit.Cur)
+}
+
 func (s *session) permissionRemedy(err error) string {
 	var need *registry.CapsError
-	if !errors.As(err, &need) {
-		return "; run it as root"
+	var refused *registry.RefusedError
+	switch {
+	case errors.As(err, &need):
+		return "; " + s.capsRemedy(need.Caps)
+	case errors.As(err, &refused):
+		return "; " + refused.Remedy
 	}
-	return "; " + s.capsRemedy(need.Caps)
+	return "; run it as root"
 }
 
 // capsRemedy is how to get capabilities, as setcap spells them.

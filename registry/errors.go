@@ -43,3 +43,21 @@ func (e *CapsError) Unwrap() []error {
 	}
 	return []error{ErrPermission, e.Err}
 }
+
+// RefusedError is a refusal that no capability mends.
+type RefusedError struct {
+	Err    error  // what was refused
+	Reason string // why, as a clause: "as this is no initial user namespace"
+	Remedy string // what the user can do
+	All    bool   // nothing of the kind is permitted here, so it is an ErrPermission
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() + ", " + e.Reason }
+
+// Unwrap makes the cause reachable.
+func (e *RefusedError) Unwrap() []error {
+	if e.All {
+		return []error{ErrPermission, e.Err}
+	}
+	return []error{e.Err}
+}

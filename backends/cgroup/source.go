@@ -75,8 +75,11 @@ func notShared(err error) error {
 	if !errors.Is(explain(err), unix.EPERM) || errors.Is(explain(err), registry.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w: a program that does not share is attached to this group or to one above it: "+
-		"`bpftool cgroup tree` shows which", err)
+	return &registry.RefusedError{
+		Err:    unix.EPERM,
+		Reason: "as a program that does not share is attached to this group or to one above it",
+		Remedy: "`bpftool cgroup tree` shows which",
+	}
 }
 
 // Collect implements [registry.Source].

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
 	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
@@ -100,7 +99,7 @@ func (h *hook) open(o bpfflow.Options) (_ *source, err error) {
 	}
 	o.NoFrames = true
 	if s.table, err = bpfflow.Load(spec, o); err != nil {
-		return nil, refused(err)
+		return nil, err
 	}
 	for name, p := range s.table.Programs {
 		function := spec.Programs[name].AttachTo
@@ -125,14 +124,4 @@ func attachKprobe(function string, p *ebpf.Program) (link.Link, error) {
 		return nil, fmt.Errorf("%w: the kernel has no kprobes (CONFIG_KPROBE_EVENTS)", registry.ErrUnsupported)
 	}
 	return link.Kprobe(function, p, nil)
-}
-
-// refused says what is known where capabilities are not what is missing: what package ebpf
-// guesses then, the memlock limit, is not it.
-func refused(err error) error {
-	if !errors.Is(err, unix.EPERM) || errors.Is(explain(err), registry.ErrPermission) {
-		return err
-	}
-	return fmt.Errorf("load programs: %w, although the capabilities are held: "+
-		"look for lockdown, a security module or the seccomp filter of a container", unix.EPERM)
 }

@@ -37,7 +37,7 @@ func (c *clsact) close() error { return c.owner.close() }
 // attach adds a filter that is asked before others as far as that is possible, or after
 // all that are there.
 func (c *clsact) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error) {
-	created, err := addQdisc(p.Index)
+	created, err := addQdisc(p.Interface)
 	if err != nil {
 		return nil, "", err
 	}
@@ -204,13 +204,13 @@ func removeStale(index uint32) (foreign []netlink.Filter, err error) {
 }
 
 // addQdisc creates the clsact qdisc unless there is one.
-func addQdisc(index uint32) (created bool, err error) {
-	err = netlink.QdiscAdd(clsactQdisc(index))
+func addQdisc(i flow.Interface) (created bool, err error) {
+	err = netlink.QdiscAdd(clsactQdisc(i.Index))
 	switch {
 	case err == nil:
 		return true, nil
 	case errors.Is(err, unix.EEXIST):
-		return false, onlyClsact(index)
+		return false, onlyClsact(i)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP):
 		return false, fmt.Errorf("%w: this kernel has no clsact qdisc (CONFIG_NET_SCH_INGRESS): %w", registry.ErrUnsupported, err)
 	}
@@ -218,17 +218,26 @@ func addQdisc(index uint32) (created bool, err error) {
 }
 
 // onlyClsact refuses the older ingress qdisc, which takes the same place.
-func onlyClsact(index uint32) error {
-	qdiscs, err := netlink.QdiscList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: int(index)}})
+func onlyClsact(i flow.Interface) error {
+	qdiscs, err := netlink.QdiscList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: int(i.Index)}})
 	if err != nil {
 		return fmt.Errorf("list qdiscs: %w", err)
 	}
 	for _, q := range qdiscs {
 		if q.Type() == "ingress" {
-			return errors.New("there is an ingress qdisc, which excludes clsact: remove it (tc qdisc del dev NAME ingress), or use --tc-attach tcx")
+			return ingressError(i.Name, haveTCX() == nil)
 		}
 	}
 	return nil
+}
+
+// ingressError says how to get past an ingress qdisc on this kernel.
+func ingressError(name string, tcx bool) error {
+	text := "there is an ingress qdisc, which excludes clsact: remove it (tc qdisc del dev " + name + " ingress)"
+	if tcx {
+		text += ", or use --tc-attach tcx"
+	}
+	return errors.New(text)
 }
 
 // dropQdisc removes the clsact qdisc if nothing is in it.

@@ -37,6 +37,39 @@ func TestClsactLeavesNothing(t *testing.T) {
 	want(t, b, nil)
 }
 
+// TestIngressQdisc: the older qdisc keeps clsact out. The message names the interface, and
+// TCX only where the kernel has it.
+func TestIngressQdisc(t *testing.T) {
+	testenv.Privileged(t)
+	_, b := testnet.Pair(t, testnet.Link{})
+	on := flow.Interface{Index: uint32(b.Index), Name: b.Name}
+	c := &config{method: methodClsact}
+	inside(t, b.Host, func() {
+		err := netlink.QdiscAdd(&netlink.Ingress{QdiscAttrs: netlink.QdiscAttrs{
+			LinkIndex: b.Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_INGRESS,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		advice := "remove it (tc qdisc del dev " + b.Name + " ingress)"
+		if haveTCX() == nil {
+			advice += ", or use --tc-attach tcx"
+		}
+		_, err = addQdisc(on)
+		if err == nil || !strings.HasSuffix(err.Error(), advice) {
+			t.Errorf("adding clsact: %v, want %q at the end", err, advice)
+		}
+		if r := c.ProbeInterface(t.Context(), on); r.Err == nil || !strings.HasSuffix(r.Err.Error(), advice) {
+			t.Errorf("the probe: %v, want %q at the end", r.Err, advice)
+		}
+	})
+	for _, tcx := range []bool{false, true} {
+		if text := ingressError("eth7", tcx).Error(); strings.Contains(text, "tcx") != tcx || !strings.Contains(text, "dev eth7 ingress") {
+			t.Errorf("TCX %t: %s", tcx, text)
+		}
+	}
+}
+
 // TestClsactLeavesOthers: filters and qdiscs of others stay, and do not keep packets
 // from being counted.
 func TestClsactLeavesOthers(t *testing.T) {

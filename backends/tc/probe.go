@@ -81,7 +81,7 @@ var _ registry.InterfaceProber = (*config)(nil)
 // ProbeInterface implements [registry.InterfaceProber]: it looks for what keeps the
 // clsact qdisc out.
 func (c *config) ProbeInterface(_ context.Context, i flow.Interface) registry.ProbeResult {
-	err := onlyClsact(i.Index)
+	err := onlyClsact(i)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
 	}

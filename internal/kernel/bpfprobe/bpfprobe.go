@@ -18,11 +18,14 @@ import (
 
 // Explain adds to an error of loading or attaching what kind of failure it is: the
 // kernel lacks something ([registry.ErrUnsupported]), or the process lacks some of
-// needs ([registry.ErrPermission]). Other errors are returned as they are.
+// needs, or it may not use BPF for another reason ([registry.ErrPermission]). What is
+// refused for no known reason is a [registry.RefusedError]. Other errors keep their kind.
 func Explain(err error, needs ...caps.Capability) error {
-	if errors.Is(err, ErrNoNetNS) {
-		return err // it takes more than needs
+	var before *registry.RefusedError
+	if err == nil || errors.Is(err, ErrNoNetNS) || errors.As(err, &before) {
+		return err // without a namespace to try in it takes more than needs
 	}
+	err = tidy(err)
 	if errors.Is(err, ebpf.ErrNotSupported) && !errors.Is(err, registry.ErrUnsupported) {
 		return fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
 	}
@@ -33,7 +36,10 @@ func Explain(err error, needs ...caps.Capability) error {
 		// its own (EFAULT, on 6.18).
 		return registry.NeedCaps(nil, caps.Names(needs...)...)
 	}
-	return caps.Explain(err, needs...)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return explainRefusal(err, needs...)
+	}
+	return err
 }
 
 // NeedBTF returns an [registry.ErrUnsupported] unless the kernel describes its types,
@@ -60,6 +66,7 @@ func Check(name, since string, err error, needs ...caps.Capability) registry.Che
 	err = Explain(err, needs...)
 	c.Verdict, c.Reason = registry.Inconclusive, err.Error()
 	var missing *registry.CapsError
+	var refused *registry.RefusedError
 	switch {
 	case errors.Is(err, ErrNoNetNS):
 		if !caps.Held(caps.SysAdmin) {
@@ -70,10 +77,8 @@ func Check(name, since string, err error, needs ...caps.Capability) registry.Che
 		c.Reason = registry.NeedCaps(nil, missing.Caps...).Error()
 	case errors.Is(err, registry.ErrUnsupported):
 		c.Verdict = registry.No
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		// What package ebpf guesses about it, the memlock limit, is not it.
-		c.Reason = "not permitted, although the capabilities are held"
-		c.Remedy = "look for lockdown, a security module or the seccomp filter of a container"
+	case errors.As(err, &refused):
+		c.Reason, c.Remedy = "not permitted, "+refused.Reason, refused.Remedy
 	}
 	return c
 }

@@ -22,6 +22,8 @@ const (
 	SysAdmin  Capability = unix.CAP_SYS_ADMIN
 	PerfMon   Capability = unix.CAP_PERFMON
 	BPF       Capability = unix.CAP_BPF
+
+	DACReadSearch Capability = unix.CAP_DAC_READ_SEARCH
 )
 
 // String returns the name as setcap spells it.
@@ -39,6 +41,8 @@ func (c Capability) String() string {
 		return "cap_perfmon"
 	case BPF:
 		return "cap_bpf"
+	case DACReadSearch:
+		return "cap_dac_read_search"
 	}
 	return fmt.Sprintf("cap_%d", uint(c))
 }
@@ -71,6 +75,17 @@ func Missing(want ...Capability) ([]Capability, error) {
 		// The older, wider capability stands for the two that were split off it in 5.8.
 		return has(c) || (c == BPF || c == PerfMon) && has(SysAdmin)
 	}), nil
+}
+
+// InitialUserNS reports whether the process is in the machine's initial user namespace
+// (user_namespaces(7)). In another one, capabilities hold for what belongs to it only.
+func InitialUserNS() (bool, error) {
+	const first = 0xEFFFFFFD // PROC_USER_INIT_INO of include/linux/proc_ns.h
+	var ns unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/user", &ns); err != nil {
+		return false, fmt.Errorf("/proc/self/ns/user: %w", err)
+	}
+	return ns.Ino == first, nil
 }
 
 // Explain makes of an error that says "not permitted" a [registry.CapsError], if any of

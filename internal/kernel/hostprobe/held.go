@@ -19,7 +19,7 @@ func capabilities() []registry.Check {
 		{caps.PerfMon, "5.8", "attaching to the kernel's functions, and programs that reckon with pointers"},
 		{caps.NetRaw, "", "packet sockets"},
 		{caps.SysAdmin, "", "trying things in a network namespace of their own, and naming the programs of others"},
-		{caps.SysPtrace, "", "the sockets of other users' processes"},
+		{caps.SysPtrace, "", "the sockets of other users' processes, together with cap_dac_read_search"},
 	} {
 		check := registry.Check{Name: c.String(), Since: c.since}
 		switch {

@@ -6,9 +6,8 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/internal/kernel/caps"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -25,12 +24,10 @@ func limits() []registry.Check {
 
 func userNamespace() registry.Check {
 	c := registry.Check{Name: "initial user namespace"}
-	const first = 0xEFFFFFFD // PROC_USER_INIT_INO of include/linux/proc_ns.h
-	var ns unix.Stat_t
-	switch err := unix.Stat("/proc/self/ns/user", &ns); {
+	switch initial, err := caps.InitialUserNS(); {
 	case err != nil:
-		c.Verdict, c.Reason = registry.Inconclusive, "/proc/self/ns/user: "+err.Error()
-	case ns.Ino != first:
+		c.Verdict, c.Reason = registry.Inconclusive, err.Error()
+	case !initial:
 		c.Verdict = registry.No
 		c.Reason = "capabilities held in another user namespace (a rootless container) do not count for BPF"
 		c.Remedy = "run it as root of the machine"
