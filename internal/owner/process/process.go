@@ -27,7 +27,11 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/internal/kernel/caps"
 	"github.com/pktstat/pktstat/internal/kernel/cgroup2"
 	"github.com/pktstat/pktstat/internal/owner/containers"
 	"github.com/pktstat/pktstat/registry"
@@ -84,6 +88,9 @@ type Attributor struct {
 	gen      uint64 // of the owners
 }
 
+// needs are the capabilities for watching sockets by BPF.
+var needs = []caps.Capability{caps.BPF, caps.NetAdmin, caps.PerfMon}
+
 // passEvery is the shortest time between two passes over all processes, for those who
 // collect more often than is good.
 const passEvery = 100 * time.Millisecond
@@ -129,6 +136,10 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 		a.why = rootErr
 	default:
 		a.watcher, a.why = watch(a.root, sizes{ring: a.opts.ring, users: uint32(a.opts.MaxSockets)}, a.opts.Debugf)
+		a.why = bpfprobe.Explain(a.why, needs...)
+		if errors.Is(a.why, unix.EMFILE) {
+			a.why = fmt.Errorf("%w: raise the limit (ulimit -n)", unix.EMFILE)
+		}
 	}
 	if a.watcher == nil {
 		a.opts.Debugf("processes: /proc is read: %v", a.why)
@@ -303,6 +314,9 @@ func (a *Attributor) Notes() []string {
 	if a.scanner != nil {
 		notes = append(notes, fmt.Sprintf("processes are looked up in /proc: sockets that lived shorter than an interval are not known (%v)", a.why))
 	}
+	if a.scanner != nil && a.scanner.denied && !seesAll() {
+		notes = append(notes, "sockets of other users' processes are not known: that takes root, or cap_sys_ptrace with cap_dac_read_search")
+	}
 	if a.trouble != nil {
 		notes = append(notes, fmt.Sprintf("processes: %v", a.trouble))
 	}
@@ -313,6 +327,12 @@ func (a *Attributor) Notes() []string {
 		notes = append(notes, fmt.Sprintf("processes: more than %d sockets at a time: %d were not followed", a.opts.MaxSockets, n))
 	}
 	return notes
+}
+
+// seesAll reports whether the process may look into the processes of all users.
+func seesAll() bool {
+	initial, err := caps.InitialUserNS()
+	return err == nil && initial && caps.Held(caps.SysPtrace) && caps.Held(caps.DACReadSearch)
 }
 
 // Close detaches all programs. It may be called twice.

@@ -21,6 +21,7 @@ type scanner struct {
 	procfs string
 	// cgroup returns the id of a cgroup by its path.
 	cgroup func(path string) uint64
+	denied bool // the last scan did not see the sockets of all processes
 }
 
 // held calls f with every socket that a process has, once for each of them.
@@ -31,6 +32,9 @@ func (s *scanner) held(ctx context.Context, f func(*event)) error {
 	}
 	holders := map[uint64][]*bpfOwner{} // by inode
 	spaces := map[uint32]string{}       // a process of each network namespace
+	// Mounted with hidepid, /proc has only the processes that may be looked into (proc(5)).
+	_, err = os.Stat(filepath.Join(s.procfs, "1"))
+	s.denied = errors.Is(err, fs.ErrNotExist)
 	for _, pid := range pids {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -67,10 +71,11 @@ func (s *scanner) held(ctx context.Context, f func(*event)) error {
 	return nil
 }
 
-// socketInodes returns the sockets among the descriptors of a process.
+// socketInodes returns the sockets among the descriptors of a process, if they may be seen.
 func (s *scanner) socketInodes(pid string) []uint64 {
 	d, err := os.Open(filepath.Join(s.procfs, pid, "fd"))
 	if err != nil {
+		s.denied = s.denied || errors.Is(err, fs.ErrPermission)
 		return nil
 	}
 	defer func() { _ = d.Close() }()
@@ -83,6 +88,7 @@ func (s *scanner) socketInodes(pid string) []uint64 {
 	for _, name := range names {
 		n, err := unix.Readlinkat(int(d.Fd()), name, buf[:])
 		if err != nil {
+			s.denied = s.denied || errors.Is(err, fs.ErrPermission)
 			continue
 		}
 		number, ok := bytes.CutPrefix(buf[:n], []byte("socket:["))

@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 )
 
 // watcher is the programs of bpf/process.bpf.c and what they tell.
@@ -108,11 +109,36 @@ func watch(root *os.File, size sizes, debugf func(string, ...any)) (_ *watcher, 
 			w.tracked = false
 		}
 	}
+	if err := spare(sparedFiles); err != nil {
+		return nil, err
+	}
 	if w.ring, err = ringbuf.NewReader(w.coll.Maps["events"]); err != nil {
 		return nil, fmt.Errorf("open the ring buffer: %w", err)
 	}
 	go w.read()
 	return w, nil
+}
+
+// sparedFiles is how many descriptors the watcher leaves to the rest of the run. A
+// backend that counts in the kernel takes about thirty, and a scan of /proc few.
+const sparedFiles = 48
+
+// spare returns an error if the process may not open n more files.
+func spare(n int) (err error) {
+	var fds []int
+	for range n {
+		var fd int
+		fd, err = unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			err = fmt.Errorf("leave descriptors to others: %w", err)
+			break
+		}
+		fds = append(fds, fd)
+	}
+	for _, fd := range fds {
+		_ = unix.Close(fd)
+	}
+	return err
 }
 
 // track loads and attaches a program that the kernel may lack what it needs.
