@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/pktstat/pktstat/internal/render/charset"
 )
 
 // console is standard error as people see it: lines, and below them, on a
@@ -14,7 +16,8 @@ type console struct {
 
 	mu    sync.Mutex
 	w     io.Writer
-	width int // of the terminal; 0: not one, and no progress is shown
+	width int  // of the terminal; 0: not one, and no progress is shown
+	ascii bool // a terminal that shows nothing else
 	meter meter
 	shown bool // a progress line is there
 	ended bool // no more progress
@@ -26,7 +29,8 @@ type console struct {
 }
 
 func newConsole(a *App) *console {
-	return &console{w: a.Stderr, width: terminalOf(a.Stderr, a.Getenv).Width, meter: meter{now: a.Now}}
+	t := terminalOf(a.Stderr, a.Getenv)
+	return &console{w: a.Stderr, width: t.Width, ascii: t.ASCII, meter: meter{now: a.Now}}
 }
 
 // say prints a line. That standard error cannot be written to is nobody's news.
@@ -53,6 +57,9 @@ func (c *console) announce(format string, args ...any) {
 func (c *console) print(line string) {
 	switch {
 	case !c.holding:
+		if c.ascii {
+			line = charset.ToASCII(line)
+		}
 		_, _ = fmt.Fprintln(c.w, line)
 	case len(c.held) < maxHeld:
 		c.held = append(c.held, line)

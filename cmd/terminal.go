@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/pktstat/pktstat/internal/render/charset"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -15,6 +16,7 @@ const fallbackWidth = 80
 
 // terminalOf describes what w is connected to. COLUMNS overrides the width that
 // the terminal tells, and NO_COLOR (no-color.org) and a dumb terminal have no colour.
+// The locale tells which characters it shows.
 func terminalOf(w io.Writer, getenv func(string) string) registry.Terminal {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -23,6 +25,7 @@ func terminalOf(w io.Writer, getenv func(string) string) registry.Terminal {
 	t := registry.Terminal{
 		IsTTY: true, Width: fallbackWidth,
 		Color: getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
+		ASCII: charset.ASCIIOnly(getenv),
 	}
 	if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 		t.Width = n

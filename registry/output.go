@@ -72,6 +72,7 @@ type Terminal struct {
 	IsTTY bool
 	Width int  // columns; 0 if not a terminal
 	Color bool // a terminal, and NO_COLOR is not set
+	ASCII bool // a terminal that shows ASCII only, by its locale or its font
 }
 
 // TTY is a terminal that an output has for itself from Open to Close. It leaves

@@ -162,6 +162,38 @@ func TestTUIOnACapture(t *testing.T) {
 	}
 }
 
+// Braille and arrows are drawn where the locale and the terminal have them, else ASCII.
+func TestTUICharacters(t *testing.T) {
+	beyond := func(r rune) bool { return r > '~' }
+	for _, tc := range []struct {
+		env  string
+		fine bool
+	}{
+		{"LC_ALL=C.UTF-8", true},
+		{"LC_ALL=C", false},
+		{"LC_ALL= LC_CTYPE= LANG=de_DE.ISO-8859-1", false},
+		{"LC_ALL=C.UTF-8 TERM=linux", false},
+	} {
+		t.Run(tc.env, func(t *testing.T) {
+			s := newScreen(t, nil, 80, 24, "env "+tc.env+" "+pktstat(t)+" --pcap-file testdata/mix.pcap -g")
+			for _, keys := range []string{"", "Enter", "Escape", "?"} {
+				if keys != "" {
+					s.keys(keys)
+				}
+				text := s.wait(map[string]string{"": "End of the capture", "Enter": "Esc back", "Escape": "!Esc back", "?": "Keys"}[keys])
+				if !tc.fine && strings.ContainsFunc(text, beyond) {
+					t.Errorf("after %q:\n%s", keys, text)
+				}
+				braille := func(r rune) bool { return r > 0x2800 && r <= 0x28ff }
+				if keys == "" && tc.fine != (strings.Contains(text, "▼") && strings.ContainsFunc(text, braille)) {
+					t.Errorf("fine drawing is there: %t\n%s", !tc.fine, text)
+				}
+			}
+			s.keys("q")
+		})
+	}
+}
+
 // Live traffic: it shows, the terminal may change its size, messages do not garble
 // it, and every way to end it gives the terminal back and the other outputs their
 // report.

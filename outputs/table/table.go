@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"strings"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/charset"
 	"github.com/pktstat/pktstat/internal/render/units"
 	"github.com/pktstat/pktstat/plugintest/outputkit"
 	"github.com/pktstat/pktstat/registry"
@@ -83,7 +85,16 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 			}
 		}
 		first = false
-		return c.write(w, r, width)
+		if !env.Terminal.ASCII {
+			return c.write(w, r, width)
+		}
+		var text strings.Builder
+		all := bufio.NewWriter(&text)
+		if err := errors.Join(c.write(all, r, width), all.Flush()); err != nil {
+			return err
+		}
+		_, err := w.WriteString(charset.ToASCII(text.String()))
+		return err
 	})
 }
 

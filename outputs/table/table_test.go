@@ -37,6 +37,30 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
+// On a terminal that shows ASCII only, the table is ASCII, and as wide.
+func TestASCIITerminal(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		for _, width := range []int{40, 50, 80, 120} {
+			fine := terminal(width)
+			plain := fine
+			plain.ASCII = true
+			want := strings.Split(string(sinktest.Render(t, "table", sinktest.Variant{Terminal: fine}, g.Reports...)), "\n")
+			got := strings.Split(string(sinktest.Render(t, "table", sinktest.Variant{Terminal: plain}, g.Reports...)), "\n")
+			if len(got) != len(want) {
+				t.Fatalf("%s at %d: %d lines, want %d", g.Name, width, len(got), len(want))
+			}
+			for i := range got {
+				if strings.ContainsFunc(got[i], func(r rune) bool { return r > '~' }) {
+					t.Fatalf("%s at %d: %q", g.Name, width, got[i])
+				}
+				if w := twwidth.Width(want[i]); len(got[i]) != w {
+					t.Errorf("%s at %d: %d columns, want %d: %q", g.Name, width, len(got[i]), w, got[i])
+				}
+			}
+		}
+	}
+}
+
 // Down to 40 columns, no line of the table is wider than the terminal, and every
 // flow has its line with its numbers.
 func TestFitsTerminal(t *testing.T) {

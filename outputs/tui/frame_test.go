@@ -241,6 +241,35 @@ func TestSameFrame(t *testing.T) {
 	}
 }
 
+// On a terminal that shows ASCII only, everything is, names and graphs too, and fits.
+func TestASCIIFrames(t *testing.T) {
+	for i, scene := range scenes {
+		for _, size := range sizes {
+			fine := play(size.width, size.height, i)
+			plain, w := screenOf(size.width, size.height, office(), 95)
+			plain.ascii = true
+			w.base.Interfaces = []flow.Interface{{Index: 2, Name: "größe日本"}, {Index: 3, Name: "wg0"}}
+			scenes[i].play(plain, w)
+			frame := plain.frame()
+			checkFrame(t, frame, size.width, size.height)
+			if at := strings.IndexFunc(frame, func(r rune) bool { return r >= utf8.RuneSelf }); at >= 0 {
+				t.Errorf("%s, %dx%d: %.20q", scene.name, size.width, size.height, frame[at:])
+			}
+			// What is drawn in Braille is drawn in the same places.
+			braille := func(r rune) bool { return r > 0x2800 && r <= 0x28ff }
+			dots, marks := strings.Split(ansi.Strip(fine.frame()), "\n"), strings.Split(ansi.Strip(frame), "\n")
+			for y, line := range dots {
+				drawn := []rune(line)
+				for x, r := range drawn {
+					if braille(r) && (x >= len(marks[y]) || marks[y][x] == ' ') {
+						t.Fatalf("%s, %dx%d: nothing at %d,%d for %c", scene.name, size.width, size.height, x, y, r)
+					}
+				}
+			}
+		}
+	}
+}
+
 // What comes from the network or the system is text, in every part of the screen.
 func TestHostileStrings(t *testing.T) {
 	hostile := []string{

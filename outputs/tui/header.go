@@ -36,6 +36,14 @@ func (m *model) header() []string {
 	return lines[:m.headerHeight()]
 }
 
+// atLeast is the sign before a lower bound.
+func (m *model) atLeast() string {
+	if m.ascii {
+		return ">= "
+	}
+	return "≥ "
+}
+
 func (m *model) narrow() bool { return m.width < 60 }
 
 // between separates the parts of a line.
@@ -94,7 +102,7 @@ func (m *model) totalParts() []string {
 	other, lost := m.uncounted("overflow", h.run.Overflow.Packets), m.uncounted("lost", h.run.Lost.Packets)
 	packets := grouped(h.run.Total.Packets) + " packets"
 	if h.inexact {
-		packets = "≥ " + packets
+		packets = m.atLeast() + packets
 	}
 	if m.narrow() {
 		return []string{total, other, lost, packets}

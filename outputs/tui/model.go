@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/charset"
 )
 
 // model is what the screen shows. Only the program's own goroutine touches it;
@@ -18,6 +19,7 @@ type model struct {
 	theme  theme
 	format format
 	mouse  bool
+	ascii  bool // the terminal shows nothing else
 	keeps  bool // after the end of the run the screen stays until it is closed
 	ended  bool // and that has been dealt with
 
@@ -281,5 +283,9 @@ func (m *model) frame() string {
 	for i, line := range lines {
 		lines[i] = cut(line, m.width)
 	}
-	return strings.Join(lines, "\n")
+	frame := strings.Join(lines, "\n")
+	if m.ascii {
+		return charset.ToASCII(frame)
+	}
+	return frame
 }

@@ -77,6 +77,7 @@ func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sin
 		return nil, fmt.Errorf("%w: the terminal cannot move its cursor (TERM=dumb)", registry.ErrUsage)
 	}
 	m := newModel(newStore(), newTheme(env.Terminal.Color), c.format)
+	m.ascii = env.Terminal.ASCII
 	m.mouse, m.list.cumulative, m.keeps = c.mouse, c.cumulative, env.Clock == registry.ClockSource
 	if err := m.openNamed(c.view); err != nil {
 		return nil, err
