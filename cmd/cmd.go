@@ -9,7 +9,7 @@
 //     backends and outputs; help.go: the help text
 //   - console.go, progress.go: what people see on standard error
 //   - takeover.go: an output that has the terminal for itself
-//   - exit.go: errors and exit codes
+//   - closed.go: a standard output that was closed; exit.go: errors and exit codes
 package cmd
 
 import (
@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/registry"
 )
@@ -32,6 +33,7 @@ type App struct {
 	Args           []string // the program's name first
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer // a terminal is recognised if it is an *os.File
+	StdoutClosed   bool      // what is written to Stdout gets nowhere
 
 	Getenv     func(string) string
 	Environ    []string // for what a terminal can do
@@ -61,7 +63,7 @@ func Main() int {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	app := App{
-		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, StdoutClosed: closedAtStart(unix.Stdout),
 		Getenv: os.Getenv, Environ: os.Environ(), Now: time.Now, Signals: signals,
 		Executable: exe, Root: os.Geteuid() == 0,
 		Backends: registry.Backends, Outputs: registry.Outputs, Labels: registry.Labels,
@@ -91,9 +93,10 @@ type session struct {
 func (s *session) dispatch(ctx context.Context) error {
 	cl := newCommandLine(s.App)
 	stdout := &failing{w: s.Stdout}
+	var unknown error
 	app := &cli.App{
 		Name:   program,
-		Writer: stdout, ErrWriter: s.Stderr,
+		Writer: stdout, ErrWriter: io.Discard,
 		HideHelp: true, HideVersion: true, // the options are our own
 		DisableSliceFlagSeparator: true,
 		Flags:                     cl.flags(),
@@ -105,12 +108,12 @@ func (s *session) dispatch(ctx context.Context) error {
 			s.listCommand("outputs", "this build with their options", s.listOutputs, stdout, cl),
 			s.listCommand("labels", "this build with their fields", s.listLabels, stdout, cl),
 			s.listCommand("fields", "the rows of reports, for --by, --sort and columns=", s.listFields, stdout, cl),
-			{Name: "help", HideHelp: true, Action: cli.ShowAppHelp},
+			{Name: "help", HideHelp: true, Action: helpOn},
 		},
 		Action: func(c *cli.Context) error {
 			switch {
 			case c.Args().Present():
-				return strayArgument(c)
+				return strayArgument(c.Args().First())
 			case cl.version.on:
 				_, err := io.WriteString(stdout, versionText())
 				return err
@@ -119,14 +122,27 @@ func (s *session) dispatch(ctx context.Context) error {
 			return s.count(c.Context, cl)
 		},
 		OnUsageError: usageError(cl.all()),
+		// Asked for help, the library calls it for an argument that is no sub-command.
+		CommandNotFound: func(_ *cli.Context, name string) { unknown = strayArgument(name) },
 		// Errors are rendered and mapped to exit codes in one place: exit.go.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
 	err := app.RunContext(ctx, a0(s.Args))
 	if err == nil {
+		err = unknown
+	}
+	if err == nil {
 		err = stdout.failure()
 	}
 	return err
+}
+
+// helpOn is the sub-command help: on pktstat, or on another sub-command.
+func helpOn(c *cli.Context) error {
+	if c.Args().Present() {
+		return cli.ShowCommandHelp(c, c.Args().First())
+	}
+	return cli.ShowAppHelp(c)
 }
 
 // program is the name of the command in messages.

@@ -31,7 +31,7 @@ func (cl *commandLine) mount(a *App) {
 			o := shorthand(sh, "--backend "+name)
 			if sh.Option != "" {
 				target := mustFind(m.options, name, sh.Option)
-				o.arg, o.value = target.arg, target.value
+				o.arg, o.value, o.of = target.arg, target.value, target
 			} else {
 				o.value = &toggle{}
 			}
@@ -115,6 +115,7 @@ type outputShorthand struct {
 }
 
 func (o *outputShorthand) IsBoolFlag() bool { return o.option == "" }
+func (o *outputShorthand) IsList() bool     { return o.option != "" }
 func (o *outputShorthand) String() string   { return "" }
 
 func (o *outputShorthand) Set(s string) error {

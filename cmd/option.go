@@ -24,8 +24,10 @@ type option struct {
 	initial string // what help calls the default; "" if it has none
 	value   flag.Value
 
-	given string // as it was last given, with dashes; "" if it was not
-	err   error  // why its last value is wrong
+	of    *option // whose value it sets, if it is short for another option
+	given string  // as it was last given, with dashes; "" if it was not
+	set   string  // as its value was last set, by this option or one that is short for it
+	err   error   // why its last value is wrong
 }
 
 var _ cli.Flag = (*option)(nil)
@@ -69,9 +71,35 @@ type form struct {
 
 func (f *form) Set(s string) error {
 	f.given = f.as
-	if err := f.value.Set(s); err != nil {
+	target := f.option
+	if f.of != nil {
+		target = f.of
+	}
+	earlier := target.set
+	target.set = f.as
+	if err := setOnce(f.value, s, earlier); err != nil {
 		f.err = badValue(f.as, s, err)
 		return f.err
+	}
+	return nil
+}
+
+// setOnce sets a value. earlier is how it was set before, "" if it was not. A second
+// value would replace the first in silence, so only a list takes one. An option that is
+// on or off may be repeated as long as it stays the same.
+func setOnce(v flag.Value, s, earlier string) error {
+	if l, ok := v.(registry.List); earlier == "" || ok && l.IsList() {
+		return v.Set(s)
+	}
+	if !isBool(v) {
+		return fmt.Errorf("there is a value already, from %s, and the option takes one only", earlier)
+	}
+	before := v.String()
+	if err := v.Set(s); err != nil {
+		return err
+	}
+	if v.String() != before {
+		return fmt.Errorf("contradicts %s", earlier)
 	}
 	return nil
 }
@@ -122,3 +150,9 @@ type setter func(string) error
 
 func (f setter) Set(s string) error { return f(s) }
 func (f setter) String() string     { return "" }
+
+// adder is a setter that adds to a list.
+type adder struct{ setter }
+
+// IsList implements [registry.List].
+func (adder) IsList() bool { return true }

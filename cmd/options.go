@@ -60,13 +60,13 @@ func newCommandLine(a *App) *commandLine {
 		dims: flow.DimsFlow, maxFlows: defaultFlows,
 	}
 	cl.general = []*option{
-		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: setter(cl.setIface),
+		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: adder{cl.setIface},
 			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match, now or later; '!NAME': not this one`},
 		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS),
 			usage: "count in this network namespace: its name, a process in it, or its file. Everything else stays in pktstat's own"},
 		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout),
 			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given, and interactive outputs run until they are quit"},
-		{name: "exit-over", arg: "KEY=VALUE", value: setter(cl.addOver),
+		{name: "exit-over", arg: "KEY=VALUE", value: adder{cl.addOver},
 			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
 		{name: "backend", short: "b", arg: "NAME", initial: choose.Auto, value: setter(cl.setBackend),
 			usage: "how packets are seen: see `pktstat backends`"},
@@ -86,7 +86,7 @@ func newCommandLine(a *App) *commandLine {
 			usage: "bytes that rates are made of: frame (layer 2) or ip (layer 3); frame if the backend sees frames"},
 	}
 	cl.output = []*option{
-		{name: "output", arg: "SPEC", initial: defaultOutput, value: setter(cl.addOutput),
+		{name: "output", arg: "SPEC", initial: defaultOutput, value: adder{cl.addOutput},
 			usage: "NAME[=TARGET][,KEY=VALUE]..., repeatable: see `pktstat outputs`. TARGET is a file; - or none: standard output"},
 		{name: "refresh", short: "r", arg: "DURATION", initial: "1s", value: setter(cl.setRefresh),
 			usage: "length of an interval, for outputs that report while counting"},
@@ -244,7 +244,7 @@ func usageError(options []*option) cli.OnUsageErrorFunc {
 
 // strayArgument says that arguments without an option mean nothing. The library
 // would stop reading options at the first one.
-func strayArgument(c *cli.Context) error {
+func strayArgument(argument string) error {
 	return fmt.Errorf("%w: unexpected argument %q: interfaces are named with --iface, and the sub-commands are probe, backends and outputs",
-		registry.ErrUsage, c.Args().First())
+		registry.ErrUsage, argument)
 }

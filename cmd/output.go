@@ -130,6 +130,7 @@ func (s *session) planOutput(spec outputSpec, targets *outfile.Set) (*plannedOut
 func setOptions(spec outputSpec, flags func(*flag.FlagSet)) error {
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	flags(fs)
+	earlier := map[string]string{}
 	for _, kv := range spec.options {
 		f := fs.Lookup(kv.key)
 		switch {
@@ -140,9 +141,10 @@ func setOptions(spec outputSpec, flags func(*flag.FlagSet)) error {
 		case kv.value == implied:
 			kv.value = "true"
 		}
-		if err := f.Value.Set(kv.value); err != nil {
+		if err := setOnce(f.Value, kv.value, earlier[kv.key]); err != nil {
 			return fmt.Errorf("output %s: %w", spec.name, badValue("option "+kv.key, kv.value, err))
 		}
+		earlier[kv.key] = kv.key + "=" + kv.value
 	}
 	return nil
 }
@@ -177,6 +179,9 @@ func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*p
 		}
 		if p.target.Stdout() {
 			env.Terminal = terminalOf(s.Stdout, s.Getenv)
+			if s.StdoutClosed {
+				env.Create = func() (registry.Writer, error) { return nil, closedError(p.spec.name) }
+			}
 		}
 		openSink := p.config.Open
 		if p.output.TTY {

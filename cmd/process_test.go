@@ -94,6 +94,42 @@ func TestClosedPipe(t *testing.T) {
 	}
 }
 
+// TestClosedStandardOutput: a report that nothing can take is an error, before it is counted.
+// Other outputs have their report, and what is discarded on purpose is no error.
+func TestClosedStandardOutput(t *testing.T) {
+	shell := func(redirect string, args ...string) outcome {
+		cmd := pktstat(t, args...)
+		sh := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `exec "$0" "$@" ` + redirect, cmd.Path}, args...)...)
+		return finish(t, sh)
+	}
+	file := filepath.Join(t.TempDir(), "report")
+	for _, tc := range []struct {
+		redirect, output string
+		code             int
+	}{
+		{">&-", "table", 1},
+		{">&- 2>&-", "table", 1},
+		{"<&- >&-", "json", 1},
+		{"<&-", "table", 0},
+		{">/dev/null", "table", 0},
+		{"<>/dev/null >&0", "table", 0}, // as daemon(3) does
+		{">&-", "table=" + file, 0},
+		{">&-", "table=/dev/null", 0},
+	} {
+		got := shell(tc.redirect, "--pcap-file", capture, "--output", tc.output)
+		if got.code != tc.code {
+			t.Errorf("%s, %s: exit code %d, want %d: %s", tc.redirect, tc.output, got.code, tc.code, got.stderr)
+		}
+		want := "pktstat: output " + tc.output + ": standard output is closed: name a file"
+		if closed := strings.HasPrefix(got.stderr, want) && strings.Count(got.stderr, "\n") == 1; closed != (tc.code == 1 && !strings.Contains(tc.redirect, "2>")) {
+			t.Errorf("%s, %s: stderr %q", tc.redirect, tc.output, got.stderr)
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "8 flows") {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+}
+
 // TestEndedBySignal: the last window is reported, and the exit code is 0.
 func TestEndedBySignal(t *testing.T) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // or children inherit that it is ignored, under nohup

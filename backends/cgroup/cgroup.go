@@ -50,6 +50,9 @@ type paths []string
 
 func (p *paths) String() string { return strings.Join(*p, ", ") }
 
+// IsList implements [registry.List].
+func (p *paths) IsList() bool { return true }
+
 func (p *paths) Set(s string) error {
 	*p = append(*p, s)
 	return nil
