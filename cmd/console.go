@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/pktstat/pktstat/internal/render/charset"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
 // console is standard error as people see it: lines, and below them, on a
@@ -53,10 +54,12 @@ func (c *console) announce(format string, args ...any) {
 	c.print(oneLine(fmt.Sprintf(format, args...)))
 }
 
-// print writes a line, or keeps it while an output has the terminal.
+// print writes a line, or keeps it while an output has the terminal. All that people
+// read on standard error passes here, so names from outside are made harmless here.
 func (c *console) print(line string) {
 	switch {
 	case !c.holding:
+		line = termsafe.Line(line)
 		if c.ascii {
 			line = charset.ToASCII(line)
 		}

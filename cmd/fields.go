@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
 // fieldList is what `pktstat fields` lists.
@@ -59,7 +58,7 @@ func (l fieldList) text() string {
 			by = "yes"
 		}
 		lead := line(f.Name, f.Kind, f.Role, number, by)
-		for _, text := range wrap(termsafe.String(f.what()), max(l.width-len(lead), 20)) {
+		for _, text := range wrap(f.what(), max(l.width-len(lead), 20)) {
 			h.line(strings.TrimRight(lead+text, " "))
 			lead = strings.Repeat(" ", len(lead))
 		}

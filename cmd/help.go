@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -76,12 +77,17 @@ type helpText struct {
 	width int
 }
 
+// line writes a line. All text of the sub-commands passes here, so names from outside are
+// made harmless here.
 func (h *helpText) line(s string) {
-	h.WriteString(s)
+	h.WriteString(termsafe.Line(s))
 	h.WriteByte('\n')
 }
 
-func (h *helpText) heading(s string) { h.line("\n" + s + ":") }
+func (h *helpText) heading(s string) {
+	h.line("")
+	h.line(s + ":")
+}
 
 // example is a command with its comment on the line below.
 func (h *helpText) example(command, comment string) {
@@ -136,10 +142,11 @@ func (o *option) explanation() string {
 	return text
 }
 
-// wrap breaks text at spaces into lines of at most width, longer words excepted.
+// wrap breaks text at spaces into lines of at most width, longer words excepted. What
+// [helpText.line] escapes counts with its escapes.
 func wrap(text string, width int) []string {
 	lines := []string{""}
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(termsafe.Line(text)) {
 		last := &lines[len(lines)-1]
 		switch {
 		case *last == "":

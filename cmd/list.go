@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -39,9 +40,7 @@ func (s *session) listCommand(name, what string, list func(*commandLine) listing
 			}
 			l := list(cl)
 			if asJSON.on {
-				e := json.NewEncoder(w)
-				e.SetIndent("", "  ")
-				return ignoreReported(e.Encode(l.json()))
+				return writeJSON(w, l.json())
 			}
 			_, err := io.WriteString(w, l.text())
 			return ignoreReported(err)
@@ -64,6 +63,16 @@ func alone(c *cli.Context, name string, cl *commandLine) error {
 
 // ignoreReported drops a write error: dispatch gets it from the writer.
 func ignoreReported(error) error { return nil }
+
+// writeJSON writes v for programs, and for people who look.
+func writeJSON(w io.Writer, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode as JSON: %w", err)
+	}
+	_, err = w.Write(append(termsafe.JSON(text), '\n'))
+	return ignoreReported(err)
+}
 
 // plugins is what a registry holds.
 type plugins struct {

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -53,9 +52,7 @@ func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
 				return err
 			}
 			if asJSON.on {
-				e := json.NewEncoder(w)
-				e.SetIndent("", "  ")
-				return ignoreReported(e.Encode(r))
+				return writeJSON(w, r)
 			}
 			_, err = io.WriteString(w, r.text(s.textWidth()))
 			return ignoreReported(err)

@@ -103,6 +103,7 @@ type Sink interface {
 }
 
 // Noticer is implemented by sinks that have the terminal for themselves. Notice
-// gets each message that is held back until Close, to show it meanwhile. It may
-// be called by any goroutine and must not block.
+// gets each message that is held back until Close, to show it meanwhile. Names in
+// it are as they came from outside. It may be called by any goroutine and must not
+// block.
 type Noticer interface{ Notice(text string) }

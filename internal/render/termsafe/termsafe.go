@@ -5,6 +5,7 @@ package termsafe
 
 import (
 	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -20,8 +21,35 @@ func String(s string) string {
 	return string(Append(nil, s))
 }
 
+// Line is String, but leaves backslashes as they are: for a line of text around
+// names from outside, in which backslashes may be escapes already.
+func Line(s string) string {
+	return string(appendEscaped(nil, s, false, false))
+}
+
+// JSON escapes in an encoded JSON text what a terminal would act on. The encoder of the
+// standard library escapes C0 controls only. The text means the same.
+func JSON(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == '\n' || strconv.IsPrint(r):
+			out = append(out, text[:n]...)
+		case r < 0x10000:
+			out = appendHex(append(out, '\\', 'u'), uint32(r), 4)
+		default:
+			hi, lo := utf16.EncodeRune(r)
+			out = appendHex(append(out, '\\', 'u'), uint32(hi), 4)
+			out = appendHex(append(out, '\\', 'u'), uint32(lo), 4)
+		}
+		text = text[n:]
+	}
+	return out
+}
+
 // Append appends String(s) to b.
-func Append(b []byte, s string) []byte { return appendEscaped(b, s, false) }
+func Append(b []byte, s string) []byte { return appendEscaped(b, s, false, true) }
 
 // AppendWord is Append with spaces escaped too, for formats whose fields end at
 // a space. An empty s becomes "-".
@@ -29,16 +57,16 @@ func AppendWord(b []byte, s string) []byte {
 	if s == "" {
 		return append(b, '-')
 	}
-	return appendEscaped(b, s, true)
+	return appendEscaped(b, s, true, true)
 }
 
-func appendEscaped(b []byte, s string, word bool) []byte {
+func appendEscaped(b []byte, s string, word, backslash bool) []byte {
 	for s != "" {
 		r, n := utf8.DecodeRuneInString(s)
 		switch {
 		case r == utf8.RuneError && n == 1: // not UTF-8
 			b = appendHex(append(b, '\\', 'x'), uint32(s[0]), 2)
-		case r == '\\':
+		case r == '\\' && backslash:
 			b = append(b, '\\', '\\')
 		case r == ' ' && word:
 			b = append(b, `\x20`...)

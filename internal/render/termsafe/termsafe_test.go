@@ -1,6 +1,8 @@
 package termsafe
 
 import (
+	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,6 +40,41 @@ func TestAppendWord(t *testing.T) {
 	} {
 		if got := string(AppendWord([]byte("x"), c.in)); got != "x"+c.want {
 			t.Errorf("AppendWord(%q) = %q, want %q", c.in, got[1:], c.want)
+		}
+	}
+}
+
+// A line that is made harmless stays as it is when that happens once more.
+func TestLine(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"", ""},
+		{`open "a\x1bb"`, `open "a\x1bb"`},
+		{"größe \x1b[31m\u009b\u202e\n", `größe \x1b[31m\u009b\u202e\n`},
+		{"bad\xff", `bad\xff`},
+	} {
+		got := Line(c.in)
+		if got != c.want || Line(got) != got {
+			t.Errorf("Line(%q) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+// An encoded text means the same, and a terminal does not act on it.
+func TestJSON(t *testing.T) {
+	for _, s := range []string{"eth0", "größe", "\x1b[31m", "\x7f\u009b\u202e\ufeff", "tag\U000e0041", `"\`, "\xff"} {
+		plain, err := json.MarshalIndent(map[string]string{"name": s}, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		safe := JSON(plain)
+		for _, r := range string(safe) {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Errorf("%q: %U in %q", s, r, safe)
+			}
+		}
+		var want, got map[string]string
+		if err := errors.Join(json.Unmarshal(plain, &want), json.Unmarshal(safe, &got)); err != nil || got["name"] != want["name"] {
+			t.Errorf("%q: %q, want %q, %v", s, got["name"], want["name"], err)
 		}
 	}
 }
