@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -17,41 +18,64 @@ import (
 // links, filters outlive a process that is killed: see owner.
 type clsact struct {
 	owner    *owner
+	changes  *changes
 	position position
 }
 
 var _ attacher = (*clsact)(nil)
 
 func newClsact(at position) (*clsact, error) {
-	o, err := newOwner()
+	ch, err := listen()
 	if err != nil {
 		return nil, err
 	}
-	return &clsact{owner: o, position: at}, nil
+	o, err := newOwner()
+	if err != nil {
+		ch.close()
+		return nil, err
+	}
+	return &clsact{owner: o, changes: ch, position: at}, nil
 }
 
 func (*clsact) method() string { return methodClsact }
 
-func (c *clsact) close() error { return c.owner.close() }
+func (c *clsact) close() error {
+	c.changes.close()
+	return c.owner.close()
+}
 
 // attach adds a filter that is asked before others as far as that is possible, or after
 // all that are there.
-func (c *clsact) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error) {
+func (c *clsact) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (now held.Attached, note string, err error) {
+	since := c.changes.until()
+	info, err := prog.Info()
+	if err != nil {
+		return now, "", err
+	}
+	program, _ := info.ID()
 	created, err := addQdisc(p.Interface)
 	if err != nil {
-		return nil, "", err
+		return now, "", err
 	}
 	f, err := c.add(p.Index, dir, prog, created)
 	if err != nil {
 		if created {
 			err = errors.Join(err, dropQdisc(p.Index))
 		}
-		return nil, "", err
+		return now, "", err
 	}
 	if f.Priority > 1 {
 		note = othersFirst(p, dir, "another tc filter comes")
 	}
-	return func() error { return remove(f) }, note, nil
+	now.Held = c.changes.held(f, program, since)
+	now.Detach = func() error {
+		found, err := removeFilter(f)
+		if err != nil || !found && !c.changes.sameQdisc(p.Index, since) {
+			return err // another program may have made this qdisc
+		}
+		return dropOwn(f)
+	}
+	return now, note, nil
 }
 
 func (c *clsact) add(index uint32, dir flow.Direction, prog *ebpf.Program, created bool) (*netlink.BpfFilter, error) {
@@ -157,13 +181,11 @@ func filters(index uint32) ([]netlink.Filter, error) {
 	return all, nil
 }
 
-// remove removes a filter of ours, and the qdisc if that was made for it and is
-// not needed any more.
-func remove(own *netlink.BpfFilter) error {
-	index := uint32(own.LinkIndex)
-	all, err := filters(index)
+// removeFilter removes a filter of ours, and reports whether it was there.
+func removeFilter(own *netlink.BpfFilter) (found bool, err error) {
+	all, err := filters(uint32(own.LinkIndex))
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, f := range all {
 		a := f.Attrs()
@@ -172,11 +194,17 @@ func remove(own *netlink.BpfFilter) error {
 			continue
 		}
 		if err := netlink.FilterDel(f); err != nil && !isGone(err) {
-			return fmt.Errorf("remove filter: %w", err)
+			return true, fmt.Errorf("remove filter: %w", err)
 		}
+		found = true
 	}
+	return found, nil
+}
+
+// dropOwn removes the qdisc if that was made for a filter of ours and is not needed any more.
+func dropOwn(own *netlink.BpfFilter) error {
 	if name, ok := ownName(own); ok && name.created {
-		return dropQdisc(index)
+		return dropQdisc(uint32(own.LinkIndex))
 	}
 	return nil
 }
@@ -196,7 +224,12 @@ func removeStale(index uint32) (foreign []netlink.Filter, err error) {
 		if !ok || name.alive() {
 			continue
 		}
-		if err := remove(f.(*netlink.BpfFilter)); err != nil {
+		own := f.(*netlink.BpfFilter)
+		_, err := removeFilter(own)
+		if err == nil {
+			err = dropOwn(own)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("left by a pktstat that was killed: %w", err)
 		}
 	}

@@ -199,14 +199,14 @@ const holdEnv = "PKTSTAT_TEST_HOLD"
 
 func TestMain(m *testing.M) {
 	if arg, ok := os.LookupEnv(holdEnv); ok {
-		fmt.Println(held(arg))
+		fmt.Println(holder(arg))
 		select {}
 	}
 	os.Exit(m.Run())
 }
 
-// held is the process that hold starts.
-func held(arg string) any {
+// holder is the process that hold starts.
+func holder(arg string) any {
 	var method, name string
 	var index int
 	if _, err := fmt.Sscan(arg, &method, &index, &name); err != nil {

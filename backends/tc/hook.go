@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
@@ -31,7 +32,7 @@ type attacher interface {
 	// method is its name in the report.
 	method() string
 	// attach attaches a program. The note, if any, is for the report.
-	attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (detach func() error, note string, err error)
+	attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (now held.Attached, note string, err error)
 	// close frees what attachments share. It may be called twice.
 	close() error
 }
@@ -83,23 +84,35 @@ func (h *hook) Attach(p *attach.Port) (attach.Attached, error) {
 
 func (h *hook) attach(p *attach.Port, by attacher) (attach.Attached, error) {
 	a := attach.Attached{Method: by.method()}
-	var undo []func() error
+	var places []*held.Place
 	a.Detach = func() error {
 		var errs []error
-		for _, f := range slices.Backward(undo) {
-			errs = append(errs, f())
+		for _, at := range slices.Backward(places) {
+			errs = append(errs, at.Detach())
 		}
 		return errors.Join(errs...)
 	}
 	for _, dir := range directions(p) {
-		detach, note, err := by.attach(p, dir, h.programs[programName(dir, p.Raw)])
+		prog := h.programs[programName(dir, p.Raw)]
+		var note string
+		at, err := held.Attach(func() (now held.Attached, err error) {
+			now, note, err = by.attach(p, dir, prog)
+			return now, err
+		})
 		if err != nil {
 			return a, errors.Join(fmt.Errorf("%s: %w", dir, err), a.Detach())
 		}
-		undo = append(undo, detach)
+		places = append(places, at)
 		if note != "" {
 			a.Notes = append(a.Notes, note)
 		}
+		a.Kept = append(a.Kept, attach.Kept{
+			What: dir.String(), Held: at.Held,
+			Again: func() (string, error) {
+				err := at.Again()
+				return note, err
+			},
+		})
 	}
 	return a, nil
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
@@ -20,24 +21,22 @@ var _ attacher = tcx{}
 
 func (tcx) method() string { return methodTCX }
 
-func (t tcx) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (func() error, string, error) {
+func (t tcx) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (held.Attached, string, error) {
 	hook := tcxHook(dir)
 	anchor, note := link.Head(), ""
 	if t.position == last {
 		anchor = link.Tail()
 		others, err := link.QueryPrograms(link.QueryOptions{Target: int(p.Index), Attach: hook})
 		if err != nil {
-			return nil, "", fmt.Errorf("look for other programs: %w", err)
+			return held.Attached{}, "", fmt.Errorf("look for other programs: %w", err)
 		}
 		if len(others.Programs) > 0 {
 			note = othersFirst(p, dir, "another tc program comes")
 		}
 	}
 	l, err := link.AttachTCX(link.TCXOptions{Interface: int(p.Index), Program: prog, Attach: hook, Anchor: anchor})
-	if err != nil {
-		return nil, "", err
-	}
-	return l.Close, note, nil
+	now, err := held.ByLink(l, err)
+	return now, note, err
 }
 
 func (tcx) close() error { return nil }

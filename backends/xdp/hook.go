@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -58,11 +59,18 @@ func (h *hook) attach(p *attach.Port, dev netlink.Link, mode string) (attach.Att
 	if err := onMembers(dev, mode); err != nil {
 		return attach.Attached{}, err
 	}
-	l, err := h.link(p, mode)
+	at, err := held.Attach(func() (held.Attached, error) {
+		now, err := held.ByLink(h.link(p, mode))
+		if err != nil {
+			err = whyNot(err, dev, mode)
+		}
+		return now, err
+	})
 	if err != nil {
-		return attach.Attached{}, whyNot(err, dev, mode)
+		return attach.Attached{}, err
 	}
-	a := attach.Attached{Method: mode, Detach: l.Close}
+	a := attach.Attached{Method: mode, Detach: at.Detach}
+	a.Kept = []attach.Kept{{Held: at.Held, Again: func() (string, error) { return "", at.Again() }}}
 	a.PacketsInexact = seesSuperFrames(dev, mode)
 	a.Notes = notes(dev, a.PacketsInexact)
 	return a, nil

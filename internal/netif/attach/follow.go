@@ -78,6 +78,7 @@ func (s *source) vanished(index uint32) {
 func (s *source) leave(p *Port) {
 	s.restack() // the last time that what it is stacked on is known
 	p.gone, s.described = true, nil
+	s.unkeep(p)
 	if err := p.detach(); err != nil {
 		s.Env.Debugf("detach %s: %v", p.Name, err)
 	}

@@ -40,6 +40,7 @@ func TestFollow(t *testing.T) {
 			t.Run("any", func(t *testing.T) { testAny(t, match) })
 			t.Run("refused", func(t *testing.T) { testRefusedOnce(t, match) })
 			t.Run("churn", func(t *testing.T) { testChurn(t, match) })
+			t.Run("gone is not taken off", func(t *testing.T) { testGone(t, match) })
 			t.Run("overflow", func(t *testing.T) { testOverflow(t, match) })
 		})
 	}
@@ -233,6 +234,31 @@ func testChurn(t *testing.T, match matcher) {
 		if time.Now().After(end) {
 			t.Fatalf("%d goroutines more than before", running()-before)
 		}
+	}
+}
+
+// testGone: the source looks whether all is attached when interfaces are gone, and it has
+// not heard of that yet. No other program is to blame.
+func testGone(t *testing.T, match matcher) {
+	h, elsewhere := host{t, testnet.NewHost(t)}, host{t, testnet.NewHost(t)}
+	s := match(t, h.Host, "g*", "!*-peer")
+	for i := range 10 {
+		name := fmt.Sprintf("g%d", i)
+		h.veth(name)
+		s.WaitSaid("interface " + name + " has appeared: counting on it")
+		if i%2 == 0 {
+			h.del(name)
+		} else {
+			h.move(name, elsewhere)
+		}
+		s.Records()
+		s.WaitSaid("interface " + name + " has gone")
+	}
+	if said := s.Said(); len(said) != 2*10 {
+		t.Errorf("said %q", said)
+	}
+	if s.HasNote("another program") {
+		t.Errorf("notes %q", s.Attachment().Notes)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -18,6 +19,7 @@ type Port struct {
 
 	wanted   string   // the name that was asked for; "" if any or a pattern means it
 	attached Attached // as it is, or was last
+	kept     []*held.Thing
 	below    []uint32 // the ports that it is stacked on, as it is, or was last
 	gone     bool     // nothing is counted on it any more
 }
@@ -45,6 +47,12 @@ func newPort(iface flow.Interface, wanted string) (*Port, error) {
 		return nil, fmt.Errorf("%w: interface %s: link type %s: there is neither Ethernet nor plain IP on it", registry.ErrUnsupported, iface.Name, strings.TrimPrefix(kind, "unknown"))
 	}
 	return p, nil
+}
+
+// isGone reports whether there is no such interface any more.
+func (p *Port) isGone() bool {
+	_, err := netlink.LinkByIndex(int(p.Index))
+	return hasGone(err)
 }
 
 // detach may be called twice.

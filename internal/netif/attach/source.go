@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/internal/netif/stack"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -44,6 +45,7 @@ type Attached struct {
 	PacketsInexact bool
 	Notes          []string
 
+	Kept   []Kept // what other programs can take off
 	Detach func() error
 }
 
@@ -75,6 +77,7 @@ type source struct {
 	table   Table
 	hook    Hook
 	watcher *watcher
+	looking func() // ends looking for what was taken off; nil: it has not begun
 
 	named []string // interfaces that are taken up again when they return
 
@@ -83,6 +86,7 @@ type source struct {
 	refused   map[uint32]string
 	stack     stack.Stack
 	described *registry.Attachment // nil: to be made again
+	keeper    *held.Keeper
 }
 
 var (
@@ -97,7 +101,10 @@ func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 	if len(o.Env.Interfaces) == 0 && o.Env.Follow == nil {
 		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
 	}
-	s := &source{Env: o.Env, Notes: o.Notes, Explain: o.Explain, atOnce: o.AtOnce}
+	s := &source{
+		Env: o.Env, Notes: o.Notes, Explain: o.Explain, atOnce: o.AtOnce,
+		keeper: held.New(held.TakenOff, o.Env.Now, o.Env.Notify, o.Env.Debugf),
+	}
 	s.load = func() error {
 		t, err := o.Load()
 		if err != nil {
@@ -110,6 +117,7 @@ func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 	if err := s.Env.NetNS.Inside(func() error { return s.open(ctx) }); err != nil {
 		return nil, o.Explain(errors.Join(err, s.Close()))
 	}
+	s.looking = held.Start(s.look)
 	return s, nil
 }
 
@@ -229,11 +237,16 @@ func (s *source) attach(p *Port) error {
 		return fmt.Errorf("attach %s: %w", p.Name, err)
 	}
 	p.attached = a
+	s.keep(p)
 	return nil
 }
 
-// Collect implements [registry.Source].
-func (s *source) Collect(_ context.Context, b *flow.Batch) error { return s.table.Collect(b) }
+// Collect implements [registry.Source]. What was taken off in the window is known after it.
+func (s *source) Collect(_ context.Context, b *flow.Batch) error {
+	err := s.table.Collect(b)
+	s.look()
+	return err
+}
 
 // Wake implements [registry.Waker].
 func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
@@ -281,6 +294,7 @@ func (s *source) describe() registry.Attachment {
 			}
 		}
 	}
+	a.Notes = append(a.Notes, s.keeper.Notes()...)
 	a.Method = strings.Join(methods, "+")
 	if len(methods) > 1 {
 		for _, m := range methods {
@@ -298,6 +312,10 @@ func (s *source) close() error {
 	if s.watcher != nil {
 		s.watcher.stop() // before taking the lock: it may be waiting for that
 		s.watcher = nil
+	}
+	if s.looking != nil {
+		s.looking() // so does that
+		s.looking = nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -37,6 +37,9 @@ func Setup(args []string, on ...*testnet.Iface) sourcetest.Setup {
 		MaxFlows: MaxFlows, Now: time.Now,
 		Notify: func(string, ...any) {}, Debugf: func(string, ...any) {},
 	}
+	if len(on) > 0 && on[0].Host != nil {
+		env.NetNS = &registry.NetNS{Name: on[0].NetNS(), Do: on[0].Do}
+	}
 	for _, i := range on {
 		env.Interfaces = append(env.Interfaces, flow.Interface{Index: uint32(i.Index), Name: i.Name})
 	}
@@ -124,8 +127,14 @@ func (s *Source) Close() {
 	}
 }
 
-// Attachment is what the source says of itself.
-func (s *Source) Attachment() registry.Attachment { return s.src.(registry.Attached).Attachment() }
+// Attachment is what the source says of itself, but for the host that it was opened on.
+func (s *Source) Attachment() registry.Attachment {
+	a := s.src.(registry.Attached).Attachment()
+	if s.host != nil {
+		a.Notes = slices.DeleteFunc(slices.Clone(a.Notes), func(n string) bool { return n == "in network namespace "+s.host.NetNS() })
+	}
+	return a
+}
 
 // Registered is the source itself.
 func (s *Source) Registered() registry.Source { return s.src }
@@ -191,6 +200,21 @@ func (s *Source) WaitSaid(text string) {
 			s.tb.Fatalf("nothing was said of %q, but %q", text, said)
 		}
 	}
+}
+
+// WaitNote waits until a note of the source contains text.
+func (s *Source) WaitNote(text string) {
+	s.tb.Helper()
+	for end := time.Now().Add(30 * time.Second); !s.HasNote(text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.tb.Fatalf("no note has %q, but %q", text, s.Attachment().Notes)
+		}
+	}
+}
+
+// HasNote reports whether a note of the source contains text.
+func (s *Source) HasNote(text string) bool {
+	return slices.ContainsFunc(s.Attachment().Notes, func(n string) bool { return strings.Contains(n, text) })
 }
 
 // lines are what a source says to the user.
