@@ -60,9 +60,8 @@ func (p *paths) Set(s string) error {
 
 // Open attaches to every control group.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	s := &source{}
-	err := s.open(ctx, c.paths, bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
-	if err != nil {
+	s := &source{env: env}
+	if err := s.open(ctx, c.paths); err != nil {
 		return nil, explain(s.closeAfter(err))
 	}
 	return s, nil

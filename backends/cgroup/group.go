@@ -11,6 +11,7 @@ import (
 
 	"github.com/pktstat/pktstat/internal/kernel/caps"
 	"github.com/pktstat/pktstat/internal/kernel/cgroup2"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -18,6 +19,11 @@ import (
 type group struct {
 	*os.File
 	lineage []fileID // its own, then that of each group above it
+
+	places  []*held.Place
+	things  []*held.Thing
+	gone    bool   // its directory has been removed
+	refused fileID // of its name, and cannot be counted on: one line says it
 }
 
 // fileID identifies a directory, whatever it is mounted on.

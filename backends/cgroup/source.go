@@ -4,20 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
+	"slices"
+	"sync"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/registry"
 )
 
 // source counts in its groups.
 type source struct {
-	table *bpfflow.Table
-	links []link.Link
+	env     registry.BackendEnv
+	table   *bpfflow.Table
+	looking func() // ends looking for what was taken off; nil: it has not begun
+
+	mu      sync.Mutex // for what follows
+	keeper  *held.Keeper
+	groups  groups
+	retired groups // removed, and others have their names now
 }
 
 var (
@@ -28,16 +33,15 @@ var (
 
 // open attaches to the groups of that name, or to the root of the hierarchy. After an
 // error, the caller closes.
-func (s *source) open(ctx context.Context, names []string, o bpfflow.Options) (err error) {
-	groups, err := openGroups(names)
-	if err != nil {
+func (s *source) open(ctx context.Context, names []string) (err error) {
+	s.keeper = held.New(held.TakenOff, s.env.Now, s.env.Notify, s.env.Debugf)
+	if s.groups, err = openGroups(names); err != nil {
 		return err
 	}
-	defer groups.close()
-	if s.table, err = load(o); err != nil {
+	if s.table, err = load(bpfflow.Options{MaxFlows: s.env.MaxFlows, Now: s.env.Now, Debugf: s.env.Debugf}); err != nil {
 		return err
 	}
-	for _, g := range groups {
+	for _, g := range s.groups {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -45,66 +49,43 @@ func (s *source) open(ctx context.Context, names []string, o bpfflow.Options) (e
 			return err
 		}
 	}
+	s.looking = held.Start(s.look)
 	return nil
 }
 
-func (s *source) attach(g *group) error {
-	for _, h := range []struct {
-		dir  flow.Direction
-		hook ebpf.AttachType
-	}{
-		{flow.Ingress, ebpf.AttachCGroupInetIngress},
-		{flow.Egress, ebpf.AttachCGroupInetEgress},
-	} {
-		// Links (5.7) always share the group with other programs, and vanish with
-		// the process.
-		l, err := link.AttachRawLink(link.RawLinkOptions{
-			Target: int(g.Fd()), Program: s.table.Programs["cgroup_"+h.dir.String()], Attach: h.hook,
-		})
-		if err != nil {
-			return fmt.Errorf("attach %s %s: %w", g.Name(), h.dir, notShared(err))
-		}
-		s.links = append(s.links, l)
-	}
-	return nil
+// Collect implements [registry.Source]. What was taken off in the window is known after it.
+func (s *source) Collect(_ context.Context, b *flow.Batch) error {
+	err := s.table.Collect(b)
+	s.look()
+	return err
 }
-
-// notShared says what the kernel means where capabilities are not what is missing
-// (hierarchy_allows_attach in kernel/bpf/cgroup.c).
-func notShared(err error) error {
-	if !errors.Is(explain(err), unix.EPERM) || errors.Is(explain(err), registry.ErrPermission) {
-		return err
-	}
-	return &registry.RefusedError{
-		Err:    unix.EPERM,
-		Reason: "as a program that does not share is attached to this group or to one above it",
-		Remedy: "`bpftool cgroup tree` shows which",
-	}
-}
-
-// Collect implements [registry.Source].
-func (s *source) Collect(_ context.Context, b *flow.Batch) error { return s.table.Collect(b) }
 
 // Wake implements [registry.Waker].
 func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 
 // Attachment implements [registry.Attached].
 func (s *source) Attachment() registry.Attachment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return registry.Attachment{
 		Method: "cgroup_skb",
-		Notes:  []string{"a datagram in fragments counts as one packet"},
+		Notes:  append([]string{"a datagram in fragments counts as one packet"}, s.keeper.Notes()...),
 	}
 }
 
 // Close implements [registry.Source].
 func (s *source) Close() error {
+	if s.looking != nil {
+		s.looking()
+		s.looking = nil
+	}
 	var errs []error
-	for _, l := range s.links {
-		if err := l.Close(); err != nil {
+	for _, g := range slices.Concat(s.groups, s.retired) {
+		if err := g.detach(); err != nil {
 			errs = append(errs, fmt.Errorf("detach: %w", err))
 		}
 	}
-	s.links = nil
+	s.groups, s.retired = nil, nil
 	if s.table != nil {
 		errs = append(errs, s.table.Close())
 	}
