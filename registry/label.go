@@ -52,7 +52,8 @@ type LabelEnv struct {
 	MaxFlows int       // bound on rows
 
 	Now    func() time.Time                 // the run's clock
-	Debugf func(format string, args ...any) // one line under --debug
+	Notify func(format string, args ...any) // one line to the user (stderr)
+	Debugf func(format string, args ...any) // the same, under --debug only
 }
 
 // Tuples numbers the values of all labels of a flow. A record's Key.OwnerID is such a

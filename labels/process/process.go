@@ -36,7 +36,9 @@ func (config) Open(ctx context.Context, env registry.LabelEnv) (registry.Labeler
 	const few = 1024
 	var a *process.Attributor
 	err := env.NetNS.Inside(func() (err error) {
-		a, err = process.Open(ctx, process.Options{Owners: env.Tuples, MaxSockets: max(env.MaxFlows, few), Now: env.Now, Debugf: env.Debugf})
+		a, err = process.Open(ctx, process.Options{
+			Owners: env.Tuples, MaxSockets: max(env.MaxFlows, few), Now: env.Now, Notify: env.Notify, Debugf: env.Debugf,
+		})
 		return err
 	})
 	if err != nil {

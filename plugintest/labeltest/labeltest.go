@@ -132,7 +132,8 @@ func (s *suite) open(ctx context.Context, tuples *ids.Table) (*opened, error) {
 		}
 	}
 	labeler, err := config.Open(ctx, registry.LabelEnv{
-		Dims: dims, Tuples: tuples, MaxFlows: 1 << 16, Now: s.Now, Debugf: func(string, ...any) {},
+		Dims: dims, Tuples: tuples, MaxFlows: 1 << 16,
+		Now: s.Now, Notify: func(string, ...any) {}, Debugf: func(string, ...any) {},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)

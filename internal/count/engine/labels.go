@@ -56,7 +56,8 @@ func (r *run) openLabels(ctx context.Context, cand Candidate) error {
 	}
 	l := &r.labels
 	env := registry.LabelEnv{
-		Dims: r.c.Dims, Tuples: tuples{l.all}, NetNS: r.c.Env.NetNS, MaxFlows: r.c.MaxFlows, Now: r.c.Env.Now, Debugf: r.c.Env.Debugf,
+		Dims: r.c.Dims, Tuples: tuples{l.all}, NetNS: r.c.Env.NetNS, MaxFlows: r.c.MaxFlows,
+		Now: r.c.Env.Now, Notify: r.c.Env.Notify, Debugf: r.c.Env.Debugf,
 	}
 	for _, label := range r.c.Labels(cand) {
 		labeler, err := label.Config.Open(ctx, env)

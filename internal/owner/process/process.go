@@ -33,6 +33,7 @@ import (
 	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
 	"github.com/pktstat/pktstat/internal/kernel/caps"
 	"github.com/pktstat/pktstat/internal/kernel/cgroup2"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/internal/owner/containers"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -50,6 +51,7 @@ type Options struct {
 	Proc bool
 
 	Now    func() time.Time                 // nil: time.Now
+	Notify func(format string, args ...any) // one line to the user; may be nil
 	Debugf func(format string, args ...any) // one line for --debug; may be nil
 
 	ring uint32 // bytes of the ring buffer; 0: 4 MiB
@@ -100,6 +102,9 @@ func Open(ctx context.Context, o Options) (*Attributor, error) {
 	if o.Debugf == nil {
 		o.Debugf = func(string, ...any) {}
 	}
+	if o.Notify == nil {
+		o.Notify = func(string, ...any) {}
+	}
 	if o.MaxSockets == 0 {
 		o.MaxSockets = defaultSockets
 	}
@@ -135,7 +140,8 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 	case rootErr != nil:
 		a.why = rootErr
 	default:
-		a.watcher, a.why = watch(a.root, sizes{ring: a.opts.ring, users: uint32(a.opts.MaxSockets)}, a.opts.Debugf)
+		keeper := held.New(takenOff, a.opts.Now, a.opts.Notify, a.opts.Debugf)
+		a.watcher, a.why = watch(a.root, sizes{ring: a.opts.ring, users: uint32(a.opts.MaxSockets)}, keeper, a.opts.Debugf)
 		a.why = bpfprobe.Explain(a.why, needs...)
 		if errors.Is(a.why, unix.EMFILE) {
 			a.why = fmt.Errorf("%w: raise the limit (ulimit -n)", unix.EMFILE)
@@ -156,6 +162,7 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 func (a *Attributor) Sync(ctx context.Context) {
 	now := a.opts.Now()
 	a.sockets.begin(now)
+	gap := a.watcher != nil && a.watcher.kept.gaps() // before the pass over all sockets
 	a.local, a.foreign, a.spaces.listed = nil, nil, false
 	clear(a.moved)
 	a.trouble = a.sync(ctx, now)
@@ -166,7 +173,7 @@ func (a *Attributor) Sync(ctx context.Context) {
 	if a.watcher != nil {
 		a.events, a.users = a.watcher.dropped()
 	}
-	complete := a.watcher != nil && a.trouble == nil && a.events == before && a.sockets.refused == a.refused
+	complete := a.watcher != nil && !gap && a.trouble == nil && a.events == before && a.sockets.refused == a.refused
 	a.refused = a.sockets.refused
 	a.matcher.complete = complete && a.complete
 	a.complete = complete
@@ -184,7 +191,7 @@ func (a *Attributor) sync(ctx context.Context, now time.Time) error {
 	}
 	swept := false
 	if now.Sub(a.lastPass) >= passEvery || a.lastPass.IsZero() {
-		if err := a.pass(ctx, a.watcher.held); err != nil {
+		if err := a.pass(ctx, a.watcher.holders); err != nil {
 			return err
 		}
 		a.lastPass, swept = now, true
@@ -322,6 +329,9 @@ func (a *Attributor) Notes() []string {
 	}
 	if a.events > 0 {
 		notes = append(notes, fmt.Sprintf("processes: %d socket events were lost: some flows may have no process", a.events))
+	}
+	if a.watcher != nil {
+		notes = append(notes, a.watcher.kept.notes()...)
 	}
 	if n := a.users + a.sockets.refused; n > 0 {
 		notes = append(notes, fmt.Sprintf("processes: more than %d sockets at a time: %d were not followed", a.opts.MaxSockets, n))

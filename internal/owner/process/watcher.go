@@ -13,14 +13,18 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/internal/kernel/held"
 )
 
 // watcher is the programs of bpf/process.bpf.c and what they tell.
 type watcher struct {
-	coll  *ebpf.Collection
-	iter  *link.Iter
-	links []link.Link
-	ring  *ringbuf.Reader
+	coll   *ebpf.Collection
+	iter   *link.Iter
+	places []*held.Place // at the root cgroup
+	kept   kept          // looks after these
+	links  []link.Link   // others, which no program can detach
+	ring   *ringbuf.Reader
 
 	// tracked: all that send and receive are told of.
 	tracked bool
@@ -61,7 +65,7 @@ var cgroupPrograms = []struct {
 var trackers = []string{"sent", "received"}
 
 // watch loads and attaches the programs, or leaves nothing attached.
-func watch(root *os.File, size sizes, debugf func(string, ...any)) (_ *watcher, err error) {
+func watch(root *os.File, size sizes, keeper *held.Keeper, debugf func(string, ...any)) (_ *watcher, err error) {
 	// Kernels from 5.11 on account to the memory cgroup. Where the limit matters and
 	// cannot be raised, creating the maps fails and says so.
 	if err := rlimit.RemoveMemlock(); err != nil {
@@ -76,7 +80,7 @@ func watch(root *os.File, size sizes, debugf func(string, ...any)) (_ *watcher, 
 	if err := spec.Variables["wake_at"].Set(uint64(size.ring / 2)); err != nil {
 		return nil, fmt.Errorf("set constant wake_at: %w", err)
 	}
-	w := &watcher{flushed: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &watcher{kept: kept{keeper: keeper}, flushed: make(chan struct{}, 1), done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -92,15 +96,8 @@ func watch(root *os.File, size sizes, debugf func(string, ...any)) (_ *watcher, 
 	if w.iter, err = link.AttachIter(link.IterOptions{Program: w.coll.Programs["sockets"]}); err != nil {
 		return nil, fmt.Errorf("attach the iterator: %w", err)
 	}
-	for _, p := range cgroupPrograms {
-		l, err := link.AttachCgroup(link.CgroupOptions{
-			Path:   fmt.Sprintf("/proc/self/fd/%d", root.Fd()),
-			Attach: p.attach, Program: w.coll.Programs[p.name],
-		})
-		if err != nil {
-			return nil, fmt.Errorf("attach %s to the root cgroup: %w", p.name, err)
-		}
-		w.links = append(w.links, l)
+	if err := w.attach(root); err != nil {
+		return nil, err
 	}
 	w.tracked = true
 	for _, name := range trackers {
@@ -139,6 +136,24 @@ func spare(n int) (err error) {
 		_ = unix.Close(fd)
 	}
 	return err
+}
+
+// attach attaches to the root cgroup.
+func (w *watcher) attach(root *os.File) error {
+	for _, p := range cgroupPrograms {
+		at, err := held.Attach(func() (held.Attached, error) {
+			return held.ByLink(link.AttachCgroup(link.CgroupOptions{
+				Path:   fmt.Sprintf("/proc/self/fd/%d", root.Fd()),
+				Attach: p.attach, Program: w.coll.Programs[p.name],
+			}))
+		})
+		if err != nil {
+			return fmt.Errorf("attach %s to the root cgroup: %w", p.name, err)
+		}
+		w.places = append(w.places, at)
+	}
+	w.kept.begin(w.places)
+	return nil
 }
 
 // track loads and attaches a program that the kernel may lack what it needs.
@@ -205,8 +220,8 @@ func (w *watcher) drain(f func(*event)) error {
 	return nil
 }
 
-// held calls f with every socket that a process has, once for each of them.
-func (w *watcher) held(ctx context.Context, f func(*event)) error {
+// holders calls f with every socket that a process has, once for each of them.
+func (w *watcher) holders(ctx context.Context, f func(*event)) error {
 	r, err := w.iter.Open()
 	if err != nil {
 		return fmt.Errorf("open the iterator: %w", err)
@@ -252,6 +267,11 @@ func (w *watcher) dropped() (events, users uint64) {
 
 func (w *watcher) close() error {
 	var errs []error
+	w.kept.end()
+	for _, at := range w.places {
+		errs = append(errs, at.Detach())
+	}
+	w.places = nil
 	for _, l := range w.links {
 		errs = append(errs, l.Close())
 	}
