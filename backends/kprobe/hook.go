@@ -22,7 +22,8 @@ const hookAuto = "auto"
 type hook struct {
 	name, since string
 	attach      func(function string, p *ebpf.Program) (link.Link, error)
-	inexact     bool // it can miss packets without a sign
+	inexact     bool     // it can miss packets without a sign
+	switches    []string // files that turn it off
 	notes       []string
 }
 
@@ -30,13 +31,13 @@ type hook struct {
 // sign on many kernels when they interrupt one another.
 var hooks = []hook{
 	{
-		name: "fentry", since: "5.5",
+		name: "fentry", since: "5.5", switches: []string{switchFtrace},
 		attach: func(_ string, p *ebpf.Program) (link.Link, error) {
 			return link.AttachTracing(link.TracingOptions{Program: p})
 		},
 	},
 	{
-		name: "kprobe", since: "4.17", inexact: true,
+		name: "kprobe", since: "4.17", inexact: true, switches: []string{switchFtrace, switchKprobes},
 		attach: attachKprobe,
 		notes:  []string{"a packet that interrupts the counting of another one can be missed, of which not every kernel tells"},
 	},
@@ -88,6 +89,9 @@ func (h *hook) open(o bpfflow.Options) (_ *source, err error) {
 			err = fmt.Errorf("%s: %w", h.name, errors.Join(err, s.Close()))
 		}
 	}()
+	if err := h.isOn(); err != nil {
+		return nil, err
+	}
 	spec, err := loadKprobe()
 	if err != nil {
 		return nil, err

@@ -59,6 +59,7 @@ func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.So
 	if err != nil {
 		return nil, explain(err)
 	}
+	s.watch(env)
 	return s, nil
 }
 

@@ -38,6 +38,7 @@ func eachHook(t *testing.T, f func(t *testing.T, s *source)) {
 					t.Error(err)
 				}
 			}()
+			s.watch(registry.BackendEnv{Now: time.Now, Notify: t.Logf, Debugf: t.Logf})
 			f(t, s)
 		})
 	}

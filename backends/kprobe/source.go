@@ -11,6 +11,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
+	"github.com/pktstat/pktstat/internal/kernel/held"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -21,6 +22,7 @@ type source struct {
 	probes  []*attached
 	resends *retransmits // nil: not known
 	why     error        // of that
+	keeper  *held.Keeper // of the hook's switches
 }
 
 var (
@@ -35,6 +37,7 @@ func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 	if err := s.table.Collect(b); err != nil {
 		return err
 	}
+	s.keeper.Look()
 	for _, a := range s.probes {
 		missed, err := a.newlyMissed()
 		if err != nil {
@@ -56,11 +59,11 @@ func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 
 // Attachment implements [registry.Attached].
 func (s *source) Attachment() registry.Attachment {
-	notes := s.hook.notes
+	notes := slices.Concat(s.hook.notes, s.keeper.Notes())
 	if s.resends == nil {
-		notes = append(slices.Clone(notes), fmt.Sprintf("retransmits are not known: %v", s.why))
-	} else if more := s.resends.notes(); more != nil {
-		notes = append(slices.Clone(notes), more...)
+		notes = append(notes, fmt.Sprintf("retransmits are not known: %v", s.why))
+	} else {
+		notes = append(notes, s.resends.notes()...)
 	}
 	return registry.Attachment{Method: s.hook.name, PacketsInexact: s.hook.inexact, Notes: notes}
 }
