@@ -37,6 +37,7 @@ func sameFile(a, b int) bool {
 	return errno == 0 && order == 0
 }
 
-func closedError(output string) error {
-	return fmt.Errorf("standard output is closed: name a file (--output %s=FILE), or discard the report (--output %[1]s=/dev/null)", output)
+// closedNotice is no error: Python's subprocess.DEVNULL looks the same.
+func closedNotice(output string) string {
+	return fmt.Sprintf("output %s: standard output is closed or discarded: to keep the report, name a file (--output %[1]s=FILE)", output)
 }

@@ -180,7 +180,7 @@ func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*p
 		if p.target.Stdout() {
 			env.Terminal = terminalOf(s.Stdout, s.Getenv)
 			if s.StdoutClosed {
-				env.Create = func() (registry.Writer, error) { return nil, closedError(p.spec.name) }
+				s.say("%s", closedNotice(p.spec.name))
 			}
 		}
 		openSink := p.config.Open
