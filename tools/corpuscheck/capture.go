@@ -17,7 +17,8 @@ import (
 type record struct {
 	linkType uint32
 	data     []byte // as captured
-	wire     int    // length on the wire
+	wire     int    // length on the wire, at least that of data
+	given    int    // the same as the file has it
 	time     time.Time
 }
 
@@ -120,7 +121,7 @@ func readClassic(raw []byte) ([]record, error) {
 		if kept > maxRecord || kept > len(rest) {
 			return recs, errDamaged
 		}
-		recs = append(recs, record{linkType: link, data: rest[:kept], wire: max(wire, kept), time: time.Unix(sec, frac*unit)})
+		recs = append(recs, record{linkType: link, data: rest[:kept], wire: max(wire, kept), given: wire, time: time.Unix(sec, frac*unit)})
 		rest = rest[kept:]
 	}
 	return recs, nil

@@ -92,6 +92,9 @@ func compareTshark(want []counted, got []dissected) map[string]int {
 		if i >= len(want) {
 			break
 		}
+		if !want[i].read {
+			continue
+		}
 		k := want[i].key
 		ours := !k.arp && k.ethertype == 0
 		switch {
@@ -104,6 +107,18 @@ func compareTshark(want []counted, got []dissected) map[string]int {
 		}
 	}
 	return kinds
+}
+
+// compareLengths leaves out lengths that a file contradicts itself in, and those
+// beyond tshark's 31 bits.
+func compareLengths(recs []record, got []dissected) []string {
+	for i, d := range got[:min(len(got), len(recs))] {
+		r := recs[i]
+		if r.given >= len(r.data) && r.given < 1<<31 && d.length != r.given {
+			return []string{fmt.Sprintf("packet %d: tshark has %d bytes, reader %d", i+1, d.length, r.given)}
+		}
+	}
+	return nil
 }
 
 // outer returns the layers up to the first IP header, at most six.

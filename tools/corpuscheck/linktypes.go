@@ -22,14 +22,15 @@ var readers = map[uint32]func(view) counted{
 	276: sll2,
 }
 
-// readFrame reads a packet, or reports that this reader does not know its link
-// type.
-func readFrame(r record) (counted, bool) {
+// readFrame reads a packet, if this reader knows its link type.
+func readFrame(r record) counted {
 	read := readers[r.linkType]
 	if read == nil {
-		return counted{frame: r.wire}, false
+		return counted{frame: r.wire}
 	}
-	return read(view{r.data, r.wire}), true
+	c := read(view{r.data, r.wire})
+	c.read = true
+	return c
 }
 
 // skip takes n bytes off that were not on the wire.

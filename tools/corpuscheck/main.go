@@ -135,8 +135,8 @@ func checkFile(ctx context.Context, opt options, name string) outcome {
 	}
 	want, all := make([]counted, len(recs)), true
 	for i, r := range recs {
-		c, known := readFrame(r)
-		want[i], all = c, all && known
+		want[i] = readFrame(r)
+		all = all && want[i].read
 	}
 	res.diffs = compareTimes(ours, recs)
 	switch {
@@ -159,12 +159,7 @@ func checkFile(ctx context.Context, opt options, name string) outcome {
 		res.diffs = append(res.diffs, fmt.Sprintf("packets: tshark %d, reader %d", len(pkts), len(recs)))
 	}
 	res.kinds = compareTshark(want, pkts)
-	for i := range min(len(pkts), len(recs)) {
-		if pkts[i].length != recs[i].wire {
-			res.diffs = append(res.diffs, fmt.Sprintf("packet %d: tshark has %d bytes, reader %d", i+1, pkts[i].length, recs[i].wire))
-			break
-		}
-	}
+	res.diffs = append(res.diffs, compareLengths(recs, pkts)...)
 	return res
 }
 

@@ -99,7 +99,7 @@ func (f *ngFile) block(kind uint32, body []byte) bool {
 		if snap := f.interfaces[0].snap; snap > 0 {
 			kept = min(kept, snap)
 		}
-		f.recs = append(f.recs, record{linkType: f.interfaces[0].linkType, data: body[4 : 4+kept], wire: wire, time: f.last})
+		f.recs = append(f.recs, record{linkType: f.interfaces[0].linkType, data: body[4 : 4+kept], wire: wire, given: wire, time: f.last})
 	}
 	return true
 }
@@ -119,7 +119,7 @@ func (f *ngFile) packet(iface int, stamp, body []byte) bool {
 	if at := i.at(ticks); at.Year() > 1896 && at.Year() < 2116 {
 		f.last = at
 	}
-	f.recs = append(f.recs, record{linkType: i.linkType, data: body[8 : 8+kept], wire: max(wire, kept), time: f.last})
+	f.recs = append(f.recs, record{linkType: i.linkType, data: body[8 : 8+kept], wire: max(wire, kept), given: wire, time: f.last})
 	return true
 }
 

@@ -20,8 +20,9 @@ type key struct {
 // counted is one packet of the independent reader.
 type counted struct {
 	key   key
-	bytes int // layer 3
-	frame int // layer 2
+	bytes int  // layer 3
+	frame int  // layer 2
+	read  bool // the reader knows the link type
 }
 
 const runt = 0xffff
