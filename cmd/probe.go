@@ -148,7 +148,7 @@ func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeRepor
 	if err != nil {
 		return nil, err
 	}
-	all, err := choose.Probe(ctx, asked.Backends, where, on.Interfaces)
+	all, err := choose.Probe(ctx, asked.Backends, choose.Interfaces{NetNS: where, On: on.Interfaces, Follow: on.Follow})
 	if err == nil {
 		err = ctx.Err()
 	}

@@ -14,6 +14,7 @@ type Backend struct {
 	Summary string     // one line, for `pktstat backends`
 	Caps    Caps       // what it can do
 	Cost    Cost       // orders candidates of --backend=auto
+	Point   Point      // where it sees the packets of interfaces, if it has CapInterfaces
 	Layers  flow.Layer // which byte counters it fills (a set)
 	Clock   Clock      // whose time a report is in; see Clocked
 
@@ -78,6 +79,23 @@ func (c Cost) String() string {
 	return [...]string{"driver", "qdisc", "socket", "copy", "probe"}[c]
 }
 
+// Point is where in the kernel a backend sees the packets of an interface. Some kinds of
+// interfaces have packets that do not pass every point.
+type Point uint8
+
+// Points.
+const (
+	PointUnknown Point = iota // it sees all of every interface, as far as pktstat knows
+	PointTC                   // where tc classifies
+	PointXDP                  // XDP, in the driver or at the beginning of the network stack
+	PointTap                  // where packet sockets get their copies
+)
+
+// String returns the name of the point.
+func (p Point) String() string {
+	return [...]string{"an unknown point", "tc", "XDP", "packet sockets"}[p]
+}
+
 // BackendConfig is a backend with its options, before it is opened.
 type BackendConfig interface {
 	// Flags declares the backend's own options. The CLI mounts each as --NAME-OPTION.
@@ -107,6 +125,12 @@ type BackendEnv struct {
 // Follow tells whether an interface is meant that has appeared, has come up or has got a
 // name while a run goes on. It may be called at any time.
 type Follow func(Link) bool
+
+// Means reports whether any or a pattern means an interface that is there. Then nobody has
+// named it, or it makes no difference.
+func (f Follow) Means(i flow.Interface) bool {
+	return f != nil && f(Link{Name: i.Name, Up: true})
+}
 
 // Link is what a [Follow] looks at.
 type Link struct {

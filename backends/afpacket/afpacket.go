@@ -25,11 +25,15 @@ func init() {
 		Summary: "reads copies of the packets from AF_PACKET rings, both directions, on any kernel, without BPF: cap_net_raw is enough",
 		Caps:    registry.CapIngress | registry.CapEgress | registry.CapLive | registry.CapInterfaces,
 		Cost:    registry.CostCopy,
+		Point:   point,
 		Layers:  flow.LayerIP | flow.LayerFrame,
 		Clock:   registry.ClockWall,
 		New:     func() registry.BackendConfig { return &config{} },
 	})
 }
+
+// point is where it sees packets.
+const point = registry.PointTap
 
 type config struct {
 	rings    int // of an interface; 0: as many as are useful
@@ -73,8 +77,9 @@ const atOnce = 64
 // Open opens rings on every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
 	return attach.Open(ctx, attach.Options[*counter]{
-		Env:  env,
-		Load: func() (*counter, error) { return newCounter(env.MaxFlows, env.Now), nil },
+		Env:   env,
+		Point: point,
+		Load:  func() (*counter, error) { return newCounter(env.MaxFlows, env.Now), nil },
 		NewHook: func(t *counter) (attach.Hook, error) {
 			return &hook{layout: c.layout, counter: t, planned: len(env.Interfaces), snapLen: c.snapLen, debugf: env.Debugf}, nil
 		},

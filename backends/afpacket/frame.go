@@ -31,6 +31,17 @@ func (c captured) complete() bool { return c.header().Status&unix.TP_STATUS_USER
 // outgoing reports whether this host sends the packet.
 func (c captured) outgoing() bool { return c[addrPktTypeAt] == unix.PACKET_OUTGOING }
 
+// leavesVRF reports whether a packet on a VRF device leaves it: the kernel hands all of
+// them over as outgoing. vrf_finish_direct() of drivers/net/vrf.c gives what leaves a link
+// header without a destination. Through a qdisc, it goes from the device's address to the
+// same. What comes in has the header that it came with. What stays inside counts on its way
+// in, as on lo, if there is no qdisc.
+func (c captured) leavesVRF(queued bool) bool {
+	header := c[c.header().Mac:]
+	to, from := [6]byte(header[:6]), [6]byte(header[6:12])
+	return to == [6]byte{} || queued && to == from
+}
+
 // frame sets every field of f. raw is for interfaces without a link header.
 func (c captured) frame(f *packet.Frame, raw bool) {
 	h := c.header()

@@ -22,6 +22,8 @@ type reader struct {
 	ifindex uint32
 	raw     bool
 	lo      bool
+	vrf     bool
+	queued  bool
 
 	quit  int           // an eventfd that ends run
 	ended chan struct{} // closed when run has returned
@@ -45,7 +47,7 @@ func startReader(r *ring, p *attach.Port, space *flowtable.Budget) (*reader, err
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	rd := &reader{
-		ring: r, ifindex: p.Index, raw: p.Raw, lo: p.Loopback, quit: quit, ended: make(chan struct{}),
+		ring: r, ifindex: p.Index, raw: p.Raw, lo: p.Loopback, vrf: p.VRF, queued: p.Queued, quit: quit, ended: make(chan struct{}),
 		flows: flowtable.New(space), spare: flowtable.New(space),
 	}
 	go func() {
@@ -102,7 +104,9 @@ func (r *reader) count(block []byte) (n uint64) {
 			if r.lo { // it comes again on its way in
 				continue
 			}
-			dir = flow.Egress
+			if !r.vrf || c.leavesVRF(r.queued) {
+				dir = flow.Egress
+			}
 		}
 		c.frame(&f, r.raw)
 		packet.Parse(&f, &rec)

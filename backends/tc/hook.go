@@ -132,9 +132,9 @@ func (h *hook) Close() error {
 }
 
 // directions of an interface that are counted. Every packet on lo passes egress and
-// then ingress.
+// then ingress, and so does each that stays inside of a VRF.
 func directions(p *attach.Port) []flow.Direction {
-	if p.Loopback {
+	if p.Loopback || p.VRF {
 		return []flow.Direction{flow.Ingress}
 	}
 	return []flow.Direction{flow.Ingress, flow.Egress}

@@ -21,11 +21,15 @@ func init() {
 		Summary: "counts in the kernel at tc, both directions, from Linux 5.10 on",
 		Caps:    registry.CapIngress | registry.CapEgress | registry.CapLive | registry.CapInterfaces,
 		Cost:    registry.CostQdisc,
+		Point:   point,
 		Layers:  flow.LayerIP | flow.LayerFrame,
 		Clock:   registry.ClockWall,
 		New:     func() registry.BackendConfig { return &config{method: methodAuto} },
 	})
 }
+
+// point is where it sees packets.
+const point = registry.PointTC
 
 // needs are the capabilities for all of it. Without CAP_PERFMON, the verifier does not
 // let programs add to packet pointers, and would slow them down where it does.
@@ -63,7 +67,8 @@ func (c *config) Flags(fs *flag.FlagSet) {
 // Open loads the programs and attaches them to every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
 	return attach.Open(ctx, attach.Options[*bpfflow.Table]{
-		Env: env,
+		Env:   env,
+		Point: point,
 		Load: func() (*bpfflow.Table, error) {
 			return load(bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
 		},

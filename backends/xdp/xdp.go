@@ -27,12 +27,16 @@ func init() {
 		Summary:    "counts in the driver or at the beginning of the network stack, what comes in only, from Linux 5.10 on",
 		Caps:       registry.CapIngress | registry.CapLive | registry.CapInterfaces,
 		Cost:       registry.CostDriver,
+		Point:      point,
 		Layers:     flow.LayerIP | flow.LayerFrame,
 		Clock:      registry.ClockWall,
 		Shorthands: []registry.Shorthand{{Name: "x", Long: "xdp", Usage: "short for --backend xdp"}},
 		New:        func() registry.BackendConfig { return &config{mode: modeAuto} },
 	})
 }
+
+// point is where it sees packets.
+const point = registry.PointXDP
 
 // needs are the capabilities for all of it. The verifier wants CAP_PERFMON of programs
 // that subtract pointers, as the length of a packet takes.
@@ -58,7 +62,8 @@ func (c *config) Flags(fs *flag.FlagSet) {
 // Open loads the programs and attaches one to every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
 	return attach.Open(ctx, attach.Options[*bpfflow.Table]{
-		Env: env,
+		Env:   env,
+		Point: point,
 		Load: func() (*bpfflow.Table, error) {
 			return load(c.mode, env.Interfaces, bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
 		},

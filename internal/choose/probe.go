@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/netif/device"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -22,16 +23,24 @@ type ProbedInterface struct {
 	Result registry.ProbeResult
 }
 
-// Probe probes backends on the machine, and on the interfaces that they are to count on
-// if they are [registry.InterfaceProber]s.
-func Probe(ctx context.Context, backends []*Backend, where *registry.NetNS, on []flow.Interface) ([]Probed, error) {
+// Interfaces are where backends are to count.
+type Interfaces struct {
+	NetNS  *registry.NetNS
+	On     []flow.Interface
+	Follow registry.Follow // means those that no name means
+}
+
+// Probe probes backends on the machine, and on the interfaces that they are to count on.
+func Probe(ctx context.Context, backends []*Backend, where Interfaces) ([]Probed, error) {
 	all := make([]Probed, 0, len(backends))
 	for _, b := range backends {
 		p := Probed{Backend: b, Machine: b.Config.Probe(ctx)}
-		if prober, ok := b.Config.(registry.InterfaceProber); ok && b.Plugin.Caps.Has(registry.CapInterfaces) {
-			err := where.Inside(func() error {
-				for _, i := range on {
-					p.Interfaces = append(p.Interfaces, ProbedInterface{i.Name, prober.ProbeInterface(ctx, i)})
+		if b.Plugin.Caps.Has(registry.CapInterfaces) {
+			err := where.NetNS.Inside(func() error {
+				for _, i := range where.On {
+					if r, ok := b.probeInterface(ctx, i, where.Follow); ok {
+						p.Interfaces = append(p.Interfaces, ProbedInterface{i.Name, r})
+					}
 				}
 				return nil
 			})
@@ -42,6 +51,33 @@ func Probe(ctx context.Context, backends []*Backend, where *registry.NetNS, on [
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// passes is the name of the check whether an interface's packets pass where a backend
+// sees packets.
+const passes = "its packets pass"
+
+// probeInterface finds out whether a backend can count on an interface: ok is whether
+// anything can be found out.
+func (b *Backend) probeInterface(ctx context.Context, i flow.Interface, follow registry.Follow) (r registry.ProbeResult, ok bool) {
+	if prober, is := b.Config.(registry.InterfaceProber); is {
+		r, ok = prober.ProbeInterface(ctx, i), true
+	}
+	at := b.Plugin.Point
+	if at == registry.PointUnknown {
+		return r, ok
+	}
+	note, err := device.LookAt(at, i, follow)
+	check := registry.Check{Name: passes, Detail: note}
+	switch {
+	case errors.Is(err, registry.ErrUnsupported):
+		check.Verdict, check.Reason = registry.No, err.Error()
+		r.Verdict, r.Err = registry.No, err
+	case err != nil:
+		check.Verdict, check.Reason = registry.Inconclusive, err.Error()
+	}
+	r.Checks = append([]registry.Check{check}, r.Checks...)
+	return r, true
 }
 
 // Verdict is the worst verdict on the machine and on the interfaces.

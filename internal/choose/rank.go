@@ -28,7 +28,7 @@ func (r *Request) Plan(ctx context.Context, c Choice, env *registry.BackendEnv, 
 		b := c.Backends[0]
 		return Plan{Candidates: []engine.Candidate{{Name: b.Name, Backend: b.Plugin, Config: b.Config, Reason: c.reason}}}, nil
 	}
-	all, err := Probe(ctx, c.Backends, env.NetNS, env.Interfaces)
+	all, err := Probe(ctx, c.Backends, Interfaces{env.NetNS, env.Interfaces, env.Follow})
 	if err != nil {
 		return Plan{}, err
 	}

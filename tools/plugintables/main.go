@@ -1,7 +1,7 @@
 // Command plugintables writes what documents say of plugins and fields, from the
 // registries and the table of fields, into the repository that it is given:
 //
-//   - tables in README.md and ARCHITECTURE.md, each between a line with its name, such as
+//   - tables in README.md, ARCHITECTURE.md and docs/interfaces.md, each between a line with its name, such as
 //     "<!-- backends -->", and the line "<!-- end -->" after it,
 //   - docs/fields.md,
 //   - docs/pktstat.report.v1.schema.json.
@@ -45,6 +45,7 @@ type document struct {
 var documents = []document{
 	{"README.md", withTables},
 	{"ARCHITECTURE.md", withTables},
+	{"docs/interfaces.md", withTables},
 	{"docs/fields.md", func([]byte) ([]byte, error) { return []byte(fields(flow.Fields.All())), nil }},
 	{"docs/pktstat.report.v1.schema.json", func([]byte) ([]byte, error) { return schema(flow.Fields.All()) }},
 }
@@ -73,7 +74,8 @@ func withTables(text []byte) ([]byte, error) {
 	for name, table := range map[string]string{
 		"backends": backends(), "packages of backends": packages("backends", summaries(registry.Backends, func(b registry.Backend) string { return b.Summary })),
 		"outputs": outputs(), "packages of outputs": packages("outputs", summaries(registry.Outputs, func(o registry.Output) string { return o.Summary })),
-		"labels": labels(), "packages of labels": packages("labels", summaries(registry.Labels, func(l registry.Label) string { return l.Summary })),
+		"kinds of interfaces": kinds(),
+		"labels":              labels(), "packages of labels": packages("labels", summaries(registry.Labels, func(l registry.Label) string { return l.Summary })),
 	} {
 		block := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*?(<!-- end -->\n)`)
 		blocks += len(block.FindAll(text, -1))

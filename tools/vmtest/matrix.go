@@ -71,6 +71,8 @@ var modules = []Module{
 	{"wireguard", ""},
 	{"mpls_iptunnel", ""}, // and mpls_router
 	{"mpls_gso", ""},
+	{"vrf", ""},
+	{"ipvlan", ""},
 	{"sctp", ""},
 	{"pktgen", ""},
 	{"sch_ingress", ""},

@@ -114,7 +114,7 @@ func (s *source) appeared(iface flow.Interface) {
 
 // add attaches to one more interface.
 func (s *source) add(iface flow.Interface, wanted string) error {
-	p, err := newPort(iface, wanted)
+	p, err := newPort(s.Point, iface, wanted, s.Env.Follow)
 	if err != nil {
 		return err
 	}

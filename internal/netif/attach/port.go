@@ -1,13 +1,16 @@
 package attach
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/held"
+	"github.com/pktstat/pktstat/internal/netif/device"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -16,6 +19,10 @@ type Port struct {
 	flow.Interface
 	Raw      bool // there is no link header
 	Loopback bool
+	VRF      bool // packet sockets get what comes in as outgoing, too
+	Queued   bool // a VRF with a qdisc of its own, through which passes what leaves it
+
+	notes []string // on what kind of interface it is
 
 	wanted   string   // the name that was asked for; "" if any or a pattern means it
 	attached Attached // as it is, or was last
@@ -24,13 +31,26 @@ type Port struct {
 	gone     bool     // nothing is counted on it any more
 }
 
-// newPort finds out what kind of interface it is.
-func newPort(iface flow.Interface, wanted string) (*Port, error) {
+// newPort finds out what kind of interface it is, and refuses it if its packets do not
+// pass the point.
+func newPort(at registry.Point, iface flow.Interface, wanted string, follow registry.Follow) (*Port, error) {
 	link, err := netlink.LinkByIndex(int(iface.Index))
 	if err != nil {
 		return nil, fmt.Errorf("interface %s: %w", iface.Name, err)
 	}
-	p := &Port{Interface: iface, wanted: wanted}
+	p := &Port{Interface: iface, VRF: device.IsVRF(link), wanted: wanted}
+	note, err := device.Look(at, link, follow)
+	if err != nil {
+		return nil, err
+	}
+	if note != "" {
+		p.notes = append(p.notes, note)
+	}
+	if p.VRF {
+		if p.Queued, err = hasQdisc(link); err != nil {
+			return nil, fmt.Errorf("interface %s: %w", iface.Name, err)
+		}
+	}
 	// The hardware type of include/uapi/linux/if_arp.h, as netlink names it.
 	switch kind := link.Attrs().EncapType; kind {
 	case "ether":
@@ -53,6 +73,17 @@ func newPort(iface flow.Interface, wanted string) (*Port, error) {
 func (p *Port) isGone() bool {
 	_, err := netlink.LinkByIndex(int(p.Index))
 	return hasGone(err)
+}
+
+// hasQdisc reports whether an interface that has none by itself was given one.
+func hasQdisc(l netlink.Link) (bool, error) {
+	all, err := netlink.QdiscList(l)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return false, fmt.Errorf("list qdiscs: %w", err)
+	}
+	return slices.ContainsFunc(all, func(q netlink.Qdisc) bool {
+		return q.Attrs().Parent == netlink.HANDLE_ROOT && q.Type() != "noqueue"
+	}), nil
 }
 
 // detach may be called twice.

@@ -51,7 +51,8 @@ type Attached struct {
 
 // Options are what a backend's Open gives to [Open].
 type Options[T Table] struct {
-	Env registry.BackendEnv
+	Env   registry.BackendEnv
+	Point registry.Point // of the backend
 	// Load makes the table, and loads the programs if there are any. They are for any
 	// port: an interface that has vanished may return as another kind.
 	Load func() (T, error)
@@ -69,6 +70,7 @@ type Options[T Table] struct {
 // source counts on its ports.
 type source struct {
 	Env     registry.BackendEnv // of Options, as what follows
+	Point   registry.Point
 	Notes   []string
 	Explain func(error) error
 	atOnce  int
@@ -102,7 +104,7 @@ func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
 	}
 	s := &source{
-		Env: o.Env, Notes: o.Notes, Explain: o.Explain, atOnce: o.AtOnce,
+		Env: o.Env, Point: o.Point, Notes: o.Notes, Explain: o.Explain, atOnce: o.AtOnce,
 		keeper: held.New(held.TakenOff, o.Env.Now, o.Env.Notify, o.Env.Debugf),
 	}
 	s.load = func() error {
@@ -128,10 +130,10 @@ func (s *source) open(ctx context.Context) (err error) {
 		return err
 	}
 	for _, iface := range s.Env.Interfaces {
-		if s.follows(iface) {
+		if s.Env.Follow.Means(iface) {
 			continue // it may as well not be counted on
 		}
-		p, err := newPort(iface, iface.Name)
+		p, err := newPort(s.Point, iface, iface.Name, s.Env.Follow)
 		if err != nil {
 			return err
 		}
@@ -164,12 +166,6 @@ func (s *source) openNamed(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// follows reports whether any or a pattern means an interface that is there. Then
-// nobody has named it, or it makes no difference.
-func (s *source) follows(iface flow.Interface) bool {
-	return s.Env.Follow != nil && s.Env.Follow(registry.Link{Name: iface.Name, Up: true})
-}
-
 // openOthers attaches to the interfaces that any or a pattern means, those that have come
 // since they were looked up included. One that cannot be counted on is said, unless there
 // is no other.
@@ -183,10 +179,10 @@ func (s *source) openOthers(ctx context.Context) error {
 	}
 	var ports []*Port
 	for _, iface := range s.Env.Interfaces {
-		if !s.follows(iface) {
+		if !s.Env.Follow.Means(iface) {
 			continue
 		}
-		if p, err := newPort(iface, ""); err != nil {
+		if p, err := newPort(s.Point, iface, "", s.Env.Follow); err != nil {
 			refuse(iface, err)
 		} else {
 			ports = append(ports, p)
@@ -288,7 +284,7 @@ func (s *source) describe() registry.Attachment {
 		}
 		names[p.attached.Method] = append(names[p.attached.Method], p.Name)
 		a.PacketsInexact = a.PacketsInexact || p.attached.PacketsInexact
-		for _, n := range p.attached.Notes {
+		for _, n := range append(slices.Clone(p.attached.Notes), p.notes...) {
 			if !slices.Contains(a.Notes, n) {
 				a.Notes = append(a.Notes, n)
 			}
