@@ -172,6 +172,40 @@ func TestLinkTypeL3S(t *testing.T) {
 	}
 }
 
+// TestStackedIfb: an ifb shows again what is redirected to it.
+func TestStackedIfb(t *testing.T) {
+	testenv.Privileged(t)
+	r := newRouter(t, 1)
+	testenv.Feature(t, "interfaces of type ifb", "2.6", func() error { return r.try("link add ifb0 type ifb") })
+	r.ip("link set ifb0 up")
+	ifb, far := r.iface("ifb0"), r.remote[0]
+	r.tc("qdisc add dev p0 clsact")
+	r.tc("filter add dev p0 ingress protocol all prio 9 u32 match u32 0 0 action mirred egress redirect dev ifb0")
+	for _, only := range []bool{false, true} {
+		args := []string{"--netns", r.NetNS(), "-b", "tc", "-i", "ifb0", "-t", "0", "-j"}
+		if !only {
+			args = append(args, "-i", "p0")
+		}
+		p := start(t, nil, args...)
+		p.counting()
+		before := ifb.Stats().TxPackets
+		far.SendFrames(6, far.Ethernet(r.iface("p0").MAC, 0x88b5, make([]byte, 46)))
+		eventually(t, "ifb0 has not handed on 6 packets", func() (bool, error) { return ifb.Stats().TxPackets >= before+6, nil })
+		p.signal(syscall.SIGTERM)
+		got := finalOf(t, p)
+		if only {
+			if got.Links != nil || got.Total.Packets != 6 {
+				t.Errorf("%+v", got)
+			}
+			continue
+		}
+		checkStack(t, got.stacked(), map[string]string{"ifb0": "p0", "p0": ""})
+		if got.LinkTotal == nil || got.LinkTotal.Packets != 6 || got.Total.Packets != 12 {
+			t.Errorf("total %+v, link total %+v", got.Total, got.LinkTotal)
+		}
+	}
+}
+
 // tc runs tc(8).
 func (r *router) tc(args string) {
 	r.t.Helper()

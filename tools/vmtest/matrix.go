@@ -73,6 +73,7 @@ var modules = []Module{
 	{"mpls_gso", ""},
 	{"vrf", ""},
 	{"ipvlan", ""},
+	{"openvswitch", ""},
 	{"sctp", ""},
 	{"pktgen", ""},
 	{"sch_ingress", ""},

@@ -18,9 +18,10 @@ const keptGone = 4096
 
 // changed takes notice of an interface that is new, or that may have changed. The
 // caller holds s.mu, as for what follows.
-func (s *source) changed(a *netlink.LinkAttrs) {
+func (s *source) changed(l netlink.Link) {
+	a := l.Attrs()
 	now := flow.Interface{Index: uint32(a.Index), Name: a.Name}
-	s.stack.Set(a)
+	s.stack.Set(l)
 	if p := s.port(now.Index); p != nil {
 		if p.Name == now.Name {
 			return

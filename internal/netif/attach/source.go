@@ -222,7 +222,7 @@ func (s *source) openOthers(ctx context.Context) error {
 		return err
 	}
 	for _, l := range links {
-		s.changed(l.Attrs())
+		s.changed(l)
 	}
 	return nil
 }

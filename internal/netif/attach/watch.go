@@ -81,7 +81,7 @@ func (s *source) heard(h *unix.NlMsghdr, data []byte) {
 	if h.Type == unix.RTM_DELLINK {
 		s.vanished(uint32(l.Attrs().Index))
 	} else {
-		s.changed(l.Attrs())
+		s.changed(l)
 	}
 }
 
@@ -107,7 +107,7 @@ func (s *source) resync() error {
 		s.vanished(index)
 	}
 	for _, l := range links {
-		s.changed(l.Attrs())
+		s.changed(l)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package device knows the kinds of network interfaces whose packets do not pass every
-// point of the kernel.
+// Package device knows the kinds of network interfaces that are not as others are: their
+// packets do not pass every point of the kernel, or are all packets of other interfaces.
 package device
 
 import (
@@ -26,6 +26,16 @@ func (s Sight) String() string {
 	return [...]string{"all", "egress only", "only what stays inside of it", "no"}[s]
 }
 
+// Upper is on which interfaces an interface is stacked, where the kernel does not tell.
+type Upper uint8
+
+// Stacks that the kernel does not tell of.
+const (
+	AsTold   Upper = iota // none
+	OnOthers              // all of its packets are of others: it is not known of which
+	OnSwitch              // on the ports of an Open vSwitch datapath
+)
+
 // Kind is a kind of interfaces.
 type Kind struct {
 	Name string // "VRF", for people
@@ -33,6 +43,7 @@ type Kind struct {
 	// text, POINT stands for the name of one. Because says why, for the documents.
 	Sees           map[registry.Point]Sight
 	Lacks, Because string
+	Upper          Upper
 
 	is func(netlink.Link) bool
 }
@@ -60,6 +71,8 @@ var Kinds = []Kind{
 		Lacks:   "packets of an xfrm or vti interface pass POINT behind a header that is not theirs",
 		Because: "a decrypted packet has the Ethernet header of the encrypted one, which XDP cannot tell from a packet",
 	},
+	{Name: "ifb", is: ofType("ifb"), Upper: OnOthers},
+	{Name: "Open vSwitch", is: ofType("openvswitch"), Upper: OnSwitch},
 }
 
 // Of returns the kind of an interface: the zero Kind if it is as others are.

@@ -32,6 +32,7 @@ func TestLook(t *testing.T) {
 		{registry.PointXDP, &netlink.Xfrmi{LinkAttrs: a("ipsec0")}, true, "", "interface ipsec0: "},
 		{registry.PointXDP, &netlink.Vti{LinkAttrs: a("vti0")}, false, "", "interface vti0: "},
 		{registry.PointTC, &netlink.Xfrmi{LinkAttrs: a("ipsec0")}, true, "", ""},
+		{registry.PointTC, &netlink.Ifb{LinkAttrs: a("ifb0")}, true, "", ""},
 		{registry.PointTC, &netlink.Dummy{LinkAttrs: a("dummy0")}, true, "", ""},
 	} {
 		var follow registry.Follow

@@ -23,7 +23,7 @@ func AllStacked() ([]Stacked, error) {
 	var s stack.Stack
 	names := map[uint32]string{}
 	for _, l := range nls {
-		s.Set(l.Attrs())
+		s.Set(l)
 		names[uint32(l.Attrs().Index)] = l.Attrs().Name
 	}
 	var all []Stacked

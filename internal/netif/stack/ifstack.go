@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/internal/netif/device"
 )
 
 // Stack is the interfaces of a network namespace, by index. The zero value has none.
@@ -21,10 +23,12 @@ type Stack struct {
 type node struct {
 	on     uint32 // what a VLAN, macvlan or tunnel interface is on, the peer of a veth; 0: none
 	master uint32 // the bridge, bond, team or VRF that it is a port of: that one is on top
+	upper  device.Upper
 }
 
-func newNode(a *netlink.LinkAttrs) node {
-	n := node{master: uint32(a.MasterIndex)}
+func newNode(l netlink.Link) node {
+	a := l.Attrs()
+	n := node{master: uint32(a.MasterIndex), upper: device.Of(l).Upper}
 	elsewhere := a.NetNsID >= 0 // ParentIndex is an index of another network namespace
 	if !elsewhere && a.ParentIndex != a.Index {
 		n.on = uint32(a.ParentIndex)
@@ -33,7 +37,7 @@ func newNode(a *netlink.LinkAttrs) node {
 }
 
 // Set adds an interface, or what has become of it.
-func (s *Stack) Set(a *netlink.LinkAttrs) { s.set(uint32(a.Index), newNode(a)) }
+func (s *Stack) Set(l netlink.Link) { s.set(uint32(l.Attrs().Index), newNode(l)) }
 
 func (s *Stack) set(index uint32, n node) {
 	if s.nodes == nil {
@@ -54,18 +58,43 @@ func (s *Stack) Remove(index uint32) {
 // All iterates over the indexes of the interfaces, in no order.
 func (s *Stack) All() iter.Seq[uint32] { return maps.Keys(s.nodes) }
 
-// Below returns for each of the counted interfaces that is stacked on others of them
-// which ones these are: the nearest ones, through any that are not counted.
-func (s *Stack) Below(counted []uint32) map[uint32][]uint32 {
+// under returns for each interface which ones are next below it. Where the kernel does not
+// tell, these may be any of the counted ones.
+func (s *Stack) under(counted []uint32) map[uint32][]uint32 {
 	under := make(map[uint32][]uint32, len(s.nodes))
+	var ports []uint32 // of Open vSwitch datapaths
 	for index, n := range s.nodes {
 		if n.on != 0 {
 			under[index] = append(under[index], n.on)
 		}
-		if n.master != 0 {
+		if n.master == 0 {
+			continue
+		}
+		if s.nodes[n.master].upper == device.OnSwitch {
+			ports = append(ports, index)
+		} else {
 			under[n.master] = append(under[n.master], index)
 		}
 	}
+	for index, n := range s.nodes {
+		switch n.upper {
+		case device.OnSwitch:
+			under[index] = append(under[index], ports...)
+		case device.OnOthers:
+			for _, c := range counted {
+				if s.nodes[c].upper != device.OnOthers {
+					under[index] = append(under[index], c)
+				}
+			}
+		}
+	}
+	return under
+}
+
+// Below returns for each of the counted interfaces that is stacked on others of them
+// which ones these are: the nearest ones, through any that are not counted.
+func (s *Stack) Below(counted []uint32) map[uint32][]uint32 {
+	under := s.under(counted)
 	is := make(map[uint32]bool, len(counted))
 	for _, c := range counted {
 		is[c] = true

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/pktstat/pktstat/internal/netif/device"
 )
 
 func TestStack(t *testing.T) {
@@ -53,12 +55,46 @@ func TestStack(t *testing.T) {
 
 // A parent's index in another network namespace says nothing in this one.
 func TestParentElsewhere(t *testing.T) {
-	a := netlink.LinkAttrs{Index: 5, ParentIndex: 7, NetNsID: 0}
+	a := netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: 5, ParentIndex: 7, NetNsID: 0}}
 	if n := newNode(&a); n.on != 0 {
 		t.Errorf("%+v", n)
 	}
 	a.NetNsID = -1
 	if n := newNode(&a); n.on != 7 {
 		t.Errorf("%+v", n)
+	}
+}
+
+// An ifb shows what others have, and an internal port what other ports of the switch have.
+func TestStackNotTold(t *testing.T) {
+	const (
+		eth0, eth1, ifb0, ifb1    = 2, 3, 4, 5
+		system, port, inner, veth = 6, 7, 8, 9
+	)
+	var s Stack
+	for index, n := range map[uint32]node{
+		eth0: {}, eth1: {}, ifb0: {upper: device.OnOthers}, ifb1: {upper: device.OnOthers},
+		system: {upper: device.OnSwitch}, inner: {upper: device.OnSwitch}, port: {master: system}, veth: {master: system},
+	} {
+		s.set(index, n)
+	}
+	for _, tc := range []struct {
+		counted []uint32
+		want    map[uint32][]uint32
+	}{
+		{[]uint32{ifb0}, nil},
+		{[]uint32{ifb0, ifb1}, nil},
+		{[]uint32{eth0, ifb0}, map[uint32][]uint32{ifb0: {eth0}}},
+		{[]uint32{ifb1, eth1, ifb0, eth0}, map[uint32][]uint32{ifb0: {eth0, eth1}, ifb1: {eth0, eth1}}},
+		{[]uint32{inner}, nil},
+		{[]uint32{inner, eth0}, nil},
+		{[]uint32{system, inner, port}, map[uint32][]uint32{system: {port}, inner: {port}}},
+		{[]uint32{inner, veth, port}, map[uint32][]uint32{inner: {port, veth}}},
+		{[]uint32{port, veth}, nil},
+	} {
+		rand.Shuffle(len(tc.counted), func(i, j int) { tc.counted[i], tc.counted[j] = tc.counted[j], tc.counted[i] })
+		if got := s.Below(tc.counted); !maps.EqualFunc(got, tc.want, slices.Equal) {
+			t.Errorf("of %v: %v, want %v", tc.counted, got, tc.want)
+		}
 	}
 }
