@@ -57,6 +57,31 @@ static __always_inline int is_headless(struct __sk_buff *skb, __u32 direction, _
 	return !load(skb, 2 * ETH_ALEN, &type, sizeof(type)) && type != protocol;
 }
 
+/* Returns whether an arriving packet has an Ethernet header before it although its interface has
+ * none. That is how IPsec tunnels (xfrm, vti) hand on what they have decrypted: the header of the
+ * encrypted packet is moved there (skb_mac_header_rebuild()). The packet itself is where the
+ * network header is. */
+static __always_inline int is_headed(struct __sk_buff *skb, __u32 direction, __u32 raw)
+{
+	__u8 behind[IPV4_LEN], network[IPV4_LEN];
+	__be16 type;
+
+	if (!raw || direction != DIR_INGRESS || load(skb, 2 * ETH_ALEN, &type, sizeof(type)) ||
+	    type != skb->protocol)
+		return 0;
+	return !load(skb, ETH_HLEN, behind, sizeof(behind)) &&
+	       !bpf_skb_load_bytes_relative(skb, 0, network, sizeof(network), BPF_HDR_START_NET) &&
+	       !__builtin_memcmp(behind, network, sizeof(behind));
+}
+
+/* Takes the link headers out that are not the packet's. */
+static __always_inline void drop_header(struct parser *s)
+{
+	s->p.overhead = 0;
+	if (!s->l4)
+		s->p.bytes -= s->p.packets * ETH_HLEN;
+}
+
 /* Adds the link headers that a headless packet had, and the padding of a short one. */
 static __always_inline void add_header(struct parser *s)
 {
@@ -82,12 +107,16 @@ __noinline int skb_parse(struct __sk_buff *skb, __u32 direction, __u32 raw)
 	if (is_headless(skb, direction, raw)) {
 		s->f.raw = 1;
 		s->f.type = skb->protocol;
+	} else if (is_headed(skb, direction, raw)) {
+		s->f.raw = 0;
 	}
 	step_done();
 	parse(skb, s);
 	step_done();
-	if (s->f.raw != !!raw)
+	if (s->f.raw && !raw)
 		add_header(s);
+	else if (!s->f.raw && raw)
+		drop_header(s);
 	return 0;
 }
 
@@ -97,7 +126,8 @@ static __always_inline void skb_count(struct __sk_buff *skb, __u32 direction, __
 	void *data = (void *)(long)skb->data + (raw ? raw_offset : 0);
 	struct packet p;
 
-	if (unlikely(!parse_fast(data, (void *)(long)skb->data_end, &f, &p))) {
+	if (is_headed(skb, direction, raw) ||
+	    unlikely(!parse_fast(data, (void *)(long)skb->data_end, &f, &p))) {
 		struct parser *s;
 
 		skb_parse(skb, direction, raw);

@@ -23,12 +23,13 @@ import (
 
 // linkTypes are how two hosts, which have 10.0.0.1 on p0 and 10.0.0.2 on eth0, reach one
 // another by interfaces of a type. In what makes them, DEV is p0 or eth0, LOCAL and REMOTE
-// are the addresses.
+// are the addresses, OUT and IN are numbers for each direction, FAR is the other MAC address.
 var linkTypes = []struct {
 	name    string
 	since   string // the kernel may be built without it
 	make    []string
 	raw, v6 bool
+	outer   bool // before Linux 5.14, tc gets the outer header (docs/interfaces.md)
 }{
 	{name: "veth"},
 	{name: "bridge", make: []string{"link add x type bridge mcast_snooping 0", "link set DEV master x"}},
@@ -38,9 +39,33 @@ var linkTypes = []struct {
 	{name: "vlan", since: "2.6", make: []string{"link add x link DEV type vlan id 7"}},
 	{name: "802.1ad", since: "3.10", make: []string{"link add y link DEV type vlan proto 802.1ad id 7", "link set y up", "link add x link y type vlan id 8"}},
 	{name: "gretap", since: "2.6", make: []string{"link add x type gretap local LOCAL remote REMOTE"}},
-	{name: "gre", since: "2.6", raw: true, make: []string{"link add x type gre local LOCAL remote REMOTE ttl 64"}},
-	{name: "ipip", since: "2.6", raw: true, make: []string{"link add x type ipip local LOCAL remote REMOTE"}},
-	{name: "sit", since: "2.6", raw: true, v6: true, make: []string{"link add x type sit local LOCAL remote REMOTE ttl 64"}},
+	{name: "gre", since: "2.6", raw: true, outer: true, make: []string{"link add x type gre local LOCAL remote REMOTE ttl 64"}},
+	{name: "ipip", since: "2.6", raw: true, outer: true, make: []string{"link add x type ipip local LOCAL remote REMOTE"}},
+	{name: "sit", since: "2.6", raw: true, outer: true, v6: true, make: []string{"link add x type sit local LOCAL remote REMOTE ttl 64"}},
+	{name: "geneve", since: "4.2", make: []string{"link add x type geneve id 7 remote REMOTE"}},
+	{name: "ipvlan", since: "3.19", make: []string{"link add x link DEV type ipvlan mode l2"}},
+	{name: "macsec", since: "4.6", make: []string{"link add x link DEV type macsec port 1 encrypt off",
+		"macsec add x tx sa 0 pn 1 on key 00 " + key16, "macsec add x rx port 1 address FAR",
+		"macsec add x rx port 1 address FAR sa 0 pn 1 on key 01 " + key16}},
+	{name: "xfrm", since: "4.19", raw: true, v6: true, make: ipsec("link add x type xfrm dev DEV if_id 7", "if_id 7", "if_id 7")},
+	{name: "vti", since: "2.6", raw: true, make: ipsec("link add x type vti local LOCAL remote REMOTE key 7", "", "mark 7")},
+}
+
+const key16 = "00112233445566778899aabbccddeeff"
+
+// ipsec returns how to make an interface that is one end of an ESP tunnel.
+func ipsec(link, ofState, ofPolicy string) []string {
+	commands := []string{link}
+	for _, way := range []string{"src LOCAL dst REMOTE proto esp spi 0x100OUT", "src REMOTE dst LOCAL proto esp spi 0x100IN"} {
+		commands = append(commands, "xfrm state add "+way+" mode tunnel flag af-unspec "+ofState+
+			" auth hmac(sha256) 0x"+key16+key16+" enc cbc(aes) 0x"+key16)
+	}
+	for _, way := range []string{"dir out " + ofPolicy + " tmpl src LOCAL dst REMOTE", "dir in " + ofPolicy + " tmpl src REMOTE dst LOCAL"} {
+		for _, all := range []string{"0.0.0.0/0", "::/0"} {
+			commands = append(commands, "xfrm policy add src "+all+" dst "+all+" "+way+" proto esp mode tunnel")
+		}
+	}
+	return commands
 }
 
 // TestLinkTypes: what is sent and received is counted exactly, with a link header where
@@ -52,8 +77,8 @@ func TestLinkTypes(t *testing.T) {
 			near := newRouter(t, 1)
 			far := &router{Host: near.remote[0].Host, t: t}
 			words := [2]*strings.Replacer{
-				strings.NewReplacer("DEV", "p0", "LOCAL", "10.0.0.1", "REMOTE", "10.0.0.2"),
-				strings.NewReplacer("DEV", "eth0", "LOCAL", "10.0.0.2", "REMOTE", "10.0.0.1"),
+				strings.NewReplacer("DEV", "p0", "LOCAL", "10.0.0.1", "REMOTE", "10.0.0.2", "OUT", "1", "IN", "2", "FAR", near.remote[0].MAC.String()),
+				strings.NewReplacer("DEV", "eth0", "LOCAL", "10.0.0.2", "REMOTE", "10.0.0.1", "OUT", "2", "IN", "1", "FAR", near.iface("p0").MAC.String()),
 			}
 			var ends [2]*testnet.Iface
 			for i, h := range []*router{near, far} {
@@ -77,8 +102,8 @@ func TestLinkTypes(t *testing.T) {
 				ends[i] = h.addressed(name, i+1, l.v6)
 			}
 			backends := []string{"tc", "afpacket"}
-			if v, err := linuxversion.Running(); err != nil || l.raw && v.Before(linuxversion.Version{Major: 5, Minor: 14}) {
-				backends = backends[1:] // tc gets the outer header (docs/interfaces.md)
+			if v, err := linuxversion.Running(); err != nil || l.outer && v.Before(linuxversion.Version{Major: 5, Minor: 14}) {
+				backends = backends[1:]
 			}
 			countBothWays(t, ends[0], ends[1], l.raw, l.v6, backends...)
 		})
