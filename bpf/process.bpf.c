@@ -16,14 +16,11 @@ int sockets(struct bpf_iter__task_file *ctx)
 	struct sock_event e = { .kind = EVENT_HELD, .evidence = BY_HOLDING };
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct socket *socket;
 	struct sock *sk;
 
-	// The helper bpf_sock_from_file() exists only since 5.11.
-	if (!file || !task || BPF_CORE_READ(file, f_inode, i_sb, s_magic) != SOCKFS_MAGIC)
+	if (!file || !task)
 		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(socket, sk);
+	sk = sock_of(file);
 	if (!sk || !read_sock(&e, sk))
 		return 0;
 	reader = bpf_get_current_pid_tgid() >> 32;
@@ -57,6 +54,7 @@ int sock_release(struct bpf_sock *ctx)
 	e.cookie = bpf_get_socket_cookie(ctx);
 	if (!read_sock(&e, (struct sock *)ctx))
 		return ALLOW;
+	e.inode = read_inode((struct sock *)ctx);
 	if (!read_user(&e) && bpf_get_current_pid_tgid() >> 32 != reader && read_current(&e.owner))
 		e.evidence = BY_RELEASE;
 	emit(&e);
@@ -143,6 +141,7 @@ static __noinline int note_use(struct sock *sk, __u64 cookie)
 
 	if (!read_sock(&e, sk))
 		return 0;
+	e.inode = read_inode(sk);
 	news = note_user(e.cookie, BY_USE, &e.owner);
 	e.shared = news == 2;
 	if (news)

@@ -5,6 +5,27 @@
 
 #include "kernel.h"
 
+/* What only these programs read of the kernel's structures. */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sock_common___more {
+	unsigned char skc_ipv6only : 1;
+	int skc_bound_dev_if;
+};
+
+struct sock___more {
+	struct sock_common___more __sk_common;
+	struct socket *sk_socket;
+};
+
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
+};
+
+#pragma clang attribute pop
+
 struct owner {
 	__u64 start;  /* of the process: ns since boot */
 	__u64 cgroup; /* v2 id */
@@ -39,12 +60,14 @@ struct sock_event {
 	__u16 proto;
 	__u16 family;
 	__u8 laddr[16], raddr[16]; /* IPv4 is in the first four bytes, the rest is 0 */
-	__u64 inode;               /* of the socket's file; only with EVENT_HELD */
+	__u64 inode;               /* of the socket's file; 0: not known */
+	__u32 dev;                 /* index of the interface that the socket is bound to */
 	__u8 kind, evidence, state;
 	__u8 shared; /* several processes have used the socket */
-	__u32 pad;
+	__u8 v6only; /* an IPv6 socket that takes no IPv4 */
+	__u8 pad[7];
 };
-_Static_assert(sizeof(struct sock_event) == 112, "shared with Go");
+_Static_assert(sizeof(struct sock_event) == 120, "shared with Go");
 
 /* The last process that used a socket. Before the first use, the process that created it. */
 struct user {
@@ -102,6 +125,8 @@ static __always_inline int read_current(struct owner *o)
 /* Reads every field but owner, cookie and kind. Returns 0 if the socket has no IP addresses. */
 static __always_inline int read_sock(struct sock_event *e, struct sock *sk)
 {
+	struct sock___more *more = (void *)sk;
+
 	e->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	if (e->family != AF_INET && e->family != AF_INET6)
 		return 0;
@@ -110,6 +135,8 @@ static __always_inline int read_sock(struct sock_event *e, struct sock *sk)
 	e->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	e->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
 	e->rport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	e->dev = BPF_CORE_READ(more, __sk_common.skc_bound_dev_if);
+	e->v6only = BPF_CORE_READ_BITFIELD_PROBED(more, __sk_common.skc_ipv6only);
 	if (e->family == AF_INET) {
 		*(__be32 *)e->laddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
 		*(__be32 *)e->raddr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
@@ -118,6 +145,26 @@ static __always_inline int read_sock(struct sock_event *e, struct sock *sk)
 		BPF_CORE_READ_INTO(&e->raddr, sk, __sk_common.skc_v6_daddr);
 	}
 	return 1;
+}
+
+/* Returns the socket of a file, or NULL. The helper bpf_sock_from_file() exists only since 5.11. */
+static __always_inline struct sock *sock_of(struct file *file)
+{
+	struct socket *socket;
+
+	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) != SOCKFS_MAGIC)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
+	return BPF_CORE_READ(socket, sk);
+}
+
+/* Returns the inode number of the socket's file, or 0 if the socket has none. */
+static __always_inline __u64 read_inode(struct sock *sk)
+{
+	struct sock___more *more = (void *)sk;
+	struct socket_alloc *socket = (void *)BPF_CORE_READ(more, sk_socket);
+
+	return socket ? BPF_CORE_READ(socket, vfs_inode.i_ino) : 0;
 }
 
 /* Sends an event to user space, which reads the ring once a second. The program wakes it up only

@@ -24,13 +24,13 @@ const (
 	// MatchUnset: owners were not looked for.
 	MatchUnset Match = iota
 	// MatchExact: one process had the socket of these addresses and ports, or the
-	// only socket on that port.
+	// only socket on that port. No other process had a socket that can have sent or received this.
 	MatchExact
 	// MatchPort: one process had the socket that takes what comes to this port or
-	// protocol, but the connection itself was not seen, or the port had changed hands.
+	// protocol, but the connection itself, or another socket of that time, was not seen.
 	MatchPort
-	// MatchShared: several processes had the socket, or one of several. The owner is
-	// the one that most probably used it.
+	// MatchShared: several processes had the socket, or sockets on the same port, at
+	// once or one after the other. The owner is the one that most probably used it.
 	MatchShared
 	// MatchKernel: the kernel's own traffic, which no process sent or got.
 	MatchKernel

@@ -64,6 +64,7 @@ var modules = []Module{
 	{"macvlan", ""},
 	{"bridge", ""},
 	{"bonding", "max_bonds=0"},
+	{"vrf", ""},
 	{"vxlan", ""},
 	{"ip_gre", ""},
 	{"ipip", ""},

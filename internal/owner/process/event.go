@@ -42,11 +42,13 @@ type event struct {
 	LAddr    [16]byte
 	RAddr    [16]byte
 	Inode    uint64
+	Dev      uint32
 	Kind     eventKind
 	Evidence evidence
 	State    uint8
 	Shared   uint8
-	_        uint32
+	V6Only   uint8
+	_        [7]uint8
 }
 
 // bpfOwner is struct owner.

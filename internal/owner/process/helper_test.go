@@ -43,6 +43,9 @@ type role struct {
 	Size     int
 	MPTCP    bool
 	Children int
+	Device   string // that sockets are bound to
+	Zone     uint32 // of link-local addresses: the index of an interface
+	Connect  bool
 }
 
 func play(spec string) error {

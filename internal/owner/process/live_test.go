@@ -34,6 +34,20 @@ func onEvery(t *testing.T, f func(t *testing.T, backend string)) {
 	}
 }
 
+// onSending runs a test with every backend that sees what a host sends.
+func onSending(t *testing.T, f func(t *testing.T, backend string)) {
+	t.Helper()
+	testenv.Privileged(t)
+	for name := range liveBackends() {
+		if b, _ := registry.Backends.Lookup(name); b.Caps.Has(registry.CapEgress) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				f(t, name)
+			})
+		}
+	}
+}
+
 // liveBackends are all that count live traffic.
 func liveBackends() iter.Seq[string] {
 	return func(yield func(string) bool) {
@@ -63,6 +77,13 @@ type watch struct {
 // observe opens a backend on an interface.
 func observe(t *testing.T, backend string, on *testnet.Iface, change ...func(*process.Options)) *watch {
 	t.Helper()
+	return observeAll(t, backend, []*testnet.Iface{on}, change...)
+}
+
+// observeAll opens a backend on several interfaces of a host.
+func observeAll(t *testing.T, backend string, all []*testnet.Iface, change ...func(*process.Options)) *watch {
+	t.Helper()
+	on := all[0]
 	b, err := registry.Backends.Lookup(backend)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +91,7 @@ func observe(t *testing.T, backend string, on *testnet.Iface, change ...func(*pr
 	w := &watch{t: t, on: on, owners: ids.New(flow.DimsFlow, 1<<20), egress: b.Caps.Has(registry.CapEgress),
 		sockets: b.Caps.Has(registry.CapCgroup), wide: !b.Caps.Has(registry.CapInterfaces), netns: netnsOf(t, on.Host)}
 	w.att = attributor(t, on.Host, w.owners, change...)
-	w.src = livetest.Open(t, backend, nil, on)
+	w.src = livetest.Open(t, backend, nil, all...)
 	return w
 }
 

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"iter"
+
 	"github.com/pktstat/pktstat/flow"
 )
 
@@ -12,11 +14,30 @@ type matcher struct {
 	local func(netns uint32, family flow.Family, addr [16]byte) bool
 	// kernel tells whether a port is that of a socket which no process has.
 	kernel func(t *tuple) bool
+	// stacked tells whether packets of one interface can pass the other one, too.
+	stacked func(a, b uint32) bool
 	// tracked: every process that sends or receives is told of.
 	tracked bool
 	// complete: no socket can have come and gone unseen in this epoch, nor in the last one.
 	complete bool
+	// swept: the processes have been looked at since the end of the epoch's window.
+	swept bool
+
+	all []ranked // kept for the next flow
+	top []*sock
 }
+
+// end is the local end of a flow, and what tells the sockets on it apart.
+type end struct {
+	tuple
+	cookie uint64 // 0: the hook does not know the socket
+	dev    uint32 // the interface that the packets passed; 0: any
+	sends  bool   // the packets come from this end
+}
+
+// loopback is the index of lo in every namespace (LOOPBACK_IFINDEX). What sockets send to
+// their own host passes it, whatever interface they are bound to.
+const loopback = 1
 
 // match returns the owner of a flow, nil if there is none, and how it was found. The
 // cookie is 0 where the hook does not know the socket.
@@ -28,50 +49,59 @@ func (m *matcher) match(k *flow.Packed, cookie uint64, netns uint32) (*proc, flo
 	if !ok {
 		return nil, flow.MatchNone // no direction: nobody can tell which end is local
 	}
-	p, match := m.matchEnd(&t, k, cookie)
-	if match == flow.MatchNone && k.Dir == flow.Ingress && m.local(t.netns, t.family, t.remote) {
+	e := end{tuple: t, cookie: cookie, sends: k.Dir == flow.Egress}
+	if k.Ifindex != loopback {
+		e.dev = k.Ifindex
+	}
+	p, match := m.matchEnd(&e, k)
+	if match == flow.MatchNone && !e.sends && m.local(t.netns, t.family, t.remote) {
 		// lo shows packets only as they arrive: nobody took it, but it was sent here.
 		t.local, t.remote, t.lport, t.rport = t.remote, t.local, t.rport, t.lport
-		return m.matchEnd(&t, k, 0)
+		return m.matchEnd(&end{tuple: t, sends: true}, k)
 	}
 	return p, match
 }
 
-// matchEnd matches the local end of a flow.
-func (m *matcher) matchEnd(t *tuple, k *flow.Packed, cookie uint64) (*proc, flow.Match) {
-	if !hasPorts(t) {
-		return m.matchProto(t, k, cookie)
+// matchEnd matches one end of a flow.
+func (m *matcher) matchEnd(t *end, k *flow.Packed) (*proc, flow.Match) {
+	if !hasPorts(&t.tuple) {
+		return m.matchProto(t, k)
 	}
 	if t.lport == 0 {
 		return nil, flow.MatchNone // a later fragment
 	}
-	if list := m.sockets.byTuple[*t]; len(list) > 0 {
-		// Of the one in the packets there may be nothing known, as of MPTCP's subflows.
-		p, match := m.known(list, cookie, t)
-		if p == nil {
-			p, match = m.resolve(m.current(list))
-		}
-		if p != nil {
-			return p, match
-		}
+	of := m.matchDatagram
+	if t.proto == flow.TCP {
+		of = m.matchStream
 	}
-	if p, match := m.matchPort(t, cookie); p != nil {
+	if p, match := of(t, m.sockets.byTuple[t.tuple], m.sockets.byPort[portOf(&t.tuple)]); p != nil {
 		return p, match
 	}
-	if m.complete && m.kernel(t) && m.local(t.netns, t.family, t.local) {
+	if m.complete && m.kernel(&t.tuple) && m.local(t.netns, t.family, t.tuple.local) {
 		return nil, flow.MatchKernel
 	}
 	return nil, flow.MatchNone
 }
 
 // known returns the owner of the socket with the cookie, if that is in the list.
-func (m *matcher) known(list []*sock, cookie uint64, t *tuple) (*proc, flow.Match) {
+func (m *matcher) known(list []*sock, t *end) (*proc, flow.Match) {
 	for _, k := range list {
-		if cookie != 0 && k.cookie == cookie && (k.connected() || k.takes(t) != 0) {
+		if t.cookie != 0 && k.cookie == t.cookie && (k.connected() || k.takes(t) != 0) {
 			return m.resolve([]*sock{k})
 		}
 	}
 	return nil, flow.MatchNone
+}
+
+// reaches reports whether packets of the socket can pass the interface.
+func (m *matcher) reaches(k *sock, dev uint32) bool {
+	switch {
+	case k.dev == 0 || dev == 0 || k.dev == dev:
+		return true
+	case k.bound+1 >= m.sockets.epoch && k.bound != 0:
+		return true // before, it was bound to another one, or to none
+	}
+	return m.stacked(k.dev, dev)
 }
 
 // socketEnd turns a flow around so that its local end is the socket's.
@@ -128,63 +158,6 @@ func (m *matcher) current(list []*sock) []*sock {
 // closed, in that of the next one.
 func (k *sock) alive(epoch uint64) bool { return k.released == 0 || k.released+1 >= epoch }
 
-// matchPort looks for a socket that takes what comes to the port. Of those of a more
-// precise address the others get nothing.
-func (m *matcher) matchPort(t *tuple, cookie uint64) (*proc, flow.Match) {
-	all := m.sockets.byPort[portOf(t)]
-	if p, match := m.known(all, cookie, t); p != nil {
-		if match == flow.MatchExact && t.proto == flow.TCP {
-			match = flow.MatchPort // it listens: who has accepted the connection was not seen
-		}
-		return p, match
-	}
-	var best []*sock
-	rank := 0
-	for _, k := range all {
-		r := k.takes(t)
-		if r == 0 || t.proto == flow.TCP && k.state != tcpListen {
-			continue
-		}
-		if !m.complete && k.held != m.sockets.epoch {
-			continue // another one may have had the port since
-		}
-		if r > rank {
-			best, rank = best[:0], r
-		}
-		if r == rank {
-			best = append(best, k)
-		}
-	}
-	if len(best) == 0 || rank < takesLocal && !m.local(t.netns, t.family, t.local) {
-		return nil, flow.MatchNone
-	}
-	best = m.current(best)
-	p, match := m.resolve(best)
-	if match == flow.MatchExact && (t.proto == flow.TCP || len(best) > 1 || !m.complete || !best[0].alive(m.sockets.epoch)) {
-		match = flow.MatchPort
-	}
-	return p, match
-}
-
-// How precisely a socket that is not connected takes a packet.
-const (
-	takesAnyFamily = 1 + iota // an IPv6 socket takes IPv4 too
-	takesAnyAddr
-	takesLocal
-)
-
-func (k *sock) takes(t *tuple) int {
-	switch {
-	case k.local == zero16 && k.family == t.family:
-		return takesAnyAddr
-	case k.local == zero16 && k.family == flow.FamilyIPv6:
-		return takesAnyFamily
-	case k.local == t.local && k.family == t.family:
-		return takesLocal
-	}
-	return 0
-}
-
 // resolve tells whose the sockets are: nobody's (nil), one process' (exact) or that
 // of several (shared), of which the best known is returned.
 func (m *matcher) resolve(list []*sock) (*proc, flow.Match) {
@@ -194,11 +167,7 @@ func (m *matcher) resolve(list []*sock) (*proc, flow.Match) {
 	shared := false
 	for _, k := range list {
 		shared = shared || k.shared
-		strong := k.strongest(m.sockets.epoch)
-		for _, c := range k.claims {
-			if !k.active(c, m.sockets.epoch) || c.by < byHolding && strong >= byHolding || c.by < strong && strong < byHolding {
-				continue
-			}
+		for c := range k.holders(m.sockets.epoch) {
 			if c.by > best.by || c.by == best.by && c.epoch > best.epoch {
 				best = c
 			}
@@ -215,12 +184,29 @@ func (m *matcher) resolve(list []*sock) (*proc, flow.Match) {
 	switch {
 	case best.proc == nil:
 		return nil, flow.MatchNone
+	case shared:
 	case procs == 1:
 		return best.proc, flow.MatchExact
-	case users == 1 && m.tracked && !shared && len(list) == 1:
+	case users == 1 && m.tracked && len(list) == 1:
 		return best.proc, flow.MatchExact // the others have inherited it, and do nothing with it
 	}
 	return best.proc, flow.MatchShared
+}
+
+// holders iterates over the claims of the processes that had the socket in an epoch, or
+// when it was seen last. Weaker evidence does not count beside better.
+func (k *sock) holders(epoch uint64) iter.Seq[claim] {
+	strong := k.strongest(epoch)
+	return func(yield func(claim) bool) {
+		for _, c := range k.claims {
+			if !k.active(c, epoch) || c.by < byHolding && strong >= byHolding || c.by < strong && strong < byHolding {
+				continue
+			}
+			if !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 // active: a process had the socket in this epoch, or when the socket was seen last.
@@ -239,9 +225,9 @@ func (k *sock) strongest(epoch uint64) evidence {
 }
 
 // matchProto is for protocols without ports: raw sockets, and those of ping.
-func (m *matcher) matchProto(t *tuple, k *flow.Packed, cookie uint64) (*proc, flow.Match) {
-	all := m.sockets.byPort[portOf(t)]
-	if p, match := m.known(all, cookie, t); p != nil {
+func (m *matcher) matchProto(t *end, k *flow.Packed) (*proc, flow.Match) {
+	all := m.sockets.byPort[portOf(&t.tuple)]
+	if p, match := m.known(all, t); p != nil {
 		return p, match
 	}
 	if kernelICMP(k) {
@@ -251,6 +237,9 @@ func (m *matcher) matchProto(t *tuple, k *flow.Packed, cookie uint64) (*proc, fl
 	connected := true
 	for _, s := range all {
 		if s.local != zero16 && s.local != t.local || s.remote != zero16 && s.remote != t.remote || s.family != t.family {
+			continue
+		}
+		if !m.reaches(s, t.dev) {
 			continue
 		}
 		fit = append(fit, s)

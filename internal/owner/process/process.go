@@ -79,8 +79,10 @@ type Attributor struct {
 	trouble error // of the last Sync
 
 	lastPass time.Time
+	spare    time.Duration         // that passes may take
 	local    map[uint32]*addresses // of this epoch
 	foreign  map[uint32]map[portKey]bool
+	devices  devices          // of this epoch; nil: not listed yet
 	moved    map[place]uint32 // of this epoch
 	inodes   map[uint64]bool  // of sockets that processes have, as of the last pass
 	events   uint64           // dropped until the last Sync
@@ -93,9 +95,14 @@ type Attributor struct {
 // needs are the capabilities for watching sockets by BPF.
 var needs = []caps.Capability{caps.BPF, caps.NetAdmin, caps.PerfMon}
 
-// passEvery is the shortest time between two passes over all processes, for those who
-// collect more often than is good.
-const passEvery = 100 * time.Millisecond
+// How often all processes are looked at, for those who collect more often than is good:
+// after passEvery, and before it if passes take no more than a part of the time. The spare
+// time makes room for the last interval of a run, which may be short.
+const (
+	passEvery = 100 * time.Millisecond
+	passPart  = 10
+	passSpare = 100 * time.Millisecond
+)
 
 // Open begins to watch sockets. Where BPF cannot be used, it reads /proc.
 func Open(ctx context.Context, o Options) (*Attributor, error) {
@@ -146,12 +153,13 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 		if errors.Is(a.why, unix.EMFILE) {
 			a.why = fmt.Errorf("%w: raise the limit (ulimit -n)", unix.EMFILE)
 		}
+		a.spare = passSpare
 	}
 	if a.watcher == nil {
 		a.opts.Debugf("processes: /proc is read: %v", a.why)
 		a.scanner = &scanner{procfs: procfs, cgroup: a.cgroups.ID}
 	}
-	a.matcher = matcher{sockets: a.sockets, local: a.isLocal, kernel: a.isKernel, tracked: a.watcher != nil && a.watcher.tracked}
+	a.matcher = matcher{sockets: a.sockets, local: a.isLocal, kernel: a.isKernel, stacked: a.isStacked, tracked: a.watcher != nil && a.watcher.tracked}
 	a.complete = true // before the first epoch is nothing
 	a.Sync(ctx)
 	return a.trouble
@@ -163,7 +171,7 @@ func (a *Attributor) Sync(ctx context.Context) {
 	now := a.opts.Now()
 	a.sockets.begin(now)
 	gap := a.watcher != nil && a.watcher.kept.gaps() // before the pass over all sockets
-	a.local, a.foreign, a.spaces.listed = nil, nil, false
+	a.local, a.foreign, a.devices, a.spaces.listed = nil, nil, nil, false
 	clear(a.moved)
 	a.trouble = a.sync(ctx, now)
 	if a.trouble != nil {
@@ -176,6 +184,7 @@ func (a *Attributor) Sync(ctx context.Context) {
 	complete := a.watcher != nil && !gap && a.trouble == nil && a.events == before && a.sockets.refused == a.refused
 	a.refused = a.sockets.refused
 	a.matcher.complete = complete && a.complete
+	a.matcher.swept = a.sockets.passed == a.sockets.epoch
 	a.complete = complete
 }
 
@@ -190,10 +199,15 @@ func (a *Attributor) sync(ctx context.Context, now time.Time) error {
 		return err
 	}
 	swept := false
-	if now.Sub(a.lastPass) >= passEvery || a.lastPass.IsZero() {
+	since := passEvery
+	if !a.lastPass.IsZero() {
+		since = now.Sub(a.lastPass)
+	}
+	if since >= passEvery || a.spare+since/passPart > 0 {
 		if err := a.pass(ctx, a.watcher.holders); err != nil {
 			return err
 		}
+		a.spare = min(a.spare+since/passPart, passSpare) - a.opts.Now().Sub(now)
 		a.lastPass, swept = now, true
 	}
 	err := a.watcher.drain(a.sockets.add)
@@ -292,6 +306,24 @@ func (a *Attributor) isLocal(netns uint32, family flow.Family, addr [16]byte) bo
 	}
 	// Of a namespace that has gone nothing more can be learnt: a guess would be worse.
 	return known != nil && known.contain(family, addr)
+}
+
+// isStacked reports whether one of two interfaces may be on top of the other one.
+func (a *Attributor) isStacked(x, y uint32) bool {
+	if a.devices == nil {
+		if a.opts.NetNS != a.spaces.own {
+			return true // they cannot be listed
+		}
+		var err error
+		if a.devices, err = a.spaces.listDevices(); err != nil {
+			a.opts.Debugf("processes: %v", err)
+			a.devices = devices{}
+		}
+	}
+	if a.devices[x] == nil || a.devices[y] == nil {
+		return true // one has gone, or nothing is known: a guess would be worse
+	}
+	return a.devices.above(x, y) || a.devices.above(y, x)
 }
 
 // isKernel reports whether the port is that of a socket which no process has.

@@ -21,6 +21,9 @@ var roles map[string]func(role, *orders) error
 func init() {
 	roles = map[string]func(role, *orders) error{
 		"udpserver":  func(r role, o *orders) error { return udpServer(r, o, false) },
+		"udpbound":   udpBound,
+		"udpsink":    udpSink,
+		"udptaker":   udpTaker,
 		"udpwho":     func(r role, o *orders) error { return udpServer(r, o, true) },
 		"tcpserver":  tcpServer,
 		"tcpreset":   tcpReset,

@@ -31,10 +31,14 @@ type claim struct {
 type sock struct {
 	tuple
 	cookie   uint64
-	inode    uint64 // of the file; 0: the iterator has not seen it
+	inode    uint64 // of the file; 0: not known
+	dev      uint32 // the interface that it is bound to; 0: none
 	state    uint8
+	v6only   bool // it takes no IPv4
 	shared   bool // several processes have used it
 	claims   []claim
+	born     uint64    // epoch in which it was found; 0: it was there before the first window
+	bound    uint64    // epoch in which dev changed; 0: never
 	held     uint64    // epoch in which the iterator saw it last; 0: never
 	released uint64    // epoch; 0: it exists
 	touched  time.Time // last event, or release
@@ -46,6 +50,8 @@ type sockets struct {
 	n     int
 	epoch uint64
 	now   time.Time
+	// passed is the epoch in which all processes were last looked at.
+	passed uint64
 
 	byTuple  map[tuple][]*sock   // connected
 	byPort   map[portKey][]*sock // not connected
@@ -85,6 +91,9 @@ func (s *sockets) begin(now time.Time) {
 	s.now = now
 }
 
+// before is the epoch that ends before the first window begins.
+const before = 1
+
 // add takes note of an event.
 func (s *sockets) add(e *event) {
 	t := e.tuple()
@@ -102,25 +111,34 @@ func (s *sockets) add(e *event) {
 		p = s.proc(e)
 	}
 	for _, k := range found {
-		k.touched = s.now
-		k.shared = k.shared || e.Shared != 0
-		if p != nil {
-			k.claim(p, e.Evidence, s.epoch)
-		}
-		switch e.Kind {
-		case eventHeld:
-			k.held, k.state, k.released = s.epoch, e.State, 0
-		case eventReleased:
-			if k.released == 0 {
-				k.released = s.epoch
-			}
-		}
+		k.add(e, p, s)
 	}
 	if e.Kind == eventReleased && e.Proto != protoMPTCP {
 		for _, k := range s.byCookie[e.Cookie] { // what it was before it was connected
 			if k.released == 0 {
 				k.released, k.touched = s.epoch, s.now
 			}
+		}
+	}
+}
+
+// add takes note of an event of the socket.
+func (k *sock) add(e *event, p *proc, s *sockets) {
+	k.touched = s.now
+	k.shared = k.shared || e.Shared != 0
+	k.v6only = e.V6Only != 0
+	if k.dev != e.Dev {
+		k.dev, k.bound = e.Dev, s.epoch
+	}
+	if p != nil {
+		k.claim(p, e.Evidence, s.epoch)
+	}
+	switch e.Kind {
+	case eventHeld:
+		k.held, k.state, k.released = s.epoch, e.State, 0
+	case eventReleased:
+		if k.released == 0 {
+			k.released = s.epoch
 		}
 	}
 }
@@ -137,7 +155,8 @@ func (s *sockets) find(t *tuple, e *event) *sock {
 			continue
 		}
 		// Two that share a port (SO_REUSEPORT) may both be without a cookie yet.
-		if k.inode != 0 && e.Inode != 0 && k.inode != e.Inode {
+		sure := k.inode != 0 && k.inode == e.Inode || k.cookie != 0 && k.cookie == e.Cookie
+		if k.inode != 0 && e.Inode != 0 && k.inode != e.Inode || !sure && k.dev != e.Dev {
 			continue
 		}
 		// An iterator of 5.10 does not know most cookies.
@@ -155,7 +174,10 @@ func (s *sockets) find(t *tuple, e *event) *sock {
 		s.refused++
 		return nil
 	}
-	k := &sock{tuple: *t, inode: e.Inode, state: e.State, touched: s.now}
+	k := &sock{tuple: *t, inode: e.Inode, state: e.State, touched: s.now, dev: e.Dev, born: s.epoch}
+	if s.epoch == before {
+		k.born = 0
+	}
 	s.n++
 	if hasPorts(t) && t.connected() {
 		s.byTuple[*t] = append(s.byTuple[*t], k)
@@ -241,6 +263,9 @@ const maxClaims = 16
 // end ends an epoch. With swept, an iterator has seen every socket that a process
 // has: one that it saw before and did not see now is gone.
 func (s *sockets) end(swept bool) {
+	if swept {
+		s.passed = s.epoch
+	}
 	sweep := func(list []*sock) []*sock {
 		return slices.DeleteFunc(list, func(k *sock) bool {
 			if swept && k.held != 0 && k.held != s.epoch && k.released == 0 {

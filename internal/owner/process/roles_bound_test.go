@@ -1,0 +1,86 @@
+package process_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// sockaddr returns an address for the system calls. The index is of an IPv6 address' zone.
+func sockaddr(a netip.AddrPort, zone uint32) (family int, sa unix.Sockaddr) {
+	if a.Addr().Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+	}
+	return unix.AF_INET6, &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port()), ZoneId: zone}
+}
+
+// datagramSocket opens a UDP socket as the role says: bound to a device with Device, to
+// a link-local address of the interface Zone, connected with Connect.
+func datagramSocket(r role) (fd int, to unix.Sockaddr, err error) {
+	family, local := sockaddr(r.Local, r.Zone)
+	_, to = sockaddr(r.Remote, r.Zone)
+	if fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return -1, nil, err
+	}
+	if err := prepare(fd, r, local, to); err != nil {
+		return -1, nil, errors.Join(err, unix.Close(fd))
+	}
+	if r.Connect {
+		to = nil
+	}
+	return fd, to, nil
+}
+
+func prepare(fd int, r role, local, to unix.Sockaddr) error {
+	tv := unix.NsecToTimeval(int64(limit))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
+		return err
+	}
+	if r.Device != "" {
+		if err := unix.BindToDevice(fd, r.Device); err != nil {
+			return fmt.Errorf("bind to device %s: %w", r.Device, err)
+		}
+	}
+	if err := unix.Bind(fd, local); err != nil {
+		return fmt.Errorf("bind to %v: %w", r.Local, err)
+	}
+	if !r.Connect {
+		return nil
+	}
+	if err := unix.Connect(fd, to); err != nil {
+		return fmt.Errorf("connect to %v: %w", r.Remote, err)
+	}
+	return nil
+}
+
+// udpBound asks at every order, from one socket.
+func udpBound(r role, o *orders) error {
+	fd, to, err := datagramSocket(r)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	o.done()
+	buf := make([]byte, r.Size)
+	for o.wait() {
+		if err := sendOn(fd, buf, to); err != nil {
+			return err
+		}
+		if _, _, err := unix.Recvfrom(fd, buf, 0); err != nil {
+			return err
+		}
+		o.done()
+	}
+	return nil
+}
+
+// sendOn sends to an address; nil: the socket is connected.
+func sendOn(fd int, b []byte, to unix.Sockaddr) error {
+	if to == nil {
+		_, err := unix.Write(fd, b)
+		return err
+	}
+	return unix.Sendto(fd, b, 0, to)
+}
