@@ -28,8 +28,10 @@ int sockets(struct bpf_iter__task_file *ctx)
 	e.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	read_task(&e.owner, task);
 	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
-	// The accepted socket of an MPTCP listener has the listener's cookie.
-	if (e.cookie && e.proto != IPPROTO_MPTCP_ && read_user(&e) && e.evidence == BY_USE) {
+	// The accepted socket of an MPTCP listener has the listener's cookie. Sockets for ICMP
+	// report each use.
+	if (e.cookie && e.proto != IPPROTO_MPTCP_ && !is_icmp(e.proto) && read_user(&e) &&
+	    e.evidence == BY_USE) {
 		e.kind = EVENT_USED;
 		bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
 	}
@@ -149,18 +151,47 @@ static __noinline int note_use(struct sock *sk, __u64 cookie)
 	return 0;
 }
 
-// Finds the user of an accepted or inherited socket. The tracepoints exist since 6.3.
-static __always_inline int moved(struct sock *sk, int bytes)
+// Reports that the current process has sent through a socket for ICMP, at most once in
+// ICMP_QUIET. Packets of ICMP have no port, so it matters when the process sent.
+static __noinline int note_icmp(struct sock *sk, __u64 cookie)
 {
-	__u16 family;
+	struct sock_event e = { .kind = EVENT_USED, .evidence = BY_USE, .cookie = cookie };
+	struct user *known = bpf_map_lookup_elem(&users, &cookie);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (known && now - known->told < ICMP_QUIET && is_known(cookie))
+		return 0;
+	if (!read_sock(&e, sk))
+		return 0;
+	e.inode = read_inode(sk);
+	note_user(cookie, BY_USE, &e.owner);
+	known = bpf_map_lookup_elem(&users, &cookie);
+	if (known) {
+		known->told = now;
+		e.shared = known->shared;
+	}
+	if (e.owner.tgid)
+		emit(&e);
+	return 0;
+}
+
+// Finds the user of an accepted or inherited socket. The tracepoints exist since 6.3.
+static __always_inline int moved(struct sock *sk, int bytes, int sends)
+{
+	__u16 family, proto;
 	__u64 cookie;
 
 	if (bytes <= 0 || !sk)
 		return 0;
 	family = sk->__sk_common.skc_family;
-	if ((family != AF_INET && family != AF_INET6) || sk->sk_protocol == IPPROTO_MPTCP_)
+	proto = sk->sk_protocol;
+	if ((family != AF_INET && family != AF_INET6) || proto == IPPROTO_MPTCP_)
 		return 0;
 	cookie = bpf_get_socket_cookie(sk);
+	if (unlikely(is_icmp(proto))) {
+		// A raw socket receives the replies to every process.
+		return sends ? note_icmp(sk, cookie) : 0;
+	}
 	if (!is_known(cookie))
 		note_use(sk, cookie);
 	return 0;
@@ -169,13 +200,13 @@ static __always_inline int moved(struct sock *sk, int bytes)
 SEC("tp_btf/sock_send_length")
 int sent(__u64 *ctx)
 {
-	return moved((struct sock *)ctx[0], (int)ctx[1]);
+	return moved((struct sock *)ctx[0], (int)ctx[1], 1);
 }
 
 SEC("tp_btf/sock_recv_length")
 int received(__u64 *ctx)
 {
-	return moved((struct sock *)ctx[0], (int)ctx[1]);
+	return moved((struct sock *)ctx[0], (int)ctx[1], 0);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

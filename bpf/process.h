@@ -72,10 +72,11 @@ _Static_assert(sizeof(struct sock_event) == 120, "shared with Go");
 /* The last process that used a socket. Before the first use, the process that created it. */
 struct user {
 	struct owner owner;
+	__u64 told; /* ns since boot of the last event; only of sockets for ICMP */
 	__u32 evidence;
 	__u32 shared;
 };
-_Static_assert(sizeof(struct user) == 48, "shared with Go");
+_Static_assert(sizeof(struct user) == 56, "shared with Go");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -88,6 +89,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096); /* set before load */
 } events SEC(".maps");
+
+#define ICMP_QUIET 10000000 /* ns */
 
 const volatile __u64 wake_at = 2048; /* unread bytes in events at which the reader is woken */
 
@@ -165,6 +168,11 @@ static __always_inline __u64 read_inode(struct sock *sk)
 	struct socket_alloc *socket = (void *)BPF_CORE_READ(more, sk_socket);
 
 	return socket ? BPF_CORE_READ(socket, vfs_inode.i_ino) : 0;
+}
+
+static __always_inline int is_icmp(__u16 proto)
+{
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
 /* Sends an event to user space, which reads the ring once a second. The program wakes it up only

@@ -63,6 +63,7 @@ type bpfOwner struct {
 // user is struct user.
 type user struct {
 	Owner    bpfOwner
+	Told     uint64
 	Evidence uint32
 	Shared   uint32
 }

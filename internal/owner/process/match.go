@@ -239,7 +239,7 @@ func (m *matcher) matchProto(t *end, k *flow.Packed) (*proc, flow.Match) {
 		if s.local != zero16 && s.local != t.local || s.remote != zero16 && s.remote != t.remote || s.family != t.family {
 			continue
 		}
-		if !m.reaches(s, t.dev) {
+		if !m.may(s, t) || !s.alive(m.sockets.epoch) || !m.asked(s) {
 			continue
 		}
 		fit = append(fit, s)
@@ -248,12 +248,18 @@ func (m *matcher) matchProto(t *end, k *flow.Packed) (*proc, flow.Match) {
 	if len(fit) == 0 || !m.local(t.netns, t.family, t.local) {
 		return nil, flow.MatchNone
 	}
-	fit = m.current(fit)
 	p, match := m.resolve(fit)
-	if match == flow.MatchExact && !connected {
+	if match == flow.MatchExact && (!connected || !m.complete) {
 		match = flow.MatchPort
 	}
 	return p, match
+}
+
+// asked reports whether a process may have sent through a socket for ICMP in this epoch's
+// window. What arrives is what it asked for: replies.
+func (m *matcher) asked(k *sock) bool {
+	icmp := k.proto == flow.ICMP || k.proto == flow.ICMPv6
+	return !icmp || !m.tracked || !m.complete || k.sent != 0 && k.sent+1 >= m.sockets.epoch
 }
 
 // kernelICMP: messages that only the kernel sends and that it answers itself: all but

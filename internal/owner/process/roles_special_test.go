@@ -33,12 +33,20 @@ func ping(r role, o *orders, typ int) error {
 	} else {
 		to = &unix.SockaddrInet6{Addr: r.Remote.Addr().As16()}
 	}
+	if r.Connect {
+		if err := unix.Connect(fd, to); err != nil {
+			return err
+		}
+	}
 	for range max(r.N, 1) {
 		msg := make([]byte, 64)
 		msg[0] = request
 		binary.BigEndian.PutUint16(msg[4:], uint16(os.Getpid()))
 		binary.BigEndian.PutUint16(msg[2:], checksum(msg))
-		if err := unix.Sendto(fd, msg, 0, to); err != nil {
+		if r.Connect {
+			to = nil
+		}
+		if err := sendOn(fd, msg, to); err != nil {
 			return err
 		}
 		for {

@@ -39,6 +39,7 @@ type sock struct {
 	claims   []claim
 	born     uint64    // epoch in which it was found; 0: it was there before the first window
 	bound    uint64    // epoch in which dev changed; 0: never
+	sent     uint64    // epoch in which a process was last seen to send through it; 0: never
 	held     uint64    // epoch in which the iterator saw it last; 0: never
 	released uint64    // epoch; 0: it exists
 	touched  time.Time // last event, or release
@@ -136,6 +137,8 @@ func (k *sock) add(e *event, p *proc, s *sockets) {
 	switch e.Kind {
 	case eventHeld:
 		k.held, k.state, k.released = s.epoch, e.State, 0
+	case eventUsed:
+		k.sent = s.epoch
 	case eventReleased:
 		if k.released == 0 {
 			k.released = s.epoch
