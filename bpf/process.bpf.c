@@ -52,13 +52,21 @@ SEC("cgroup/sock_release")
 int sock_release(struct bpf_sock *ctx)
 {
 	struct sock_event e = { .kind = EVENT_RELEASED };
+	struct owner closer = {};
 
 	e.cookie = bpf_get_socket_cookie(ctx);
 	if (!read_sock(&e, (struct sock *)ctx))
 		return ALLOW;
 	e.inode = read_inode((struct sock *)ctx);
-	if (!read_user(&e) && bpf_get_current_pid_tgid() >> 32 != reader && read_current(&e.owner))
-		e.evidence = BY_RELEASE;
+	read_user(&e);
+	if (bpf_get_current_pid_tgid() >> 32 != reader && read_current(&closer)) {
+		if (!e.evidence) {
+			e.evidence = BY_RELEASE;
+			e.owner = closer;
+		} else if (e.owner.tgid == closer.tgid && e.owner.start == closer.start) {
+			e.owner = closer; // it may have executed another program since
+		}
+	}
 	emit(&e);
 	bpf_map_delete_elem(&users, &e.cookie);
 	return ALLOW;
@@ -119,6 +127,16 @@ int tcp_opened(struct bpf_sock_ops *ctx)
 	if (ctx->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB || !e.evidence)
 		emit(&e); // else the event of TCP_CONNECT_CB was the same
 	return ALLOW;
+}
+
+SEC("raw_tp/sched_process_exec")
+int executed(void *ctx)
+{
+	struct sock_event e = { .kind = EVENT_EXECUTED };
+
+	if (read_current(&e.owner))
+		emit(&e);
+	return 0;
 }
 
 // Returns whether the current process is the recorded user of the socket. Nearly every send and

@@ -49,6 +49,7 @@ enum event_kind {
 	EVENT_USED,
 	EVENT_OPENED, /* a TCP connection has its addresses */
 	EVENT_RELEASED,
+	EVENT_EXECUTED, /* the process runs another program; there is no socket */
 };
 
 /* An event of a socket. With EVENT_HELD, the iterator reports that the socket exists. */

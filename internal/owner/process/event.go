@@ -28,6 +28,7 @@ const (
 	eventUsed                      // a process has begun to use it
 	eventOpened                    // a TCP connection has its addresses
 	eventReleased                  // the last descriptor is closed
+	eventExecuted                  // the process runs another program; there is no socket
 )
 
 // event is struct sock_event.

@@ -20,6 +20,7 @@ const (
 	processMapUsers         = "users"
 	processProgConnect4     = "connect4"
 	processProgConnect6     = "connect6"
+	processProgExecuted     = "executed"
 	processProgReceived     = "received"
 	processProgSendmsg4     = "sendmsg4"
 	processProgSendmsg6     = "sendmsg6"
@@ -81,6 +82,7 @@ type processSpecs struct {
 type processProgramSpecs struct {
 	Connect4    *ebpf.ProgramSpec `ebpf:"connect4"`
 	Connect6    *ebpf.ProgramSpec `ebpf:"connect6"`
+	Executed    *ebpf.ProgramSpec `ebpf:"executed"`
 	Received    *ebpf.ProgramSpec `ebpf:"received"`
 	Sendmsg4    *ebpf.ProgramSpec `ebpf:"sendmsg4"`
 	Sendmsg6    *ebpf.ProgramSpec `ebpf:"sendmsg6"`
@@ -162,6 +164,7 @@ type processVariables struct {
 type processPrograms struct {
 	Connect4    *ebpf.Program `ebpf:"connect4"`
 	Connect6    *ebpf.Program `ebpf:"connect6"`
+	Executed    *ebpf.Program `ebpf:"executed"`
 	Received    *ebpf.Program `ebpf:"received"`
 	Sendmsg4    *ebpf.Program `ebpf:"sendmsg4"`
 	Sendmsg6    *ebpf.Program `ebpf:"sendmsg6"`
@@ -176,6 +179,7 @@ func (p *processPrograms) Close() error {
 	return _ProcessClose(
 		p.Connect4,
 		p.Connect6,
+		p.Executed,
 		p.Received,
 		p.Sendmsg4,
 		p.Sendmsg6,

@@ -22,6 +22,8 @@ func init() {
 	roles = map[string]func(role, *orders) error{
 		"udpserver":  func(r role, o *orders) error { return udpServer(r, o, false) },
 		"udpbound":   udpBound,
+		"udpexec":    udpExec,
+		"udpafter":   udpAfter,
 		"udpsink":    udpSink,
 		"udptaker":   udpTaker,
 		"udpwho":     func(r role, o *orders) error { return udpServer(r, o, true) },

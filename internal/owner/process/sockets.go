@@ -97,6 +97,10 @@ const before = 1
 
 // add takes note of an event.
 func (s *sockets) add(e *event) {
+	if e.Kind == eventExecuted {
+		s.addProcess(e)
+		return
+	}
 	t := e.tuple()
 	var found []*sock
 	if hasIdentity(&t) {
@@ -143,6 +147,13 @@ func (k *sock) add(e *event, p *proc, s *sockets) {
 		if k.released == 0 {
 			k.released = s.epoch
 		}
+	}
+}
+
+// addProcess takes note of what happened to a process that has sockets.
+func (s *sockets) addProcess(e *event) {
+	if p := s.procs[procKey{e.Owner.TGID, e.Owner.Start}]; p != nil {
+		p.owner, p.fresh, p.seen = e.Owner, true, s.epoch
 	}
 }
 
@@ -226,7 +237,7 @@ func (s *sockets) proc(e *event) *proc {
 		s.procs[key] = p
 	}
 	// Others tell what the process was when it began to use the socket.
-	now := e.Kind == eventHeld || e.Kind == eventOpened
+	now := e.Kind == eventHeld || e.Kind == eventOpened || e.Kind == eventReleased
 	if now {
 		p.seen = s.epoch
 	}

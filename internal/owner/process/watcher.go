@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -61,8 +62,27 @@ var cgroupPrograms = []struct {
 	{"tcp_opened", ebpf.AttachCGroupSockOps},
 }
 
+// optional are programs that the kernel may lack what they need.
+type optional struct {
+	name   string
+	attach func(*ebpf.Program) (link.Link, error)
+}
+
 // trackers tell who sends and receives (sock_send_length and sock_recv_length, 6.3).
-var trackers = []string{"sent", "received"}
+var trackers = []optional{{"sent", traced}, {"received", traced}}
+
+// followers tell that a process runs another program.
+var followers = []optional{{"executed", rawTracepoint("sched_process_exec")}}
+
+func traced(p *ebpf.Program) (link.Link, error) {
+	return link.AttachTracing(link.TracingOptions{Program: p})
+}
+
+func rawTracepoint(name string) func(*ebpf.Program) (link.Link, error) {
+	return func(p *ebpf.Program) (link.Link, error) {
+		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: p})
+	}
+}
 
 // watch loads and attaches the programs, or leaves nothing attached.
 func watch(root *os.File, size sizes, keeper *held.Keeper, debugf func(string, ...any)) (_ *watcher, err error) {
@@ -87,8 +107,8 @@ func watch(root *os.File, size sizes, keeper *held.Keeper, debugf func(string, .
 		}
 	}()
 	base := spec.Copy()
-	for _, name := range trackers {
-		delete(base.Programs, name)
+	for _, o := range slices.Concat(trackers, followers) {
+		delete(base.Programs, o.name)
 	}
 	if w.coll, err = ebpf.NewCollection(base); err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
@@ -96,16 +116,11 @@ func watch(root *os.File, size sizes, keeper *held.Keeper, debugf func(string, .
 	if w.iter, err = link.AttachIter(link.IterOptions{Program: w.coll.Programs["sockets"]}); err != nil {
 		return nil, fmt.Errorf("attach the iterator: %w", err)
 	}
-	if err := w.attach(root); err != nil {
+	if err := w.attachCgroup(root); err != nil {
 		return nil, err
 	}
-	w.tracked = true
-	for _, name := range trackers {
-		if err := w.track(spec, name); err != nil {
-			debugf("processes: who uses an accepted socket is not seen: %s: %v", name, err)
-			w.tracked = false
-		}
-	}
+	w.tracked = w.attachAll(spec, trackers, debugf)
+	w.attachAll(spec, followers, debugf)
 	if err := spare(sparedFiles); err != nil {
 		return nil, err
 	}
@@ -138,8 +153,8 @@ func spare(n int) (err error) {
 	return err
 }
 
-// attach attaches to the root cgroup.
-func (w *watcher) attach(root *os.File) error {
+// attachCgroup attaches to the root cgroup.
+func (w *watcher) attachCgroup(root *os.File) error {
 	for _, p := range cgroupPrograms {
 		at, err := held.Attach(func() (held.Attached, error) {
 			return held.ByLink(link.AttachCgroup(link.CgroupOptions{
@@ -156,16 +171,27 @@ func (w *watcher) attach(root *os.File) error {
 	return nil
 }
 
-// track loads and attaches a program that the kernel may lack what it needs.
-func (w *watcher) track(spec *ebpf.CollectionSpec, name string) error {
+// attachAll loads and attaches programs. It reports whether the kernel has taken all.
+func (w *watcher) attachAll(spec *ebpf.CollectionSpec, programs []optional, debugf func(string, ...any)) bool {
+	all := true
+	for _, o := range programs {
+		if err := w.attach(spec, o); err != nil {
+			debugf("processes: program %s is not attached: %v", o.name, err)
+			all = false
+		}
+	}
+	return all
+}
+
+func (w *watcher) attach(spec *ebpf.CollectionSpec, o optional) error {
 	one := spec.Copy()
-	one.Programs = map[string]*ebpf.ProgramSpec{name: spec.Programs[name].Copy()}
+	one.Programs = map[string]*ebpf.ProgramSpec{o.name: spec.Programs[o.name].Copy()}
 	c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: w.coll.Maps})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	l, err := link.AttachTracing(link.TracingOptions{Program: c.Programs[name]})
+	l, err := o.attach(c.Programs[o.name])
 	if err != nil {
 		return err
 	}
