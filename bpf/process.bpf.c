@@ -60,12 +60,12 @@ int sock_release(struct bpf_sock *ctx)
 	e.inode = read_inode((struct sock *)ctx);
 	read_user(&e);
 	if (bpf_get_current_pid_tgid() >> 32 != reader && read_current(&closer)) {
-		if (!e.evidence) {
+		if (!e.evidence)
 			e.evidence = BY_RELEASE;
-			e.owner = closer;
-		} else if (e.owner.tgid == closer.tgid && e.owner.start == closer.start) {
+		else if (e.owner.tgid != closer.tgid || e.owner.start != closer.start)
+			e.foreign = 1;
+		if (!e.foreign)
 			e.owner = closer; // it may have executed another program since
-		}
 	}
 	emit(&e);
 	bpf_map_delete_elem(&users, &e.cookie);
@@ -225,6 +225,93 @@ SEC("tp_btf/sock_recv_length")
 int received(__u64 *ctx)
 {
 	return moved((struct sock *)ctx[0], (int)ctx[1], 0);
+}
+
+// Before 6.3, no program sees who uses an inherited socket. There, these programs report each
+// process that gets a descriptor of another process's socket.
+
+// These two functions are global: the verifier checks them once, not once for each file.
+
+// Reports that a task has the file, if it is a socket.
+__noinline int got(__u64 file_at, __u64 task)
+{
+	struct sock_event e = { .kind = EVENT_GOT, .evidence = BY_HOLDING };
+	struct file *file = (struct file *)file_at;
+	struct sock *sk = sock_of(file);
+
+	if (!sk || !read_sock(&e, sk))
+		return 0;
+	e.inode = BPF_CORE_READ(file, f_inode, i_ino);
+	e.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	read_task(&e.owner, (struct task_struct *)task);
+	emit(&e);
+	return 0;
+}
+
+// Reports the sockets of a task among 64 files, of which a bitmap has the open ones.
+__noinline int got_some(__u64 files, __u64 open, __u64 task)
+{
+	struct file *file;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 64; i++) {
+		if (open >> i & 1 &&
+		    !bpf_probe_read_kernel(&file, sizeof(file), (struct file **)files + i) && file)
+			got((__u64)file, task);
+	}
+	return 0;
+}
+
+// Reports the sockets of a process that has inherited files from another one.
+static __always_inline int inherited(struct task_struct___more *t, struct task_struct *from)
+{
+	struct sock_event more = { .kind = EVENT_FORKED };
+	struct fdtable *table = BPF_CORE_READ(t, files, fdt);
+	__u32 size = BPF_CORE_READ(table, max_fds);
+	struct file **files = BPF_CORE_READ(table, fd);
+	unsigned long *words = BPF_CORE_READ(table, open_fds), open;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FILES_LOOKED_AT / 64 && i < size / 64; i++) {
+		if (!bpf_probe_read_kernel(&open, sizeof(open), &words[i]) && open)
+			got_some((__u64)&files[i * 64], open, (__u64)t);
+	}
+	if (size > FILES_LOOKED_AT) {
+		read_task(&more.owner, from);
+		emit(&more);
+	}
+	return 0;
+}
+
+// A child that has the parent's memory waits for its exec: it uses no socket until then.
+SEC("raw_tp/sched_process_fork")
+int forked(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
+	struct task_struct___more *of_parent = (void *)parent, *of_child = (void *)child;
+
+	if (BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid) ||
+	    BPF_CORE_READ(of_parent, mm) == BPF_CORE_READ(of_child, mm) ||
+	    BPF_CORE_READ(of_parent, files) == BPF_CORE_READ(of_child, files))
+		return 0;
+	return inherited(of_child, parent);
+}
+
+// The kernel has closed the files that are closed on exec.
+SEC("raw_tp/sched_process_exec")
+int inherited_by_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct___more *t = (void *)ctx->args[0];
+
+	return inherited(t, BPF_CORE_READ(t, real_parent));
+}
+
+// A process receives a descriptor by SCM_RIGHTS, pidfd_getfd() or a seccomp notification.
+SEC("kprobe/security_file_receive")
+int file_received(void *ctx)
+{
+	got(pt_regs_parm1(ctx), bpf_get_current_task());
+	return 0;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

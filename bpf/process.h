@@ -24,6 +24,24 @@ struct socket_alloc {
 	struct inode vfs_inode;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+	unsigned long *open_fds;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct mm_struct;
+
+struct task_struct___more {
+	struct task_struct *real_parent;
+	struct mm_struct *mm;
+	struct files_struct *files;
+};
+
 #pragma clang attribute pop
 
 struct owner {
@@ -49,7 +67,9 @@ enum event_kind {
 	EVENT_USED,
 	EVENT_OPENED, /* a TCP connection has its addresses */
 	EVENT_RELEASED,
+	EVENT_GOT,      /* a process has got a descriptor that another one had */
 	EVENT_EXECUTED, /* the process runs another program; there is no socket */
+	EVENT_FORKED,   /* another process has got too many files to look at; there is no socket */
 };
 
 /* An event of a socket. With EVENT_HELD, the iterator reports that the socket exists. */
@@ -64,9 +84,10 @@ struct sock_event {
 	__u64 inode;               /* of the socket's file; 0: not known */
 	__u32 dev;                 /* index of the interface that the socket is bound to */
 	__u8 kind, evidence, state;
-	__u8 shared; /* several processes have used the socket */
-	__u8 v6only; /* an IPv6 socket that takes no IPv4 */
-	__u8 pad[7];
+	__u8 shared;  /* several processes have used the socket */
+	__u8 foreign; /* with EVENT_RELEASED: another process than the owner closed it */
+	__u8 v6only;  /* an IPv6 socket that takes no IPv4 */
+	__u8 pad[6];
 };
 _Static_assert(sizeof(struct sock_event) == 120, "shared with Go");
 
@@ -91,7 +112,8 @@ struct {
 	__uint(max_entries, 4096); /* set before load */
 } events SEC(".maps");
 
-#define ICMP_QUIET 10000000 /* ns */
+#define FILES_LOOKED_AT 4096
+#define ICMP_QUIET      10000000 /* ns */
 
 const volatile __u64 wake_at = 2048; /* unread bytes in events at which the reader is woken */
 

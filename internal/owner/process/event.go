@@ -28,7 +28,9 @@ const (
 	eventUsed                      // a process has begun to use it
 	eventOpened                    // a TCP connection has its addresses
 	eventReleased                  // the last descriptor is closed
+	eventGot                       // a process has got a descriptor that another one had
 	eventExecuted                  // the process runs another program; there is no socket
+	eventForked                    // another process has got too many files to look at; there is no socket
 )
 
 // event is struct sock_event.
@@ -48,8 +50,9 @@ type event struct {
 	Evidence evidence
 	State    uint8
 	Shared   uint8
+	Foreign  uint8
 	V6Only   uint8
-	_        [7]uint8
+	_        [6]uint8
 }
 
 // bpfOwner is struct owner.

@@ -46,6 +46,7 @@ type role struct {
 	Device   string // that sockets are bound to
 	Zone     uint32 // of link-local addresses: the index of an interface
 	Connect  bool
+	How      string
 }
 
 func play(spec string) error {

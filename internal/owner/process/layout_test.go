@@ -58,7 +58,7 @@ func TestNumbers(t *testing.T) {
 	want := map[string]uint64{
 		"BY_NOTHING": uint64(byNothing), "BY_RELEASE": uint64(byRelease), "BY_CREATE": uint64(byCreate), "BY_HOLDING": uint64(byHolding), "BY_USE": uint64(byUse),
 		"EVENT_HELD": uint64(eventHeld), "EVENT_USED": uint64(eventUsed), "EVENT_OPENED": uint64(eventOpened), "EVENT_RELEASED": uint64(eventReleased),
-		"EVENT_EXECUTED": uint64(eventExecuted),
+		"EVENT_GOT": uint64(eventGot), "EVENT_EXECUTED": uint64(eventExecuted), "EVENT_FORKED": uint64(eventForked),
 	}
 	for _, name := range []string{"evidence", "event_kind"} {
 		var e *btf.Enum

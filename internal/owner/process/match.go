@@ -166,7 +166,7 @@ func (m *matcher) resolve(list []*sock) (*proc, flow.Match) {
 	var first, firstUser *proc
 	shared := false
 	for _, k := range list {
-		shared = shared || k.shared
+		shared = shared || k.shared || k.got != 0 && k.got+1 >= m.sockets.epoch
 		for c := range k.holders(m.sockets.epoch) {
 			if c.by > best.by || c.by == best.by && c.epoch > best.epoch {
 				best = c
@@ -184,7 +184,7 @@ func (m *matcher) resolve(list []*sock) (*proc, flow.Match) {
 	switch {
 	case best.proc == nil:
 		return nil, flow.MatchNone
-	case shared:
+	case shared || !m.tracked && best.proc.split != 0 && best.proc.split+1 >= m.sockets.epoch:
 	case procs == 1:
 		return best.proc, flow.MatchExact
 	case users == 1 && m.tracked && len(list) == 1:

@@ -54,7 +54,8 @@ type Options struct {
 	Notify func(format string, args ...any) // one line to the user; may be nil
 	Debugf func(format string, args ...any) // one line for --debug; may be nil
 
-	ring uint32 // bytes of the ring buffer; 0: 4 MiB
+	ring      uint32 // bytes of the ring buffer; 0: 4 MiB
+	untracked bool   // nothing tells who sends and receives, as before Linux 6.3
 }
 
 const (
@@ -148,7 +149,7 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 		a.why = rootErr
 	default:
 		keeper := held.New(takenOff, a.opts.Now, a.opts.Notify, a.opts.Debugf)
-		a.watcher, a.why = watch(a.root, sizes{ring: a.opts.ring, users: uint32(a.opts.MaxSockets)}, keeper, a.opts.Debugf)
+		a.watcher, a.why = watch(a.root, sizes{ring: a.opts.ring, users: uint32(a.opts.MaxSockets), untracked: a.opts.untracked}, keeper, a.opts.Debugf)
 		a.why = bpfprobe.Explain(a.why, needs...)
 		if errors.Is(a.why, unix.EMFILE) {
 			a.why = fmt.Errorf("%w: raise the limit (ulimit -n)", unix.EMFILE)
@@ -159,7 +160,8 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 		a.opts.Debugf("processes: /proc is read: %v", a.why)
 		a.scanner = &scanner{procfs: procfs, cgroup: a.cgroups.ID}
 	}
-	a.matcher = matcher{sockets: a.sockets, local: a.isLocal, kernel: a.isKernel, stacked: a.isStacked, tracked: a.watcher != nil && a.watcher.tracked}
+	a.sockets.tracked = a.watcher != nil && a.watcher.tracked
+	a.matcher = matcher{sockets: a.sockets, local: a.isLocal, kernel: a.isKernel, stacked: a.isStacked, tracked: a.sockets.tracked}
 	a.complete = true // before the first epoch is nothing
 	a.Sync(ctx)
 	return a.trouble

@@ -16,26 +16,29 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	processMapEvents        = "events"
-	processMapUsers         = "users"
-	processProgConnect4     = "connect4"
-	processProgConnect6     = "connect6"
-	processProgExecuted     = "executed"
-	processProgReceived     = "received"
-	processProgSendmsg4     = "sendmsg4"
-	processProgSendmsg6     = "sendmsg6"
-	processProgSent         = "sent"
-	processProgSockCreate   = "sock_create"
-	processProgSockRelease  = "sock_release"
-	processProgSockets      = "sockets"
-	processProgTcpOpened    = "tcp_opened"
-	processVarBtfEventKind  = "btf_event_kind"
-	processVarBtfEvidence   = "btf_evidence"
-	processVarBtfSockEvent  = "btf_sock_event"
-	processVarEventsDropped = "events_dropped"
-	processVarReader        = "reader"
-	processVarUsersDropped  = "users_dropped"
-	processVarWakeAt        = "wake_at"
+	processMapEvents           = "events"
+	processMapUsers            = "users"
+	processProgConnect4        = "connect4"
+	processProgConnect6        = "connect6"
+	processProgExecuted        = "executed"
+	processProgFileReceived    = "file_received"
+	processProgForked          = "forked"
+	processProgInheritedByExec = "inherited_by_exec"
+	processProgReceived        = "received"
+	processProgSendmsg4        = "sendmsg4"
+	processProgSendmsg6        = "sendmsg6"
+	processProgSent            = "sent"
+	processProgSockCreate      = "sock_create"
+	processProgSockRelease     = "sock_release"
+	processProgSockets         = "sockets"
+	processProgTcpOpened       = "tcp_opened"
+	processVarBtfEventKind     = "btf_event_kind"
+	processVarBtfEvidence      = "btf_evidence"
+	processVarBtfSockEvent     = "btf_sock_event"
+	processVarEventsDropped    = "events_dropped"
+	processVarReader           = "reader"
+	processVarUsersDropped     = "users_dropped"
+	processVarWakeAt           = "wake_at"
 )
 
 // loadProcess returns the embedded CollectionSpec for process.
@@ -80,17 +83,20 @@ type processSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type processProgramSpecs struct {
-	Connect4    *ebpf.ProgramSpec `ebpf:"connect4"`
-	Connect6    *ebpf.ProgramSpec `ebpf:"connect6"`
-	Executed    *ebpf.ProgramSpec `ebpf:"executed"`
-	Received    *ebpf.ProgramSpec `ebpf:"received"`
-	Sendmsg4    *ebpf.ProgramSpec `ebpf:"sendmsg4"`
-	Sendmsg6    *ebpf.ProgramSpec `ebpf:"sendmsg6"`
-	Sent        *ebpf.ProgramSpec `ebpf:"sent"`
-	SockCreate  *ebpf.ProgramSpec `ebpf:"sock_create"`
-	SockRelease *ebpf.ProgramSpec `ebpf:"sock_release"`
-	Sockets     *ebpf.ProgramSpec `ebpf:"sockets"`
-	TcpOpened   *ebpf.ProgramSpec `ebpf:"tcp_opened"`
+	Connect4        *ebpf.ProgramSpec `ebpf:"connect4"`
+	Connect6        *ebpf.ProgramSpec `ebpf:"connect6"`
+	Executed        *ebpf.ProgramSpec `ebpf:"executed"`
+	FileReceived    *ebpf.ProgramSpec `ebpf:"file_received"`
+	Forked          *ebpf.ProgramSpec `ebpf:"forked"`
+	InheritedByExec *ebpf.ProgramSpec `ebpf:"inherited_by_exec"`
+	Received        *ebpf.ProgramSpec `ebpf:"received"`
+	Sendmsg4        *ebpf.ProgramSpec `ebpf:"sendmsg4"`
+	Sendmsg6        *ebpf.ProgramSpec `ebpf:"sendmsg6"`
+	Sent            *ebpf.ProgramSpec `ebpf:"sent"`
+	SockCreate      *ebpf.ProgramSpec `ebpf:"sock_create"`
+	SockRelease     *ebpf.ProgramSpec `ebpf:"sock_release"`
+	Sockets         *ebpf.ProgramSpec `ebpf:"sockets"`
+	TcpOpened       *ebpf.ProgramSpec `ebpf:"tcp_opened"`
 }
 
 // processMapSpecs contains maps before they are loaded into the kernel.
@@ -162,17 +168,20 @@ type processVariables struct {
 //
 // It can be passed to loadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type processPrograms struct {
-	Connect4    *ebpf.Program `ebpf:"connect4"`
-	Connect6    *ebpf.Program `ebpf:"connect6"`
-	Executed    *ebpf.Program `ebpf:"executed"`
-	Received    *ebpf.Program `ebpf:"received"`
-	Sendmsg4    *ebpf.Program `ebpf:"sendmsg4"`
-	Sendmsg6    *ebpf.Program `ebpf:"sendmsg6"`
-	Sent        *ebpf.Program `ebpf:"sent"`
-	SockCreate  *ebpf.Program `ebpf:"sock_create"`
-	SockRelease *ebpf.Program `ebpf:"sock_release"`
-	Sockets     *ebpf.Program `ebpf:"sockets"`
-	TcpOpened   *ebpf.Program `ebpf:"tcp_opened"`
+	Connect4        *ebpf.Program `ebpf:"connect4"`
+	Connect6        *ebpf.Program `ebpf:"connect6"`
+	Executed        *ebpf.Program `ebpf:"executed"`
+	FileReceived    *ebpf.Program `ebpf:"file_received"`
+	Forked          *ebpf.Program `ebpf:"forked"`
+	InheritedByExec *ebpf.Program `ebpf:"inherited_by_exec"`
+	Received        *ebpf.Program `ebpf:"received"`
+	Sendmsg4        *ebpf.Program `ebpf:"sendmsg4"`
+	Sendmsg6        *ebpf.Program `ebpf:"sendmsg6"`
+	Sent            *ebpf.Program `ebpf:"sent"`
+	SockCreate      *ebpf.Program `ebpf:"sock_create"`
+	SockRelease     *ebpf.Program `ebpf:"sock_release"`
+	Sockets         *ebpf.Program `ebpf:"sockets"`
+	TcpOpened       *ebpf.Program `ebpf:"tcp_opened"`
 }
 
 func (p *processPrograms) Close() error {
@@ -180,6 +189,9 @@ func (p *processPrograms) Close() error {
 		p.Connect4,
 		p.Connect6,
 		p.Executed,
+		p.FileReceived,
+		p.Forked,
+		p.InheritedByExec,
 		p.Received,
 		p.Sendmsg4,
 		p.Sendmsg6,

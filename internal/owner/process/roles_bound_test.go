@@ -56,7 +56,20 @@ func prepare(fd int, r role, local, to unix.Sockaddr) error {
 }
 
 // udpBound asks at every order, from one socket.
-func udpBound(r role, o *orders) error {
+func udpBound(r role, o *orders) error { return ask(r, o, func() error { return nil }) }
+
+// udpSpawn is udpBound, and starts another program each time.
+func udpSpawn(r role, o *orders) error {
+	return ask(r, o, func() error {
+		cmd, err := child(role{Name: "idle"}, nil)
+		if err != nil {
+			return err
+		}
+		return cmd.Run()
+	})
+}
+
+func ask(r role, o *orders, before func() error) error {
 	fd, to, err := datagramSocket(r)
 	if err != nil {
 		return err
@@ -65,6 +78,9 @@ func udpBound(r role, o *orders) error {
 	o.done()
 	buf := make([]byte, r.Size)
 	for o.wait() {
+		if err := before(); err != nil {
+			return err
+		}
 		if err := sendOn(fd, buf, to); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ type proc struct {
 	id    uint32   // in the table of owners
 	gen   uint64   // of id
 	fresh bool     // owner has changed since id was asked for
+	split uint64   // epoch in which others got files of it that were not looked at; 0: never
 	seen  uint64   // epoch in which owner was read from the process itself; 0: never
 }
 
@@ -39,6 +40,7 @@ type sock struct {
 	claims   []claim
 	born     uint64    // epoch in which it was found; 0: it was there before the first window
 	bound    uint64    // epoch in which dev changed; 0: never
+	got      uint64    // epoch in which a process got it that did not have it; 0: never
 	sent     uint64    // epoch in which a process was last seen to send through it; 0: never
 	held     uint64    // epoch in which the iterator saw it last; 0: never
 	released uint64    // epoch; 0: it exists
@@ -53,6 +55,8 @@ type sockets struct {
 	now   time.Time
 	// passed is the epoch in which all processes were last looked at.
 	passed uint64
+	// tracked: every process that sends or receives is told of.
+	tracked bool
 
 	byTuple  map[tuple][]*sock   // connected
 	byPort   map[portKey][]*sock // not connected
@@ -97,7 +101,7 @@ const before = 1
 
 // add takes note of an event.
 func (s *sockets) add(e *event) {
-	if e.Kind == eventExecuted {
+	if e.Kind == eventExecuted || e.Kind == eventForked {
 		s.addProcess(e)
 		return
 	}
@@ -130,7 +134,11 @@ func (s *sockets) add(e *event) {
 // add takes note of an event of the socket.
 func (k *sock) add(e *event, p *proc, s *sockets) {
 	k.touched = s.now
-	k.shared = k.shared || e.Shared != 0
+	// Where not every use is told of, the one that closes it may have used it, too.
+	k.shared = k.shared || e.Shared != 0 || !s.tracked && (e.Foreign != 0 || e.Evidence == byRelease && len(k.claims) > 0 && !k.has(p))
+	if e.Kind == eventGot && !k.has(p) {
+		k.got = s.epoch
+	}
 	k.v6only = e.V6Only != 0
 	if k.dev != e.Dev {
 		k.dev, k.bound = e.Dev, s.epoch
@@ -150,9 +158,19 @@ func (k *sock) add(e *event, p *proc, s *sockets) {
 	}
 }
 
+// has reports whether the process is known to have had the socket.
+func (k *sock) has(p *proc) bool {
+	return slices.ContainsFunc(k.claims, func(c claim) bool { return c.proc == p })
+}
+
 // addProcess takes note of what happened to a process that has sockets.
 func (s *sockets) addProcess(e *event) {
-	if p := s.procs[procKey{e.Owner.TGID, e.Owner.Start}]; p != nil {
+	p := s.procs[procKey{e.Owner.TGID, e.Owner.Start}]
+	switch {
+	case p == nil:
+	case e.Kind == eventForked:
+		p.split = s.epoch
+	default:
 		p.owner, p.fresh, p.seen = e.Owner, true, s.epoch
 	}
 }
@@ -237,7 +255,7 @@ func (s *sockets) proc(e *event) *proc {
 		s.procs[key] = p
 	}
 	// Others tell what the process was when it began to use the socket.
-	now := e.Kind == eventHeld || e.Kind == eventOpened || e.Kind == eventReleased
+	now := e.Kind == eventHeld || e.Kind == eventOpened || e.Kind == eventGot || e.Kind == eventReleased && e.Foreign == 0
 	if now {
 		p.seen = s.epoch
 	}

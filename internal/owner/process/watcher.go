@@ -29,6 +29,8 @@ type watcher struct {
 
 	// tracked: all that send and receive are told of.
 	tracked bool
+	// lookers: where it is not so, all lookers are attached.
+	lookers bool
 
 	mu      sync.Mutex
 	pending []event
@@ -41,8 +43,9 @@ type watcher struct {
 
 // sizes of the watcher's maps.
 type sizes struct {
-	ring  uint32 // bytes, a power of two and of pages
-	users uint32 // sockets whose user is kept
+	ring      uint32 // bytes, a power of two and of pages
+	users     uint32 // sockets whose user is kept
+	untracked bool   // as before Linux 6.3
 }
 
 // maxPending bounds the events of one epoch that are kept for Sync.
@@ -73,6 +76,13 @@ var trackers = []optional{{"sent", traced}, {"received", traced}}
 
 // followers tell that a process runs another program.
 var followers = []optional{{"executed", rawTracepoint("sched_process_exec")}}
+
+// lookers tell who gets a descriptor of another process' socket. They stand in for trackers.
+var lookers = []optional{
+	{"forked", rawTracepoint("sched_process_fork")},
+	{"inherited_by_exec", rawTracepoint("sched_process_exec")},
+	{"file_received", func(p *ebpf.Program) (link.Link, error) { return link.Kprobe("security_file_receive", p, nil) }},
+}
 
 func traced(p *ebpf.Program) (link.Link, error) {
 	return link.AttachTracing(link.TracingOptions{Program: p})
@@ -107,7 +117,7 @@ func watch(root *os.File, size sizes, keeper *held.Keeper, debugf func(string, .
 		}
 	}()
 	base := spec.Copy()
-	for _, o := range slices.Concat(trackers, followers) {
+	for _, o := range slices.Concat(trackers, followers, lookers) {
 		delete(base.Programs, o.name)
 	}
 	if w.coll, err = ebpf.NewCollection(base); err != nil {
@@ -119,8 +129,11 @@ func watch(root *os.File, size sizes, keeper *held.Keeper, debugf func(string, .
 	if err := w.attachCgroup(root); err != nil {
 		return nil, err
 	}
-	w.tracked = w.attachAll(spec, trackers, debugf)
+	w.tracked = !size.untracked && w.attachAll(spec, trackers, debugf)
 	w.attachAll(spec, followers, debugf)
+	if !w.tracked {
+		w.lookers = w.attachAll(spec, lookers, debugf)
+	}
 	if err := spare(sparedFiles); err != nil {
 		return nil, err
 	}
