@@ -48,6 +48,8 @@ var Packages = []Package{
 	// It takes seven to ten minutes: on the kernel that tells least of sockets. By name
 	// (make test-vm PKG=internal/owner/process) it runs on all.
 	{Dir: "internal/owner/process", Kernels: []string{"5.10"}, Timeout: 20 * time.Minute},
+	// What the kernels differ in, with one backend.
+	{Dir: "internal/owner/process", Kernels: []string{"6.1", "6.12", "newest"}, Run: "^Test(Handover|Devices|DevicesTCP|StackedDevices|ProcPorts|PingElsewhere|Passed|Spawn|Exec)$/^(tc|bridge|vrf)", Timeout: 10 * time.Minute},
 	{Dir: "tools/vmtest/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/test/difftest", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
 	{Dir: "test", Run: "LinkType|Stacked|Stopped|TwoAtOnce|BehindGeneric|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed|Whose|Clock|Suspend|Churn|RefusedBPF|ProcessesOfOthers|HostileInterface", Program: true, Timeout: 15 * time.Minute},
