@@ -134,7 +134,7 @@ struct side {
 	__u64 pad[2];
 	/* Any CPU adds to the second line, atomically. Only the first two sides have it. */
 	struct sums interrupted; /* the program had interrupted another one (nesting.h) */
-	struct sums no_shard;    /* the CPU came online after the load */
+	struct sums no_shard;    /* the CPU was offline at the load, and memory is short */
 	/* Packets not parsed because every nesting level was busy. bytes is a lower bound. */
 	struct {
 		__u64 packets;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The flow table: count_in() adds a packet to its flow. flows.h and slot_socket.h have the slots.
  *
- * There is one shard for each CPU and epoch, in arrays that user space maps. A shard has buckets
- * of eight slots. A flow may be in either of two buckets. No update is atomic: only its CPU writes
- * to a shard, and user space reads the epoch in which no program works. So no count_in() may
- * interrupt another one on its CPU. tc and XDP run with softirqs disabled; other hooks use
- * nesting.h.
+ * There is one shard for each CPU and epoch, in arrays that user space maps. CPUs that were offline
+ * at the load have small shards, behind the others. A shard has buckets of eight slots. A flow may
+ * be in either of two buckets. No update is atomic: only its CPU writes to a shard, and user space
+ * reads the epoch in which no program works. So no count_in() may interrupt another one on its CPU.
+ * tc and XDP run with softirqs disabled; other hooks use nesting.h.
  *
  * When both buckets are full, the smallest of their sixteen flows makes room. The program adds its
  * counters to side.table_full. Nothing is dropped: the sum of slots and sides is exactly what was
@@ -15,8 +15,10 @@
 #include "packet.h"
 
 /* User space (internal/kernel/bpfflow) sets these before the load. */
-const volatile __u32 shards = 1;        /* CPUs 0 to shards - 1 have a shard */
-const volatile __u64 hash_key[13] = {}; /* random: a sender must not be able to choose a bucket */
+const volatile __u32 shards = 1;         /* CPUs 0 to shards - 1 have a shard */
+const volatile __u32 small_shards = 0;   /* so many CPUs after them have a small shard */
+const volatile __u32 small_buckets = 64; /* of each kind, per small shard and epoch */
+const volatile __u64 hash_key[13] = {};  /* random: a sender must not be able to choose a bucket */
 
 /* The lowest bit is the epoch to count in. User space flips it. Then it waits until every program
  * has ended that may have read the old value. */
@@ -161,6 +163,16 @@ static __always_inline void count_interrupted(__u32 row, const struct packet *p,
 		add_atomically(&side->interrupted, p, ip);
 }
 
+/* Returns the index of a flow's bucket in a row, which is 2 * shard + epoch. */
+static __always_inline __u32 bucket_of(__u32 row, __u32 buckets, __u64 hash)
+{
+	__u32 h = hash >> 32, small = row - 2 * shards;
+
+	if (likely(row < 2 * shards))
+		return row * buckets + (h & (buckets - 1));
+	return 2 * shards * buckets + small * small_buckets + (h & (small_buckets - 1));
+}
+
 static __always_inline void count_in(void *flows, void *touched, __u32 buckets, const __u64 *key,
 				     int words, __u64 hash, const struct packet *p)
 {
@@ -170,12 +182,12 @@ static __always_inline void count_in(void *flows, void *touched, __u32 buckets, 
 	struct side *side;
 	__u32 i;
 
-	if (unlikely(shard >= shards)) {
+	if (unlikely(shard >= shards && shard - shards >= small_shards)) {
 		count_no_shard(row, p, is_ip(key, words));
 		return;
 	}
 	row += 2 * shard;
-	i = row * buckets + ((__u32)(hash >> 32) & (buckets - 1));
+	i = bucket_of(row, buckets, hash);
 	first = bpf_map_lookup_elem(flows, &i);
 	if (!first)
 		return; /* not possible: the arrays hold every shard; also below */
@@ -188,7 +200,7 @@ static __always_inline void count_in(void *flows, void *touched, __u32 buckets, 
 	}
 	if (!slot) {
 		hash = mix(hash);
-		i = row * buckets + ((__u32)(hash >> 32) & (buckets - 1));
+		i = bucket_of(row, buckets, hash);
 		second = bpf_map_lookup_elem(flows, &i);
 		if (!second)
 			return;

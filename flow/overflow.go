@@ -10,7 +10,7 @@ const (
 	OverflowMaxFlows    OverflowReason = iota // the ledger had as many rows as it may keep
 	OverflowTableFull                         // the source's table had no place
 	OverflowInterrupted                       // the program interrupted another one that counted
-	OverflowNewCPU                            // the CPU came online after the source was opened
+	OverflowNewCPU                            // the CPU came online after the source was opened, without a table
 	NumOverflowReasons  = iota
 )
 

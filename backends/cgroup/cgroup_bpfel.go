@@ -28,6 +28,8 @@ const (
 	cgroupVarHashKey        = "hash_key"
 	cgroupVarHashSocket     = "hash_socket"
 	cgroupVarShards         = "shards"
+	cgroupVarSmallBuckets   = "small_buckets"
+	cgroupVarSmallShards    = "small_shards"
 )
 
 // loadCgroup returns the embedded CollectionSpec for cgroup.
@@ -96,6 +98,8 @@ type cgroupVariableSpecs struct {
 	HashKey       *ebpf.VariableSpec `ebpf:"hash_key"`
 	HashSocket    *ebpf.VariableSpec `ebpf:"hash_socket"`
 	Shards        *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets  *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards   *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // cgroupObjects contains all objects after they have been loaded into the kernel.
@@ -144,6 +148,8 @@ type cgroupVariables struct {
 	HashKey       *ebpf.Variable `ebpf:"hash_key"`
 	HashSocket    *ebpf.Variable `ebpf:"hash_socket"`
 	Shards        *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets  *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards   *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // cgroupPrograms contains all programs after they have been loaded into the kernel.

@@ -286,3 +286,7 @@ func TestSharesGroup(t *testing.T) {
 		}
 	})
 }
+
+func TestCPUComesOnline(t *testing.T) {
+	livetest.CPUComesOnline(t, func(on *testnet.Iface) *livetest.Source { return openHere(t, on) })
+}

@@ -37,6 +37,8 @@ const (
 	kprobeVarHashKey                    = "hash_key"
 	kprobeVarHashSocket                 = "hash_socket"
 	kprobeVarShards                     = "shards"
+	kprobeVarSmallBuckets               = "small_buckets"
+	kprobeVarSmallShards                = "small_shards"
 )
 
 // loadKprobe returns the embedded CollectionSpec for kprobe.
@@ -114,6 +116,8 @@ type kprobeVariableSpecs struct {
 	HashKey       *ebpf.VariableSpec `ebpf:"hash_key"`
 	HashSocket    *ebpf.VariableSpec `ebpf:"hash_socket"`
 	Shards        *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets  *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards   *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // kprobeObjects contains all objects after they have been loaded into the kernel.
@@ -164,6 +168,8 @@ type kprobeVariables struct {
 	HashKey       *ebpf.Variable `ebpf:"hash_key"`
 	HashSocket    *ebpf.Variable `ebpf:"hash_socket"`
 	Shards        *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets  *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards   *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // kprobePrograms contains all programs after they have been loaded into the kernel.

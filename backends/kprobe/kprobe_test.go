@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/test/livetest"
 	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/internal/test/testnet"
 	"github.com/pktstat/pktstat/plugintest/sourcetest"
@@ -88,4 +89,10 @@ func TestOptions(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+func TestCPUComesOnline(t *testing.T) {
+	livetest.CPUComesOnline(t, func(on *testnet.Iface) *livetest.Source {
+		return livetest.Open(t, "kprobe", nil, on)
+	})
 }

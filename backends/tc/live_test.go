@@ -295,3 +295,9 @@ func inside(tb testing.TB, h *testnet.Host, f func()) {
 		tb.Fatal(err)
 	}
 }
+
+func TestCPUComesOnline(t *testing.T) {
+	livetest.CPUComesOnline(t, func(on *testnet.Iface) *livetest.Source {
+		return livetest.Open(t, "tc", args(methodAuto), on)
+	})
+}

@@ -360,3 +360,9 @@ func pushTags(t *testing.T, on *testnet.Iface, id int32) {
 		})
 	})
 }
+
+func TestCPUComesOnline(t *testing.T) {
+	livetest.CPUComesOnline(t, func(on *testnet.Iface) *livetest.Source {
+		return livetest.Open(t, "xdp", args(modeAuto), on)
+	})
+}

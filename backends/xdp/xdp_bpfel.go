@@ -33,6 +33,8 @@ const (
 	xdpVarHashKey             = "hash_key"
 	xdpVarRawOffset           = "raw_offset"
 	xdpVarShards              = "shards"
+	xdpVarSmallBuckets        = "small_buckets"
+	xdpVarSmallShards         = "small_shards"
 )
 
 // loadXdp returns the embedded CollectionSpec for xdp.
@@ -99,13 +101,15 @@ type xdpMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xdpVariableSpecs struct {
-	Buckets4    *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsWide *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch       *ebpf.VariableSpec `ebpf:"epoch"`
-	Frags       *ebpf.VariableSpec `ebpf:"frags"`
-	HashKey     *ebpf.VariableSpec `ebpf:"hash_key"`
-	RawOffset   *ebpf.VariableSpec `ebpf:"raw_offset"`
-	Shards      *ebpf.VariableSpec `ebpf:"shards"`
+	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
+	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
+	Frags        *ebpf.VariableSpec `ebpf:"frags"`
+	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
+	RawOffset    *ebpf.VariableSpec `ebpf:"raw_offset"`
+	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // xdpObjects contains all objects after they have been loaded into the kernel.
@@ -151,13 +155,15 @@ func (m *xdpMaps) Close() error {
 //
 // It can be passed to loadXdpObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xdpVariables struct {
-	Buckets4    *ebpf.Variable `ebpf:"buckets4"`
-	BucketsWide *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch       *ebpf.Variable `ebpf:"epoch"`
-	Frags       *ebpf.Variable `ebpf:"frags"`
-	HashKey     *ebpf.Variable `ebpf:"hash_key"`
-	RawOffset   *ebpf.Variable `ebpf:"raw_offset"`
-	Shards      *ebpf.Variable `ebpf:"shards"`
+	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
+	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Epoch        *ebpf.Variable `ebpf:"epoch"`
+	Frags        *ebpf.Variable `ebpf:"frags"`
+	HashKey      *ebpf.Variable `ebpf:"hash_key"`
+	RawOffset    *ebpf.Variable `ebpf:"raw_offset"`
+	Shards       *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // xdpPrograms contains all programs after they have been loaded into the kernel.

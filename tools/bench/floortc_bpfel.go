@@ -16,22 +16,24 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	floorTCMapFloor4      = "floor4"
-	floorTCMapFloorWide   = "floor_wide"
-	floorTCMapFlows4      = "flows4"
-	floorTCMapFlowsWide   = "flows_wide"
-	floorTCMapParsers     = "parsers"
-	floorTCMapSides       = "sides"
-	floorTCMapTouched4    = "touched4"
-	floorTCMapTouchedWide = "touched_wide"
-	floorTCProgFloorTc    = "floor_tc"
-	floorTCVarBuckets4    = "buckets4"
-	floorTCVarBucketsWide = "buckets_wide"
-	floorTCVarEpoch       = "epoch"
-	floorTCVarFloorMask   = "floor_mask"
-	floorTCVarHashKey     = "hash_key"
-	floorTCVarRawOffset   = "raw_offset"
-	floorTCVarShards      = "shards"
+	floorTCMapFloor4       = "floor4"
+	floorTCMapFloorWide    = "floor_wide"
+	floorTCMapFlows4       = "flows4"
+	floorTCMapFlowsWide    = "flows_wide"
+	floorTCMapParsers      = "parsers"
+	floorTCMapSides        = "sides"
+	floorTCMapTouched4     = "touched4"
+	floorTCMapTouchedWide  = "touched_wide"
+	floorTCProgFloorTc     = "floor_tc"
+	floorTCVarBuckets4     = "buckets4"
+	floorTCVarBucketsWide  = "buckets_wide"
+	floorTCVarEpoch        = "epoch"
+	floorTCVarFloorMask    = "floor_mask"
+	floorTCVarHashKey      = "hash_key"
+	floorTCVarRawOffset    = "raw_offset"
+	floorTCVarShards       = "shards"
+	floorTCVarSmallBuckets = "small_buckets"
+	floorTCVarSmallShards  = "small_shards"
 )
 
 // loadFloorTC returns the embedded CollectionSpec for floorTC.
@@ -97,13 +99,15 @@ type floorTCMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type floorTCVariableSpecs struct {
-	Buckets4    *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsWide *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch       *ebpf.VariableSpec `ebpf:"epoch"`
-	FloorMask   *ebpf.VariableSpec `ebpf:"floor_mask"`
-	HashKey     *ebpf.VariableSpec `ebpf:"hash_key"`
-	RawOffset   *ebpf.VariableSpec `ebpf:"raw_offset"`
-	Shards      *ebpf.VariableSpec `ebpf:"shards"`
+	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
+	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
+	FloorMask    *ebpf.VariableSpec `ebpf:"floor_mask"`
+	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
+	RawOffset    *ebpf.VariableSpec `ebpf:"raw_offset"`
+	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // floorTCObjects contains all objects after they have been loaded into the kernel.
@@ -153,13 +157,15 @@ func (m *floorTCMaps) Close() error {
 //
 // It can be passed to loadFloorTCObjects or ebpf.CollectionSpec.LoadAndAssign.
 type floorTCVariables struct {
-	Buckets4    *ebpf.Variable `ebpf:"buckets4"`
-	BucketsWide *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch       *ebpf.Variable `ebpf:"epoch"`
-	FloorMask   *ebpf.Variable `ebpf:"floor_mask"`
-	HashKey     *ebpf.Variable `ebpf:"hash_key"`
-	RawOffset   *ebpf.Variable `ebpf:"raw_offset"`
-	Shards      *ebpf.Variable `ebpf:"shards"`
+	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
+	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Epoch        *ebpf.Variable `ebpf:"epoch"`
+	FloorMask    *ebpf.Variable `ebpf:"floor_mask"`
+	HashKey      *ebpf.Variable `ebpf:"hash_key"`
+	RawOffset    *ebpf.Variable `ebpf:"raw_offset"`
+	Shards       *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // floorTCPrograms contains all programs after they have been loaded into the kernel.

@@ -16,23 +16,25 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	floorXDPMapFloor4      = "floor4"
-	floorXDPMapFloorWide   = "floor_wide"
-	floorXDPMapFlows4      = "flows4"
-	floorXDPMapFlowsWide   = "flows_wide"
-	floorXDPMapParsers     = "parsers"
-	floorXDPMapSides       = "sides"
-	floorXDPMapTouched4    = "touched4"
-	floorXDPMapTouchedWide = "touched_wide"
-	floorXDPProgFloorXdp   = "floor_xdp"
-	floorXDPVarBuckets4    = "buckets4"
-	floorXDPVarBucketsWide = "buckets_wide"
-	floorXDPVarEpoch       = "epoch"
-	floorXDPVarFloorMask   = "floor_mask"
-	floorXDPVarFrags       = "frags"
-	floorXDPVarHashKey     = "hash_key"
-	floorXDPVarRawOffset   = "raw_offset"
-	floorXDPVarShards      = "shards"
+	floorXDPMapFloor4       = "floor4"
+	floorXDPMapFloorWide    = "floor_wide"
+	floorXDPMapFlows4       = "flows4"
+	floorXDPMapFlowsWide    = "flows_wide"
+	floorXDPMapParsers      = "parsers"
+	floorXDPMapSides        = "sides"
+	floorXDPMapTouched4     = "touched4"
+	floorXDPMapTouchedWide  = "touched_wide"
+	floorXDPProgFloorXdp    = "floor_xdp"
+	floorXDPVarBuckets4     = "buckets4"
+	floorXDPVarBucketsWide  = "buckets_wide"
+	floorXDPVarEpoch        = "epoch"
+	floorXDPVarFloorMask    = "floor_mask"
+	floorXDPVarFrags        = "frags"
+	floorXDPVarHashKey      = "hash_key"
+	floorXDPVarRawOffset    = "raw_offset"
+	floorXDPVarShards       = "shards"
+	floorXDPVarSmallBuckets = "small_buckets"
+	floorXDPVarSmallShards  = "small_shards"
 )
 
 // loadFloorXDP returns the embedded CollectionSpec for floorXDP.
@@ -98,14 +100,16 @@ type floorXDPMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type floorXDPVariableSpecs struct {
-	Buckets4    *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsWide *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch       *ebpf.VariableSpec `ebpf:"epoch"`
-	FloorMask   *ebpf.VariableSpec `ebpf:"floor_mask"`
-	Frags       *ebpf.VariableSpec `ebpf:"frags"`
-	HashKey     *ebpf.VariableSpec `ebpf:"hash_key"`
-	RawOffset   *ebpf.VariableSpec `ebpf:"raw_offset"`
-	Shards      *ebpf.VariableSpec `ebpf:"shards"`
+	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
+	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
+	FloorMask    *ebpf.VariableSpec `ebpf:"floor_mask"`
+	Frags        *ebpf.VariableSpec `ebpf:"frags"`
+	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
+	RawOffset    *ebpf.VariableSpec `ebpf:"raw_offset"`
+	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // floorXDPObjects contains all objects after they have been loaded into the kernel.
@@ -155,14 +159,16 @@ func (m *floorXDPMaps) Close() error {
 //
 // It can be passed to loadFloorXDPObjects or ebpf.CollectionSpec.LoadAndAssign.
 type floorXDPVariables struct {
-	Buckets4    *ebpf.Variable `ebpf:"buckets4"`
-	BucketsWide *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch       *ebpf.Variable `ebpf:"epoch"`
-	FloorMask   *ebpf.Variable `ebpf:"floor_mask"`
-	Frags       *ebpf.Variable `ebpf:"frags"`
-	HashKey     *ebpf.Variable `ebpf:"hash_key"`
-	RawOffset   *ebpf.Variable `ebpf:"raw_offset"`
-	Shards      *ebpf.Variable `ebpf:"shards"`
+	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
+	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Epoch        *ebpf.Variable `ebpf:"epoch"`
+	FloorMask    *ebpf.Variable `ebpf:"floor_mask"`
+	Frags        *ebpf.Variable `ebpf:"frags"`
+	HashKey      *ebpf.Variable `ebpf:"hash_key"`
+	RawOffset    *ebpf.Variable `ebpf:"raw_offset"`
+	Shards       *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // floorXDPPrograms contains all programs after they have been loaded into the kernel.

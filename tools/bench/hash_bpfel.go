@@ -16,21 +16,23 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	hashMapFlows       = "flows"
-	hashMapFlows4      = "flows4"
-	hashMapFlowsWide   = "flows_wide"
-	hashMapParsers     = "parsers"
-	hashMapSeen        = "seen"
-	hashMapSides       = "sides"
-	hashMapTouched4    = "touched4"
-	hashMapTouchedWide = "touched_wide"
-	hashProgHashTc     = "hash_tc"
-	hashVarBuckets4    = "buckets4"
-	hashVarBucketsWide = "buckets_wide"
-	hashVarEpoch       = "epoch"
-	hashVarHashKey     = "hash_key"
-	hashVarRawOffset   = "raw_offset"
-	hashVarShards      = "shards"
+	hashMapFlows        = "flows"
+	hashMapFlows4       = "flows4"
+	hashMapFlowsWide    = "flows_wide"
+	hashMapParsers      = "parsers"
+	hashMapSeen         = "seen"
+	hashMapSides        = "sides"
+	hashMapTouched4     = "touched4"
+	hashMapTouchedWide  = "touched_wide"
+	hashProgHashTc      = "hash_tc"
+	hashVarBuckets4     = "buckets4"
+	hashVarBucketsWide  = "buckets_wide"
+	hashVarEpoch        = "epoch"
+	hashVarHashKey      = "hash_key"
+	hashVarRawOffset    = "raw_offset"
+	hashVarShards       = "shards"
+	hashVarSmallBuckets = "small_buckets"
+	hashVarSmallShards  = "small_shards"
 )
 
 // loadHash returns the embedded CollectionSpec for hash.
@@ -96,12 +98,14 @@ type hashMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type hashVariableSpecs struct {
-	Buckets4    *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsWide *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch       *ebpf.VariableSpec `ebpf:"epoch"`
-	HashKey     *ebpf.VariableSpec `ebpf:"hash_key"`
-	RawOffset   *ebpf.VariableSpec `ebpf:"raw_offset"`
-	Shards      *ebpf.VariableSpec `ebpf:"shards"`
+	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
+	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
+	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
+	RawOffset    *ebpf.VariableSpec `ebpf:"raw_offset"`
+	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // hashObjects contains all objects after they have been loaded into the kernel.
@@ -151,12 +155,14 @@ func (m *hashMaps) Close() error {
 //
 // It can be passed to loadHashObjects or ebpf.CollectionSpec.LoadAndAssign.
 type hashVariables struct {
-	Buckets4    *ebpf.Variable `ebpf:"buckets4"`
-	BucketsWide *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch       *ebpf.Variable `ebpf:"epoch"`
-	HashKey     *ebpf.Variable `ebpf:"hash_key"`
-	RawOffset   *ebpf.Variable `ebpf:"raw_offset"`
-	Shards      *ebpf.Variable `ebpf:"shards"`
+	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
+	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Epoch        *ebpf.Variable `ebpf:"epoch"`
+	HashKey      *ebpf.Variable `ebpf:"hash_key"`
+	RawOffset    *ebpf.Variable `ebpf:"raw_offset"`
+	Shards       *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // hashPrograms contains all programs after they have been loaded into the kernel.

@@ -20,16 +20,16 @@ func (t *Table) Collect(b *flow.Batch) error {
 	}
 	w := window{noFrames: t.opts.NoFrames}
 	w.first, w.last = b.Window()
-	for shard := range t.size.shards {
-		row := 2*shard + epoch
+	for cpu := range t.size.cpus() {
+		p := t.size.part(cpu, epoch)
 		if t.size.sockets {
-			w.readSocket(b, part(t.maps.touchedSocket, row, t.size.rows()), part(t.maps.flowsSocket, row, t.size.rows()))
+			w.readSocket(b, p.touched(t.maps.touchedSocket), slotsOf(p, t.maps.flowsSocket))
 		} else {
-			w.read4(b, part(t.maps.touched4, row, t.size.rows()), part(t.maps.flows4, row, t.size.rows()))
-			w.readWide(b, part(t.maps.touchedWide, row, t.size.rows()), part(t.maps.flowsWide, row, t.size.rows()))
+			w.read4(b, p.touched(t.maps.touched4), slotsOf(p, t.maps.flows4))
+			w.readWide(b, p.touched(t.maps.touchedWide), slotsOf(p, t.maps.flowsWide))
 		}
 
-		s := &t.maps.sides[row]
+		s := &t.maps.sides[2*cpu+epoch]
 		lost := flow.Counters{Packets: s.Lost.Packets, Bytes: s.Lost.Bytes, FrameBytes: s.Lost.Bytes}
 		full, interrupted, noShard := s.TableFull, s.Interrupted, s.NoShard
 		if t.opts.NoFrames {
@@ -47,11 +47,15 @@ func (t *Table) Collect(b *flow.Batch) error {
 	return nil
 }
 
-// part returns one of n equal parts.
-func part[T any](all []T, i, n int) []T {
-	size := len(all) / n
-	return all[i*size : (i+1)*size]
+// part of the buckets of one kind: a shard's.
+type part struct{ first, n int }
+
+// touched returns the words of a touched map, in which each bucket has a bit.
+func (p part) touched(all []uint64) []uint64 {
+	return all[p.first/minBuckets : (p.first+p.n)/minBuckets]
 }
+
+func slotsOf[T any](p part, all []T) []T { return all[p.first*bucketSlots : (p.first+p.n)*bucketSlots] }
 
 // window is when packets were seen, and how.
 type window struct {

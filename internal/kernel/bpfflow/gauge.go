@@ -16,9 +16,9 @@ type gauge struct {
 	done chan struct{}
 }
 
-// watch starts to send to wake while a shard of the active epoch has taken limit
+// watch starts to send to wake while a shard of the active epoch has taken half of its
 // slots or more.
-func watch(sides []side, active *uint32, limit uint64) *gauge {
+func watch(sides []side, active *uint32, s size) *gauge {
 	g := &gauge{wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(g.done)
@@ -30,8 +30,10 @@ func watch(sides []side, active *uint32, limit uint64) *gauge {
 				return
 			case <-tick.C:
 			}
-			for i := int(atomic.LoadUint32(active) & 1); i < len(sides); i += 2 {
-				if atomic.LoadUint64(&sides[i].Inserts) < limit {
+			epoch := int(atomic.LoadUint32(active) & 1)
+			for cpu := range s.cpus() {
+				half := uint64(s.part(cpu, epoch).n * bucketSlots / 2)
+				if atomic.LoadUint64(&sides[2*cpu+epoch].Inserts) < half {
 					continue
 				}
 				select {

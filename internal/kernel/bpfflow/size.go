@@ -28,18 +28,22 @@ type size struct {
 	shards  int  // CPUs that have one
 	buckets int  // of each kind that is used, per shard and epoch: a power of two
 	sockets bool // all flows take slots of bpf/slot_socket.h; else, of bpf/flows.h
+
+	smallShards  int // CPUs after them that have a small one, in case they come online
+	smallBuckets int // as buckets
 }
 
 func sizeFor(maxFlows int, sockets bool) (size, error) {
 	if maxFlows <= 0 {
 		return size{}, fmt.Errorf("a flow table for %d flows", maxFlows)
 	}
-	shards, err := shardCount()
+	shards, possible, err := cpuCounts()
 	if err != nil {
 		return size{}, err
 	}
 	buckets := (2*maxFlows + bucketSlots - 1) / bucketSlots
-	s := size{shards: shards, sockets: sockets, buckets: 1 << bits.Len(uint(min(max(buckets, minBuckets), maxBuckets)-1))}
+	s := size{shards: shards, sockets: sockets, smallShards: possible - shards}
+	s.setBuckets(1 << bits.Len(uint(min(max(buckets, minBuckets), maxBuckets)-1)))
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		return size{}, fmt.Errorf("find out how much memory there is: %w", err)
@@ -54,37 +58,61 @@ func sizeFor(maxFlows int, sockets bool) (size, error) {
 	return s, nil
 }
 
-// shardCount returns how many CPUs get a shard: those up to the last one that is
-// online. Machines that CPUs could be added to often have many more possible
-// ones; should such a CPU come online, what it sees is counted to no flow.
-func shardCount() (int, error) {
-	possible, err := ebpf.PossibleCPU()
+// cpuCounts returns how many CPUs there are up to the last one that is online, and how
+// many could be online: a machine to which CPUs can be added has often many more.
+func cpuCounts() (online, possible int, err error) {
+	possible, err = ebpf.PossibleCPU()
 	if err != nil {
-		return 0, fmt.Errorf("count the CPUs: %w", err)
+		return 0, 0, fmt.Errorf("count the CPUs: %w", err)
 	}
 	b, err := os.ReadFile("/sys/devices/system/cpu/online")
 	if err != nil {
-		return possible, nil // no sysfs in here
+		return possible, possible, nil // no sysfs in here
 	}
 	list := strings.TrimSpace(string(b))
 	last, err := strconv.Atoi(list[strings.LastIndexAny(list, ",-")+1:])
 	if err != nil {
-		return 0, fmt.Errorf("count the CPUs: online are %q: %w", list, err)
+		return 0, 0, fmt.Errorf("count the CPUs: online are %q: %w", list, err)
 	}
-	return min(last+1, possible), nil
+	return min(last+1, possible), possible, nil
 }
 
-// halve makes the table half as large. It returns false if it is as small as it gets.
+// setBuckets sets the size of shards. All small shards together take at most as much
+// memory as one of the others, unless they are as small as they get.
+func (s *size) setBuckets(buckets int) {
+	s.buckets, s.smallBuckets = buckets, minBuckets
+	for 2*s.smallBuckets*s.smallShards <= buckets && s.smallBuckets < buckets {
+		s.smallBuckets *= 2
+	}
+}
+
+// halve makes the table half as large; the small shards go last. It returns false if the
+// table is as small as it gets.
 func (s *size) halve() bool {
-	if s.buckets == minBuckets {
+	switch {
+	case s.buckets > minBuckets:
+		s.setBuckets(s.buckets / 2)
+	case s.smallShards > 0:
+		s.smallShards = 0
+	default:
 		return false
 	}
-	s.buckets /= 2
 	return true
 }
 
-// rows is the number of shards of both epochs.
-func (s size) rows() int { return 2 * s.shards }
+// cpus is how many have a shard of either size.
+func (s size) cpus() int { return s.shards + s.smallShards }
+
+// part returns where the buckets of a CPU's shard are, as count_in() in bpf/table.h does.
+func (s size) part(cpu, epoch int) part {
+	if cpu < s.shards {
+		return part{(2*cpu + epoch) * s.buckets, s.buckets}
+	}
+	return part{2*s.shards*s.buckets + (2*(cpu-s.shards)+epoch)*s.smallBuckets, s.smallBuckets}
+}
+
+// allBuckets of each kind, of all shards and both epochs.
+func (s size) allBuckets() int { return 2 * (s.shards*s.buckets + s.smallShards*s.smallBuckets) }
 
 // slots of each kind, per shard and epoch.
 func (s size) slots() int { return s.buckets * bucketSlots }
@@ -94,25 +122,30 @@ func (s size) bytes() uint64 {
 	if s.sockets {
 		slots = uint64(unsafe.Sizeof(slotSocket{}))
 	}
-	return uint64(s.rows()) * uint64(s.slots()) * slots
+	return uint64(s.allBuckets()) * bucketSlots * slots
 }
 
 func (s size) String() string {
-	if s.sockets {
-		return fmt.Sprintf("%d shards of two times %d slots, %.1f MB", s.shards, s.slots(), float64(s.bytes())/1e6)
+	kinds, small := "", ""
+	if !s.sockets {
+		kinds = " for IPv4 and as many for the rest"
 	}
-	return fmt.Sprintf("%d shards of two times %d slots for IPv4 and as many for the rest, %.1f MB",
-		s.shards, s.slots(), float64(s.bytes())/1e6)
+	if s.smallShards > 0 {
+		small = fmt.Sprintf(", %d of %d for CPUs that are offline", s.smallShards, s.smallBuckets*bucketSlots)
+	}
+	return fmt.Sprintf("%d shards of two times %d slots%s%s, %.1f MB", s.shards, s.slots(), kinds, small, float64(s.bytes())/1e6)
 }
 
 // apply sets the sizes of the maps and the constants of the programs.
 func (s size) apply(spec *ebpf.CollectionSpec) error {
-	flows, touched := s.rows()*s.buckets, s.rows()*s.buckets/minBuckets
-	entries := map[string]int{"sides": s.rows()}
+	flows, touched := s.allBuckets(), s.allBuckets()/minBuckets
+	entries := map[string]int{"sides": 2 * s.cpus()}
 	key := hashKey()
 	constants := map[string]any{
-		"shards":   uint32(s.shards),
-		"hash_key": [13]uint64(key[:13]),
+		"shards":        uint32(s.shards),
+		"small_shards":  uint32(s.smallShards),
+		"small_buckets": uint32(s.smallBuckets),
+		"hash_key":      [13]uint64(key[:13]),
 	}
 	if s.sockets {
 		possible, err := ebpf.PossibleCPU()

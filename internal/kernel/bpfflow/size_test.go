@@ -40,7 +40,38 @@ func TestSize(t *testing.T) {
 	}
 	for s.halve() {
 	}
-	if s.buckets != minBuckets {
-		t.Errorf("the smallest table has %d buckets", s.buckets)
+	if s.buckets != minBuckets || s.smallShards != 0 {
+		t.Errorf("the smallest table has %d buckets, and %d small shards", s.buckets, s.smallShards)
+	}
+}
+
+// TestSmallShards: CPUs that may come online have shards of their own, which take no more
+// memory than one of the others.
+func TestSmallShards(t *testing.T) {
+	for _, c := range []struct{ shards, small, buckets, smallBuckets int }{
+		{2, 1, 1024, 1024},
+		{2, 2, 1024, 512},
+		{4, 236, 32768, 128},
+		{4, 236, 1024, minBuckets}, // as small as they get: all of them take more than one
+		{4, 0, 1024, 1024},
+	} {
+		s := size{shards: c.shards, smallShards: c.small}
+		s.setBuckets(c.buckets)
+		if s.smallBuckets != c.smallBuckets {
+			t.Errorf("%+v: %d buckets in a small shard, want %d", c, s.smallBuckets, c.smallBuckets)
+		}
+		end := 0
+		for cpu := range c.shards + c.small {
+			for epoch := range 2 {
+				p := s.part(cpu, epoch)
+				if p.first != end || p.n%minBuckets != 0 {
+					t.Fatalf("%+v: CPU %d, epoch %d: %+v, want it to begin at %d", c, cpu, epoch, p, end)
+				}
+				end += p.n
+			}
+		}
+		if end != s.allBuckets() {
+			t.Errorf("%+v: %d buckets of %d are used", c, end, s.allBuckets())
+		}
 	}
 }

@@ -22,7 +22,7 @@ import (
 // Options of a table.
 type Options struct {
 	// MaxFlows is how many flows each CPU's shard holds, for IPv4 and for
-	// everything else, when it is half full.
+	// everything else, when it is half full. CPUs that are offline have smaller ones.
 	MaxFlows int
 	// NoFrames: the hook sees no frames, and FrameBytes are 0.
 	NoFrames bool
@@ -119,7 +119,7 @@ func load(spec *ebpf.CollectionSpec, sz size, opts Options) (_ *Table, err error
 	if err := t.mmap(spec); err != nil {
 		return nil, err
 	}
-	t.filled = watch(t.maps.sides, t.seq.active, uint64(sz.slots()/2))
+	t.filled = watch(t.maps.sides, t.seq.active, sz)
 	return t, nil
 }
 

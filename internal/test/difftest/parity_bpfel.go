@@ -34,6 +34,8 @@ const (
 	parityVarPushType        = "push_type"
 	parityVarRawOffset       = "raw_offset"
 	parityVarShards          = "shards"
+	parityVarSmallBuckets    = "small_buckets"
+	parityVarSmallShards     = "small_shards"
 )
 
 // loadParity returns the embedded CollectionSpec for parity.
@@ -99,15 +101,17 @@ type parityMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type parityVariableSpecs struct {
-	Buckets4    *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsWide *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch       *ebpf.VariableSpec `ebpf:"epoch"`
-	HashKey     *ebpf.VariableSpec `ebpf:"hash_key"`
-	PushTag     *ebpf.VariableSpec `ebpf:"push_tag"`
-	PushTci     *ebpf.VariableSpec `ebpf:"push_tci"`
-	PushType    *ebpf.VariableSpec `ebpf:"push_type"`
-	RawOffset   *ebpf.VariableSpec `ebpf:"raw_offset"`
-	Shards      *ebpf.VariableSpec `ebpf:"shards"`
+	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
+	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
+	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
+	PushTag      *ebpf.VariableSpec `ebpf:"push_tag"`
+	PushTci      *ebpf.VariableSpec `ebpf:"push_tci"`
+	PushType     *ebpf.VariableSpec `ebpf:"push_type"`
+	RawOffset    *ebpf.VariableSpec `ebpf:"raw_offset"`
+	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // parityObjects contains all objects after they have been loaded into the kernel.
@@ -155,15 +159,17 @@ func (m *parityMaps) Close() error {
 //
 // It can be passed to loadParityObjects or ebpf.CollectionSpec.LoadAndAssign.
 type parityVariables struct {
-	Buckets4    *ebpf.Variable `ebpf:"buckets4"`
-	BucketsWide *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch       *ebpf.Variable `ebpf:"epoch"`
-	HashKey     *ebpf.Variable `ebpf:"hash_key"`
-	PushTag     *ebpf.Variable `ebpf:"push_tag"`
-	PushTci     *ebpf.Variable `ebpf:"push_tci"`
-	PushType    *ebpf.Variable `ebpf:"push_type"`
-	RawOffset   *ebpf.Variable `ebpf:"raw_offset"`
-	Shards      *ebpf.Variable `ebpf:"shards"`
+	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
+	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Epoch        *ebpf.Variable `ebpf:"epoch"`
+	HashKey      *ebpf.Variable `ebpf:"hash_key"`
+	PushTag      *ebpf.Variable `ebpf:"push_tag"`
+	PushTci      *ebpf.Variable `ebpf:"push_tci"`
+	PushType     *ebpf.Variable `ebpf:"push_type"`
+	RawOffset    *ebpf.Variable `ebpf:"raw_offset"`
+	Shards       *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // parityPrograms contains all programs after they have been loaded into the kernel.

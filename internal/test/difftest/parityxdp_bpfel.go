@@ -32,6 +32,8 @@ const (
 	parityXDPVarHashKey         = "hash_key"
 	parityXDPVarRawOffset       = "raw_offset"
 	parityXDPVarShards          = "shards"
+	parityXDPVarSmallBuckets    = "small_buckets"
+	parityXDPVarSmallShards     = "small_shards"
 )
 
 // loadParityXDP returns the embedded CollectionSpec for parityXDP.
@@ -97,13 +99,15 @@ type parityXDPMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type parityXDPVariableSpecs struct {
-	Buckets4    *ebpf.VariableSpec `ebpf:"buckets4"`
-	BucketsWide *ebpf.VariableSpec `ebpf:"buckets_wide"`
-	Epoch       *ebpf.VariableSpec `ebpf:"epoch"`
-	Frags       *ebpf.VariableSpec `ebpf:"frags"`
-	HashKey     *ebpf.VariableSpec `ebpf:"hash_key"`
-	RawOffset   *ebpf.VariableSpec `ebpf:"raw_offset"`
-	Shards      *ebpf.VariableSpec `ebpf:"shards"`
+	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
+	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
+	Frags        *ebpf.VariableSpec `ebpf:"frags"`
+	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
+	RawOffset    *ebpf.VariableSpec `ebpf:"raw_offset"`
+	Shards       *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // parityXDPObjects contains all objects after they have been loaded into the kernel.
@@ -151,13 +155,15 @@ func (m *parityXDPMaps) Close() error {
 //
 // It can be passed to loadParityXDPObjects or ebpf.CollectionSpec.LoadAndAssign.
 type parityXDPVariables struct {
-	Buckets4    *ebpf.Variable `ebpf:"buckets4"`
-	BucketsWide *ebpf.Variable `ebpf:"buckets_wide"`
-	Epoch       *ebpf.Variable `ebpf:"epoch"`
-	Frags       *ebpf.Variable `ebpf:"frags"`
-	HashKey     *ebpf.Variable `ebpf:"hash_key"`
-	RawOffset   *ebpf.Variable `ebpf:"raw_offset"`
-	Shards      *ebpf.Variable `ebpf:"shards"`
+	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
+	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Epoch        *ebpf.Variable `ebpf:"epoch"`
+	Frags        *ebpf.Variable `ebpf:"frags"`
+	HashKey      *ebpf.Variable `ebpf:"hash_key"`
+	RawOffset    *ebpf.Variable `ebpf:"raw_offset"`
+	Shards       *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // parityXDPPrograms contains all programs after they have been loaded into the kernel.

@@ -33,6 +33,8 @@ const (
 	PreemptVarHashSocket       = "hash_socket"
 	PreemptVarSeen             = "seen"
 	PreemptVarShards           = "shards"
+	PreemptVarSmallBuckets     = "small_buckets"
+	PreemptVarSmallShards      = "small_shards"
 )
 
 // LoadPreempt returns the embedded CollectionSpec for Preempt.
@@ -106,6 +108,8 @@ type PreemptVariableSpecs struct {
 	HashSocket    *ebpf.VariableSpec `ebpf:"hash_socket"`
 	Seen          *ebpf.VariableSpec `ebpf:"seen"`
 	Shards        *ebpf.VariableSpec `ebpf:"shards"`
+	SmallBuckets  *ebpf.VariableSpec `ebpf:"small_buckets"`
+	SmallShards   *ebpf.VariableSpec `ebpf:"small_shards"`
 }
 
 // PreemptObjects contains all objects after they have been loaded into the kernel.
@@ -155,6 +159,8 @@ type PreemptVariables struct {
 	HashSocket    *ebpf.Variable `ebpf:"hash_socket"`
 	Seen          *ebpf.Variable `ebpf:"seen"`
 	Shards        *ebpf.Variable `ebpf:"shards"`
+	SmallBuckets  *ebpf.Variable `ebpf:"small_buckets"`
+	SmallShards   *ebpf.Variable `ebpf:"small_shards"`
 }
 
 // PreemptPrograms contains all programs after they have been loaded into the kernel.
