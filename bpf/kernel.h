@@ -31,12 +31,17 @@
 #define IPPROTO_MPTCP_ 262 /* the libc headers of Debian 12 lack IPPROTO_MPTCP */
 #define SOCKFS_MAGIC   0x534F434B
 #define PF_KTHREAD     0x00200000
+#define XFRM_MAX_DEPTH 6 /* include/net/xfrm.h */
 
 /* The kernel's values differ. bpf_core_enum_value() returns them. */
 enum netdev_priv_flags {
 	IFF_BRIDGE_PORT = 1,
 	IFF_OVS_DATAPATH,
 	IFF_TEAM_PORT,
+};
+
+enum skb_ext_id {
+	SKB_EXT_SEC_PATH = 1,
 };
 
 /* CO-RE looks a type up by its name in the kernel's BTF, without the part from ___ on. */
@@ -59,7 +64,26 @@ typedef struct {
 struct net_device {
 	unsigned int flags;
 	unsigned int priv_flags; /* a bit field since 6.12 */
+	int ifindex;
 	possible_net_t nd_net;
+};
+
+struct skb_ext {
+	__u8 offset[1]; /* from the structure, in units of 8 bytes, by enum skb_ext_id */
+};
+
+struct xfrm_id {
+	__be32 spi;
+};
+
+struct xfrm_state {
+	struct xfrm_id id;
+};
+
+/* The security associations by which a packet was decrypted, the last one last. */
+struct sec_path {
+	int len;
+	struct xfrm_state *xvec[XFRM_MAX_DEPTH];
 };
 
 struct sk_buff {
@@ -71,6 +95,8 @@ struct sk_buff {
 	__u32 vlan_all; /* since 6.2 */
 	unsigned int end;
 	unsigned char *head, *data;
+	__u8 active_extensions; /* a bit for each enum skb_ext_id */
+	struct skb_ext *extensions;
 };
 
 struct sk_buff___5_10 {

@@ -22,6 +22,7 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 }
 
 #include "slot_socket.h"
+#include "ipsec.h"
 
 /* One for each nesting level of a CPU. */
 struct {
@@ -108,6 +109,84 @@ static __always_inline __u64 kernel_cookie(struct sk_buff *skb, __u32 direction)
 	return sk ? BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) : 0;
 }
 
+/* Returns the SPI of an arriving packet of IPsec; 0 if it has none. */
+static __always_inline __be32 kernel_spi(const struct view *view, const struct frame *f,
+					 const struct packet *p, __u32 level)
+{
+	struct view *v = bpf_map_lookup_elem(&views, &level);
+	struct parser *s = parser(level);
+	__be32 spi;
+
+	if (!is_in_udp(p))
+		return p->key.l4;
+	if (!v || !s)
+		return 0;
+	*v = *view;
+	s->f = *f;
+	step_done();
+	kernel_parse(level);
+	s = parser(level);
+	if (!s || s->there < sizeof(struct udphdr) + sizeof(spi) ||
+	    load(v, s->l4 + sizeof(struct udphdr), &spi, sizeof(spi)))
+		return 0;
+	return spi;
+}
+
+/* Returns the path of a decrypted packet; NULL if it is none. */
+static __always_inline struct sec_path *sec_path_of(struct sk_buff *skb)
+{
+	__u32 id;
+	struct skb_ext *ext;
+	__u8 offset = 0;
+
+	if (!bpf_core_field_exists(skb->active_extensions) ||
+	    !bpf_core_enum_value_exists(enum skb_ext_id, SKB_EXT_SEC_PATH))
+		return NULL;
+	id = bpf_core_enum_value(enum skb_ext_id, SKB_EXT_SEC_PATH);
+	if (!(BPF_CORE_READ(skb, active_extensions) & 1 << id))
+		return NULL;
+	ext = BPF_CORE_READ(skb, extensions);
+	bpf_probe_read_kernel(&offset, 1, (void *)ext + bpf_core_field_offset(ext->offset) + id);
+	return (void *)ext + offset * 8;
+}
+
+/* Returns whether the packet has counted before it was decrypted. */
+static __always_inline int kernel_is_decrypted(struct sk_buff *skb, struct sa *sa, __u32 packets)
+{
+	struct sec_path *path = sec_path_of(skb);
+	int len;
+
+	if (!path)
+		return 0;
+	len = BPF_CORE_READ(path, len);
+#pragma unroll
+	for (int i = XFRM_MAX_DEPTH - 1; i >= 0; i--) {
+		if (i >= len)
+			continue;
+		sa->spi = BPF_CORE_READ(path, xvec[i], id.spi);
+		if (take_credit(sa, packets))
+			return 1;
+	}
+	return 0;
+}
+
+/* Returns whether an arriving packet is to be counted. */
+static __always_inline int kernel_is_first(struct sk_buff *skb, const struct view *v,
+					   const struct frame *f, const struct packet *p,
+					   __u32 level)
+{
+	struct sa sa = { .netns = p->key.netns };
+
+	if (likely(!epoch.ipsec) && likely(!is_ipsec(p)))
+		return 1;
+	sa.ifindex = BPF_CORE_READ(skb, dev, ifindex);
+	if (is_ipsec(p)) {
+		sa.spi = kernel_spi(v, f, p, level);
+		give_credit(&sa, p->packets);
+	}
+	return !kernel_is_decrypted(skb, &sa, p->packets);
+}
+
 static __always_inline int kernel_count(struct sk_buff *skb, __u32 direction)
 {
 	struct view view = kernel_view(skb, direction);
@@ -139,7 +218,8 @@ static __always_inline int kernel_count(struct sk_buff *skb, __u32 direction)
 	if (likely(is_ip(p.key.word, 6))) {
 		p.key.meta &= ~(VLAN_ID << META_VLAN_SHIFT); /* the IP layer has no VLANs */
 		p.key.netns = BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
-		count_socket(&p, 0, kernel_cookie(skb, direction), level);
+		if (direction != DIR_INGRESS || kernel_is_first(skb, &view, &f, &p, level))
+			count_socket(&p, 0, kernel_cookie(skb, direction), level);
 	} else if (f.type == bpf_htons(ETH_P_IP) || f.type == bpf_htons(ETH_P_IPV6)) {
 		count_lost(f.segments ?: 1, f.len); /* its header is not in the linear part */
 	}

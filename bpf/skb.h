@@ -15,6 +15,10 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len)
 
 #include "scratch.h"
 #include "flows.h"
+#include "ipsec.h"
+
+/* The kernel has IPsec (CONFIG_XFRM), and so the helper. User space sets it before the load. */
+const volatile __u32 xfrm = 0;
 
 static __always_inline struct frame skb_frame(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {
@@ -120,6 +124,56 @@ __noinline int skb_parse(struct __sk_buff *skb, __u32 direction, __u32 raw)
 	return 0;
 }
 
+/* Returns the SPI of an arriving packet of IPsec; 0 if it has none. */
+static __always_inline __be32 skb_spi(struct __sk_buff *skb, const struct packet *p, __u32 raw)
+{
+	struct parser *s;
+	__be32 spi;
+
+	if (!is_in_udp(p))
+		return p->key.l4;
+	skb_parse(skb, DIR_INGRESS, raw);
+	s = parser();
+	if (!s || s->there < sizeof(struct udphdr) + sizeof(spi) ||
+	    load(skb, s->l4 + sizeof(struct udphdr), &spi, sizeof(spi)))
+		return 0;
+	return spi;
+}
+
+/* Returns whether the packet has counted before it was decrypted. */
+__noinline int skb_is_decrypted(struct __sk_buff *skb, __u32 packets)
+{
+	struct sa sa = { .ifindex = skb->ifindex };
+	struct bpf_xfrm_state state;
+
+	if (!xfrm)
+		return 0; /* kernels before 6.8 verify this function also if nothing calls it */
+	if (likely(bpf_skb_get_xfrm_state(skb, 0, &state, sizeof(state), 0)))
+		return 0;
+#pragma unroll
+	for (int i = XFRM_MAX_DEPTH - 1; i >= 0; i--) {
+		if (bpf_skb_get_xfrm_state(skb, i, &state, sizeof(state), 0))
+			continue;
+		sa.spi = state.spi;
+		if (take_credit(&sa, packets))
+			return 1;
+	}
+	return 0;
+}
+
+/* Returns whether an arriving packet is to be counted. */
+static __always_inline int skb_is_first(struct __sk_buff *skb, const struct packet *p, __u32 raw)
+{
+	if (!xfrm)
+		return 1;
+	if (unlikely(is_ipsec(p))) {
+		struct sa sa = { .ifindex = skb->ifindex, .spi = skb_spi(skb, p, raw) };
+
+		give_credit(&sa, p->packets);
+	}
+	return likely(!epoch.ipsec) || !skb_is_decrypted(skb, p->packets);
+}
+
 static __always_inline void skb_count(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {
 	struct frame f = skb_frame(skb, direction, raw);
@@ -136,5 +190,6 @@ static __always_inline void skb_count(struct __sk_buff *skb, __u32 direction, __
 			return; /* not possible: the array has one entry */
 		p = s->p;
 	}
-	count(&p);
+	if (direction != DIR_INGRESS || skb_is_first(skb, &p, raw))
+		count(&p);
 }

@@ -24,7 +24,8 @@ const volatile __u64 hash_key[13] = {};  /* random: a sender must not be able to
  * has ended that may have read the old value. */
 struct {
 	volatile __u32 active;
-	__u32 pad[31];
+	__u32 ipsec; /* IPsec has arrived (ipsec.h). It is here because this line is in the cache. */
+	__u32 pad[30];
 } epoch __attribute__((aligned(128)));
 
 /* An array with a part for each [2 * shard + epoch]. User space sets the size before the load. A

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
@@ -13,8 +14,9 @@ import (
 
 // counter is all that is counted, on all interfaces.
 type counter struct {
-	room *flowtable.Budget
-	now  func() time.Time
+	room      *flowtable.Budget
+	decrypted atomic.Uint64 // packets that did not count again
+	now       func() time.Time
 
 	mu      sync.Mutex
 	readers []*reader
@@ -63,6 +65,9 @@ func (c *counter) Collect(b *flow.Batch) error {
 
 // Wake implements [attach.Table].
 func (c *counter) Wake() <-chan struct{} { return c.room.Wake() }
+
+// Decrypted implements [attach.Table].
+func (c *counter) Decrypted() uint64 { return c.decrypted.Load() }
 
 // Close implements [attach.Table]. There is nothing to free: the rings were when they
 // were detached.

@@ -34,7 +34,7 @@ func (h *hook) Attach(p *attach.Port) (a attach.Attached, err error) {
 	}
 	var readers []*reader
 	for _, r := range rings {
-		rd, err := startReader(r, p, h.counter.room)
+		rd, err := startReader(r, p, h.counter)
 		if err != nil {
 			return a, errors.Join(err, stopAll(readers), closeAll(rings[len(readers):]))
 		}

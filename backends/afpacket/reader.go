@@ -29,6 +29,8 @@ type reader struct {
 	ended chan struct{} // closed when run has returned
 	err   error         // why, if nobody wanted it to; to be read then
 
+	decrypted decrypted
+
 	mu    sync.Mutex
 	flows *flowtable.Table // what was counted since the previous Collect
 	spare *flowtable.Table // empty
@@ -41,14 +43,14 @@ type reader struct {
 	dropped uint64 // since the previous Collect
 }
 
-func startReader(r *ring, p *attach.Port, space *flowtable.Budget) (*reader, error) {
+func startReader(r *ring, p *attach.Port, c *counter) (*reader, error) {
 	quit, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	rd := &reader{
 		ring: r, ifindex: p.Index, raw: p.Raw, lo: p.Loopback, vrf: p.VRF, queued: p.Queued, quit: quit, ended: make(chan struct{}),
-		flows: flowtable.New(space), spare: flowtable.New(space),
+		flows: flowtable.New(c.room), spare: flowtable.New(c.room), decrypted: decrypted{packets: &c.decrypted},
 	}
 	go func() {
 		defer close(rd.ended)
@@ -111,6 +113,9 @@ func (r *reader) count(block []byte) (n uint64) {
 		c.frame(&f, r.raw)
 		packet.Parse(&f, &rec)
 		rec.Key.Dir, rec.Key.Ifindex = dir, r.ifindex
+		if dir == flow.Ingress && r.decrypted.again(c.header(), &rec) {
+			continue
+		}
 		r.flows.Add(&rec)
 	}
 	return n

@@ -45,6 +45,9 @@ func openRing(l layout) (r *ring, err error) {
 	if err := r.setInt("PACKET_VNET_HDR", unix.PACKET_VNET_HDR, 1); err != nil {
 		return r, err
 	}
+	if err := r.stamp(); err != nil {
+		return r, err
+	}
 	if err := r.setFilter(takeNothing()); err != nil {
 		return r, err
 	}

@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	kprobeMapCredits                    = "credits"
 	kprobeMapFlowsSocket                = "flows_socket"
 	kprobeMapNestings                   = "nestings"
 	kprobeMapParsers                    = "parsers"
@@ -33,6 +34,7 @@ const (
 	kprobeProgTracepointNetDevQueue     = "tracepoint_net_dev_queue"
 	kprobeProgTracepointNetifReceiveSkb = "tracepoint_netif_receive_skb"
 	kprobeVarBucketsSocket              = "buckets_socket"
+	kprobeVarDecrypted                  = "decrypted"
 	kprobeVarEpoch                      = "epoch"
 	kprobeVarHashKey                    = "hash_key"
 	kprobeVarHashSocket                 = "hash_socket"
@@ -99,6 +101,7 @@ type kprobeProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kprobeMapSpecs struct {
+	Credits       *ebpf.MapSpec `ebpf:"credits"`
 	FlowsSocket   *ebpf.MapSpec `ebpf:"flows_socket"`
 	Nestings      *ebpf.MapSpec `ebpf:"nestings"`
 	Parsers       *ebpf.MapSpec `ebpf:"parsers"`
@@ -112,6 +115,7 @@ type kprobeMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type kprobeVariableSpecs struct {
 	BucketsSocket *ebpf.VariableSpec `ebpf:"buckets_socket"`
+	Decrypted     *ebpf.VariableSpec `ebpf:"decrypted"`
 	Epoch         *ebpf.VariableSpec `ebpf:"epoch"`
 	HashKey       *ebpf.VariableSpec `ebpf:"hash_key"`
 	HashSocket    *ebpf.VariableSpec `ebpf:"hash_socket"`
@@ -140,6 +144,7 @@ func (o *kprobeObjects) Close() error {
 //
 // It can be passed to loadKprobeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kprobeMaps struct {
+	Credits       *ebpf.Map `ebpf:"credits"`
 	FlowsSocket   *ebpf.Map `ebpf:"flows_socket"`
 	Nestings      *ebpf.Map `ebpf:"nestings"`
 	Parsers       *ebpf.Map `ebpf:"parsers"`
@@ -150,6 +155,7 @@ type kprobeMaps struct {
 
 func (m *kprobeMaps) Close() error {
 	return _KprobeClose(
+		m.Credits,
 		m.FlowsSocket,
 		m.Nestings,
 		m.Parsers,
@@ -164,6 +170,7 @@ func (m *kprobeMaps) Close() error {
 // It can be passed to loadKprobeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kprobeVariables struct {
 	BucketsSocket *ebpf.Variable `ebpf:"buckets_socket"`
+	Decrypted     *ebpf.Variable `ebpf:"decrypted"`
 	Epoch         *ebpf.Variable `ebpf:"epoch"`
 	HashKey       *ebpf.Variable `ebpf:"hash_key"`
 	HashSocket    *ebpf.Variable `ebpf:"hash_socket"`

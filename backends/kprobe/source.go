@@ -12,6 +12,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
 	"github.com/pktstat/pktstat/internal/kernel/held"
+	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -59,7 +60,7 @@ func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 
 // Attachment implements [registry.Attached].
 func (s *source) Attachment() registry.Attachment {
-	notes := slices.Concat(s.hook.notes, s.keeper.Notes())
+	notes := slices.Concat(s.hook.notes, s.keeper.Notes(), attach.NotesOnDecrypted(s.table.Decrypted()))
 	if s.resends == nil {
 		notes = append(notes, fmt.Sprintf("retransmits are not known: %v", s.why))
 	} else {

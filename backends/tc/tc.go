@@ -5,8 +5,14 @@ package tc
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
@@ -86,6 +92,12 @@ func load(o bpfflow.Options) (*bpfflow.Table, error) {
 	spec, err := loadTc()
 	if err != nil {
 		return nil, err
+	}
+	// Without CONFIG_XFRM there is no such helper, and no packet of IPsec.
+	if !errors.Is(features.HaveProgramHelper(ebpf.SchedCLS, asm.FnSkbGetXfrmState), ebpf.ErrNotSupported) {
+		constants := map[string]any{"xfrm": uint32(1)}
+		maps.Copy(constants, o.Constants)
+		o.Constants = constants
 	}
 	return bpfflow.Load(spec, o)
 }

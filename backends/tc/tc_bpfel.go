@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	tcMapCredits       = "credits"
 	tcMapFlows4        = "flows4"
 	tcMapFlowsWide     = "flows_wide"
 	tcMapParsers       = "parsers"
@@ -28,12 +29,14 @@ const (
 	tcProgTcIngressRaw = "tc_ingress_raw"
 	tcVarBuckets4      = "buckets4"
 	tcVarBucketsWide   = "buckets_wide"
+	tcVarDecrypted     = "decrypted"
 	tcVarEpoch         = "epoch"
 	tcVarHashKey       = "hash_key"
 	tcVarRawOffset     = "raw_offset"
 	tcVarShards        = "shards"
 	tcVarSmallBuckets  = "small_buckets"
 	tcVarSmallShards   = "small_shards"
+	tcVarXfrm          = "xfrm"
 )
 
 // loadTc returns the embedded CollectionSpec for tc.
@@ -88,6 +91,7 @@ type tcProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tcMapSpecs struct {
+	Credits     *ebpf.MapSpec `ebpf:"credits"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
@@ -102,12 +106,14 @@ type tcMapSpecs struct {
 type tcVariableSpecs struct {
 	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
 	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Decrypted    *ebpf.VariableSpec `ebpf:"decrypted"`
 	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
 	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
 	RawOffset    *ebpf.VariableSpec `ebpf:"raw_offset"`
 	Shards       *ebpf.VariableSpec `ebpf:"shards"`
 	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
 	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
+	Xfrm         *ebpf.VariableSpec `ebpf:"xfrm"`
 }
 
 // tcObjects contains all objects after they have been loaded into the kernel.
@@ -130,6 +136,7 @@ func (o *tcObjects) Close() error {
 //
 // It can be passed to loadTcObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tcMaps struct {
+	Credits     *ebpf.Map `ebpf:"credits"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
@@ -140,6 +147,7 @@ type tcMaps struct {
 
 func (m *tcMaps) Close() error {
 	return _TcClose(
+		m.Credits,
 		m.Flows4,
 		m.FlowsWide,
 		m.Parsers,
@@ -155,12 +163,14 @@ func (m *tcMaps) Close() error {
 type tcVariables struct {
 	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
 	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Decrypted    *ebpf.Variable `ebpf:"decrypted"`
 	Epoch        *ebpf.Variable `ebpf:"epoch"`
 	HashKey      *ebpf.Variable `ebpf:"hash_key"`
 	RawOffset    *ebpf.Variable `ebpf:"raw_offset"`
 	Shards       *ebpf.Variable `ebpf:"shards"`
 	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
 	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
+	Xfrm         *ebpf.Variable `ebpf:"xfrm"`
 }
 
 // tcPrograms contains all programs after they have been loaded into the kernel.

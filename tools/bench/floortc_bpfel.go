@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	floorTCMapCredits      = "credits"
 	floorTCMapFloor4       = "floor4"
 	floorTCMapFloorWide    = "floor_wide"
 	floorTCMapFlows4       = "flows4"
@@ -27,6 +28,7 @@ const (
 	floorTCProgFloorTc     = "floor_tc"
 	floorTCVarBuckets4     = "buckets4"
 	floorTCVarBucketsWide  = "buckets_wide"
+	floorTCVarDecrypted    = "decrypted"
 	floorTCVarEpoch        = "epoch"
 	floorTCVarFloorMask    = "floor_mask"
 	floorTCVarHashKey      = "hash_key"
@@ -34,6 +36,7 @@ const (
 	floorTCVarShards       = "shards"
 	floorTCVarSmallBuckets = "small_buckets"
 	floorTCVarSmallShards  = "small_shards"
+	floorTCVarXfrm         = "xfrm"
 )
 
 // loadFloorTC returns the embedded CollectionSpec for floorTC.
@@ -85,6 +88,7 @@ type floorTCProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type floorTCMapSpecs struct {
+	Credits     *ebpf.MapSpec `ebpf:"credits"`
 	Floor4      *ebpf.MapSpec `ebpf:"floor4"`
 	FloorWide   *ebpf.MapSpec `ebpf:"floor_wide"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
@@ -101,6 +105,7 @@ type floorTCMapSpecs struct {
 type floorTCVariableSpecs struct {
 	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
 	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Decrypted    *ebpf.VariableSpec `ebpf:"decrypted"`
 	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
 	FloorMask    *ebpf.VariableSpec `ebpf:"floor_mask"`
 	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
@@ -108,6 +113,7 @@ type floorTCVariableSpecs struct {
 	Shards       *ebpf.VariableSpec `ebpf:"shards"`
 	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
 	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
+	Xfrm         *ebpf.VariableSpec `ebpf:"xfrm"`
 }
 
 // floorTCObjects contains all objects after they have been loaded into the kernel.
@@ -130,6 +136,7 @@ func (o *floorTCObjects) Close() error {
 //
 // It can be passed to loadFloorTCObjects or ebpf.CollectionSpec.LoadAndAssign.
 type floorTCMaps struct {
+	Credits     *ebpf.Map `ebpf:"credits"`
 	Floor4      *ebpf.Map `ebpf:"floor4"`
 	FloorWide   *ebpf.Map `ebpf:"floor_wide"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
@@ -142,6 +149,7 @@ type floorTCMaps struct {
 
 func (m *floorTCMaps) Close() error {
 	return _FloorTCClose(
+		m.Credits,
 		m.Floor4,
 		m.FloorWide,
 		m.Flows4,
@@ -159,6 +167,7 @@ func (m *floorTCMaps) Close() error {
 type floorTCVariables struct {
 	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
 	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Decrypted    *ebpf.Variable `ebpf:"decrypted"`
 	Epoch        *ebpf.Variable `ebpf:"epoch"`
 	FloorMask    *ebpf.Variable `ebpf:"floor_mask"`
 	HashKey      *ebpf.Variable `ebpf:"hash_key"`
@@ -166,6 +175,7 @@ type floorTCVariables struct {
 	Shards       *ebpf.Variable `ebpf:"shards"`
 	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
 	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
+	Xfrm         *ebpf.Variable `ebpf:"xfrm"`
 }
 
 // floorTCPrograms contains all programs after they have been loaded into the kernel.

@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	hashMapCredits      = "credits"
 	hashMapFlows        = "flows"
 	hashMapFlows4       = "flows4"
 	hashMapFlowsWide    = "flows_wide"
@@ -27,12 +28,14 @@ const (
 	hashProgHashTc      = "hash_tc"
 	hashVarBuckets4     = "buckets4"
 	hashVarBucketsWide  = "buckets_wide"
+	hashVarDecrypted    = "decrypted"
 	hashVarEpoch        = "epoch"
 	hashVarHashKey      = "hash_key"
 	hashVarRawOffset    = "raw_offset"
 	hashVarShards       = "shards"
 	hashVarSmallBuckets = "small_buckets"
 	hashVarSmallShards  = "small_shards"
+	hashVarXfrm         = "xfrm"
 )
 
 // loadHash returns the embedded CollectionSpec for hash.
@@ -84,6 +87,7 @@ type hashProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type hashMapSpecs struct {
+	Credits     *ebpf.MapSpec `ebpf:"credits"`
 	Flows       *ebpf.MapSpec `ebpf:"flows"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
@@ -100,12 +104,14 @@ type hashMapSpecs struct {
 type hashVariableSpecs struct {
 	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
 	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Decrypted    *ebpf.VariableSpec `ebpf:"decrypted"`
 	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
 	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
 	RawOffset    *ebpf.VariableSpec `ebpf:"raw_offset"`
 	Shards       *ebpf.VariableSpec `ebpf:"shards"`
 	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
 	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
+	Xfrm         *ebpf.VariableSpec `ebpf:"xfrm"`
 }
 
 // hashObjects contains all objects after they have been loaded into the kernel.
@@ -128,6 +134,7 @@ func (o *hashObjects) Close() error {
 //
 // It can be passed to loadHashObjects or ebpf.CollectionSpec.LoadAndAssign.
 type hashMaps struct {
+	Credits     *ebpf.Map `ebpf:"credits"`
 	Flows       *ebpf.Map `ebpf:"flows"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
@@ -140,6 +147,7 @@ type hashMaps struct {
 
 func (m *hashMaps) Close() error {
 	return _HashClose(
+		m.Credits,
 		m.Flows,
 		m.Flows4,
 		m.FlowsWide,
@@ -157,12 +165,14 @@ func (m *hashMaps) Close() error {
 type hashVariables struct {
 	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
 	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Decrypted    *ebpf.Variable `ebpf:"decrypted"`
 	Epoch        *ebpf.Variable `ebpf:"epoch"`
 	HashKey      *ebpf.Variable `ebpf:"hash_key"`
 	RawOffset    *ebpf.Variable `ebpf:"raw_offset"`
 	Shards       *ebpf.Variable `ebpf:"shards"`
 	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
 	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
+	Xfrm         *ebpf.Variable `ebpf:"xfrm"`
 }
 
 // hashPrograms contains all programs after they have been loaded into the kernel.

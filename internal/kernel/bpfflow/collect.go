@@ -2,6 +2,7 @@ package bpfflow
 
 import (
 	"math/bits"
+	"sync/atomic"
 
 	"github.com/pktstat/pktstat/flow"
 )
@@ -43,6 +44,9 @@ func (t *Table) Collect(b *flow.Batch) error {
 		t.evictions += s.Evictions
 		t.folds += s.Folds
 		*s = side{}
+	}
+	if n := t.maps.decrypted; n != nil {
+		t.decrypted.Store(atomic.LoadUint64(n))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -50,6 +51,7 @@ type Table struct {
 	filled *gauge
 
 	evictions, folds uint64
+	decrypted        atomic.Uint64 // packets that did not count again, until the last Collect
 }
 
 // mappings are the arrays that programs and user space share.
@@ -65,6 +67,9 @@ type mappings struct {
 	// Of objects that include bpf/slot_socket.h; else empty.
 	flowsSocket   []slotSocket
 	touchedSocket []uint64
+
+	// Of objects that include bpf/ipsec.h; else nil. The programs add to it.
+	decrypted *uint64
 
 	unmap []func() error
 }
@@ -144,6 +149,9 @@ func (t *Table) mmap(spec *ebpf.CollectionSpec) (err error) {
 	if !ok {
 		return errors.New("the object has no variable epoch: it does not include bpf/table.h")
 	}
+	if v, ok := spec.Variables["decrypted"]; ok {
+		m.decrypted = (*uint64)(unsafe.Pointer(&bss[v.Offset]))
+	}
 	t.seq, err = newSequencer((*uint32)(unsafe.Pointer(&bss[epoch.Offset])))
 	return err
 }
@@ -195,6 +203,10 @@ func noMap(name string) error {
 
 // Wake returns a channel that gets a value when a shard is half full.
 func (t *Table) Wake() <-chan struct{} { return t.filled.wake }
+
+// Decrypted returns how many packets of IPsec did not count again after they were
+// decrypted, until the last Collect.
+func (t *Table) Decrypted() uint64 { return t.decrypted.Load() }
 
 // Close frees the table and its programs. What was counted since the last
 // Collect is gone. It may be called twice.

@@ -24,6 +24,9 @@ import (
 type Table interface {
 	// Collect closes the window and hands it out, as registry.Source demands.
 	Collect(b *flow.Batch) error
+	// Decrypted returns how many packets of IPsec did not count again after they were
+	// decrypted, until the last Collect. It answers after Close too.
+	Decrypted() uint64
 	// Wake is a registry.Waker.
 	Wake() <-chan struct{}
 	// Close frees the table, after all is detached. It may be called twice.
@@ -256,7 +259,19 @@ func (s *source) Attachment() registry.Attachment {
 		a := s.describe()
 		s.described = &a
 	}
-	return *s.described
+	a := *s.described
+	if s.table != nil {
+		a.Notes = slices.Concat(a.Notes, NotesOnDecrypted(s.table.Decrypted()))
+	}
+	return a
+}
+
+// NotesOnDecrypted are for the report: so many packets passed a hook a second time.
+func NotesOnDecrypted(n uint64) []string {
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("IPsec: %d packets passed once more after they were decrypted: they count once, encrypted", n)}
 }
 
 // describe makes the attachment, which is not changed after.

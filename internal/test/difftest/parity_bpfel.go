@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	parityMapCredits         = "credits"
 	parityMapFlows4          = "flows4"
 	parityMapFlowsWide       = "flows_wide"
 	parityMapOutcomes        = "outcomes"
@@ -27,6 +28,7 @@ const (
 	parityProgParityRaw      = "parity_raw"
 	parityVarBuckets4        = "buckets4"
 	parityVarBucketsWide     = "buckets_wide"
+	parityVarDecrypted       = "decrypted"
 	parityVarEpoch           = "epoch"
 	parityVarHashKey         = "hash_key"
 	parityVarPushTag         = "push_tag"
@@ -36,6 +38,7 @@ const (
 	parityVarShards          = "shards"
 	parityVarSmallBuckets    = "small_buckets"
 	parityVarSmallShards     = "small_shards"
+	parityVarXfrm            = "xfrm"
 )
 
 // loadParity returns the embedded CollectionSpec for parity.
@@ -88,6 +91,7 @@ type parityProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type parityMapSpecs struct {
+	Credits     *ebpf.MapSpec `ebpf:"credits"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Outcomes    *ebpf.MapSpec `ebpf:"outcomes"`
@@ -103,6 +107,7 @@ type parityMapSpecs struct {
 type parityVariableSpecs struct {
 	Buckets4     *ebpf.VariableSpec `ebpf:"buckets4"`
 	BucketsWide  *ebpf.VariableSpec `ebpf:"buckets_wide"`
+	Decrypted    *ebpf.VariableSpec `ebpf:"decrypted"`
 	Epoch        *ebpf.VariableSpec `ebpf:"epoch"`
 	HashKey      *ebpf.VariableSpec `ebpf:"hash_key"`
 	PushTag      *ebpf.VariableSpec `ebpf:"push_tag"`
@@ -112,6 +117,7 @@ type parityVariableSpecs struct {
 	Shards       *ebpf.VariableSpec `ebpf:"shards"`
 	SmallBuckets *ebpf.VariableSpec `ebpf:"small_buckets"`
 	SmallShards  *ebpf.VariableSpec `ebpf:"small_shards"`
+	Xfrm         *ebpf.VariableSpec `ebpf:"xfrm"`
 }
 
 // parityObjects contains all objects after they have been loaded into the kernel.
@@ -134,6 +140,7 @@ func (o *parityObjects) Close() error {
 //
 // It can be passed to loadParityObjects or ebpf.CollectionSpec.LoadAndAssign.
 type parityMaps struct {
+	Credits     *ebpf.Map `ebpf:"credits"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Outcomes    *ebpf.Map `ebpf:"outcomes"`
@@ -145,6 +152,7 @@ type parityMaps struct {
 
 func (m *parityMaps) Close() error {
 	return _ParityClose(
+		m.Credits,
 		m.Flows4,
 		m.FlowsWide,
 		m.Outcomes,
@@ -161,6 +169,7 @@ func (m *parityMaps) Close() error {
 type parityVariables struct {
 	Buckets4     *ebpf.Variable `ebpf:"buckets4"`
 	BucketsWide  *ebpf.Variable `ebpf:"buckets_wide"`
+	Decrypted    *ebpf.Variable `ebpf:"decrypted"`
 	Epoch        *ebpf.Variable `ebpf:"epoch"`
 	HashKey      *ebpf.Variable `ebpf:"hash_key"`
 	PushTag      *ebpf.Variable `ebpf:"push_tag"`
@@ -170,6 +179,7 @@ type parityVariables struct {
 	Shards       *ebpf.Variable `ebpf:"shards"`
 	SmallBuckets *ebpf.Variable `ebpf:"small_buckets"`
 	SmallShards  *ebpf.Variable `ebpf:"small_shards"`
+	Xfrm         *ebpf.Variable `ebpf:"xfrm"`
 }
 
 // parityPrograms contains all programs after they have been loaded into the kernel.

@@ -1,0 +1,10 @@
+package afpacket
+
+import (
+	"testing"
+
+	"github.com/pktstat/pktstat/internal/test/livetest"
+)
+
+// TestIPsec: packet sockets see decrypted packets once more.
+func TestIPsec(t *testing.T) { livetest.IPsec(t, "afpacket") }
