@@ -73,6 +73,9 @@ func (h *hook) attach(p *attach.Port, dev netlink.Link, mode string) (attach.Att
 	a.Kept = []attach.Kept{{Held: at.Held, Again: func() (string, error) { return "", at.Again() }}}
 	a.PacketsInexact = seesSuperFrames(dev, mode)
 	a.Notes = notes(dev, a.PacketsInexact)
+	if mode == modeGeneric && hasTunnels() {
+		a.Notes = append(a.Notes, noteTwice)
+	}
 	return a, nil
 }
 

@@ -2,6 +2,7 @@ package xdp
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -12,6 +13,7 @@ import (
 
 const (
 	noteIngress = "egress is not seen: XDP is on the way in only"
+	noteTwice   = "what IPsec decrypts by policy passes generic XDP twice, and counts twice: tc knows it"
 	noteMerged  = "frames that GRO has merged or that are still to be cut into segments (GSO) count as one packet, with the headers of one"
 )
 
@@ -29,6 +31,17 @@ func notes(dev netlink.Link, superFrames bool) []string {
 		notes = append(notes, fmt.Sprintf("%s: VLAN tags that the kernel gets apart from the frame are not seen (%s)", name, remedy))
 	}
 	return notes
+}
+
+// hasTunnels reports whether the kernel decrypts packets in tunnel mode and hands them to
+// the interface that they came by. A kernel without IPsec has no policies.
+func hasTunnels() bool {
+	policies, err := netlink.XfrmPolicyList(netlink.FAMILY_ALL)
+	return err == nil && slices.ContainsFunc(policies, func(p netlink.XfrmPolicy) bool {
+		// With an id, packets arrive on an xfrm interface.
+		return p.Dir != netlink.XFRM_DIR_OUT && p.Ifid == 0 &&
+			slices.ContainsFunc(p.Tmpls, func(t netlink.XfrmPolicyTmpl) bool { return t.Mode == netlink.XFRM_MODE_TUNNEL })
+	})
 }
 
 // seesSuperFrames reports whether packets may come that are several on the wire. Those
