@@ -52,7 +52,7 @@ var Packages = []Package{
 	{Dir: "internal/owner/process", Kernels: []string{"6.1", "6.12", "newest"}, Run: "^Test(Handover|Devices|DevicesTCP|StackedDevices|ProcPorts|PingElsewhere|Passed|Spawn|Exec)$/^(tc|bridge|vrf)", Timeout: 10 * time.Minute},
 	{Dir: "tools/vmtest/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/test/difftest", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
-	{Dir: "test", Run: "LinkType|Stacked|Stopped|TwoAtOnce|BehindGeneric|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed|Whose|Clock|Suspend|Churn|RefusedBPF|ProcessesOfOthers|HostileInterface", Program: true, Timeout: 15 * time.Minute},
+	{Dir: "test", Run: "^TestLinkType|Stacked|Stopped|TwoAtOnce|BehindGeneric|ExitOver$|OnALink|SuperFrames|LiveUntil|LiveEquals|Signal|UnderIP|Killed|Whose|Clock|Suspend|Churn|RefusedBPF|ProcessesOfOthers|HostileInterface", Program: true, Timeout: 15 * time.Minute},
 }
 
 // modules are loaded before the tests, with their parameters: where a module would
