@@ -64,18 +64,18 @@ static __always_inline int is_headless(struct __sk_buff *skb, __u32 direction, _
 /* Returns whether an arriving packet has an Ethernet header before it although its interface has
  * none. That is how IPsec tunnels (xfrm, vti) hand on what they have decrypted: the header of the
  * encrypted packet is moved there (skb_mac_header_rebuild()). The packet itself is where the
- * network header is. */
+ * network header is: 14 bytes on, and not at the start, whatever a sender writes there. */
 static __always_inline int is_headed(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {
-	__u8 behind[IPV4_LEN], network[IPV4_LEN];
+	__u8 at[IPV4_LEN], network[IPV4_LEN];
 	__be16 type;
 
 	if (!raw || direction != DIR_INGRESS || load(skb, 2 * ETH_ALEN, &type, sizeof(type)) ||
 	    type != skb->protocol)
 		return 0;
-	return !load(skb, ETH_HLEN, behind, sizeof(behind)) &&
-	       !bpf_skb_load_bytes_relative(skb, 0, network, sizeof(network), BPF_HDR_START_NET) &&
-	       !__builtin_memcmp(behind, network, sizeof(behind));
+	return !bpf_skb_load_bytes_relative(skb, 0, network, sizeof(network), BPF_HDR_START_NET) &&
+	       !load(skb, ETH_HLEN, at, sizeof(at)) && !__builtin_memcmp(at, network, sizeof(at)) &&
+	       !load(skb, 0, at, sizeof(at)) && __builtin_memcmp(at, network, sizeof(at));
 }
 
 /* Takes the link headers out that are not the packet's. */
