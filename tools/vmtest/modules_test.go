@@ -63,7 +63,9 @@ func TestModulesInOrder(t *testing.T) {
 	}
 	var archive bytes.Buffer
 	w := initramfs.NewWriter(&archive)
-	err := addModules(w, dir, []Module{{"vxlan", "x=1"}, {"veth", ""}, {"ipv6", ""}, {"udp_tunnel", ""}})
+	err := addModules(w, dir, []Module{
+		{Name: "vxlan", Params: "x=1"}, {Name: "veth"}, {Name: "ipv6"}, {Name: "udp_tunnel"}, {Name: "drbg", IfThere: true},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +80,7 @@ func TestModulesInOrder(t *testing.T) {
 		t.Errorf("%d modules unpacked, want 4", n)
 	}
 	w = initramfs.NewWriter(&archive)
-	if err := addModules(w, dir, []Module{{"netkit", ""}}); err == nil {
+	if err := addModules(w, dir, []Module{{Name: "netkit"}}); err == nil {
 		t.Error("a module that the kernel has not: no error")
 	}
 }
