@@ -39,9 +39,11 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len);
 #define TYPE_NSH      0x894f
 #define TYPE_ARISTA   0xd28b
 #define TYPE_VNTAG    0x8926 /* the forerunner of 802.1BR */
+#define TYPE_ETAG     0x893f /* 802.1BR */
 #define TYPE_FABRIC   0x8903 /* Cisco FabricPath */
 
 #define PPPOE_MASK  0xffff0000 /* version, type, code */
+#define PPP_SHORT   0x0100     /* the protocol has one byte (RFC 1661, 6.5) */
 #define ARISTA_MASK 0xfffffeff /* the bit is TAI or UTC */
 #define NSH_MASK    0xc03f0f00 /* version, length, MD type */
 
@@ -108,6 +110,8 @@ static __always_inline void encap_of(__be16 type, __u32 start, struct encap *e)
 	e->len = 0;
 	e->next = 0;
 	if (type == bpf_htons(ETH_P_PPP_SES) && (start & PPPOE_MASK) == 0x11000000)
+		e->len = 8;
+	else if (type == bpf_htons(TYPE_ETAG))
 		e->len = 8;
 	else if (type == bpf_htons(TYPE_CMD) && start == 0x01010001)
 		e->len = 8;
@@ -209,7 +213,12 @@ static __always_inline int parse_header(void *ctx, struct parser *s)
 		return 0;
 	next = s->encap.next;
 	if (type == bpf_htons(ETH_P_PPP_SES)) {
-		next = type_of_ppp(bpf_ntohs(last));
+		next = bpf_ntohs(last);
+		if (next & PPP_SHORT) {
+			next >>= 8;
+			end--;
+		}
+		next = type_of_ppp(next);
 		if (!next)
 			return 0;
 	}

@@ -43,7 +43,7 @@ func (c *counted) walk(v view, ethertype, off int) int {
 			}
 		default:
 			size, next = fixedHeader(v, ethertype, off)
-			through = size != 0
+			through = next != 0 || size != 0 && ethertype != 0x8864
 		}
 		if !through {
 			break
@@ -68,6 +68,8 @@ func fixedHeader(v view, ethertype, off int) (size, next int) {
 		return last(18)
 	case 0x8926:
 		return last(6)
+	case 0x893f:
+		return last(8)
 	case 0x8903:
 		return last(16)
 	case 0x8909:
@@ -88,9 +90,10 @@ func fixedHeader(v view, ethertype, off int) (size, next int) {
 		return nsh(v, off)
 	case 0x8864:
 		if v.there(off, 8) && v.u16(off) == 0x1100 {
-			if next = pppTypes[v.u16(off+6)]; next != 0 {
-				return 8, next
+			if proto := v.u8(off + 6); proto&1 != 0 { // one byte
+				return 7, pppTypes[proto]
 			}
+			return 8, pppTypes[v.u16(off+6)]
 		}
 	}
 	return 0, 0

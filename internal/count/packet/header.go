@@ -26,10 +26,12 @@ const (
 	typeNSH     flow.EtherType = 0x894f
 	typeArista  flow.EtherType = 0xd28b
 	typeVNTag   flow.EtherType = 0x8926 // 802.1BR's forerunner
+	typeETag    flow.EtherType = 0x893f // 802.1BR
 	typeFabric  flow.EtherType = 0x8903 // Cisco FabricPath
 
 	maxHeaders = 8
 	vlanID     = 0xfff
+	pppShort   = 0x0100      // the protocol has one byte (RFC 1661, 6.5)
 	nshMask    = 0xc03f_0fff // version, length, MD type, next protocol
 )
 
@@ -44,6 +46,7 @@ var headers = [...]header{
 	{etherType: typeCMD, mask: 0xffff_ffff, value: 0x0101_0001, length: 8},
 	{etherType: typePBB, length: 18},
 	{etherType: typeVNTag, length: 6},
+	{etherType: typeETag, length: 8},
 	{etherType: typeFabric, length: 2 + ethernetLen},
 	{etherType: typeArista, mask: 0xffff_feff, value: 0x0001_0010, length: 14},
 	{etherType: typeArista, mask: 0xffff_feff, value: 0x0001_0020, length: 12},
@@ -92,27 +95,36 @@ func skipHeaders(f *Frame, k *flow.Packed, n int, etherType flow.EtherType, off 
 				tagged = true
 			}
 		}
-		next, ok := h.following(d)
-		if !ok {
+		next, length := h.following(d)
+		if length == 0 {
 			break
 		}
 		etherType = next
-		off += h.length
+		off += length
 	}
 	return etherType, off
 }
 
-// following returns the ethertype of what follows a header that d starts with. It returns
-// false if PPP carries something that has none.
-func (h *header) following(d []byte) (flow.EtherType, bool) {
+// following returns the ethertype of what follows a header that d starts with, and the
+// header's length: 0 if PPP carries something that has no ethertype.
+func (h *header) following(d []byte) (next flow.EtherType, length int) {
 	if h.next != 0 {
-		return h.next, true
+		return h.next, h.length
 	}
 	last := binary.BigEndian.Uint16(d[h.length-2:])
-	if h.etherType == typePPPoE {
-		return etherTypeOfPPP(last)
+	if h.etherType != typePPPoE {
+		return flow.EtherType(last), h.length
 	}
-	return flow.EtherType(last), true
+	length = h.length
+	if last&pppShort != 0 {
+		last >>= 8
+		length--
+	}
+	next, ok := etherTypeOfPPP(last)
+	if !ok {
+		return 0, 0
+	}
+	return next, length
 }
 
 // headerOf returns the kind of the header that d starts with, nil if it has an unknown

@@ -9,6 +9,12 @@ func pppoe(protocol int, rest ...[]byte) []byte {
 	return join(raw("11 00 0007"), be16(len(p)), p)
 }
 
+// pppoeShort has a protocol field of one byte.
+func pppoeShort(protocol byte, rest ...[]byte) []byte {
+	p := join([]byte{protocol}, join(rest...))
+	return join(raw("11 00 0007"), be16(len(p)), p)
+}
+
 func pppoeFrames() []frame {
 	packet := ip4(17, udp(18)) // 46 bytes
 	session := eth(0x8864, pppoe(0x0021, packet))
@@ -31,6 +37,9 @@ func pppoeFrames() []frame {
 		{name: "lcp", data: pad(60, eth(0x8864, pppoe(0xc021, lcp)))},
 		{name: "ipcp", data: pad(60, eth(0x8864, pppoe(0x8021, lcp)))},
 		{name: "ppp-compressed", data: pad(60, eth(0x8864, pppoe(0x00fd, fill(30))))},
+		{name: "short-protocol-ipv4", data: eth(0x8864, pppoeShort(0x21, packet))},
+		{name: "short-protocol-ipv6", data: eth(0x8100, tag(7, 0x8864), pppoeShort(0x57, ip6(6, tcp(20))))},
+		{name: "short-protocol-compressed", data: eth(0x8864, pppoeShort(0xfd, fill(38)))},
 		{name: "version-2", data: put(session, 14, 0x21)},
 		{name: "type-2", data: put(session, 14, 0x12)},
 		{name: "code-1", data: put(session, 15, 1)},
@@ -114,6 +123,9 @@ func pbb(etherType int) []byte {
 	return join(raw("00001234 020000000004 020000000003"), be16(etherType))
 }
 
+// etag is the rest of an E-TAG (802.1BR).
+func etag(etherType int) []byte { return join(raw("e001 0002 0000"), be16(etherType)) }
+
 // vntag is the rest of a VN-tag.
 func vntag(etherType int) []byte { return join(raw("8001 0002"), be16(etherType)) }
 
@@ -159,6 +171,9 @@ func beforeFrames() []frame {
 		{name: "vntag", data: eth(0x8926, vntag(0x0800), packet)},
 		{name: "vntag-vlan", data: eth(0x8926, vntag(0x8100), tag(7, 0x86dd), packet6)},
 		{name: "vntag-cut-5", data: eth(0x8926, vntag(0x0800)[:5])},
+		{name: "etag", data: eth(0x893f, etag(0x0800), packet)},
+		{name: "etag-vlan", data: eth(0x893f, etag(0x8100), tag(7, 0x86dd), packet6)},
+		{name: "etag-cut-7", data: eth(0x893f, etag(0x0800)[:7])},
 		{name: "fabric-path", data: eth(0x8903, fabricPath(), eth(0x0800, packet))},
 		{name: "fabric-path-vlan", data: eth(0x8903, fabricPath(), eth(0x8100, tag(7, 0x0800), packet))},
 		{name: "fabric-path-cut-15", data: eth(0x8903, fabricPath(), eth(0x0800)[:13])},
