@@ -60,7 +60,7 @@ func newCommandLine(a *App) *commandLine {
 		dims: flow.DimsFlow, maxFlows: defaultFlows,
 	}
 	cl.general = []*option{
-		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: adder{cl.setIface},
+		{name: "iface", short: "i", arg: "NAME", initial: "the default route's", value: adder{cl.setIface},
 			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match, now or later; '!NAME': not this one`},
 		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS),
 			usage: "count in this network namespace: its name, a process in it, or its file. Everything else stays in pktstat's own"},

@@ -25,7 +25,7 @@ func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
 	const name = "probe"
 	var help, asJSON toggle
 	own := []*option{
-		{name: "iface", short: "i", arg: "NAME", initial: "that of the default route", value: adder{cl.setIface},
+		{name: "iface", short: "i", arg: "NAME", initial: "the default route's", value: adder{cl.setIface},
 			usage: "interface to ask what works on it; repeatable, as for a count"},
 		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS), usage: "the interfaces are in this network namespace"},
 		{name: "json", short: "j", usage: "as JSON (schema " + probeSchema + ")", value: &asJSON},

@@ -126,8 +126,8 @@ type BackendEnv struct {
 // name while a run goes on. It may be called at any time.
 type Follow func(Link) bool
 
-// Means reports whether any or a pattern means an interface that is there. Then nobody has
-// named it, or it makes no difference.
+// Means reports whether any or a pattern means an interface that is there. Then no option
+// names it, or the name makes no difference.
 func (f Follow) Means(i flow.Interface) bool {
 	return f != nil && f(Link{Name: i.Name, Up: true})
 }

@@ -66,7 +66,7 @@ func (s *steady) between(from, to time.Time) (n uint64) {
 }
 
 // TestRatesOfManyInterfaces: while the backend attaches to one interface after the other,
-// packets cross the first one all the time. A report has those of its time, and no more: its
+// packets cross the first one all the time. A report has the packets of its own time, and no more: its
 // rates are right from the first interval on, and --exit-over does not fire.
 func TestRatesOfManyInterfaces(t *testing.T) {
 	testenv.Privileged(t)

@@ -51,7 +51,7 @@ var takings = []struct {
 }
 
 // TestTakenOff: what other programs take off is attached again without a Collect. One line
-// and a note for each direction tell of it.
+// on stderr and a note for each direction report it.
 func TestTakenOff(t *testing.T) {
 	testenv.Privileged(t)
 	for _, c := range takings {
@@ -96,7 +96,7 @@ func TestTakenOffAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestTakenOffRepeatedly: it is attached again each time, and one line tells of it.
+// TestTakenOffRepeatedly: it is attached again each time, and one line reports it.
 func TestTakenOffRepeatedly(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -113,8 +113,8 @@ func TestTakenOffRepeatedly(t *testing.T) {
 	}
 }
 
-// TestTakenOffForGood: a line and a note tell of what cannot be attached again. It is counted on
-// as soon as it can be.
+// TestTakenOffForGood: a line and a note report what cannot be attached again. Counting goes on
+// as soon as it can.
 func TestTakenOffForGood(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})

@@ -42,7 +42,7 @@ func TestTakenOff(t *testing.T) {
 	}
 }
 
-// TestTakenOffForGood: a line and a note tell of a program of others in the place.
+// TestTakenOffForGood: a line and a note report that another program has the place.
 func TestTakenOffForGood(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})

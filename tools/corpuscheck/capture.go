@@ -17,7 +17,7 @@ import (
 type record struct {
 	linkType uint32
 	data     []byte // as captured
-	wire     int    // length on the wire, at least that of data
+	wire     int    // length on the wire, at least len(data)
 	given    int    // the same as the file has it
 	time     time.Time
 }

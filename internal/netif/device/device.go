@@ -26,10 +26,10 @@ func (s Sight) String() string {
 	return [...]string{"all", "egress only", "only what stays inside of it", "no"}[s]
 }
 
-// Upper is on which interfaces an interface is stacked, where the kernel does not tell.
+// Upper is on which interfaces an interface is stacked, where the kernel does not report it.
 type Upper uint8
 
-// Stacks that the kernel does not tell of.
+// Stacks that the kernel does not report.
 const (
 	AsTold   Upper = iota // none
 	OnOthers              // all of its packets are of others: it is not known of which

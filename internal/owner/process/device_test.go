@@ -16,7 +16,7 @@ import (
 )
 
 // TestDevices: two processes have the same port, each on its own interface. The length of
-// a datagram tells whose it is.
+// a datagram identifies its process.
 func TestDevices(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		t.Run("device", func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 const headers = 20 + 8
 
 // TestHandover: two processes take the same UDP port in turn, at random times. The length
-// of a datagram tells who sent it. No row may be exact with the other process.
+// of a datagram identifies its sender. No row may be exact with the other process.
 func TestHandover(t *testing.T) {
 	onSending(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})

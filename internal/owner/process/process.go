@@ -55,7 +55,7 @@ type Options struct {
 	Debugf func(format string, args ...any) // one line for --debug; may be nil
 
 	ring      uint32 // bytes of the ring buffer; 0: 4 MiB
-	untracked bool   // nothing tells who sends and receives, as before Linux 6.3
+	untracked bool   // no program reports who sends and receives, as before Linux 6.3
 }
 
 const (

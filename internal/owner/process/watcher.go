@@ -77,7 +77,7 @@ var trackers = []optional{{"sent", traced}, {"received", traced}}
 // followers tell that a process runs another program.
 var followers = []optional{{"executed", rawTracepoint("sched_process_exec")}}
 
-// lookers tell who gets a descriptor of another process' socket. They stand in for trackers.
+// lookers report who gets a descriptor of another process' socket. They stand in for trackers.
 var lookers = []optional{
 	{"forked", rawTracepoint("sched_process_fork")},
 	{"inherited_by_exec", rawTracepoint("sched_process_exec")},
