@@ -9,6 +9,11 @@ COUNT    ?= 1
 # What `make bench` is to measure: see `make bench ARGS=-h`.
 ARGS     ?=
 
+# Where `make install` installs.
+PREFIX   ?= /usr/local
+# What counting live takes of a user who is not root.
+CAPABILITIES := cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw
+
 CACHE            := $(CURDIR)/.cache
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
@@ -35,6 +40,19 @@ help: ## this list
 .PHONY: build
 build: ## build bin/pktstat, statically linked
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/pktstat ./cmd/pktstat
+
+.PHONY: install
+install: ## install the command, built before, below PREFIX
+	@[ -x bin/pktstat ] || { echo "make build comes first"; exit 1; }
+	install -D -m 755 bin/pktstat '$(DESTDIR)$(PREFIX)/bin/pktstat'
+
+.PHONY: setcap
+setcap: ## let every user of this machine count live with the command below PREFIX
+	$(SUDO) setcap $(CAPABILITIES)=+ep '$(DESTDIR)$(PREFIX)/bin/pktstat'
+
+.PHONY: dist
+dist: ## build the release of this commit in dist/: tarballs, deb, rpm, lists of modules, checksums
+	cd tools/dist && $(GO) run . -repo '$(CURDIR)' -out '$(CURDIR)/dist'
 
 .PHONY: build-libpcap
 build-libpcap: ## build bin/pktstat-libpcap, which can --pcap-live; linked with the system's libpcap
@@ -77,6 +95,11 @@ test-examples:
 	  $(GO) run . --pcap-file ../../testdata/mix.pcap --output influx | tail -1
 	cd examples/custom-label && $(GO) vet ./... && $(GO) test $(RACE) ./... && \
 	  $(GO) run . --pcap-file ../../testdata/mix.pcap --output plain --by net24 | tail -1
+
+# Builds releases, and installs one into a Debian that it downloads.
+.PHONY: test-dist
+test-dist: ## test the release; as root, also its deb in a clean Debian (needs mmdebstrap)
+	cd tools/dist && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: test-unit
 test-unit: ## the tests that need neither root nor much time
@@ -132,8 +155,8 @@ cover: ## write .cache/cover.html and print the total
 lint: lint-c $(GOLANGCI) ## run golangci-lint at the pinned version, and clang-format on the C files
 	$(GOLANGCI) run ./...
 	$(if $(LIBPCAP),$(GOLANGCI) run --build-tags=libpcap ./backends/pcap ./test)
-	for example in custom-output custom-label; do \
-	  (cd examples/$$example && $(GOLANGCI) run --config=$(CURDIR)/.golangci.yml ./...) || exit; done
+	for module in examples/custom-output examples/custom-label tools/dist; do \
+	  (cd $$module && $(GOLANGCI) run --config=$(CURDIR)/.golangci.yml ./...) || exit; done
 
 .PHONY: lint-c
 lint-c:
