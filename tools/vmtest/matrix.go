@@ -54,7 +54,7 @@ var Packages = []Package{
 	{Dir: "internal/test/difftest", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
 	{Dir: "test", Run: "^TestLinkType|Stacked|BehindGeneric|OnALink|SuperFrames|LiveEquals|UnderIP|Whose|RefusedBPF|ProcessesOfOthers", Program: true, Timeout: 15 * time.Minute},
 	// These depend little on the kernel.
-	{Dir: "test", Run: "Stopped|TwoAtOnce|ExitOver$|LiveUntil|Signal|Killed|Clock|Suspend|Churn", Kernels: []string{"newest"}, Program: true, Timeout: 15 * time.Minute},
+	{Dir: "test", Run: "Stopped|TwoAtOnce|ExitOver$|LiveUntil|Signal|Killed|Clock|Suspend|Churn", Kernels: []string{"newest"}, Program: true, Timeout: 20 * time.Minute},
 }
 
 // modules are loaded before the tests, with their parameters: where a module would
