@@ -29,8 +29,8 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
-PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 nftables qemu-system-x86 tcpdump tcpreplay tmux tshark wireshark-common xz-utils
-TEST_TOOLS := busybox capinfos chromium dash ethtool ip nft tc tcpdump tcpreplay tcprewrite tmux tshark xz
+PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool fish groff iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc nftables qemu-system-x86 tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
+TEST_TOOLS := busybox capinfos chromium dash ethtool fish groff ip mandoc nft tc tcpdump tcpreplay tcprewrite tmux tshark xz zsh
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help

@@ -1,0 +1,122 @@
+// Package manual writes the man pages and the table of options, from the description of
+// the command line.
+package manual
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/cpuguy83/go-md2man/v2/md2man"
+
+	"github.com/pktstat/pktstat/internal/cli/describe"
+)
+
+// Page is a man page.
+type Page struct {
+	Name    string // "pktstat-fields"
+	Section string // of the manual: "1"
+	text    func(*describe.Program) string
+}
+
+// Pages are all man pages of a program, by the name that `pktstat man` takes.
+func Pages(program string) map[string]Page {
+	return map[string]Page{
+		program:  {Name: program, Section: "1", text: command},
+		"fields": {Name: program + "-fields", Section: "7", text: fields},
+	}
+}
+
+// Roff returns the page in the macros of man(7).
+func (m Page) Roff(p *describe.Program) []byte {
+	date := ""
+	if !p.Date.IsZero() {
+		date = p.Date.UTC().Format("2006-01-02")
+	}
+	// md2man takes the title from a line of this form.
+	head := []string{strings.ToUpper(m.Name), m.Section, date, p.Name + " " + plain(p.Version), p.Name + " manual"}
+	return tidy(md2man.Render([]byte(`% "` + strings.Join(head, `" "`) + "\"\n" + m.text(p))))
+}
+
+var (
+	code     = regexp.MustCompile(`\\fB.*?\\f[RP]`)
+	examples = regexp.MustCompile(`(?s)\n\.EX\n.*?\.EE\n`)
+	blank    = regexp.MustCompile(`\n{2,}`)
+)
+
+// tidy makes hyphens of code ones that can be copied from a terminal: groff_char(7) has
+// "-" for the typographic one. It also breaks long lines, of which mandoc warns.
+func tidy(roff []byte) []byte {
+	minus := func(s string) string { return strings.ReplaceAll(s, "-", `\-`) }
+	text := code.ReplaceAllStringFunc(string(roff), minus)
+	text = examples.ReplaceAllStringFunc(text, minus)
+	var b strings.Builder
+	literal := false
+	for line := range strings.Lines(blank.ReplaceAllString(text, "\n")) {
+		literal = line == ".EX\n" || literal && line != ".EE\n"
+		if !literal && !strings.HasPrefix(line, ".") && len(line) > lineWidth {
+			line = broken(line)
+		}
+		b.WriteString(line)
+	}
+	return []byte(b.String())
+}
+
+// lineWidth is how long a line of text in a page may be.
+const lineWidth = 78
+
+// broken breaks a line at its spaces. A full stop or an apostrophe at the beginning of a
+// line would make a request of it.
+func broken(line string) string {
+	var b strings.Builder
+	length := 0
+	for i, word := range strings.Fields(line) {
+		switch {
+		case i == 0:
+		case length+1+len(word) < lineWidth:
+			b.WriteString(" ")
+			length++
+		default:
+			b.WriteString("\n")
+			length = 0
+			if word[0] == '.' || word[0] == '\'' {
+				b.WriteString(`\&`)
+			}
+		}
+		b.WriteString(word)
+		length += len(word)
+	}
+	return b.String() + "\n"
+}
+
+// markup is what Markdown would take for more than text.
+var markup = regexp.MustCompile(`[\\*_{}\[\]()#+!|<>~]`)
+
+// plain is text without markup, for Markdown.
+func plain(s string) string { return markup.ReplaceAllString(s, `\$0`) }
+
+// prose is text in which only backquotes mark something up.
+func prose(s string) string {
+	parts := strings.Split(s, "`")
+	for i, part := range parts {
+		if i%2 == 0 || i == len(parts)-1 {
+			parts[i] = plain(part)
+		}
+	}
+	return strings.Join(parts, "`")
+}
+
+// page is a man page in Markdown.
+type page struct{ strings.Builder }
+
+func (p *page) heading(s string)  { p.WriteString("\n# " + s + "\n\n") }
+func (p *page) sub(s string)      { p.WriteString("\n### " + plain(s) + "\n\n") }
+func (p *page) para(s string)     { p.WriteString(prose(s) + "\n\n") }
+func (p *page) example(s string)  { p.WriteString("```\n" + s + "\n```\n\n") }
+func (p *page) name(n, is string) { p.heading("NAME"); p.para(n + " - " + is) }
+
+// entry is a term, already marked up, and its explanation.
+func (p *page) entry(term, text string) { p.WriteString(term + "\n: " + prose(text) + "\n\n") }
+
+func bold(s string) string { return "**" + plain(s) + "**" }
+
+func italic(s string) string { return "*" + plain(s) + "*" }

@@ -1,0 +1,37 @@
+package manual
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pktstat/pktstat/internal/cli/describe"
+)
+
+// TestMarkup: text of options stays what it is in a page, and code can be copied from it.
+func TestMarkup(t *testing.T) {
+	p := &describe.Program{Name: "prog", Groups: []describe.Group{{Title: "Options", Options: []describe.Option{
+		{Name: "a-b", Arg: "X|Y", Usage: "*all* of <it>, 'veth*' and [this](x), see `prog --a-b`; src_port_a \\n"},
+	}}}}
+	roff := string(Pages("prog")["prog"].Roff(p))
+	for _, want := range []string{
+		".SH OPTIONS\n.SS Options\n.TP\n", `\fB\-\-a\-b\fP \fIX|Y\fP`, `*all* of <it>`, `[this](x)`, `\fBprog \-\-a\-b\fR; src_port_a`, `\\n.`,
+	} {
+		if !strings.Contains(roff, want) {
+			t.Errorf("no %s in\n%s", want, roff)
+		}
+	}
+}
+
+// TestBroken: a line that is broken has the same words, and none becomes a request.
+func TestBroken(t *testing.T) {
+	line := strings.Repeat("word ", 15) + "wo .rd 'x " + strings.Repeat("word ", 20) + "\n"
+	got := broken(line)
+	for l := range strings.Lines(got) {
+		if len(l) > lineWidth+1 || l[0] == '.' || l[0] == '\'' {
+			t.Errorf("line %q", l)
+		}
+	}
+	if words := strings.Join(strings.Fields(strings.ReplaceAll(got, `\&`, "")), " "); words != strings.TrimSpace(line) {
+		t.Errorf("words %q", words)
+	}
+}
