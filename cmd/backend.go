@@ -18,7 +18,7 @@ func (s *session) request(cl *commandLine) (*choose.Request, error) {
 	for _, m := range cl.backends {
 		b := &choose.Backend{
 			Name: m.name, Plugin: m.backend, Config: m.config,
-			Wants: given(m.wants), Options: given(m.options),
+			Wants: given(m.wants), Options: slices.DeleteFunc(given(m.options), isConfigured(m.options)),
 		}
 		for _, sh := range m.shorthands {
 			if t, ok := sh.value.(*toggle); sh.given != "" && (!ok || t.on) {
@@ -27,7 +27,33 @@ func (s *session) request(cl *commandLine) (*choose.Request, error) {
 		}
 		r.Backends = append(r.Backends, b)
 	}
+	if cl.ifacesConfigured() && backendSelected(r) {
+		r.Iface = ""
+	}
 	return r, nil
+}
+
+// isConfigured finds options by how they were given: an option of a backend that a
+// configuration has is for runs by that backend, and no reason to refuse others.
+func isConfigured(options []*option) func(given string) bool {
+	return func(given string) bool {
+		return slices.ContainsFunc(options, func(o *option) bool { return o.given == given && o.where != "" })
+	}
+}
+
+// ifacesConfigured reports whether a configuration, and not the command line, has what only
+// makes sense with interfaces.
+func (cl *commandLine) ifacesConfigured() bool {
+	return !slices.ContainsFunc(cl.general, func(o *option) bool {
+		return (o.name == "iface" || o.name == "netns") && o.given != "" && o.where == ""
+	})
+}
+
+// backendSelected reports whether the request is for one backend.
+func backendSelected(r *choose.Request) bool {
+	return r.Name != choose.Auto || slices.ContainsFunc(r.Backends, func(b *choose.Backend) bool {
+		return len(b.Shorthands)+len(b.Wants) > 0
+	})
 }
 
 // given returns the options that were given, as they were given.

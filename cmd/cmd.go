@@ -5,8 +5,11 @@
 //   - backend.go: what the user asks of the backends, from which package choose
 //     chooses; output.go: which outputs a run has
 //   - run.go: a count, from the options to the engine; signals.go: what ends it
+//   - config.go: the options that a configuration gives, and the sub-command config
 //   - probe.go, probetext.go: the sub-command probe; list.go: the sub-commands
-//     backends and outputs; help.go: the help text
+//     backends and outputs; help.go, topics.go: the help text
+//   - describe.go: the command line as data; generate.go: what is made of it, man pages
+//     and completion
 //   - console.go, progress.go: what people see on standard error
 //   - takeover.go: an output that has the terminal for itself
 //   - closed.go: a standard output that was closed; exit.go: errors and exit codes
@@ -41,6 +44,7 @@ type App struct {
 	Signals    <-chan os.Signal // may be nil
 	Executable string           // path of the program, for messages
 	Root       bool             // the user is root
+	Config     string           // path of the machine's configuration; "": there is none
 
 	Backends *registry.Registry[registry.Backend]
 	Outputs  *registry.Registry[registry.Output]
@@ -65,7 +69,7 @@ func Main() int {
 	app := App{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, StdoutClosed: closedAtStart(unix.Stdout),
 		Getenv: os.Getenv, Environ: os.Environ(), Now: time.Now, Signals: signals,
-		Executable: exe, Root: os.Geteuid() == 0,
+		Executable: exe, Root: os.Geteuid() == 0, Config: "/etc/pktstat/config.toml",
 		Backends: registry.Backends, Outputs: registry.Outputs, Labels: registry.Labels,
 	}
 	return app.Run(context.Background())
@@ -94,22 +98,16 @@ func (s *session) dispatch(ctx context.Context) error {
 	cl := newCommandLine(s.App)
 	stdout := &failing{w: s.Stdout}
 	var unknown error
+	commands := s.commands(stdout, cl)
 	app := &cli.App{
 		Name:   program,
 		Writer: stdout, ErrWriter: io.Discard,
 		HideHelp: true, HideVersion: true, // the options are our own
 		DisableSliceFlagSeparator: true,
 		Flags:                     cl.flags(),
-		Metadata:                  map[string]any{"help": s.help(cl)},
+		Metadata:                  map[string]any{"help": s.help(cl, commands)},
 		CustomAppHelpTemplate:     `{{.Metadata.help}}`,
-		Commands: []*cli.Command{
-			s.probeCommand(stdout, cl),
-			s.listCommand("backends", "this build with their options", s.listBackends, stdout, cl),
-			s.listCommand("outputs", "this build with their options", s.listOutputs, stdout, cl),
-			s.listCommand("labels", "this build with their fields", s.listLabels, stdout, cl),
-			s.listCommand("fields", "the rows of reports, for --by, --sort and columns=", s.listFields, stdout, cl),
-			{Name: "help", HideHelp: true, Action: helpOn},
-		},
+		Commands:                  commands,
 		Action: func(c *cli.Context) error {
 			switch {
 			case c.Args().Present():
@@ -118,12 +116,21 @@ func (s *session) dispatch(ctx context.Context) error {
 				_, err := io.WriteString(stdout, versionText())
 				return err
 			}
+			if err := s.configure(cl); err != nil {
+				return err
+			}
 			s.debug = cl.debug.on
 			return s.count(c.Context, cl)
 		},
 		OnUsageError: usageError(cl.all()),
 		// Asked for help, the library calls it for an argument that is no sub-command.
-		CommandNotFound: func(_ *cli.Context, name string) { unknown = strayArgument(name) },
+		CommandNotFound: func(_ *cli.Context, name string) {
+			if text := s.topic(cl, commands, name); text != "" {
+				_, _ = io.WriteString(stdout, text)
+			} else {
+				unknown = s.unknownTopic(cl, commands, name)
+			}
+		},
 		// Errors are rendered and mapped to exit codes in one place: exit.go.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
@@ -135,14 +142,6 @@ func (s *session) dispatch(ctx context.Context) error {
 		err = stdout.failure()
 	}
 	return err
-}
-
-// helpOn is the sub-command help: on pktstat, or on another sub-command.
-func helpOn(c *cli.Context) error {
-	if c.Args().Present() {
-		return cli.ShowCommandHelp(c, c.Args().First())
-	}
-	return cli.ShowAppHelp(c)
 }
 
 // program is the name of the command in messages.

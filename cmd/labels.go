@@ -39,7 +39,7 @@ func (cl *commandLine) chosenLabels() *choose.Labels {
 			c.On, c.Off = m.toggle.on, m.toggle.off
 		}
 		for _, o := range m.options {
-			c.On = c.On || o.given != "" && !c.Off
+			c.On = c.On || o.given != "" && o.where == "" && !c.Off
 		}
 		l.All = append(l.All, c)
 	}

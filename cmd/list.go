@@ -20,7 +20,7 @@ type listing interface {
 }
 
 // listCommand is a sub-command that lists what this build has.
-func (s *session) listCommand(name, what string, list func(*commandLine) listing, w io.Writer, cl *commandLine) *cli.Command {
+func (s *session) listCommand(name, usage, what string, list func(*commandLine) listing, w io.Writer, cl *commandLine) *cli.Command {
 	var help, asJSON toggle
 	own := []*option{{name: "json", short: "j", usage: "as JSON", value: &asJSON}}
 	flags := helpFlags(&help)
@@ -31,7 +31,7 @@ func (s *session) listCommand(name, what string, list func(*commandLine) listing
 	h.line("pktstat " + name + " lists the " + name + " of " + what + ".")
 	h.options("Options", append(own, &option{name: "help", short: "h", usage: "print this help"}))
 	return &cli.Command{
-		Name: name, HideHelp: true, Flags: flags,
+		Name: name, Usage: usage, HideHelp: true, Flags: flags,
 		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
 		OnUsageError: usageError(own),
 		Action: func(c *cli.Context) error {
@@ -53,6 +53,11 @@ func alone(c *cli.Context, name string, cl *commandLine) error {
 	if c.Args().Present() {
 		return fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
 	}
+	return cl.noneGiven(name)
+}
+
+// noneGiven refuses options in front of a sub-command that takes none.
+func (cl *commandLine) noneGiven(name string) error {
 	for _, o := range cl.all() {
 		if o.given != "" && o.value != &cl.debug {
 			return fmt.Errorf("%w: %s makes no sense before %s", registry.ErrUsage, o.given, name)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pktstat/pktstat/internal/cli/describe"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -23,11 +24,16 @@ type option struct {
 	usage   string
 	initial string // what help calls the default; "" if it has none
 	value   flag.Value
+	values  describe.Values // what completion offers
+	common  bool            // the short help has it
+	once    bool            // it means something on the command line only
 
-	of    *option // whose value it sets, if it is short for another option
-	given string  // as it was last given, with dashes; "" if it was not
-	set   string  // as its value was last set, by this option or one that is short for it
-	err   error   // why its last value is wrong
+	of    *option  // whose value it sets, if it is short for another option
+	given string   // as it was last given, with dashes; "" if it was not
+	set   string   // as its value was last set, by this option or one that is short for it
+	texts []string // its values as they were given
+	where string   // what of the configuration gave it; "" if the command line did, or nothing
+	err   error    // why its last value is wrong
 }
 
 var _ cli.Flag = (*option)(nil)
@@ -71,6 +77,7 @@ type form struct {
 
 func (f *form) Set(s string) error {
 	f.given = f.as
+	f.texts = append(f.texts, s)
 	target := f.option
 	if f.of != nil {
 		target = f.of

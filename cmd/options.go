@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/choose"
+	"github.com/pktstat/pktstat/internal/cli/describe"
 	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -34,6 +36,7 @@ type commandLine struct {
 	outputs []outputSpec
 	ifaces  []string
 	netns   string
+	config  string // --config
 
 	timeout    time.Duration
 	timeoutSet bool
@@ -60,33 +63,36 @@ func newCommandLine(a *App) *commandLine {
 		dims: flow.DimsFlow, maxFlows: defaultFlows,
 	}
 	cl.general = []*option{
-		{name: "iface", short: "i", arg: "NAME", initial: "the default route's", value: adder{cl.setIface},
+		{name: "iface", short: "i", arg: "NAME", initial: "the default route's", value: adder{cl.setIface}, common: true, values: describe.Values{Kind: describe.Interfaces},
 			usage: `interface to count on; repeatable. "any": all that are up; 'veth*': all that match, now or later; '!NAME': not this one`},
-		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS),
+		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS), values: describe.Values{Kind: describe.Namespaces},
 			usage: "count in this network namespace: its name, a process in it, or its file. Everything else stays in pktstat's own"},
-		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout),
+		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout), common: true,
 			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given, and interactive outputs run until they are quit"},
 		{name: "exit-over", arg: "KEY=VALUE", value: adder{cl.addOver},
 			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
-		{name: "backend", short: "b", arg: "NAME", initial: choose.Auto, value: setter(cl.setBackend),
+		{name: "backend", short: "b", arg: "NAME", initial: choose.Auto, value: setter(cl.setBackend), common: true, values: words(append(namesOf(a.Backends), choose.Auto)),
 			usage: "how packets are seen: see `pktstat backends`"},
 		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),
 			usage: "bound on memory: flows beyond it are summed up as \"overflow\", the smallest first"},
+		{name: "config", arg: "FILE", value: setter(cl.setConfig), once: true, values: describe.Values{Kind: describe.Files},
+			usage: "take options that are not given from this TOML file, and from those that `pktstat config` names; none: from no file"},
 		{name: "debug", usage: "say more on standard error", value: &cl.debug},
-		{name: "version", usage: "print the version", value: &cl.version},
+		{name: "version", usage: "print the version", value: &cl.version, once: true},
 	}
 	cl.grouping = []*option{
-		{name: "by", arg: "FIELDS", initial: "flow", value: setter(cl.setBy),
-			usage: "group by these fields, joined by commas: " + strings.Join(flow.DimNames(), ", ")},
-		{name: "sort", arg: "FIELD", initial: "bps", value: setter(cl.setSort),
+		{name: "by", arg: "FIELDS", initial: "flow", value: setter(cl.setBy), common: true,
+			values: describe.Values{Kind: describe.Words, Words: append(flow.DimNames(), "flow")},
+			usage:  "group by these fields, joined by commas: " + strings.Join(flow.DimNames(), ", ")},
+		{name: "sort", arg: "FIELD", initial: "bps", value: setter(cl.setSort), common: true, values: words(engine.SortNames()),
 			usage: "order of the rows: " + "any field: see `pktstat fields`"},
-		{name: "top", arg: "N", value: setter(cl.setTop),
+		{name: "top", arg: "N", value: setter(cl.setTop), common: true,
 			usage: "show the first N rows and the sum of the rest; 0: all"},
-		{name: "layer", arg: "LAYER", value: setter(cl.setLayer),
+		{name: "layer", arg: "LAYER", value: setter(cl.setLayer), values: words([]string{flow.LayerFrame.String(), flow.LayerIP.String()}),
 			usage: "bytes that rates are made of: frame (layer 2) or ip (layer 3); frame if the backend sees frames"},
 	}
 	cl.output = []*option{
-		{name: "output", arg: "SPEC", initial: defaultOutput, value: adder{cl.addOutput},
+		{name: "output", arg: "SPEC", initial: defaultOutput, value: adder{cl.addOutput}, common: true, values: describe.Values{Kind: describe.Output},
 			usage: "NAME[=TARGET][,KEY=VALUE]..., repeatable: see `pktstat outputs`. TARGET is a file; - or none: standard output"},
 		{name: "refresh", short: "r", arg: "DURATION", initial: "1s", value: setter(cl.setRefresh),
 			usage: "length of an interval, for outputs that report while counting"},
@@ -95,9 +101,12 @@ func newCommandLine(a *App) *commandLine {
 	return cl
 }
 
+// own returns pktstat's own options but help.
+func (cl *commandLine) own() []*option { return slices.Concat(cl.general, cl.grouping, cl.output) }
+
 // all returns every option but help.
 func (cl *commandLine) all() []*option {
-	all := append(append(append([]*option{}, cl.general...), cl.grouping...), cl.output...)
+	all := cl.own()
 	all = append(append(all, cl.outputShorthands...), cl.labelToggles...)
 	for _, l := range cl.labels {
 		all = append(all, l.options...)
@@ -138,6 +147,14 @@ func (cl *commandLine) setNetNS(s string) error {
 		return errors.New("a name, a process id or a path is missing")
 	}
 	cl.netns = s
+	return nil
+}
+
+func (cl *commandLine) setConfig(s string) error {
+	if s == "" {
+		return errors.New("a path is missing; none: no file")
+	}
+	cl.config = s
 	return nil
 }
 

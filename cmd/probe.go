@@ -40,7 +40,7 @@ func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
 	h.line("privileges tells what it could not find out.")
 	h.options("Options", append(own, &option{name: "help", short: "h", usage: "print this help"}))
 	return &cli.Command{
-		Name: name, HideHelp: true, Flags: flags,
+		Name: name, Usage: "what works here, what does not and why, and what to do about it", HideHelp: true, Flags: flags,
 		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
 		OnUsageError: usageError(own),
 		Action: func(c *cli.Context) error {

@@ -29,7 +29,7 @@ func TestProcess(t *testing.T) {
 	}{
 		{name: "a capture", args: []string{"--pcap-file", capture}, out: "total"},
 		{name: "several outputs", args: []string{"--pcap-file", capture, "-j", "--output", "csv=" + file}, out: `"packets":38`},
-		{name: "help", args: []string{"--help"}, out: "Backend pcap:"},
+		{name: "help", args: []string{"--help", "all"}, out: "Backend pcap:"},
 		{name: "a screen without a terminal", args: []string{"-g"}, code: 2, err: "output tui needs a terminal on standard output"},
 		{name: "unknown backend", args: []string{"-b", "warp"}, code: 2, err: `unknown backend "warp": there are`},
 		{name: "no such capture", args: []string{"--pcap-file", dir + "/none.pcap"}, code: 1, err: "none.pcap: no such file or directory"},

@@ -48,6 +48,7 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 		return err
 	}
 	labels := cl.chosenLabels()
+	cl.mild(labels, chosen)
 	if err := labels.Check(chosen.Backends); err != nil {
 		return err
 	}

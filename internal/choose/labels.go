@@ -81,6 +81,14 @@ func (l *Labels) Check(backends []*Backend) error {
 	return nil
 }
 
+// Fit reports whether the label, with all that it needs, makes sense with any of the
+// backends.
+func (l *Labels) Fit(label *Label, backends []*Backend) bool {
+	return !slices.ContainsFunc(l.with(label), func(needed *Label) bool {
+		return !slices.ContainsFunc(backends, func(b *Backend) bool { return needed.fits(b.Plugin.Caps) })
+	})
+}
+
 // fits reports whether the label makes sense with a backend of these abilities.
 func (l *Label) fits(c registry.Caps) bool { return l.Plugin.From == 0 || c&l.Plugin.From != 0 }
 

@@ -4,6 +4,7 @@
 //   - tables in README.md, ARCHITECTURE.md and docs/interfaces.md, each between a line with its name, such as
 //     "<!-- backends -->", and the line "<!-- end -->" after it,
 //   - docs/fields.md,
+//   - docs/options.md,
 //   - docs/pktstat.report.v1.schema.json.
 package main
 
@@ -47,6 +48,7 @@ var documents = []document{
 	{"ARCHITECTURE.md", withTables},
 	{"docs/interfaces.md", withTables},
 	{"docs/fields.md", func([]byte) ([]byte, error) { return []byte(fields(flow.Fields.All())), nil }},
+	{"docs/options.md", func([]byte) ([]byte, error) { return []byte(options()), nil }},
 	{"docs/pktstat.report.v1.schema.json", func([]byte) ([]byte, error) { return schema(flow.Fields.All()) }},
 }
 
