@@ -42,9 +42,15 @@ build: ## build bin/pktstat, statically linked
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/pktstat ./cmd/pktstat
 
 .PHONY: install
-install: ## install the command, built before, below PREFIX
+install: ## install the command, built before, its man pages and completion below PREFIX
 	@[ -x bin/pktstat ] || { echo "make build comes first"; exit 1; }
 	install -D -m 755 bin/pktstat '$(DESTDIR)$(PREFIX)/bin/pktstat'
+	set -eo pipefail; made() { bin/pktstat $$1 $$2 | install -D -m 644 /dev/stdin '$(DESTDIR)$(PREFIX)/share/'$$3; }; \
+	made man pktstat man/man1/pktstat.1; \
+	made man fields man/man7/pktstat-fields.7; \
+	made completion bash bash-completion/completions/pktstat; \
+	made completion zsh zsh/site-functions/_pktstat; \
+	made completion fish fish/vendor_completions.d/pktstat.fish
 
 .PHONY: setcap
 setcap: ## let every user of this machine count live with the command below PREFIX

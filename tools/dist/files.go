@@ -11,6 +11,7 @@ import (
 type file struct {
 	tarName string // in the tarball; empty: not there
 	path    string // where packages install it; empty: nowhere
+	only    string // the format of packages that have it; empty: all
 	mode    fs.FileMode
 	data    []byte
 }

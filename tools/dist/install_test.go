@@ -118,6 +118,9 @@ func TestInstall(t *testing.T) {
 	if got := r.run(nobody, "pktstat --pcap-file /usr/share/doc/pktstat/examples/mix.pcap --output plain --top 1"); !strings.Contains(got, "packets=2645") {
 		t.Errorf("the capture: %s", got)
 	}
+	if got := r.run(nobody, "find /usr/share/man/man[17] /usr/share/*/*completions* -name '*pktstat*'"); strings.Count(got, "\n") != 5 {
+		t.Errorf("man pages and completion: %s", got)
+	}
 	if got := r.run("0:0", "getcap /usr/bin/pktstat"); !strings.Contains(got, "cap_bpf") || !strings.Contains(got, "cap_net_raw") {
 		t.Errorf("getcap: %q", got)
 	}

@@ -44,6 +44,10 @@ func run(ctx context.Context, repo, out string) error {
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 
+	own, err := src.generate(ctx, work)
+	if err != nil {
+		return err
+	}
 	for _, arch := range arches {
 		bin := filepath.Join(work, arch, program)
 		if err := src.build(ctx, arch, bin); err != nil {
@@ -57,6 +61,7 @@ func run(ctx context.Context, repo, out string) error {
 		if err != nil {
 			return err
 		}
+		files = append(files, own...)
 		if err := errors.Join(
 			src.tarball(out, arch, files),
 			src.packages(out, arch, files),

@@ -89,7 +89,7 @@ func (s *source) contents(dir string, files []file) (nfpmfiles.Contents, error) 
 			return nil, fmt.Errorf("package: %w", err)
 		}
 		list = append(list, &nfpmfiles.Content{
-			Source: name, Destination: f.path,
+			Source: name, Destination: f.path, Packager: f.only,
 			FileInfo: &nfpmfiles.ContentFileInfo{Owner: "root", Group: "root", Mode: f.mode, MTime: s.time},
 		})
 	}

@@ -83,7 +83,7 @@ func checkTarball(t *testing.T, name string, raw []byte) {
 		}
 		modes[file] = h.Mode
 	}
-	for file, mode := range map[string]int64{program: 0o755, "LICENSE": 0o644, "THIRD_PARTY_LICENCES": 0o644, "README.md": 0o644} {
+	for file, mode := range map[string]int64{program: 0o755, "LICENSE": 0o644, "THIRD_PARTY_LICENCES": 0o644, "README.md": 0o644, "man/pktstat.1": 0o644, "completion/_pktstat": 0o644} {
 		if modes[file] != mode {
 			t.Errorf("%s: %s has mode %o, want %o", name, file, modes[file], mode)
 		}
