@@ -70,7 +70,7 @@ func serviceNames(t *testing.T) map[string]string {
 	return names
 }
 
-// TestServicesOfCapture: the sums by service are those of the flows that tshark sees.
+// TestServicesOfCapture: the sums by service equal the sums of the flows that tshark sees.
 func TestServicesOfCapture(t *testing.T) {
 	tshark := testenv.Tool(t, "tshark", "tshark")
 	names, want := serviceNames(t), map[string]flow.Counters{}
@@ -232,7 +232,7 @@ func TestUsersAndServices(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		by   string
-		want string // the row that there must be: that of the client, at the end that is counted on
+		want string // the row that there must be: the client's, at the end that is counted on
 	}{{"user", "guest"}, {"service,comm", "https exe"}, {"service,user", "https guest"}} {
 		t.Run(tt.by, func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{})

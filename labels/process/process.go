@@ -31,7 +31,7 @@ var _ registry.LabelConfig = config{}
 
 func (config) Flags(*flag.FlagSet) {}
 
-// Open begins to watch sockets: those of the network namespace that the interfaces are in.
+// Open begins to watch the sockets in the network namespace of the interfaces.
 func (config) Open(ctx context.Context, env registry.LabelEnv) (registry.Labeler, error) {
 	const few = 1024
 	var a *process.Attributor

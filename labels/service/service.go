@@ -99,7 +99,7 @@ func (l *labeler) Rows(rows []*flow.Row) {
 // Close implements [registry.Labeler].
 func (l *labeler) Close() error { return nil }
 
-// servicePort is the lower of two ports: clients take theirs from above those of services
+// servicePort is the lower of two ports: clients take ports above the ports of services
 // (RFC 6335). 0 is no port: the row is not grouped by it, or it is a later fragment.
 func servicePort(p flow.Proto, src, dst uint16) portKey {
 	port := min(src, dst)

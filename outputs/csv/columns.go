@@ -25,7 +25,7 @@ type column struct {
 }
 
 // columns returns the columns of the file. They are the same ones whatever flows are
-// grouped by, so that files can be put together; chosen replaces those of the fields.
+// grouped by, so that files can be put together; chosen replaces the columns of the fields.
 func columns(intervals bool, chosen []*flow.Field) []column {
 	cols := []column{{"row", func(b []byte, l *line) []byte { return append(b, l.kind...) }}}
 	if intervals {

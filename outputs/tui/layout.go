@@ -94,7 +94,7 @@ var (
 	viewMeasures = []string{"bps", "in", "out", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share"}
 )
 
-// newColumns makes the columns: those of the layouts, and one of each field that has none.
+// newColumns makes a column of each layout, and of each field without a layout.
 func newColumns() map[string]*column {
 	cols := map[string]*column{}
 	for i := range layouts {

@@ -12,7 +12,7 @@ import (
 type seen struct {
 	names   fields
 	unseen  []*flow.Field // that rows may have and none had
-	labels  []*flow.Field // those of unseen that owners have
+	labels  []*flow.Field // the fields in unseen that owners have
 	dims    flow.Dims
 	scratch flow.Row
 }

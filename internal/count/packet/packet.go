@@ -36,7 +36,7 @@ type Frame struct {
 	HeaderLen int
 }
 
-// Parse sets the key, the counters and the marks of r to those of f: every field of
+// Parse sets the key, the counters and the marks of r from f: every field of
 // them, since r may hold an old record. Dir, Ifindex, NetNS and OwnerID are 0;
 // they, First and Last are the caller's. No frame is an error: what cannot be
 // read is counted by its ethertype.

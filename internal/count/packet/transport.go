@@ -16,7 +16,7 @@ func Marks(p flow.Proto, d []byte) flow.Marks {
 }
 
 // transport sets the ports or the sub of the key's protocol from d, the transport
-// header as far as it is there. What is not there is 0.
+// header as far as it is there. A field that is not there is 0.
 func transport(d []byte, k *flow.Packed) {
 	switch k.Proto {
 	case flow.TCP, flow.UDP, flow.DCCP, flow.SCTP, flow.UDPLite:

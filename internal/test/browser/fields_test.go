@@ -57,7 +57,7 @@ func golden(t *testing.T, name string) *flow.Report {
 	return nil
 }
 
-// cells are the texts of a column, from the top; those of the sums have their name.
+// cells are the texts of a column, from the top; a cell of a sum has the name of the sum.
 func cells(s *tab, column string) (rows []string, sums map[string]string) {
 	s.t.Helper()
 	const script = `(() => {
