@@ -22,6 +22,14 @@ type Backend struct {
 	Shorthands []Shorthand
 	// Wants lists options that, when given, mean that this backend is wanted.
 	Wants []string
+	// Files is the option that arguments without an option are values of: captures. "": the
+	// backend takes none. The option is a [List].
+	Files string
+	// Reads reports whether a file that begins so is for Files. May be nil.
+	Reads func(start []byte) bool
+	// Fields are what the backend knows of its records besides the packets: it numbers them
+	// with [BackendEnv.Tuples] when rows are grouped by them. Role is set to Label.
+	Fields []flow.Field
 
 	New func() BackendConfig // fresh defaults, no side effects
 }
@@ -115,6 +123,9 @@ type BackendEnv struct {
 	NetNS      *NetNS           // where all of them are; nil: where the process is
 	MaxFlows   int              // bound on flows per epoch that tables are sized for
 	Interval   time.Duration    // ClockSource: Collect ends at each multiple; 0: only at EOF
+	Limit      time.Duration    // ClockSource: the end comes when the packets' time has gone so far; 0: at EOF
+	Dims       flow.Dims        // what rows are grouped by
+	Tuples     Tuples           // numbers the backend's Fields; nil: rows are grouped by none of them
 
 	Stdin  io.Reader                        // for backends that read "-"
 	Now    func() time.Time                 // the run's clock

@@ -31,17 +31,18 @@ func New[T any](kind string) *Registry[T] {
 }
 
 // The three registries. Nothing else in pktstat is one, but for [flow.Fields], which
-// labels add their fields to.
+// labels and backends add their fields to.
 var (
-	Backends = New[Backend]("backend")
+	Backends = withFields("backend", func(b Backend) []flow.Field { return b.Fields })
 	Outputs  = New[Output]("output")
-	Labels   = newLabels()
+	Labels   = withFields("label", func(l Label) []flow.Field { return l.Fields })
 )
 
-func newLabels() *Registry[Label] {
-	r := New[Label]("label")
-	r.add = func(l Label) {
-		for _, f := range l.Fields {
+// withFields returns a registry of plugins that add fields to rows.
+func withFields[T any](kind string, fields func(T) []flow.Field) *Registry[T] {
+	r := New[T](kind)
+	r.add = func(v T) {
+		for _, f := range fields(v) {
 			f.Role = flow.Label
 			flow.Fields.Register(f)
 		}

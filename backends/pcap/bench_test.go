@@ -64,7 +64,7 @@ func benchRead(b *testing.B, file string, stdin func() *os.File) {
 		if stdin != nil {
 			env.Stdin = stdin()
 		}
-		src, err := (&config{file: file}).Open(b.Context(), env)
+		src, err := capturesOf(file).Open(b.Context(), env)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -297,9 +297,17 @@ func write(tb testing.TB, name string, content []byte) string {
 	return file
 }
 
+// capturesOf is the configuration for some captures.
+func capturesOf(names ...string) *config {
+	if len(names) == 1 && names[0] == "" {
+		return &config{}
+	}
+	return &config{files: names}
+}
+
 func mustOpen(tb testing.TB, file string, interval time.Duration) registry.Source {
 	tb.Helper()
-	src, err := (&config{file: file}).Open(tb.Context(), registry.BackendEnv{Interval: interval})
+	src, err := capturesOf(file).Open(tb.Context(), registry.BackendEnv{Interval: interval})
 	if err != nil {
 		tb.Fatal(err)
 	}

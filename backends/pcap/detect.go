@@ -18,7 +18,7 @@ func detect(b []byte, eof bool, packing string) (format, int, error) {
 	case len(b) == 0:
 		return nil, 0, errors.New("empty: not even a file header")
 	case bytes.HasPrefix(b, ngMagic):
-		return new(ng), 0, nil
+		return &ng{names: new(ngNames)}, 0, nil
 	}
 	c, known := classicMagic(b)
 	switch {
@@ -32,6 +32,12 @@ func detect(b []byte, eof bool, packing string) (format, int, error) {
 		return nil, 0, fmt.Errorf("cut short: %d of the %d bytes of the file header are there", len(b), classicFileHeader)
 	}
 	return c, classicFileHeader, c.readFileHeader(b)
+}
+
+// isCapture reports whether a file that is not compressed begins like a capture.
+func isCapture(b []byte) bool {
+	_, classic := classicMagic(b)
+	return classic || bytes.HasPrefix(b, ngMagic)
 }
 
 // signatures of files that are taken for captures by mistake.

@@ -39,7 +39,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(append(gzipped(f, w.Bytes()), 0, 0, 1), int64(0))
 	f.Fuzz(func(t *testing.T, content []byte, interval int64) {
 		read := func(r io.Reader) (flows, int, string) {
-			src, err := (&config{file: "-"}).Open(t.Context(), registry.BackendEnv{Stdin: r, Interval: time.Duration(interval)})
+			src, err := capturesOf("-").Open(t.Context(), registry.BackendEnv{Stdin: r, Interval: time.Duration(interval)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,7 +20,7 @@ import (
 type ng struct {
 	swapped bool // the section is big-endian
 	section []ngInterface
-	names   ngNames
+	names   *ngNames
 	last    int64 // time of the last packet, for simple packets, which have none
 	partial bool  // the end of the block is not there
 }

@@ -69,11 +69,11 @@ func TestOpenErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := write(t, "x", c.content)
-			src, err := (&config{file: file}).Open(t.Context(), env())
+			src, err := capturesOf(file).Open(t.Context(), env())
 			if src != nil || err == nil || err.Error() != file+": "+c.want {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
-			r := (&config{file: file}).Probe(t.Context())
+			r := capturesOf(file).Probe(t.Context())
 			if r.Verdict != registry.No || !errors.Is(r.Err, registry.ErrUnsupported) || !strings.Contains(r.Err.Error(), c.want) {
 				t.Errorf("Probe: %v, %v", r.Verdict, r.Err)
 			}
@@ -83,13 +83,13 @@ func TestOpenErrors(t *testing.T) {
 		file, want string
 		is         error
 	}{
-		{"", "usage: which capture? name it with --pcap-file FILE", registry.ErrUsage},
+		{"", "usage: which capture? name it: pktstat FILE", registry.ErrUsage},
 		{dir, dir + ": is a directory, not a capture", nil},
 		{dir + "/none", dir + "/none: no such file or directory", fs.ErrNotExist},
 		{"-", "standard input is not open", nil},
 		{os.DevNull, "", nil},
 	} {
-		src, err := (&config{file: c.file}).Open(t.Context(), env())
+		src, err := capturesOf(c.file).Open(t.Context(), env())
 		if c.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", c.file, err)
@@ -106,14 +106,14 @@ func TestOpenErrors(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	r := (&config{}).Probe(t.Context())
-	if r.Verdict != registry.Supported || !strings.Contains(r.Checks[0].Detail, "--pcap-file") {
+	if r.Verdict != registry.Supported || !strings.Contains(r.Checks[0].Detail, "named") {
 		t.Errorf("without a file: %+v", r)
 	}
-	if r := (&config{file: "-"}).Probe(t.Context()); r.Verdict != registry.Supported {
+	if r := capturesOf("-").Probe(t.Context()); r.Verdict != registry.Supported {
 		t.Errorf("standard input: %+v", r)
 	}
 	file := write(t, "x", classicFile(le, microseconds, 1, nil))
-	if r := (&config{file: file}).Probe(t.Context()); r.Verdict != registry.Supported {
+	if r := capturesOf(file).Probe(t.Context()); r.Verdict != registry.Supported {
 		t.Errorf("a capture: %+v", r)
 	}
 }
@@ -131,7 +131,7 @@ func TestOpenWithoutPermission(t *testing.T) {
 			opened <- fmt.Errorf("setfsuid: %w", err)
 			return
 		}
-		_, err := (&config{file: file}).Open(context.Background(), env())
+		_, err := capturesOf(file).Open(context.Background(), env())
 		opened <- err
 	}()
 	err := <-opened
@@ -143,7 +143,7 @@ func TestOpenWithoutPermission(t *testing.T) {
 func TestOpenUnderEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	src, err := (&config{file: write(t, "x", classicFile(le, microseconds, 1, nil))}).Open(ctx, env())
+	src, err := capturesOf(write(t, "x", classicFile(le, microseconds, 1, nil))).Open(ctx, env())
 	if src != nil || !errors.Is(err, errInterrupted) {
 		t.Errorf("got %v", err)
 	}

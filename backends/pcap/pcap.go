@@ -5,8 +5,10 @@ package pcap
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/registry"
@@ -20,13 +22,48 @@ func init() {
 		Layers:  flow.LayerIP | flow.LayerFrame,
 		Clock:   registry.ClockSource,
 		Wants:   []string{"file", "live"},
-		New:     func() registry.BackendConfig { return &config{} },
+		Files:   "file",
+		Reads:   isCapture,
+		Fields: []flow.Field{{
+			Name: fileField, Aliases: []string{"capture"}, Title: "File", Help: "capture that the packets are from, as it was named",
+			Kind: flow.Text, Groupable: true,
+		}},
+		New: func() registry.BackendConfig { return &config{} },
 	})
 }
 
+// fileField is the field that tells captures apart.
+const fileField = "file"
+
 type config struct {
-	file string
-	live string // a device of libpcap
+	files files
+	live  string // a device of libpcap
+}
+
+// files is the value of an option that adds names.
+type files []string
+
+var _ registry.List = (*files)(nil)
+
+// IsList implements [registry.List].
+func (*files) IsList() bool { return true }
+
+// String names the first few.
+func (f *files) String() string {
+	const few = 3
+	if len(*f) <= few+1 {
+		return strings.Join(*f, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join((*f)[:few], ", "), len(*f)-few)
+}
+
+// Set implements [flag.Value].
+func (f *files) Set(s string) error {
+	if s == "" {
+		return errors.New("the name of a file is missing")
+	}
+	*f = append(*f, s)
+	return nil
 }
 
 var (
@@ -35,7 +72,7 @@ var (
 )
 
 func (c *config) Flags(fs *flag.FlagSet) {
-	fs.StringVar(&c.file, "file", "", "read the capture `FILE`; - is standard input")
+	fs.Var(&c.files, "file", "read the capture `FILE`; - is standard input; repeatable, and the same as an argument: several are read in the order of time")
 	fs.StringVar(&c.live, "live", "", "count on the `DEVICE` live, through libpcap: for what no other backend can open; takes a build with it (make build-libpcap)")
 }
 
@@ -51,18 +88,20 @@ func (c *config) Clock() registry.Clock {
 // a file that is no capture is an error here; a pipe is not waited for.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
 	switch {
-	case c.live != "" && c.file != "":
+	case c.live != "" && c.files != nil:
 		return nil, fmt.Errorf("%w: --pcap-live and --pcap-file ask for two things: count on one of them", registry.ErrUsage)
 	case c.live != "":
 		return openLive(c.live, env)
-	case c.file == "":
-		return nil, fmt.Errorf("%w: which capture? name it with --pcap-file FILE", registry.ErrUsage)
+	case c.files == nil:
+		return nil, fmt.Errorf("%w: which capture? name it: pktstat FILE", registry.ErrUsage)
+	case len(c.files) > 1:
+		return openSeveral(ctx, c.files, &env)
 	}
-	in, err := openInput(c.file, env.Stdin)
+	in, err := openInput(c.files[0], env.Stdin)
 	if err != nil {
 		return nil, err
 	}
-	s := newSource(in, env.Interval)
+	s := newSource(in, newShared(&env))
 	if in.pipe {
 		return s, nil
 	}

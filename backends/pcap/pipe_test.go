@@ -28,7 +28,7 @@ func openPipe(t *testing.T, interval time.Duration) (registry.Source, func([]byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := (&config{file: "-"}).Open(t.Context(), registry.BackendEnv{Stdin: r, Interval: interval})
+	src, err := capturesOf("-").Open(t.Context(), registry.BackendEnv{Stdin: r, Interval: interval})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestPipeInPieces(t *testing.T) {
 			"data with EOF": iotest.DataErrReader(bytes.NewReader(content)),
 		} {
 			t.Run(name+" "+kind, func(t *testing.T) {
-				src, err := (&config{file: "-"}).Open(t.Context(), registry.BackendEnv{Stdin: r})
+				src, err := capturesOf("-").Open(t.Context(), registry.BackendEnv{Stdin: r})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -169,7 +169,7 @@ func TestNamedPipe(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := (&config{file: fifo}).Probe(t.Context()); r.Verdict != registry.Supported {
+	if r := capturesOf(fifo).Probe(t.Context()); r.Verdict != registry.Supported {
 		t.Errorf("Probe: %v", r.Err)
 	}
 	src := mustOpen(t, fifo, 0) // with nobody there to write
@@ -203,7 +203,7 @@ func TestRedirectedFile(t *testing.T) {
 				t.Errorf("standard input was not left open: %v", err)
 			}
 		})
-		return (&config{file: "-"}).Open(t.Context(), registry.BackendEnv{Stdin: f})
+		return capturesOf("-").Open(t.Context(), registry.BackendEnv{Stdin: f})
 	}
 	if _, err := open([]byte("hello")); err == nil {
 		t.Error("text was accepted")
@@ -227,7 +227,7 @@ func TestRedirectedFile(t *testing.T) {
 // the goroutine ends with the read (TestMain looks).
 func TestCloseWithForeignReader(t *testing.T) {
 	r, w := io.Pipe()
-	src, err := (&config{file: "-"}).Open(t.Context(), registry.BackendEnv{Stdin: r})
+	src, err := capturesOf("-").Open(t.Context(), registry.BackendEnv{Stdin: r})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,13 +16,15 @@ func (c *config) Probe(ctx context.Context) registry.ProbeResult {
 		return c.probeLive()
 	}
 	works := registry.ProbeResult{Checks: []registry.Check{{Name: "capture file"}}}
-	switch c.file {
-	case "":
-		works.Checks[0].Detail = "any that --pcap-file names: reading takes no privileges"
-	case stdinName:
-	default:
-		if st, err := os.Stat(c.file); err != nil || st.Mode().IsRegular() || st.IsDir() {
-			src, err := c.Open(ctx, registry.BackendEnv{})
+	if c.files == nil {
+		works.Checks[0].Detail = "any that is named: reading takes no privileges"
+	}
+	for _, name := range c.files {
+		if name == stdinName {
+			continue
+		}
+		if st, err := os.Stat(name); err != nil || st.Mode().IsRegular() || st.IsDir() {
+			src, err := (&config{files: files{name}}).Open(ctx, registry.BackendEnv{})
 			if err != nil {
 				return no(err)
 			}
@@ -55,7 +57,7 @@ func (c *config) probeLive() registry.ProbeResult {
 // no is the result for a capture that Open refuses. Who may not read it does not know
 // whether it is one.
 func no(err error) registry.ProbeResult {
-	const remedy = "name a readable capture with --pcap-file FILE"
+	const remedy = "name a readable capture: pktstat FILE"
 	r := registry.ProbeResult{Verdict: registry.Inconclusive, Err: err}
 	if !errors.Is(err, registry.ErrPermission) {
 		r.Verdict, r.Err = registry.No, fmt.Errorf("%w: %w: %s", registry.ErrUnsupported, err, remedy)

@@ -17,13 +17,40 @@ type source struct {
 	in     *stream
 	format format // nil until the first bytes have been looked at
 	quick  quick  // the format too, if it is one
-	window window
 	count  uint64 // packets read
 	remarks
-	err error // how the capture ended: io.EOF or what is wrong with it
+	err  error // how the capture ended: io.EOF or what is wrong with it
+	next int64 // time of the first packet, or of the one before which the window ended; 0: not known
 
-	recent  *recent
+	shared
+	names   *ngNames // of the interfaces; nil: the capture has its own
+	owner   uint32   // number of the capture as what rows are grouped by; 0: they are not
 	scratch flow.Record
+}
+
+// shared is what several captures of one run share.
+type shared struct {
+	window  *window
+	recent  *recent
+	silence time.Duration // the longest wait for a pipe; 0: any
+	number  func(name string) uint32
+}
+
+// newShared prepares a run.
+func newShared(env *registry.BackendEnv) shared {
+	s := shared{
+		window: &window{interval: int64(env.Interval), limit: int64(env.Limit)}, recent: newRecent(), silence: env.Limit,
+		number: func(string) uint32 { return 0 },
+	}
+	if env.Tuples != nil {
+		field := flow.Fields.Find(fileField)
+		s.number = func(name string) uint32 {
+			var o flow.Owner
+			o.SetLabel(field, name)
+			return env.Tuples.Number(&o)
+		}
+	}
+	return s
 }
 
 var (
@@ -56,9 +83,7 @@ type quick interface {
 // all that belongs to it.
 const maxRecord = maxCaptured + 64<<10
 
-func newSource(in *input, interval time.Duration) *source {
-	return &source{in: newStream(in), window: window{interval: int64(interval)}, recent: newRecent()}
-}
+func newSource(in *input, s shared) *source { return &source{in: newStream(in), shared: s} }
 
 // Collect adds the packets of one interval of the capture's time, or all of them
 // if there is no interval.
@@ -68,25 +93,44 @@ func (s *source) Collect(ctx context.Context, b *flow.Batch) error {
 		return s.err
 	}
 	s.window.open()
-	err := s.begin(ctx)
-	if err == nil {
-		err = s.collect(ctx, b)
-	}
-	s.recent.flush(b)
-	over := errors.Is(err, errWindowEnd)
-	if s.window.started {
-		b.Earliest = s.window.earliest()
-		b.Start, b.End = s.window.close(over)
-	}
-	if over || errors.Is(err, errInterrupted) {
+	err := s.read(ctx, b)
+	s.window.ended(b, errors.Is(err, errWindowEnd))
+	switch {
+	case errors.Is(err, errWindowEnd) && s.window.done(s.next), errors.Is(err, errSilent):
+		err = io.EOF
+	case errors.Is(err, errWindowEnd), errors.Is(err, errInterrupted):
 		return nil
 	}
 	s.err = err
 	return err
 }
 
+// read counts the packets of the capture until the window, the capture or ctx ends, and
+// returns which of them it was.
+func (s *source) read(ctx context.Context, b *flow.Batch) error {
+	s.owner = s.number(s.in.name) // of this Collect: later, it may be given to others
+	err := s.begin(ctx)
+	if err == nil {
+		err = s.collect(ctx, b)
+	}
+	s.recent.flush(b)
+	return err
+}
+
+// ended closes the window of a Collect. over: a packet of a later one is there.
+func (w *window) ended(b *flow.Batch, over bool) {
+	if !w.started {
+		return
+	}
+	b.Earliest = w.earliest()
+	b.Start, b.End = w.close(over && w.packets > 0)
+}
+
 // errWindowEnd says that the next packet is of a later window.
 var errWindowEnd = errors.New("end of the window")
+
+// errSilent says that a pipe brought nothing for as long as the run may take.
+var errSilent = errors.New("nothing comes out of the pipe")
 
 // collect counts packets until the window, the capture or ctx ends, and returns
 // which of them it was.
@@ -98,10 +142,25 @@ func (s *source) collect(ctx context.Context, b *flow.Batch) error {
 		if s.recent.due() {
 			s.recent.flush(b)
 		}
-		if err := s.in.fill(ctx); err != nil {
+		if err := s.fill(ctx); err != nil {
 			return s.ended(err)
 		}
 	}
+}
+
+// fill waits for more of the capture; for a pipe as long as the run may take: the clock of
+// the capture stands still while a pipe is silent.
+func (s *source) fill(ctx context.Context) error {
+	if s.silence <= 0 || !s.in.in.pipe {
+		return s.in.fill(ctx)
+	}
+	waited, cancel := context.WithTimeout(ctx, s.silence)
+	defer cancel()
+	err := s.in.fill(waited)
+	if errors.Is(err, errInterrupted) && ctx.Err() == nil {
+		return errSilent
+	}
+	return err
 }
 
 // countBuffered counts the whole records that are in the buffer.
@@ -109,7 +168,7 @@ func (s *source) countBuffered(b *flow.Batch) error {
 	var p captured
 	for {
 		if s.quick != nil && s.recent.pause == 0 {
-			n, packets := s.quick.countRecent(s.in.data, s.recent, &s.window)
+			n, packets := s.quick.countRecent(s.in.data, s.recent, s.window)
 			s.in.data = s.in.data[n:]
 			s.count += packets
 		}
@@ -121,6 +180,7 @@ func (s *source) countBuffered(b *flow.Batch) error {
 			return nil
 		case isPacket:
 			if !s.window.add(p.time) {
+				s.next = p.time
 				return errWindowEnd
 			}
 			s.add(&p, b)
@@ -152,7 +212,7 @@ func (s *source) add(p *captured, b *flow.Batch) {
 		s.unreadable(p, s.format.interfaces)
 	}
 	packet.Parse(&f, r)
-	r.Key.Ifindex, r.Key.Dir = p.ifindex, p.dir
+	r.Key.Ifindex, r.Key.Dir, r.Key.OwnerID = p.ifindex, p.dir, s.owner
 	r.First, r.Last = p.time, p.time
 	if known {
 		s.recent.insert(id, r, b)
@@ -170,10 +230,15 @@ func (s *source) begin(ctx context.Context) error {
 		if f != nil {
 			s.format = f
 			s.quick, _ = f.(quick)
+			if ng, ok := f.(*ng); ok && s.names != nil {
+				ng.names = s.names
+			}
 			s.in.consume(n)
 			break
 		}
-		if err := s.in.fill(ctx); err != nil && !errors.Is(err, io.EOF) {
+		if err := s.fill(ctx); errors.Is(err, errSilent) {
+			return err
+		} else if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("%s: %w", s.in.name, err)
 		}
 	}
@@ -182,12 +247,15 @@ func (s *source) begin(ctx context.Context) error {
 		n, isPacket, err := s.format.next(s.in.data, &p)
 		switch {
 		case err != nil || isPacket:
+			if err == nil {
+				s.next = p.time
+			}
 			return nil
 		case n > 0:
 			s.in.consume(n)
 			continue
 		}
-		if err := s.in.fill(ctx); errors.Is(err, errInterrupted) {
+		if err := s.fill(ctx); errors.Is(err, errInterrupted) || errors.Is(err, errSilent) {
 			return err
 		} else if err != nil {
 			return nil
@@ -199,7 +267,7 @@ func (s *source) begin(ctx context.Context) error {
 // ended returns the error for a stream that has ended with err.
 func (s *source) ended(err error) error {
 	switch {
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, errInterrupted), errors.Is(err, errSilent):
 		return err
 	case !errors.Is(err, io.EOF):
 		return s.failed(err)

@@ -131,13 +131,13 @@ func TestZstdMemory(t *testing.T) {
 	bomb := func(windowLog byte) []byte {
 		return []byte{0x28, 0xb5, 0x2f, 0xfd, 0, (windowLog - 10) << 3, 24<<3 | 1<<1 | 1, 0, 0, 0xa1}
 	}
-	_, err := (&config{file: write(t, "x", bomb(31))}).Open(t.Context(), env())
+	_, err := capturesOf(write(t, "x", bomb(31))).Open(t.Context(), env())
 	if err == nil || !strings.Contains(err.Error(), "window above 128 MiB: unpack it with zstd -d --long=31") {
 		t.Errorf("window of 2 GiB: %v", err)
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err = (&config{file: write(t, "x", bomb(27))}).Open(t.Context(), env())
+	_, err = capturesOf(write(t, "x", bomb(27))).Open(t.Context(), env())
 	runtime.ReadMemStats(&after)
 	if err == nil {
 		t.Error("24 times 0xa1 was taken for a capture")
@@ -153,7 +153,7 @@ func TestCloseWhileUnpacking(t *testing.T) {
 		gzipped(t, classicFile(le, microseconds, 1, traffic(20000, 10))),
 		zstded(t, classicFile(le, microseconds, 1, traffic(20000, 10))),
 	} {
-		src, err := (&config{file: write(t, "x", packed)}).Open(t.Context(), env())
+		src, err := capturesOf(write(t, "x", packed)).Open(t.Context(), env())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,8 @@ import (
 // in the window that is open. Intervals without packets are skipped.
 type window struct {
 	interval   int64 // 0: one window for all
+	limit      int64 // length of the run; 0: none
+	last       int64 // time at which the run ends, once started
 	start, end int64 // of the open window; the end is not part of it
 	started    bool  // a packet has been seen
 	first      bool  // the open window is the first one
@@ -36,26 +38,41 @@ func (w *window) add(t int64) bool {
 	return true
 }
 
-// move moves a window without packets to where t lies.
+// move moves a window without packets to where t lies, if that is in the run.
 func (w *window) move(t int64) bool {
 	switch {
 	case !w.started:
 		w.started, w.first = true, true
 		w.start = t
-		if w.interval <= 0 {
-			w.end = math.MaxInt64
-			return true
-		}
+		w.last = after(t, w.limit)
 	case w.packets > 0:
+		return false
+	case t >= w.last:
+		w.start = w.last
 		return false
 	default:
 		w.start = t - (t-w.end)%w.interval
 	}
-	w.end = w.start + w.interval
-	if w.end < w.start {
-		w.end = math.MaxInt64
-	}
+	w.end = min(after(w.start, w.interval), w.last)
 	return true
+}
+
+// after returns t + d, and the end of time if d is 0: there is no bound.
+func after(t, d int64) int64 {
+	if d <= 0 || t+d < t {
+		return math.MaxInt64
+	}
+	return t + d
+}
+
+// done reports whether the run ends with the open window when the next packet is of time t.
+func (w *window) done(t int64) bool {
+	return w.started && t >= w.last && (w.packets == 0 || w.end == w.last)
+}
+
+// due reports whether a packet of time t counts in the open window, or moves it.
+func (w *window) due(t int64) bool {
+	return !w.started || t < w.end || w.packets == 0 && t < w.last
 }
 
 // earliest returns the time of the first packet of a Collect, if that is before the window.

@@ -98,6 +98,20 @@ func (r *Request) Choose() (Choice, error) {
 	return c, nil
 }
 
+// CheckFields refuses rows that are grouped by a field which none of the chosen backends
+// knows. Its errors wrap [registry.ErrUsage].
+func (r *Request) CheckFields(c Choice, by flow.Dims) error {
+	for _, b := range r.Backends {
+		for i := range b.Plugin.Fields {
+			f := flow.Fields.Find(b.Plugin.Fields[i].Name)
+			if f != nil && by&f.Dim != 0 && !slices.Contains(c.Backends, b) {
+				return fmt.Errorf("%w: backend %s does not know the field %s: backend %s does", registry.ErrUsage, c.Backends[0].Name, f.Name, b.Name)
+			}
+		}
+	}
+	return nil
+}
+
 // named returns the backend that the user names, and the option that names it; nil if
 // none does.
 func (r *Request) named() (named *Backend, by string, err error) {

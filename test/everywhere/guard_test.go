@@ -201,8 +201,14 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	}
 }
 
-// label gives the owners of a report the texts of all labels.
+// label gives the owners of a report the texts of all labels, and groups its rows by labels that
+// no other rows have.
 func label(r *flow.Report) {
+	for _, f := range flow.Fields.All() {
+		if f.Groupable && f.By == f.Dim {
+			r.Dims |= f.Dim
+		}
+	}
 	for id, o := range r.Owners {
 		for _, f := range flow.Fields.All() {
 			if f.Role == flow.Label && f.Kind == flow.Text && f.Text(&flow.Row{Owner: o}) == "" {

@@ -176,13 +176,13 @@ func rateLayer(asked, has flow.Layer) flow.Layer {
 // loop collects until the run is over. When it returns, everything the source
 // counted is in the ledger and in interval reports.
 func (r *run) loop(ctx context.Context) error {
+	if r.clock == registry.ClockSource {
+		return r.loopSource(ctx) // the source ends by its own clock
+	}
 	if r.c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.c.Timeout)
 		defer cancel()
-	}
-	if r.clock == registry.ClockSource {
-		return r.loopSource(ctx)
 	}
 	return r.loopWall(ctx)
 }

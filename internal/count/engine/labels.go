@@ -28,6 +28,7 @@ type labels struct {
 	reduced      []uint32 // grouped's number by all's, as far as it is known; 0: not
 	gen          uint64   // of all, that reduced is of
 	sweepAt      int
+	numbered     bool // the source numbers fields of its own
 }
 
 type openLabel struct {
@@ -92,7 +93,7 @@ func (r *run) window(ctx context.Context) {
 
 // records numbers what rows are grouped by into the records' keys.
 func (l *labels) records(recs []flow.Record) {
-	numbered := false
+	numbered := l.numbered
 	for i := range l.open {
 		if o := &l.open[i]; o.Label.Label.Always || o.Grouped {
 			o.labeler.Records(recs)
@@ -147,7 +148,7 @@ func (l *labels) report(r *flow.Report) {
 			}
 		}
 	}
-	if len(l.open) == 0 {
+	if len(l.open) == 0 && !l.numbered {
 		return
 	}
 	r.Owners = map[uint32]flow.Owner{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/registry"
@@ -27,7 +28,7 @@ func (r *run) open(ctx context.Context) (opened, error) {
 		err := r.openLabels(ctx, cand)
 		if err == nil {
 			var src registry.Source
-			if src, err = openOne(ctx, c, cand); err == nil {
+			if src, err = r.openOne(ctx, cand); err == nil {
 				for _, later := range c.Candidates[i+1:] {
 					alternatives = append(alternatives, flow.Alternative{Backend: later.Name, Why: later.WhyNot})
 				}
@@ -55,19 +56,34 @@ func (r *run) open(ctx context.Context) (opened, error) {
 	return opened{}, failed[0]
 }
 
-func openOne(ctx context.Context, c *Config, cand Candidate) (registry.Source, error) {
+func (r *run) openOne(ctx context.Context, cand Candidate) (registry.Source, error) {
+	c := r.c
 	if c.Layer != 0 && cand.Backend.Layers&c.Layer == 0 {
 		return nil, fmt.Errorf("%w: --layer=%s: this backend does not see that layer", registry.ErrUsage, c.Layer)
 	}
 	env := c.Env
-	env.MaxFlows = c.MaxFlows
-	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource && (wantsIntervals(c.Outputs) || len(c.Over) > 0) {
-		env.Interval = c.Refresh
+	env.MaxFlows, env.Dims = c.MaxFlows, c.Dims
+	if r.labels.numbered = groups(c.Dims, cand.Backend.Fields); r.labels.numbered {
+		env.Tuples = tuples{r.labels.all}
+	}
+	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource {
+		env.Limit = c.Timeout
+		if wantsIntervals(c.Outputs) || len(c.Over) > 0 {
+			env.Interval = c.Refresh
+		}
 	}
 	if !cand.Backend.Caps.Has(registry.CapInterfaces) {
 		env.Interfaces = nil
 	}
 	return cand.Config.Open(ctx, env)
+}
+
+// groups reports whether rows are grouped by any of the fields.
+func groups(by flow.Dims, fields []flow.Field) bool {
+	return slices.ContainsFunc(fields, func(f flow.Field) bool {
+		registered := flow.Fields.Find(f.Name)
+		return registered != nil && registered.Dim&by != 0
+	})
 }
 
 func wantsIntervals(outputs []Output) bool {
