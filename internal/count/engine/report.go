@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
@@ -29,8 +30,36 @@ func (r *run) final() {
 	r.links.endInterval()
 	rep := r.report(ledger.Run, r.workers.top(registry.WhenFinal))
 	rep.Final = true
+	if rep.Total.IsZero() {
+		rep.Notes = slices.Concat(rep.Notes, []string{r.nothing()})
+	}
 	r.workers.final(rep)
 }
+
+// nothing explains a run without packets.
+func (r *run) nothing() string {
+	if r.clock == registry.ClockSource {
+		return "no packet was read: the capture has none"
+	}
+	if r.cand.Backend.Caps.Has(registry.CapInterfaces) {
+		var names []string
+		for _, i := range r.attachment.Interfaces {
+			if !slices.Contains(names, i.Name) {
+				names = append(names, i.Name)
+			}
+		}
+		switch {
+		case len(names) == 0:
+			return "no packet was seen: no interface was there"
+		case len(names) <= fewInterfaces:
+			return fmt.Sprintf("no packet was seen on %s: traffic may use another interface (-i any counts on all that are up)", strings.Join(names, ", "))
+		}
+	}
+	return "no packet was seen"
+}
+
+// fewInterfaces are named in a note.
+const fewInterfaces = 4
 
 func (r *run) report(span ledger.Span, top int) *flow.Report {
 	r.seq++

@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/registry"
+)
+
+// silent is a source that sees nothing, on some interfaces.
+type silent struct {
+	counter
+	on  []flow.Interface
+	end error
+}
+
+func (s *silent) Open(context.Context, registry.BackendEnv) (registry.Source, error) { return s, nil }
+
+func (s *silent) Collect(_ context.Context, b *flow.Batch) error {
+	b.WindowClosed(time.Time{})
+	return s.end
+}
+
+func (s *silent) Attachment() registry.Attachment { return registry.Attachment{Interfaces: s.on} }
+
+// TestNothing: a report without packets says where none was seen, and what to check.
+func TestNothing(t *testing.T) {
+	eth0 := flow.Interface{Index: 2, Name: "eth0"}
+	for _, tt := range []struct {
+		caps  registry.Caps
+		clock registry.Clock
+		on    []flow.Interface
+		want  string
+	}{
+		{registry.CapInterfaces, registry.ClockWall, []flow.Interface{eth0, eth0}, "no packet was seen on eth0: traffic may use another interface"},
+		{registry.CapInterfaces, registry.ClockWall, nil, "no packet was seen: no interface was there"},
+		{registry.CapInterfaces, registry.ClockWall, []flow.Interface{eth0, {Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}, "no packet was seen"},
+		{0, registry.ClockWall, nil, "no packet was seen"},
+		{registry.CapFile, registry.ClockSource, nil, "no packet was read: the capture has none"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			src, sink := &silent{on: tt.on}, &recorder{}
+			if tt.clock == registry.ClockSource {
+				src.end = io.EOF
+			}
+			c := config(src, sink)
+			c.Candidates[0].Backend = backend(tt.clock)
+			c.Candidates[0].Backend.Caps = tt.caps
+			c.Timeout = 3 * time.Second
+			if err := Run(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range sink.reports {
+				if got := strings.Join(r.Notes, "; "); r.Final != strings.HasPrefix(got, tt.want) || tt.want == "no packet was seen" && r.Final && got != tt.want {
+					t.Errorf("final %v: notes %q, want %q", r.Final, got, tt.want)
+				}
+			}
+		})
+	}
+}
