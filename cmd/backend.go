@@ -5,14 +5,18 @@ import (
 	"slices"
 
 	"github.com/pktstat/pktstat/internal/choose"
+	"github.com/pktstat/pktstat/registry"
 )
 
 // request is what the command line asks of the backends. Its errors are about usage.
 func (s *session) request(cl *commandLine) (*choose.Request, error) {
 	if cl.backend != choose.Auto {
 		if _, err := s.Backends.Lookup(cl.backend); err != nil {
-			return nil, fmt.Errorf("%w, %s", err, choose.Auto)
+			return nil, withGuess(fmt.Errorf("%w, %s", err, choose.Auto), cl.backend, append(cl.backendNames(), choose.Auto))
 		}
+	}
+	if m, o := cl.reader(); m != nil && o.given == theCapture && cl.backend != choose.Auto && cl.backend != m.name {
+		return nil, fmt.Errorf("%w: backend %s does not read captures: %s", registry.ErrUsage, cl.backend, o.value)
 	}
 	r := &choose.Request{Name: cl.backend, Iface: cl.aboutInterfaces(), Layer: cl.layer}
 	for _, m := range cl.backends {

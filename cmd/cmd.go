@@ -2,6 +2,7 @@
 // main package that imports them and calls [Main]:
 //
 //   - options.go, option.go, mount.go: the options, pktstat's own and the plugins'
+//   - arguments.go: captures, which are no options; habits.go: what users of other tools type
 //   - backend.go: what the user asks of the backends, from which package choose
 //     chooses; output.go: which outputs a run has
 //   - run.go: a count, from the options to the engine; signals.go: what ends it
@@ -109,10 +110,7 @@ func (s *session) dispatch(ctx context.Context) error {
 		CustomAppHelpTemplate:     `{{.Metadata.help}}`,
 		Commands:                  commands,
 		Action: func(c *cli.Context) error {
-			switch {
-			case c.Args().Present():
-				return strayArgument(c.Args().First())
-			case cl.version.on:
+			if cl.version.on {
 				_, err := io.WriteString(stdout, versionText())
 				return err
 			}
@@ -122,7 +120,7 @@ func (s *session) dispatch(ctx context.Context) error {
 			s.debug = cl.debug.on
 			return s.count(c.Context, cl)
 		},
-		OnUsageError: usageError(cl.all()),
+		OnUsageError: usageError(cl.all(), cl.habitOf),
 		// Asked for help, the library calls it for an argument that is no sub-command.
 		CommandNotFound: func(_ *cli.Context, name string) {
 			if text := s.topic(cl, commands, name); text != "" {
@@ -134,7 +132,14 @@ func (s *session) dispatch(ctx context.Context) error {
 		// Errors are rendered and mapped to exit codes in one place: exit.go.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
-	err := app.RunContext(ctx, a0(s.Args))
+	names := append(commandNames(commands), "help")
+	a := cl.arguments(a0(s.Args), names)
+	if !a.unknown {
+		if err := cl.takeCaptures(a.words, names); err != nil {
+			return err
+		}
+	}
+	err := app.RunContext(ctx, a.rest)
 	if err == nil {
 		err = unknown
 	}

@@ -149,7 +149,7 @@ func (cl *commandLine) key(set settings.Setting) (*option, error) {
 		}
 	}
 	text := fmt.Sprintf("unknown key %q", set.Key)
-	if near := nearest(set.Key, keys); near != "" {
+	if near := nearestOption(set.Key, keys); near != "" {
 		text += ": is " + strings.TrimPrefix(near, "--") + " meant?"
 	}
 	return nil, fmt.Errorf("%w: %s: %s", registry.ErrUsage, set.Where, text)
@@ -257,7 +257,7 @@ func (s *session) configCommand(w io.Writer, cl *commandLine) *cli.Command {
 	h.options("Options", []*option{{name: "help", short: "h", usage: "print this help"}})
 	return &cli.Command{
 		Name: name, Usage: "the options that hold, and where each comes from", HideHelp: true, Flags: helpFlags(&help),
-		Description: h.String(), CustomHelpTemplate: `{{.Description}}`, OnUsageError: usageError(nil),
+		Description: h.String(), CustomHelpTemplate: `{{.Description}}`, OnUsageError: usageError(nil, noHabits),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
@@ -328,7 +328,7 @@ func (s *session) unknownVariables(cl *commandLine) []string {
 			continue
 		}
 		line := name + " is no option's variable"
-		if near := nearest(strings.ToLower(rest), keys); near != "" {
+		if near := nearestOption(strings.ToLower(rest), keys); near != "" {
 			line += ": is " + describe.Variable(program, strings.TrimPrefix(near, "--")) + " meant?"
 		}
 		lines = append(lines, line)

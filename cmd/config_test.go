@@ -207,7 +207,7 @@ func TestConfigCommand(t *testing.T) {
 	text := b.stdout.String()
 	for _, want := range []string{
 		"timeout = '5s' # command line\n", "layer = 'ip' # PKTSTAT_LAYER\n",
-		"by = 'src,dst' # " + userConfig(b) + ":1\n", "top = 5 # " + userConfig(b) + ":2\n",
+		"by = ['src,dst'] # " + userConfig(b) + ":1\n", "top = 5 # " + userConfig(b) + ":2\n",
 		"output = ['final', 'each=x'] # " + userConfig(b) + ":3\n", "reader-fast = true # " + b.Config + ":1\n",
 		"# refresh: 1s (default)\n",
 		"# PKTSTAT_MAXFLOWS is no option's variable: is PKTSTAT_MAX_FLOWS meant?\n", "# PKTSTAT_KUBERNETES is no option's variable\n",

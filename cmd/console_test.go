@@ -135,6 +135,9 @@ func TestOnTerminal(t *testing.T) {
 		{args: "--output table=/dev/null --output screen", progress: false},
 		{args: "--output screen=/dev/null", code: 2, stderr: "output screen needs a terminal on standard output; try 'pktstat --help'\n"},
 		{args: "--output table", progress: true},
+		{args: "--output page", code: 2, stderr: "output page is not for a terminal: name a file: --output page=FILE; try 'pktstat --help'\n"},
+		{args: "--output page=-", progress: true},
+		{args: "--output page=/dev/null", progress: true},
 		{args: "--output each", progress: false},
 		{args: "--output each=/dev/null", progress: true},
 	} {

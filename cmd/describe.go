@@ -140,10 +140,14 @@ func usageOf(c *cli.Command) string {
 // exampleEntries are the common uses. A plugin has one only where it is built in.
 func (s *session) exampleEntries(cl *commandLine) []describe.Entry {
 	all := []describe.Entry{
-		{Term: "sudo pktstat -t 10s", Text: "ten seconds of the interface of the default route"},
+		{Term: "sudo pktstat -t 10", Text: "ten seconds of the interface of the default route"},
 		{Term: "sudo pktstat -i eth0 --by src,dst --top 20", Text: "the busiest pairs of addresses, until Ctrl-C or 10 minutes"},
 	}
 	for _, m := range cl.backends {
+		if m.backend.Files != "" {
+			all = append(all, describe.Entry{Term: "pktstat trace.pcap*", Text: "from captures, in the order of time; needs no privileges"})
+			break
+		}
 		if m.backend.Caps.Has(registry.CapFile) && len(m.wants) > 0 {
 			all = append(all, describe.Entry{Term: "pktstat " + dashed(m.wants[0].name) + " " + m.wants[0].arg, Text: "from a capture; needs no privileges"})
 			break

@@ -222,6 +222,7 @@ func newBench(t *testing.T) *bench {
 		Summary: "a file", When: registry.WhenFinal, New: newOut,
 		Shorthands: []registry.Shorthand{{Name: "f", Long: "final"}, {Long: "titled", Option: "title"}},
 	})
+	b.Outputs.Register("page", registry.Output{Summary: "a page", When: registry.WhenFinal, Window: true, New: newOut})
 	b.Outputs.Register("each", registry.Output{Summary: "a stream", When: registry.WhenInterval | registry.WhenFinal, New: newOut})
 	b.Outputs.Register("screen", registry.Output{Summary: "a screen", When: registry.WhenInterval, TTY: true, New: newOut})
 	return b

@@ -32,6 +32,7 @@ func (s *session) commands(stdout io.Writer, cl *commandLine) []*cli.Command {
 			func(d *describe.Program, page string) []byte { return pages[page].Roff(d) }),
 		s.textCommand("completion", "SHELL", "", "a script that lets a shell complete options and their values", stdout, cl,
 			func(d *describe.Program, shell string) []byte { return []byte(shells[shell](d)) }),
+		s.versionCommand(stdout, cl),
 		&cli.Command{Name: "help", Usage: "help on a topic", ArgsUsage: "[TOPIC]", HideHelp: true, Hidden: true, Action: helpOn})
 }
 
@@ -59,7 +60,7 @@ func (s *session) textCommand(name, args, initial, usage string, w io.Writer, cl
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: args, HideHelp: true, Flags: helpFlags(&help),
 		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(nil),
+		OnUsageError: usageError(nil, noHabits),
 		Action: func(c *cli.Context) error {
 			if err := cl.noneGiven(name); err != nil {
 				return err

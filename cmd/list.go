@@ -33,7 +33,7 @@ func (s *session) listCommand(name, usage, what string, list func(*commandLine) 
 	return &cli.Command{
 		Name: name, Usage: usage, HideHelp: true, Flags: flags,
 		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(own),
+		OnUsageError: usageError(own, noHabits),
 		Action: func(c *cli.Context) error {
 			if err := alone(c, name, cl); err != nil {
 				return err
@@ -47,6 +47,9 @@ func (s *session) listCommand(name, usage, what string, list func(*commandLine) 
 		},
 	}
 }
+
+// noHabits: other tools have no such sub-commands.
+func noHabits(string) string { return "" }
 
 // alone refuses what makes no sense with a sub-command.
 func alone(c *cli.Context, name string, cl *commandLine) error {

@@ -41,6 +41,7 @@ func (cl *commandLine) mount(a *App) {
 	}
 	for name, out := range a.Outputs.All() {
 		own := optionsOf("", out.New().Flags)
+		cl.outputNames = append(cl.outputNames, name)
 		for _, sh := range out.Shorthands {
 			o := shorthand(sh, "--output "+name)
 			if sh.Option != "" {

@@ -76,6 +76,10 @@ type form struct {
 }
 
 func (f *form) Set(s string) error {
+	if err := f.valueHabit(s); err != nil {
+		f.err = badValue(f.as, s, err)
+		return f.err
+	}
 	f.given = f.as
 	f.texts = append(f.texts, s)
 	target := f.option
@@ -95,6 +99,9 @@ func (f *form) Set(s string) error {
 // value would replace the first in silence, so only a list takes one. An option that is
 // on or off may be repeated as long as it stays the same.
 func setOnce(v flag.Value, s, earlier string) error {
+	if isDuration(v) {
+		s = inSeconds(s)
+	}
 	if l, ok := v.(registry.List); earlier == "" || ok && l.IsList() {
 		return v.Set(s)
 	}

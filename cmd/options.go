@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,7 @@ type commandLine struct {
 	refresh    time.Duration
 
 	dims     flow.Dims
+	byGiven  bool // dims are those of --by, not the default
 	sort     *flow.Field
 	top      int
 	topSet   bool
@@ -52,6 +54,7 @@ type commandLine struct {
 
 	general, grouping, output []*option // the options by headings of the help
 	backends                  []*mountedBackend
+	outputNames               []string
 	outputShorthands          []*option
 	labels                    []*mountedLabel
 	labelToggles              []*option
@@ -68,7 +71,7 @@ func newCommandLine(a *App) *commandLine {
 		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS), values: describe.Values{Kind: describe.Namespaces},
 			usage: "count in this network namespace: its name, a process in it, or its file. Everything else stays in pktstat's own"},
 		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout), common: true,
-			usage: "end after this time, like 30s, 5m or 1h30m; 0: at a signal only. Captures are read to their end if it is not given, and interactive outputs run until they are quit"},
+			usage: "end after this time, like 10 (seconds), 5m or 1h30m; 0: at a signal only. Of captures it is their own time, and they are read to their end if it is not given; interactive outputs run until they are quit"},
 		{name: "exit-over", arg: "KEY=VALUE", value: adder{cl.addOver},
 			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
 		{name: "backend", short: "b", arg: "NAME", initial: choose.Auto, value: setter(cl.setBackend), common: true, values: words(append(namesOf(a.Backends), choose.Auto)),
@@ -78,12 +81,12 @@ func newCommandLine(a *App) *commandLine {
 		{name: "config", arg: "FILE", value: setter(cl.setConfig), once: true, values: describe.Values{Kind: describe.Files},
 			usage: "take options that are not given from this TOML file, and from those that `pktstat config` names; none: from no file"},
 		{name: "debug", usage: "say more on standard error", value: &cl.debug},
-		{name: "version", usage: "print the version", value: &cl.version, once: true},
+		{name: "version", short: "V", usage: "print the version", value: &cl.version, once: true},
 	}
 	cl.grouping = []*option{
-		{name: "by", arg: "FIELDS", initial: "flow", value: setter(cl.setBy), common: true,
+		{name: "by", arg: "FIELDS", initial: "flow", value: adder{cl.addBy}, common: true,
 			values: describe.Values{Kind: describe.Words, Words: append(flow.DimNames(), "flow")},
-			usage:  "group by these fields, joined by commas: " + strings.Join(flow.DimNames(), ", ")},
+			usage:  "group by these fields, joined by commas; repeatable: " + strings.Join(flow.DimNames(), ", ")},
 		{name: "sort", arg: "FIELD", initial: "bps", value: setter(cl.setSort), common: true, values: words(engine.SortNames()),
 			usage: "order of the rows: " + "any field: see `pktstat fields`"},
 		{name: "top", arg: "N", value: setter(cl.setTop), common: true,
@@ -169,19 +172,15 @@ func (cl *commandLine) setTimeout(s string) error {
 
 func (cl *commandLine) setRefresh(s string) error {
 	d, err := parseDuration(s)
-	if err == nil && d < minRefresh {
+	_, noFile := os.Stat(s)
+	switch {
+	case err != nil && noFile == nil: // tcpdump -r
+		err = fmt.Errorf("not a duration; to read a capture: %s %s", program, s)
+	case err == nil && d < minRefresh:
 		err = fmt.Errorf("must be at least %v", minRefresh)
 	}
 	cl.refresh = d
 	return err
-}
-
-func parseDuration(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, errors.New("not a duration: use a number with a unit, like 30s, 5m or 1h30m")
-	}
-	return d, nil
 }
 
 func (cl *commandLine) setBackend(s string) error {
@@ -211,13 +210,43 @@ func parseInt(s string, lo, hi int) (int, error) {
 	return n, nil
 }
 
-func (cl *commandLine) setBy(s string) (err error) {
-	cl.dims, err = flow.ParseDims(s)
-	return err
+func (cl *commandLine) addBy(s string) error {
+	dims, err := flow.ParseDims(s)
+	if err != nil {
+		return guessedField(err, s, func(f *flow.Field) bool { return f.Dim != 0 })
+	}
+	if !cl.byGiven {
+		cl.dims, cl.byGiven = 0, true
+	}
+	cl.dims |= dims
+	return nil
 }
 
 func (cl *commandLine) setSort(s string) (err error) {
-	cl.sort, err = engine.ParseSort(s)
+	if cl.sort, err = engine.ParseSort(s); err != nil {
+		err = guessedField(err, s, func(f *flow.Field) bool { return !f.Derived })
+	}
+	return err
+}
+
+// guessedField adds to an error about a list of fields which one may have been meant.
+func guessedField(err error, list string, pass func(*flow.Field) bool) error {
+	names := []string{"flow"}
+	for _, f := range flow.Fields.All() {
+		if pass(f) {
+			names = append(append(names, f.Name), f.Aliases...)
+		}
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		switch habit := fieldHabits[name]; {
+		case name == "flow" || flow.Fields.Find(name) != nil:
+		case habit != "":
+			return fmt.Errorf("%w; is %s meant?", err, habit)
+		default:
+			return withGuess(err, name, names)
+		}
+	}
 	return err
 }
 
@@ -239,7 +268,7 @@ func (cl *commandLine) addOutput(s string) error {
 
 // usageError turns what the library has to say about a command line into one
 // clear sentence.
-func usageError(options []*option) cli.OnUsageErrorFunc {
+func usageError(options []*option, habitOf func(string) string) cli.OnUsageErrorFunc {
 	return func(_ *cli.Context, err error, _ bool) error {
 		for _, o := range options {
 			if o.err != nil {
@@ -249,7 +278,9 @@ func usageError(options []*option) cli.OnUsageErrorFunc {
 		text := err.Error()
 		if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
 			text = "unknown option " + dashed(name)
-			if near := nearest(name, options); near != "" {
+			if habit := habitOf(name); habit != "" {
+				text += ": " + habit
+			} else if near := nearestOption(name, options); near != "" {
 				text += ": is " + near + " meant?"
 			}
 		} else if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
@@ -257,11 +288,4 @@ func usageError(options []*option) cli.OnUsageErrorFunc {
 		}
 		return fmt.Errorf("%w: %s", registry.ErrUsage, text)
 	}
-}
-
-// strayArgument says that arguments without an option mean nothing. The library
-// would stop reading options at the first one.
-func strayArgument(argument string) error {
-	return fmt.Errorf("%w: unexpected argument %q: interfaces are named with --iface, and the sub-commands are probe, backends and outputs",
-		registry.ErrUsage, argument)
 }

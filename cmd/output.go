@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -87,6 +88,9 @@ func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *outfile.Set, 
 	if len(specs) == 0 {
 		specs = []outputSpec{{text: defaultOutput, name: defaultOutput}}
 	}
+	if err := refuseSameAddress(specs, s.Outputs); err != nil {
+		return nil, nil, err
+	}
 	targets := outfile.NewSet(s.beneath(s.Stdout), fileInfo(s.Stdout))
 	var planned []*plannedOutput
 	for _, spec := range specs {
@@ -99,10 +103,28 @@ func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *outfile.Set, 
 	return planned, targets, nil
 }
 
+// refuseSameAddress refuses two outputs that listen on the same address. Port 0 is any that
+// is free.
+func refuseSameAddress(specs []outputSpec, outputs *registry.Registry[registry.Output]) error {
+	earlier := map[string]string{}
+	for _, spec := range specs {
+		out, err := outputs.Lookup(spec.name)
+		if err != nil || !out.Address || spec.target == "0" || strings.HasSuffix(spec.target, ":0") {
+			continue
+		}
+		if other, taken := earlier[spec.target]; taken {
+			return fmt.Errorf("%w: outputs %s and %s both listen on %s: give each a port of its own",
+				registry.ErrUsage, other, spec.text, cmp.Or(spec.target, "the same port"))
+		}
+		earlier[spec.target] = spec.text
+	}
+	return nil
+}
+
 func (s *session) planOutput(spec outputSpec, targets *outfile.Set) (*plannedOutput, error) {
 	out, err := s.Outputs.Lookup(spec.name)
 	if err != nil {
-		return nil, err
+		return nil, s.guessedOutput(err, spec)
 	}
 	p := &plannedOutput{spec: spec, output: out, config: out.New()}
 	if err := setOptions(spec, p.config.Flags); err != nil {
@@ -111,6 +133,9 @@ func (s *session) planOutput(spec outputSpec, targets *outfile.Set) (*plannedOut
 	p.when = out.When
 	if c, ok := p.config.(registry.Chooser); ok {
 		p.when = c.When()
+	}
+	if out.Window && p.spec.target == "" && terminalOf(s.Stdout, s.Getenv).IsTTY {
+		return nil, fmt.Errorf("%w: output %s is not for a terminal: name a file: --output %s=FILE", registry.ErrUsage, spec.name, spec.name)
 	}
 	if p.target, err = targets.Target(spec.text, spec.target); err != nil {
 		return nil, err
@@ -124,6 +149,18 @@ func (s *session) planOutput(spec outputSpec, targets *outfile.Set) (*plannedOut
 		}
 	}
 	return p, nil
+}
+
+// guessedOutput adds to an error about an output's name what may have been meant.
+func (s *session) guessedOutput(err error, spec outputSpec) error {
+	var names []string
+	for name := range s.Outputs.All() {
+		names = append(names, name)
+	}
+	if name, target, ok := strings.Cut(spec.name, ":"); ok && slices.Contains(names, name) {
+		return fmt.Errorf("%w; is %s=%s meant?", err, name, target)
+	}
+	return withGuess(err, spec.name, names)
 }
 
 // setOptions gives an output's options their values.

@@ -3,7 +3,9 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +52,8 @@ func parseThreshold(s string) (t engine.Threshold, err error) {
 		switch {
 		case hasWindow && !m.of.IsRate():
 			return t, fmt.Errorf("%s is of the whole run: a window (/%s) makes no sense", key, window)
+		case hasWindow && window == "s": // 1Gbit/s
+			t.Window = defaultWindow
 		case hasWindow:
 			if t.Window, err = parseDuration(window); err == nil && t.Window < minRefresh {
 				err = fmt.Errorf("a window must have at least %s", minRefresh)
@@ -63,7 +67,7 @@ func parseThreshold(s string) (t engine.Threshold, err error) {
 		t.Limit, err = parseAmount(value, m.units)
 		return t, err
 	}
-	return t, fmt.Errorf("unknown key %q: there are rate, pps, bytes, packets", key)
+	return t, withGuess(fmt.Errorf("unknown key %q: there are rate, pps, bytes, packets", key), key, []string{"rate", "pps", "bytes", "packets"})
 }
 
 // prefixes of SI and of IEC 80000-13.
@@ -86,5 +90,15 @@ func parseAmount(s string, units map[string]float64) (float64, error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("%q: unknown unit %q", s, s[len(digits):])
+	return 0, fmt.Errorf("%q: unknown unit %q: use %s", s, s[len(digits):], unitsText(units))
+}
+
+// unitsText names the units, and the prefixes that they take.
+func unitsText(units map[string]float64) string {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(units)), func(u string) bool { return u == "" })
+	text := "k, M, G or T"
+	if len(names) > 0 {
+		text += ", and " + strings.Join(names, ", ")
+	}
+	return text
 }

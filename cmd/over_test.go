@@ -20,6 +20,8 @@ func TestThreshold(t *testing.T) {
 		{"rate=100", engine.MeasureBits, 100, time.Second},
 		{"rate=2KiB", engine.MeasureBits, 2048 * 8, time.Second},
 		{"pps=100k/1m", engine.MeasurePackets, 1e5, time.Minute},
+		{"rate=1Gbit/s", engine.MeasureBits, 1e9, time.Second},
+		{"pps=100k/2.5", engine.MeasurePackets, 1e5, 2500 * time.Millisecond},
 		{"packets=0", engine.MeasureTotalPackets, 0, 0},
 		{"bytes=3GiB", engine.MeasureTotalBytes, 3 << 30, 0},
 		{"bytes=3T", engine.MeasureTotalBytes, 3e12, 0},
@@ -37,12 +39,12 @@ func TestThreshold(t *testing.T) {
 		"rate=-1":          `"-1" is not an amount like 100, 1.5G or 20Mbit`,
 		"rate=inf":         `"inf" is not an amount like 100, 1.5G or 20Mbit`,
 		"rate=1e999":       `"1e999" is not an amount like 100, 1.5G or 20Mbit`,
-		"rate=1Gxyz":       `"1Gxyz": unknown unit "Gxyz"`,
-		"packets=1kbit":    `"1kbit": unknown unit "kbit"`,
-		"rate=1G/":         "not a duration: use a number with a unit, like 30s, 5m or 1h30m",
+		"rate=1Gxyz":       `"1Gxyz": unknown unit "Gxyz": use k, M, G or T, and B, Bps, bit, bps`,
+		"packets=1kbit":    `"1kbit": unknown unit "kbit": use k, M, G or T`,
+		"rate=1G/":         "not a duration: use seconds, or a number with a unit, like 10, 30s, 5m or 1h30m",
 		"rate=1G/1us":      "a window must have at least 1ms",
 		"bytes=1M/5s":      "bytes is of the whole run: a window (/5s) makes no sense",
-		"rate=1G/5s/twice": "not a duration: use a number with a unit, like 30s, 5m or 1h30m",
+		"rate=1G/5s/twice": "not a duration: use seconds, or a number with a unit, like 10, 30s, 5m or 1h30m",
 	} {
 		if got, err := parseThreshold(text); err == nil || err.Error() != want {
 			t.Errorf("%q: %+v, %v; want %s", text, got, err, want)

@@ -47,6 +47,9 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err := cl.groupBySort(); err != nil {
 		return err
 	}
+	if err := asked.CheckFields(chosen, cl.dims); err != nil {
+		return err
+	}
 	labels := cl.chosenLabels()
 	cl.mild(labels, chosen)
 	if err := labels.Check(chosen.Backends); err != nil {
@@ -175,6 +178,9 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Al
 		}
 	}
 	s.announce("%s", attachedText(subject, c, others, a))
+	if c.Backend.ClockOf(c.Config) == registry.ClockWall {
+		s.unreadCapture(cl)
+	}
 }
 
 // attachedText names what is counted on: interfaces, else the subject.

@@ -18,7 +18,7 @@ func (s *session) help(cl *commandLine, commands []*cli.Command) string {
 	h := helpText{width: s.textWidth()}
 	h.line(summary + ".")
 	h.heading("Usage")
-	h.entry(program+" [options]", "count until --timeout, a signal or the end of the capture, then report")
+	h.entry(cl.usage(), "count until --timeout, a signal or the end of the captures, then report")
 	h.entry(program+" COMMAND", strings.Join(commandNames(commands), ", "))
 	h.heading("Examples")
 	s.examples(&h, cl)
@@ -40,7 +40,7 @@ func (s *session) helpOnAll(cl *commandLine, commands []*cli.Command) string {
 	h := helpText{width: s.textWidth()}
 	h.line(summary + ".")
 	h.heading("Usage")
-	h.entry(program+" [options]", "count until --timeout, a signal or the end of the capture, then report")
+	h.entry(cl.usage(), "count until --timeout, a signal or the end of the captures, then report")
 	for _, c := range visible(commands) {
 		h.entry(usageOf(c), c.Usage)
 	}

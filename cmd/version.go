@@ -2,8 +2,11 @@ package cmd
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
 )
 
 // version is set by the release build: -ldflags "-X github.com/pktstat/pktstat/cmd.version=v1.2.3".
@@ -20,11 +23,27 @@ func versionOf() string {
 	return "devel"
 }
 
+// versionCommand is the sub-command version.
+func (s *session) versionCommand(w io.Writer, cl *commandLine) *cli.Command {
+	return &cli.Command{
+		Name: "version", Usage: "the version, its commit and the date", HideHelp: true, Flags: helpFlags(&toggle{}),
+		Description: "pktstat version prints the version, the commit and its date.\n", CustomHelpTemplate: `{{.Description}}`,
+		OnUsageError: usageError(nil, noHabits),
+		Action: func(c *cli.Context) error {
+			if err := alone(c, "version", cl); err != nil {
+				return err
+			}
+			_, err := io.WriteString(w, versionText())
+			return ignoreReported(err)
+		},
+	}
+}
+
 func versionText() string {
 	return fmt.Sprintf("%s %s (%s%s %s/%s)\n", program, versionOf(), commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// commit is the source's revision, with a separator after it, if it is known.
+// commit is the source's revision and date, with a separator after it, if it is known.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -41,6 +60,9 @@ func commit() string {
 	rev = rev[:min(len(rev), 12)]
 	if settings["vcs.modified"] == "true" {
 		rev += "+changes"
+	}
+	if at := settings["vcs.time"]; at != "" {
+		rev += " of " + at
 	}
 	return "commit " + rev + ", "
 }

@@ -16,6 +16,12 @@ type Output struct {
 	When    When   // which reports it writes
 	TTY     bool   // takes over the terminal: stdout must be one, and no other output may use it
 
+	// Window: what it writes is for a program with windows, such as a browser. It is not
+	// written to a terminal.
+	Window bool
+	// Address: its target is an address to listen on, and no file.
+	Address bool
+
 	// Top is how many rows the output shows when --top is not given; 0: all.
 	Top int
 

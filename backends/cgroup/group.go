@@ -87,8 +87,8 @@ func openGroup(root *group, name string) (*group, error) {
 	}
 	g, err := openDir(int(root.Fd()), filepath.Join(".", filepath.Clean("/"+name)), name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: --cgroup-path %s: no such control group: the cgroup2 hierarchy is at %s: %w",
-			registry.ErrUsage, name, root.Name(), err)
+		return nil, fmt.Errorf("%w: --cgroup-path %s: no such control group below %s",
+			registry.ErrUsage, name, root.Name())
 	}
 	return g, nil
 }

@@ -21,6 +21,7 @@ func init() {
 	registry.Outputs.Register("html", registry.Output{
 		Summary: "the final report as one HTML file with charts, for any browser, without network",
 		When:    registry.WhenInterval | registry.WhenFinal,
+		Window:  true,
 		Top:     listedFlows,
 		New:     func() registry.OutputConfig { return &config{} },
 	})

@@ -26,6 +26,7 @@ func init() {
 	registry.Outputs.Register("web", registry.Output{
 		Summary: "a live page with charts, and the report as JSON, over HTTP",
 		When:    registry.WhenInterval | registry.WhenFinal,
+		Address: true,
 		Top:     listedFlows,
 		New:     func() registry.OutputConfig { return &config{} },
 	})

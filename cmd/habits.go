@@ -1,0 +1,84 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// habit is an option of other tools, which pktstat has not, and what to type instead.
+type habit struct {
+	names []string
+	line  string
+}
+
+const noFilter = "packets cannot be filtered: all are counted; --by dst_port or --by src,dst groups them, and plain output is for grep"
+
+// habits are options of tcpdump, tshark, iftop, nethogs, bandwhich, ss and the like.
+var habits = []habit{
+	{[]string{"w", "write"}, "pktstat keeps no packets: tcpdump -w FILE does"},
+	{[]string{"read", "file", "input"}, "a capture is an argument: pktstat FILE"},
+	{[]string{"n", "nn", "numeric", "no-resolve", "no-resolve-dns"}, "addresses are never resolved; --service=false leaves out the names of ports"},
+	{[]string{"D", "L", "list-interfaces", "interfaces"}, "`ip link` lists the interfaces, and -i any counts on all that are up"},
+	{[]string{"v", "vv", "verbose"}, "--debug says more, and --version prints the version"},
+	{[]string{"q", "quiet", "silent"}, "messages go to standard error: 2>/dev/null hides them"},
+	{[]string{"p", "port", "F", "filter", "host", "net", "P"}, noFilter},
+	{[]string{"o", "format", "outfile"}, "reports are chosen by --output NAME or --output NAME=FILE, like --output json"},
+	{[]string{"count"}, "--exit-over packets=N ends after so many packets, and --layer chooses the bytes of rates"},
+	{[]string{"interface", "dev", "device"}, "an interface is named with -i or --iface"},
+	{[]string{"interval", "delay", "d"}, "the length of an interval is --refresh (-r)"},
+	{[]string{"duration", "time", "seconds", "a"}, "the length of a run is --timeout (-t)"},
+	{[]string{"pid"}, "--by pid and --by comm group by process; one process cannot be chosen"},
+	{[]string{"promiscuous", "promisc"}, "pktstat never turns promiscuous mode on"},
+	{[]string{"snaplen", "s"}, "packets are counted with their length on the wire, whatever is copied of them"},
+	{[]string{"l", "line-buffered"}, "reports are written whole, and each line of ndjson at once"},
+}
+
+// habitOf is what to type instead of an option of another tool, "" if it is none.
+func (cl *commandLine) habitOf(name string) string {
+	for _, h := range habits {
+		if slices.Contains(h.names, name) {
+			return h.line
+		}
+	}
+	for _, kind := range []struct {
+		names []string
+		by    string
+	}{{cl.outputNames, "--output "}, {cl.backendNames(), "--backend "}} {
+		if slices.Contains(kind.names, name) {
+			return "it is chosen by " + kind.by + name
+		}
+	}
+	return ""
+}
+
+func (cl *commandLine) backendNames() []string {
+	var names []string
+	for _, m := range cl.backends {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// fieldHabits are what people call fields that are two here.
+var fieldHabits = map[string]string{
+	"port": "src_port or dst_port", "ports": "src_port,dst_port",
+	"host": "src or dst", "ip": "src or dst", "addr": "src or dst", "address": "src or dst",
+	"pair": "src,dst", "hosts": "src,dst", "program": "comm", "protocol": "proto",
+}
+
+// isFilterWord reports whether a word begins or joins a filter of pcap-filter(7).
+func isFilterWord(word string) bool {
+	return slices.Contains(strings.Fields(
+		"tcp udp icmp icmp6 ip ip6 arp sctp ether vlan port portrange host net src dst proto not and or less greater broadcast multicast"), word)
+}
+
+// valueHabit is an error if the option is one of tcpdump's with a value as there, where the
+// same letter means something else here.
+func (f *form) valueHabit(value string) error {
+	if n, err := strconv.ParseUint(value, 10, 32); f.as == "-c" && f.of != nil && err == nil {
+		return fmt.Errorf("to end after so many packets: --exit-over packets=%d; for a path of this name: %s %s", n, dashed(f.of.name), value)
+	}
+	return nil
+}
