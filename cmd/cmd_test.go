@@ -173,12 +173,14 @@ func TestAuto(t *testing.T) {
 		root        bool
 		code        int
 		want        string // in stderr
+		debug       string // the other backend, with --debug
 	}{
-		{name: "cheapest", want: "counting on lo (live, fake); chosen by auto: the cheapest that works here (cost: qdisc); not taken: spare (works here too, cost: copy)\n"},
-		{name: "inconclusive comes later", live: registry.ProbeResult{Verdict: registry.Inconclusive}, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy); not taken: live (may not work: its probe was inconclusive, cost: qdisc)\n"},
-		{name: "inconclusive is better than nothing", live: registry.ProbeResult{Verdict: registry.Inconclusive}, spare: no(lacking), want: "(live, fake); chosen by auto: the cheapest that may work here, as its probe was inconclusive (cost: qdisc); not taken: spare (hook: not supported)\n"},
-		{name: "unsupported is dropped", live: no(lacking), want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here (cost: copy); not taken: live (hook: not supported)\n"},
-		{name: "next if it cannot be opened", open: lacking, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that could be opened here (cost: copy); not taken: live (could not be opened: hook: not supported)\n"},
+		{name: "cheapest", want: "counting on lo (live, fake); chosen by auto: the cheapest that works here\n", debug: "spare is not taken: works here too, cost: copy"},
+		{name: "inconclusive comes later", live: registry.ProbeResult{Verdict: registry.Inconclusive}, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here\n", debug: "live is not taken: may not work: its probe was inconclusive, cost: qdisc"},
+		{name: "inconclusive is better than nothing", live: registry.ProbeResult{Verdict: registry.Inconclusive}, spare: no(lacking), want: "(live, fake); chosen by auto: the cheapest that may work here, as its probe was inconclusive\n", debug: "spare is not taken: hook: not supported"},
+		{name: "unsupported is dropped", live: no(lacking), want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here\n", debug: "live is not taken: hook: not supported"},
+		{name: "a cheaper one lacks a permission", live: no(denied), want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works with these permissions\n", debug: "live is not taken: needs root or cap_bpf,cap_net_admin: operation not permitted"},
+		{name: "next if it cannot be opened", open: lacking, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that could be opened here\n", debug: "live is not taken: could not be opened: hook: not supported"},
 		{name: "none", live: no(lacking), spare: no(errors.New("broken")), code: 3, want: "pktstat: backend live: hook: not supported\n"},
 		{name: "none, and the checks tell", spare: no(lacking), code: 3,
 			live: registry.ProbeResult{Verdict: registry.No, Checks: []registry.Check{
@@ -204,6 +206,9 @@ func TestAuto(t *testing.T) {
 			}
 
 			b.run(t.Context(), "-t", "10ms", "--debug")
+			if want := "debug: backend " + tc.debug + "\n"; tc.debug != "" && !strings.Contains(b.stderr.String(), want) {
+				t.Errorf("--debug does not say %q:\n%s", want, b.stderr.String())
+			}
 			rejected := tc.live.Verdict == registry.No || tc.open != nil
 			if said := strings.Contains(b.stderr.String(), "debug: backend live: "); said != rejected {
 				t.Errorf("--debug about a rejected backend: %t, want %t:\n%s", said, rejected, b.stderr.String())

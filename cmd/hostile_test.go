@@ -92,12 +92,13 @@ func TestHostilePlugins(t *testing.T) {
 	t.Run("not taken", func(t *testing.T) {
 		b := newBench(t)
 		b.live.open = bad
-		b.run(t.Context(), "-t", "1ms")
+		b.run(t.Context(), "-t", "1ms", "--debug")
 		checkInert(t, b.stderr.String())
 	})
 	t.Run("counting on, and messages", func(t *testing.T) {
 		b := newBench(t)
 		s := &session{App: &b.App, console: newConsole(&b.App)}
+		s.debug = true
 		s.say("interface %s has gone", hostile)
 		checkInert(t, b.stderr.String())
 		b.stderr.Reset()

@@ -177,14 +177,17 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Al
 			}
 		}
 	}
-	s.announce("%s", attachedText(subject, c, others, a))
+	s.announce("%s", attachedText(subject, c, a))
+	for _, o := range others {
+		s.debugf("backend %s is not taken: %s", o.Backend, o.Why)
+	}
 	if c.Backend.ClockOf(c.Config) == registry.ClockWall {
 		s.unreadCapture(cl)
 	}
 }
 
 // attachedText names what is counted on: interfaces, else the subject.
-func attachedText(subject string, c engine.Candidate, others []flow.Alternative, a registry.Attachment) string {
+func attachedText(subject string, c engine.Candidate, a registry.Attachment) string {
 	var names []string
 	for _, i := range a.Interfaces {
 		names = append(names, i.Name)
@@ -200,24 +203,12 @@ func attachedText(subject string, c engine.Candidate, others []flow.Alternative,
 		how += ", " + a.Method
 	}
 	text := fmt.Sprintf("counting on %s (%s)", subject, how)
-	for _, note := range append([]string{c.Reason, notTaken(others)}, a.Notes...) {
+	for _, note := range append([]string{c.Reason}, a.Notes...) {
 		if note != "" {
 			text += "; " + note
 		}
 	}
 	return text
-}
-
-// notTaken names the alternatives; "" if there are none.
-func notTaken(others []flow.Alternative) string {
-	if len(others) == 0 {
-		return ""
-	}
-	why := make([]string, len(others))
-	for i, o := range others {
-		why[i] = fmt.Sprintf("%s (%s)", o.Backend, o.Why)
-	}
-	return "not taken: " + strings.Join(why, ", ")
 }
 
 // progressOf returns the engine's progress callback: none if an output writes to

@@ -104,7 +104,7 @@ func (r Ranking) Plan(given string) Plan {
 			continue
 		}
 		pl.Candidates = append(pl.Candidates, engine.Candidate{
-			Name: p.Name, Backend: p.Plugin, Config: p.Config, Reason: p.reason(i == 0), WhyNot: whyNot,
+			Name: p.Name, Backend: p.Plugin, Config: p.Config, Reason: r.reason(p, i == 0), WhyNot: whyNot,
 		})
 	}
 	for _, p := range r.rejected {
@@ -115,13 +115,17 @@ func (r Ranking) Plan(given string) Plan {
 }
 
 // reason says why auto takes the backend.
-func (p Probed) reason(first bool) string {
-	r := ByAuto + "the cheapest that works here"
+func (r Ranking) reason(p Probed, first bool) string {
+	denied := func(o Probed) bool {
+		return o.Plugin.Cost < p.Plugin.Cost && errors.Is(o.Worst().Err, registry.ErrPermission)
+	}
 	switch {
 	case !first:
-		r = ByAuto + "the cheapest that could be opened here"
+		return ByAuto + "the cheapest that could be opened here"
 	case p.Verdict() == registry.Inconclusive:
-		r = ByAuto + "the cheapest that may work here, as its probe was inconclusive"
+		return ByAuto + "the cheapest that may work here, as its probe was inconclusive"
+	case slices.ContainsFunc(r.rejected, denied):
+		return ByAuto + "the cheapest that works with these permissions"
 	}
-	return fmt.Sprintf("%s (cost: %s)", r, p.Plugin.Cost)
+	return ByAuto + "the cheapest that works here"
 }
