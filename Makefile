@@ -119,7 +119,7 @@ test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNE
 
 .PHONY: demo
 demo: ## draw docs/tui.svg, the picture of the README, from a real run
-	$(SUDO) env PKTSTAT_DEMO=docs/tui.svg $(GO) test -count=1 -run=TestDemo ./test
+	$(SUDO) unshare --uts sh -c 'hostname web-3 && PKTSTAT_DEMO=docs/tui.svg $(GO) test -count=1 -run=TestDemo ./test'
 
 .PHONY: kernels
 kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too

@@ -11,6 +11,7 @@
 //     backends and outputs; help.go, topics.go: the help text
 //   - describe.go: the command line as data; generate.go: what is made of it, man pages
 //     and completion
+//   - origin.go, version.go: what reports say about the run
 //   - console.go, progress.go: what people see on standard error
 //   - takeover.go: an output that has the terminal for itself
 //   - closed.go: a standard output that was closed; exit.go: errors and exit codes
@@ -39,13 +40,14 @@ type App struct {
 	Stdout, Stderr io.Writer // a terminal is recognised if it is an *os.File
 	StdoutClosed   bool      // what is written to Stdout gets nowhere
 
-	Getenv     func(string) string
-	Environ    []string // for what a terminal can do
-	Now        func() time.Time
-	Signals    <-chan os.Signal // may be nil
-	Executable string           // path of the program, for messages
-	Root       bool             // the user is root
-	Config     string           // path of the machine's configuration; "": there is none
+	Getenv       func(string) string
+	Environ      []string // for what a terminal can do
+	Now          func() time.Time
+	Signals      <-chan os.Signal // may be nil
+	Host, Kernel string           // name of the machine, and the release of its kernel
+	Executable   string           // path of the program, for messages
+	Root         bool             // the user is root
+	Config       string           // path of the machine's configuration; "": there is none
 
 	Backends *registry.Registry[registry.Backend]
 	Outputs  *registry.Registry[registry.Output]
@@ -67,10 +69,11 @@ func Main() int {
 	if !signal.Ignored(syscall.SIGHUP) { // nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
+	host, kernel := machine()
 	app := App{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, StdoutClosed: closedAtStart(unix.Stdout),
 		Getenv: os.Getenv, Environ: os.Environ(), Now: time.Now, Signals: signals,
-		Executable: exe, Root: os.Geteuid() == 0, Config: "/etc/pktstat/config.toml",
+		Host: host, Kernel: kernel, Executable: exe, Root: os.Geteuid() == 0, Config: "/etc/pktstat/config.toml",
 		Backends: registry.Backends, Outputs: registry.Outputs, Labels: registry.Labels,
 	}
 	return app.Run(context.Background())

@@ -38,6 +38,7 @@ type commandLine struct {
 	ifaces  []string
 	netns   string
 	config  string // --config
+	note    string
 
 	timeout    time.Duration
 	timeoutSet bool
@@ -97,6 +98,8 @@ func newCommandLine(a *App) *commandLine {
 	cl.output = []*option{
 		{name: "output", arg: "SPEC", initial: defaultOutput, value: adder{cl.addOutput}, common: true, values: describe.Values{Kind: describe.Output},
 			usage: "NAME[=TARGET][,KEY=VALUE]..., repeatable: see `pktstat outputs`. TARGET is a file; - or none: standard output"},
+		{name: "note", arg: "TEXT", value: setter(cl.setNote),
+			usage: "text that every report has, to find it again later"},
 		{name: "refresh", short: "r", arg: "DURATION", initial: "1s", value: setter(cl.setRefresh),
 			usage: "length of an interval, for outputs that report while counting"},
 	}
@@ -158,6 +161,11 @@ func (cl *commandLine) setConfig(s string) error {
 		return errors.New("a path is missing; none: no file")
 	}
 	cl.config = s
+	return nil
+}
+
+func (cl *commandLine) setNote(s string) error {
+	cl.note = s
 	return nil
 }
 

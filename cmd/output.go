@@ -212,7 +212,7 @@ func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*p
 	for _, p := range planned {
 		env := registry.OutputEnv{
 			Target: p.spec.target, Create: p.target.Create,
-			Version: versionOf(), Now: s.Now, Notify: s.say, Clock: clock, Stop: s.stop,
+			Now: s.Now, Notify: s.say, Clock: clock, Stop: s.stop,
 		}
 		if p.target.Stdout() {
 			env.Terminal = terminalOf(s.Stdout, s.Getenv)

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -35,6 +36,7 @@ func (c *console) progress(p engine.Progress) {
 // the average of the run.
 type meter struct {
 	now       func() time.Time
+	rows      string    // what they are
 	last      time.Time // of the last line
 	old, base sample    // the rate is from old to now; base is the next old
 }
@@ -58,8 +60,8 @@ func (m *meter) line(p engine.Progress) (line string, due bool) {
 	if cur.at-m.base.at >= rateOver {
 		m.old, m.base = m.base, cur
 	}
-	return fmt.Sprintf("%s  %s packets  %s packets/s  %s flows",
-		p.Elapsed.Truncate(time.Second), grouped(cur.packets), short(rate), grouped(uint64(max(p.Flows, 0)))), true
+	return fmt.Sprintf("%s  %s packets  %s packets/s  %s %s",
+		p.Elapsed.Truncate(time.Second), grouped(cur.packets), short(rate), grouped(uint64(max(p.Flows, 0))), cmp.Or(m.rows, "flows")), true
 }
 
 // grouped writes a number with commas.

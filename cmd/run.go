@@ -81,13 +81,13 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	return s.run(ctx, engine.Config{
 		Candidates: pl.Candidates, Alternatives: pl.Alternatives, Env: env, Outputs: open, Labels: labels.For,
 		Dims: cl.dims, MaxFlows: cl.maxFlows, Sort: cl.sort, Layer: cl.layer,
-		Over:    cl.over,
+		Over: cl.over, Origin: s.origin(cl),
 		Timeout: timeout(cl, pl.Candidates, planned), Refresh: cl.refresh,
 		ReportNow: s.signalled.reportNow,
 		Attached: func(c engine.Candidate, others []flow.Alternative, a registry.Attachment) {
 			s.attached(cl, c, others, a)
 		},
-		Progress: s.progressOf(planned),
+		Progress: s.progressOf(planned, cl.dims),
 	})
 }
 
@@ -213,7 +213,7 @@ func attachedText(subject string, c engine.Candidate, a registry.Attachment) str
 
 // progressOf returns the engine's progress callback: none if an output writes to
 // the terminal while the count runs.
-func (s *session) progressOf(planned []*plannedOutput) func(engine.Progress) {
+func (s *session) progressOf(planned []*plannedOutput, dims flow.Dims) func(engine.Progress) {
 	if !terminalOf(s.Stderr, s.Getenv).IsTTY {
 		return nil
 	}
@@ -224,5 +224,6 @@ func (s *session) progressOf(planned []*plannedOutput) func(engine.Progress) {
 			return nil
 		}
 	}
+	_, s.meter.rows = dims.Nouns()
 	return s.progress
 }

@@ -12,6 +12,7 @@ type Field struct {
 	Name    string   // "src_port", in JSON, CSV, options and filters; snake_case
 	Aliases []string // other names that options take: "sport"
 	Title   string   // "Source port", the head of a column
+	Noun    string   // "source port": what a row is that is grouped by the field alone; "": "row"
 	Help    string   // one line
 	Role    Role
 	Kind    Kind
@@ -43,6 +44,8 @@ type Field struct {
 	Addr func(*Row) netip.Addr // Addr
 	Time func(*Row) time.Time  // Time
 	Sum  func(*Totals) uint64  // Uint and Bytes of Role Measure: of rows and sums alike
+	// Layer is whose bytes a measure counts; 0: it counts no bytes of packets.
+	Layer Layer
 	// Rate is what a rate is of, not yet divided by the report's duration: bytes for
 	// BitRate, packets for PacketRate.
 	Rate func(Layer, *Counters) uint64
@@ -99,6 +102,12 @@ func (k Kind) String() string {
 // IsNumber reports whether values of the kind are numbers for people: aligned right,
 // and the largest first.
 func (k Kind) IsNumber() bool { return k <= PacketRate }
+
+// Beside reports whether the field can stand beside rates of a layer: it counts no bytes,
+// or those of that layer. Tables for people show the others only if they are asked for.
+func (f *Field) Beside(rates Layer) bool {
+	return f.Layer == 0 || f.Layer == max(rates, LayerIP)
+}
 
 // In reports whether rows that are grouped by dims may have the field.
 func (f *Field) In(dims Dims) bool {

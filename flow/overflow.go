@@ -39,15 +39,25 @@ func (s *Sums) AddOverflow(r OverflowReason, t Totals) {
 	s.OverflowBy.Add(r, t.Counters)
 }
 
-// Reasons names the reasons for people: "beyond --max-flows, kernel table full".
-func (o *Overflow) Reasons() string {
-	var reasons []string
-	for i, what := range [NumOverflowReasons]string{
+// Words is the reason for people.
+func (r OverflowReason) Words() string {
+	return [...]string{
 		"beyond --max-flows", "kernel table full", "interrupted while counting", "on a CPU that came online later",
-	} {
+	}[r]
+}
+
+// Reasons names the reasons for people: "beyond --max-flows, kernel table full".
+func (o *Overflow) Reasons() string { return o.list(OverflowReason.Words, ", ") }
+
+// Names names the reasons as reports for programs do: "max_flows,table_full".
+func (o *Overflow) Names() string { return o.list(OverflowReason.String, ",") }
+
+func (o *Overflow) list(name func(OverflowReason) string, sep string) string {
+	var reasons []string
+	for i := range o {
 		if !o[i].IsZero() {
-			reasons = append(reasons, what)
+			reasons = append(reasons, name(OverflowReason(i)))
 		}
 	}
-	return strings.Join(reasons, ", ")
+	return strings.Join(reasons, sep)
 }

@@ -3,11 +3,11 @@ package flow
 // ownerFields are what is known of the process and the cgroup that a flow belongs to.
 // A process has one name, user, cgroup and container; a cgroup has one container.
 var ownerFields = []Field{
-	{Name: "pid", Title: "PID", Help: "id of the process, in the initial namespace", Role: Label,
+	{Name: "pid", Title: "PID", Noun: "process", Help: "id of the process, in the initial namespace", Role: Label,
 		Dim: DimPID, By: DimPID,
 		Known: func(r *Row) bool { return r.Owner.PID != 0 },
 		Num:   func(r *Row) uint64 { return uint64(r.Owner.PID) }},
-	{Name: "comm", Aliases: []string{"process"}, Title: "Process", Help: "name of the process", Role: Label,
+	{Name: "comm", Aliases: []string{"process"}, Title: "Process", Noun: "process name", Help: "name of the process", Role: Label,
 		Kind: Text, Dim: DimComm, By: DimPID | DimComm,
 		Known: func(r *Row) bool { return r.Owner.Comm != "" },
 		Text:  func(r *Row) string { return r.Owner.Comm }},
@@ -19,11 +19,11 @@ var ownerFields = []Field{
 		By:    DimPID | DimCgroup,
 		Known: func(r *Row) bool { return r.Owner.CgroupID != 0 },
 		Num:   func(r *Row) uint64 { return r.Owner.CgroupID }},
-	{Name: "cgroup", Title: "Cgroup", Help: "path of the cgroup v2", Role: Label,
+	{Name: "cgroup", Title: "Cgroup", Noun: "cgroup", Help: "path of the cgroup v2", Role: Label,
 		Kind: Text, Dim: DimCgroup, By: DimPID | DimCgroup,
 		Known: func(r *Row) bool { return r.Owner.Cgroup != "" },
 		Text:  func(r *Row) string { return r.Owner.Cgroup }},
-	{Name: "container", Title: "Container", Help: "container, pod or systemd unit", Role: Label,
+	{Name: "container", Title: "Container", Noun: "container", Help: "container, pod or systemd unit", Role: Label,
 		Kind: Text, Dim: DimContainer, By: DimPID | DimCgroup | DimContainer,
 		Known: func(r *Row) bool { return r.Owner.Container != "" },
 		Text:  func(r *Row) string { return r.Owner.Container }},

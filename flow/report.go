@@ -25,6 +25,9 @@ type Report struct {
 	Reason       string        // why this backend, when it was chosen automatically
 	Alternatives []Alternative // what else was considered then, the best first
 	Interfaces   []Interface
+	Files        []string // captures that were read
+	Cgroups      []string // control groups that were counted in
+	Origin       Origin
 
 	Start, End time.Time // of the interval, or of the run; End is the earlier one if the clock was set back
 	Dims       Dims      // what rows are grouped by

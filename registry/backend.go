@@ -188,6 +188,8 @@ type Source interface {
 type Attachment struct {
 	Method         string // "tcx", "clsact", "native", "file", ...
 	Interfaces     []flow.Interface
+	Files          []string            // captures that are read
+	Cgroups        []string            // control groups that are counted in, by path
 	StackedOn      map[uint32][]uint32 // by index: interfaces that show the same packets before or after it
 	PacketsInexact bool                // merged frames whose segments the hook cannot know
 	Notes          []string            // what a reader must know: "egress is not seen"

@@ -68,9 +68,8 @@ type OutputEnv struct {
 	// It returns at once and may be called by any goroutine, more than once.
 	Stop func()
 
-	Version string           // of pktstat
-	Now     func() time.Time // the run's clock
-	Notify  func(format string, args ...any)
+	Now    func() time.Time // the run's clock
+	Notify func(format string, args ...any)
 }
 
 // Terminal describes where text goes.

@@ -75,13 +75,14 @@ func (s step) check(t *testing.T, doc string, line int) {
 	if err := cmd.Run(); err != nil && (!errors.As(err, &exit) || !exit.Exited()) {
 		t.Fatalf("%s:%d: %s: %v", doc, line, s.command, err)
 	}
-	if matches(s.output, out.String()) {
+	text := thisMachine(t).neutral(out.String())
+	if matches(s.output, text) {
 		return
 	}
 	if *update && !strings.Contains("\n"+s.output, "\n...\n") {
-		s.accept(t, doc, out.String())
+		s.accept(t, doc, text)
 	} else {
-		t.Errorf("%s:%d: $ %s\nprints\n%s\nand not\n%s", doc, line, s.command, &out, s.output)
+		t.Errorf("%s:%d: $ %s\nprints\n%s\nand not\n%s", doc, line, s.command, text, s.output)
 	}
 }
 

@@ -67,9 +67,13 @@ func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 func (s *source) Attachment() registry.Attachment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	paths := make([]string, len(s.groups))
+	for i, g := range s.groups {
+		paths[i] = g.Name()
+	}
 	return registry.Attachment{
-		Method: "cgroup_skb",
-		Notes:  append([]string{"a datagram in fragments counts as one packet"}, s.keeper.Notes()...),
+		Method: "cgroup_skb", Cgroups: paths,
+		Notes: append([]string{"a datagram in fragments counts as one packet"}, s.keeper.Notes()...),
 	}
 }
 

@@ -290,7 +290,7 @@ func (s *source) failed(err error) error {
 // Attachment names the interfaces that a pcapng file tells apart, as far as it
 // has been read.
 func (s *source) Attachment() registry.Attachment {
-	a := registry.Attachment{Method: "file", Notes: append(s.notes(), s.in.notes()...)}
+	a := registry.Attachment{Method: "file", Files: []string{s.in.name}, Notes: append(s.notes(), s.in.notes()...)}
 	if s.format != nil {
 		a.Interfaces = s.format.interfaces()
 	}

@@ -17,7 +17,7 @@ func init() {
 	registry.Labels.Register("service", registry.Label{
 		Summary: "the name that IANA has assigned to the lower of the two ports",
 		Fields: []flow.Field{{
-			Name: "service", Title: "Service", Help: "name of the service port (IANA); the lower one of the two, as a rule the server's",
+			Name: "service", Title: "Service", Noun: "service", Help: "name of the service port (IANA); the lower one of the two, as a rule the server's",
 			Kind: flow.Text, By: flow.DimSrcPort, Groupable: true,
 			// One port alone may be the client's.
 			Applies: func(d flow.Dims) bool { return d.Has(flow.DimProto | flow.DimSrcPort | flow.DimDstPort) },

@@ -20,7 +20,7 @@ func init() {
 	registry.Labels.Register("user", registry.Label{
 		Summary: "the name of the process's user, from /etc/passwd",
 		Fields: []flow.Field{{
-			Name: "user", Title: "User", Help: "name of the user of the process; not of processes in containers",
+			Name: "user", Title: "User", Noun: "user", Help: "name of the user of the process; not of processes in containers",
 			Kind: flow.Text, By: flow.DimPID, Groupable: true,
 		}},
 		Needs:  []string{"process", "container"},

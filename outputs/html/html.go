@@ -41,6 +41,6 @@ func (*config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, e
 			return nil
 		}
 		series.Finish(r)
-		return webpage.WriteFile(w, r, series, env.Version)
+		return webpage.WriteFile(w, r, series)
 	})
 }

@@ -150,6 +150,9 @@ func (w *writer) sums(b []byte) []byte {
 		if s.BytesUnknown {
 			b = append(b, " bytes_unknown=true"...)
 		}
+		if reasons := r.OverflowBy.Names(); s.Name == "overflow" && reasons != "" {
+			b = append(append(b, " reasons="...), reasons...)
+		}
 		b = append(b, '\n')
 	}
 	if r.Links != nil {
@@ -159,6 +162,9 @@ func (w *writer) sums(b []byte) []byte {
 		b = append(termsafe.Append(append(b, "note "...), note), '\n')
 	}
 
+	if r.Final {
+		b = origin(b, r)
+	}
 	b = w.sum(append(b, "total"...), &r.Total, true)
 	b = appendUint(b, "flows", uint64(r.FlowCount))
 	b = appendUint(b, "seq", r.Seq)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
@@ -75,6 +76,11 @@ func TestReadsBack(t *testing.T) {
 			case kind == "link_total" && r.Links != nil && len(links) == 0:
 				if got := counters(t, line); got != r.LinkTotal {
 					t.Errorf("%s: %q, want %v", g.Name, line, r.LinkTotal)
+				}
+			case kind == "command" && i == len(lines)-2:
+			case kind == "origin" && i == len(lines)-3:
+				if host := string(termsafe.AppendWord([]byte(" host="), r.Origin.Host)); !strings.Contains(line, host+" ") {
+					t.Errorf("%s: %q, want%s", g.Name, line, host)
 				}
 			case kind != "note":
 				t.Errorf("%s: unexpected line %q", g.Name, line)

@@ -29,7 +29,7 @@ func newGrid(r *flow.Report, chosen []*flow.Field, u units.System) *grid {
 	g := &grid{rows: len(r.Packed)}
 	sums := sumsOf(r)
 	g.sums = len(sums)
-	for _, c := range columnsOf(r.Dims, chosen) {
+	for _, c := range columnsOf(r, chosen) {
 		g.columns = append(g.columns, filled{column: c, title: c.title, cells: make([]string, 0, g.rows+g.sums)})
 	}
 	for row := range r.Rows() {
@@ -79,18 +79,19 @@ type sum struct {
 
 func sumsOf(r *flow.Report) []sum {
 	var sums []sum
+	one, many := r.Dims.Nouns()
 	for s := range r.Summary() {
 		if s.IsEmpty() {
 			continue
 		}
-		what := "counted to no flow"
+		what := "counted to no " + one
 		switch s.Name {
 		case "rest":
-			what = plural(s.Rows, "more flow")
+			what = counting(s.Rows, "more "+one, "more "+many)
 		case "overflow": // only rows that --max-flows folds have retransmits
 			what = cmp.Or(r.OverflowBy.Reasons(), "beyond --max-flows")
 		case "total":
-			what = plural(s.Rows, "flow")
+			what = counting(s.Rows, one, many)
 		}
 		sums = append(sums, sum{s, what})
 	}
@@ -121,9 +122,10 @@ func (g *grid) addSum(r *flow.Report, s *sum, u units.System) {
 	}
 }
 
-func plural(n int, noun string) string {
+// counting is "1 flow" or "2 flows".
+func counting(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + noun + "s"
+	return strconv.Itoa(n) + " " + many
 }

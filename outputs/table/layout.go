@@ -71,7 +71,7 @@ var (
 	measureLayouts = []layout{
 		{name: "packets", goes: 12, squeeze: comfortable},
 		{name: "bytes", goes: 15, squeeze: ipv4Width},
-		{name: "frame_bytes", asked: true, goes: 11},
+		{name: "frame_bytes", title: "L2 bytes", goes: 15, squeeze: ipv4Width},
 		{name: "retransmits", title: "Retrans", goes: 8},
 	}
 	rateLayouts = []layout{
@@ -89,8 +89,8 @@ func layoutOf(f *flow.Field) layout {
 	return layout{name: f.Name, goes: goesFirst, asked: f.Detail}
 }
 
-// columnsOf returns the chosen columns, or all that rows grouped by dims may have.
-func columnsOf(dims flow.Dims, chosen []*flow.Field) []*column {
+// columnsOf returns the chosen columns, or all that rows of the report may have.
+func columnsOf(r *flow.Report, chosen []*flow.Field) []*column {
 	if chosen != nil {
 		cols := make([]*column, len(chosen))
 		for i, f := range chosen {
@@ -101,14 +101,15 @@ func columnsOf(dims flow.Dims, chosen []*flow.Field) []*column {
 		}
 		return cols
 	}
-	return slices.Concat(arranged(dims, labelLayouts, func(f *flow.Field) bool { return !isAmount(f) }), measures(dims))
+	return slices.Concat(arranged(r.Dims, labelLayouts, func(f *flow.Field) bool { return !isAmount(f) }), measures(r))
 }
 
-// measures returns the columns of numbers, which sums have, too.
-func measures(dims flow.Dims) []*column {
-	return slices.Concat(
-		arranged(dims, measureLayouts, func(f *flow.Field) bool { return f.Role == flow.Measure }),
-		arranged(dims, rateLayouts, func(f *flow.Field) bool { return f.Role == flow.Rate }))
+// measures returns the columns of numbers, which sums have, too. Bytes are of the layer that
+// the rates beside them are of; those of the other layer show if rows are sorted by them.
+func measures(r *flow.Report) []*column {
+	counts := arranged(r.Dims, measureLayouts, func(f *flow.Field) bool { return f.Role == flow.Measure })
+	counts = slices.DeleteFunc(counts, func(c *column) bool { return !c.field.Beside(r.RateLayer) && c.name != r.Sort })
+	return slices.Concat(counts, arranged(r.Dims, rateLayouts, func(f *flow.Field) bool { return f.Role == flow.Rate }))
 }
 
 // isAmount reports whether the field's column is one of numbers. Ids are none.

@@ -62,12 +62,12 @@ func linkGrid(r *flow.Report, u units.System) *grid {
 		f.measure()
 		g.columns = append(g.columns, f)
 	}
-	add(linkColumn, linkName, plural(len(hidden), "more interface"), "each packet once")
+	add(linkColumn, linkName, counting(len(hidden), "more interface", "more interfaces"), "each packet once")
 	if slices.ContainsFunc(links, func(l flow.Link) bool { return l.StackedOn != nil }) {
 		add(belowColumn, below, "", "")
 	}
 	all := flow.Totals{Counters: r.LinkTotal}
-	for _, c := range measures(r.Dims) {
+	for _, c := range measures(r) {
 		if extra := c.field.Sparse || c.goes == goesFirst; extra && c.field.Sum != nil && c.field.Sum(&all) == 0 {
 			continue // links have counters only
 		}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
@@ -61,63 +60,6 @@ func (g *grid) render(w *bufio.Writer) error {
 	}
 	t.Footer(sums)
 	return t.Render()
-}
-
-// namedInterfaces is how many names the heading has room for.
-const namedInterfaces = 8
-
-// writeHeading says what was counted, how, why so and not otherwise, when, and in which
-// layer.
-func writeHeading(w *bufio.Writer, r *flow.Report, intervals bool) error {
-	var b strings.Builder
-	b.WriteString(termsafe.String(r.Backend))
-	if r.Attach != "" {
-		fmt.Fprintf(&b, " (%s)", termsafe.String(r.Attach))
-	}
-	for i := range r.Interfaces {
-		switch {
-		case i == namedInterfaces:
-			fmt.Fprintf(&b, " and %d more", len(r.Interfaces)-i)
-		case i > namedInterfaces:
-		case i == 0:
-			b.WriteString(" on " + termsafe.String(r.Interfaces[i].Name))
-		default:
-			b.WriteString(", " + termsafe.String(r.Interfaces[i].Name))
-		}
-	}
-	if r.Reason != "" {
-		b.WriteString(": " + termsafe.String(r.Reason))
-	}
-	b.WriteByte('\n')
-	for i, other := range r.Alternatives {
-		lead := "not taken: "
-		if i > 0 {
-			lead = ", "
-		}
-		fmt.Fprintf(&b, "%s%s (%s)", lead, termsafe.String(other.Backend), termsafe.String(other.Why))
-	}
-	if len(r.Alternatives) > 0 {
-		b.WriteByte('\n')
-	}
-	switch {
-	case !r.Final:
-		fmt.Fprintf(&b, "interval %d: ", r.Seq)
-	case intervals:
-		b.WriteString("whole run: ")
-	}
-	if !r.Start.IsZero() {
-		b.WriteString(r.Start.UTC().Format("2006-01-02 15:04:05 MST, "))
-	}
-	b.WriteString(r.Duration().Round(time.Millisecond).String() + "; ")
-	switch r.RateLayer {
-	case flow.LayerFrame:
-		b.WriteString("bytes: layer 3 (IP), rates: layer 2 (frames)")
-	default:
-		b.WriteString("bytes and rates: layer 3 (IP)")
-	}
-	b.WriteString("\n\n")
-	_, err := w.WriteString(b.String())
-	return err
 }
 
 // writeFooting says what a reader must know about the table.

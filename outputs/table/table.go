@@ -77,20 +77,21 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 	if env.Terminal.IsTTY {
 		width = env.Terminal.Width
 	}
-	first := true
+	first := true // the command is the same for all tables, and on a terminal it is there already
 	return outputkit.Open(env, func(w *bufio.Writer, r *flow.Report) error {
 		if !first {
 			if err := w.WriteByte('\n'); err != nil {
 				return err
 			}
 		}
+		origin := first && !env.Terminal.IsTTY
 		first = false
 		if !env.Terminal.ASCII {
-			return c.write(w, r, width)
+			return c.write(w, r, width, origin)
 		}
 		var text strings.Builder
 		all := bufio.NewWriter(&text)
-		if err := errors.Join(c.write(all, r, width), all.Flush()); err != nil {
+		if err := errors.Join(c.write(all, r, width, origin), all.Flush()); err != nil {
 			return err
 		}
 		_, err := w.WriteString(charset.ToASCII(text.String()))
@@ -98,8 +99,8 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 	})
 }
 
-func (c *config) write(w *bufio.Writer, r *flow.Report, width int) error {
-	if err := writeHeading(w, r, c.intervals); err != nil {
+func (c *config) write(w *bufio.Writer, r *flow.Report, width int, origin bool) error {
+	if err := writeHeading(w, r, c.intervals, origin); err != nil {
 		return err
 	}
 	g := newGrid(r, c.columns, c.units)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -111,6 +112,45 @@ func TestEveryFlowOnce(t *testing.T) {
 	}
 	if !strings.HasPrefix(lines[i+1], "total  500 flows ") {
 		t.Errorf("after the flows and a rule: %q, want the total", lines[i+1])
+	}
+}
+
+// TestOneLayer: bytes are of the layer that the rates beside them are of. What rows are sorted
+// by shows, too.
+func TestOneLayer(t *testing.T) {
+	for _, c := range []struct {
+		rates flow.Layer
+		sort  string
+		want  string
+	}{
+		{flow.LayerFrame, "bps", "Packets L2 bytes Rate"},
+		{flow.LayerIP, "bps", "Packets Bytes Rate"},
+		{flow.LayerFrame, "bytes", "Packets Bytes L2 bytes Rate"},
+	} {
+		r := sinktest.ManyFlows(1)
+		r.RateLayer, r.Sort = c.rates, c.sort
+		head := tableLines(string(sinktest.Render(t, "table", sinktest.Variant{}, r)))[0]
+		if got := strings.Join(strings.Fields(head), " "); !strings.HasSuffix(got, " Dir "+c.want) {
+			t.Errorf("layer %s, sorted by %s: columns %s, want %s", c.rates, c.sort, got, c.want)
+		}
+	}
+}
+
+// TestCommandLine: the heading of a file has the command, once; on a terminal it stands above.
+func TestCommandLine(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		if g.Name != "intervals" {
+			continue
+		}
+		for _, c := range []struct {
+			to   registry.Terminal
+			want int
+		}{{registry.Terminal{}, 1}, {terminal(120), 0}} {
+			out := string(sinktest.Render(t, "table", sinktest.Variant{Terminal: c.to, Args: []string{"intervals=true"}}, g.Reports...))
+			if n := strings.Count(out, "pktstat v0.0.0-test: pktstat --pcap-file trace.pcap\n"); n != c.want {
+				t.Errorf("the command is there %d times, want %d:\n%s", n, c.want, out)
+			}
+		}
 	}
 }
 

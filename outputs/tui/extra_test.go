@@ -75,7 +75,7 @@ func lineWith(lines []string, text string) string {
 func unknownColumnsShow(t *testing.T) {
 	m, _ := extraScreen(230)
 	lines := words(m)
-	const want = "Proto Source Destination Info Dir Iface Site Rate▼ Pkts/s Packets Bytes Retrans L2 bytes Share Triples Wasted"
+	const want = "Proto Source Destination Info Dir Iface Site Rate▼ Pkts/s Packets L2 bytes Retrans Share Triples Wasted"
 	if got := lineWith(lines, "Proto Source"); got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}

@@ -2,8 +2,6 @@ package tui
 
 import (
 	"slices"
-
-	"github.com/pktstat/pktstat/flow"
 )
 
 // placed is a column on the screen.
@@ -27,7 +25,7 @@ func (l *list) candidates(f *format) []placed {
 		sorted := c == l.column
 		switch {
 		case !c.in(shown):
-		case c.name == "frame_bytes" && l.layers&flow.LayerFrame == 0:
+		case c.field != nil && !c.field.Beside(l.rateLayer) && !sorted:
 		case c.name == "iface" && len(l.interfaces) < 2 && !sorted:
 		case c.split && !l.view.splits(l.had) && !sorted:
 		case (c.asked || !c.there(l.had)) && !sorted:

@@ -106,7 +106,7 @@ var scenes = []struct {
 			w.talks[i].key.Dir, w.talks[i].key.Ifindex = flow.DirUnknown, 0
 		}
 		*w = *newNetwork(w.talks)
-		w.base.Interfaces, w.base.Backend, w.base.Attach = nil, "pcap", "file"
+		w.base.Interfaces, w.base.Backend, w.base.Attach, w.base.Files = nil, "pcap", "file", []string{"trace.pcap"}
 		m.store = newStore()
 		for range 40 {
 			report(m, w.next())
@@ -279,7 +279,7 @@ func TestHostileStrings(t *testing.T) {
 	for _, name := range hostile {
 		for _, i := range []int{0, 7, 13} {
 			m, w := screenOf(80, 24, office(), 2)
-			w.base.Backend, w.base.Attach, w.base.Notes = name, name, []string{name}
+			w.base.Backend, w.base.Attach, w.base.Notes, w.base.Origin.Host = name, name, []string{name}, name
 			w.base.Interfaces = []flow.Interface{{Index: 2, Name: name}, {Index: 3, Name: name + "2"}}
 			report(m, w.next())
 			scenes[i].play(m, w)

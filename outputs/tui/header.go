@@ -14,9 +14,9 @@ func (m *model) header() []string {
 	if h.backend == "" {
 		return []string{spread(" "+m.theme.strong.Render("pktstat"), "starting ", m.width), "", ""}[:m.headerHeight()]
 	}
-	what := termsafe.String(h.backend)
+	how := termsafe.String(h.backend)
 	if h.attach != "" {
-		what += " (" + termsafe.String(h.attach) + ")"
+		how += " (" + termsafe.String(h.attach) + ")"
 	}
 	state := clock(h.end.Sub(h.start)) + " "
 	if m.width >= 60 && !h.final {
@@ -29,7 +29,7 @@ func (m *model) header() []string {
 		state = m.theme.warn.Render("ENDED") + "  " + state
 	}
 	lines := []string{
-		spread(" "+m.theme.strong.Render("pktstat")+"  "+what+m.onInterfaces(), state, m.width),
+		spread(" "+m.theme.strong.Render("pktstat")+"  "+m.counted(how), state, m.width),
 		" " + fitting(m.nowParts(), m.between(), m.width-1),
 		" " + fitting(m.totalParts(), m.between(), m.width-1),
 	}
@@ -54,20 +54,33 @@ func (m *model) between() string {
 	return "   "
 }
 
-// onInterfaces names the interfaces, as far as that is short.
-func (m *model) onInterfaces() string {
+// counted is "web-3: eth0, wg0 by tc (tcx)", as far as that is short. A capture may be of
+// another machine.
+func (m *model) counted(how string) string {
+	h := &m.list.heading
+	text := ""
+	if h.kind != flow.SourceFiles && h.host != "" && !m.narrow() {
+		text = termsafe.String(h.host) + ": "
+	}
+	if names := m.sources(); names != "" {
+		return text + names + " by " + how
+	}
+	return text + how
+}
+
+// sources names what is counted; "" if it has no name.
+func (m *model) sources() string {
 	const named = 4
+	h := &m.list.heading
 	var b strings.Builder
-	for i := range m.list.interfaces {
-		switch {
-		case i == named:
-			fmt.Fprintf(&b, " and %d more", len(m.list.interfaces)-i)
-		case i > named:
-		case i == 0:
-			b.WriteString(" on " + termsafe.String(m.list.interfaces[i].Name))
-		default:
-			b.WriteString(", " + termsafe.String(m.list.interfaces[i].Name))
+	for i, name := range h.sources[:min(len(h.sources), named)] {
+		if i > 0 {
+			b.WriteString(", ")
 		}
+		b.WriteString(termsafe.String(name))
+	}
+	if more := len(h.sources) - named; more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
 	}
 	return b.String()
 }
@@ -89,17 +102,17 @@ func (m *model) nowParts() []string {
 		parts = append(parts, "each packet once "+rate(h.once.At(h.rateLayer)))
 	}
 	parts = append(parts, plainRate(perSecond(h.now.Total.Packets, h.length))+" packets/s")
-	return append(parts, "rates: "+layerName(h.rateLayer), "bytes: "+layerName(flow.LayerIP))
+	return append(parts, "bytes and rates: "+layerName(h.rateLayer))
 }
 
 // totalParts are the sums of the run. What was lost comes before what is nice to know.
 func (m *model) totalParts() []string {
 	h := &m.list.heading
-	total := m.theme.strong.Render(m.format.bytes(h.run.Total.Bytes))
+	total := m.theme.strong.Render(m.format.bytes(h.run.Total.At(h.rateLayer)))
 	if !m.narrow() {
 		total = "total  " + total
 	}
-	other, lost := m.uncounted("overflow", h.run.Overflow.Packets), m.uncounted("lost", h.run.Lost.Packets)
+	other, lost := m.uncounted("overflow", h.run.Overflow.Packets, h.run.OverflowBy.Reasons()), m.uncounted("lost", h.run.Lost.Packets, "")
 	packets := grouped(h.run.Total.Packets) + " packets"
 	if h.inexact {
 		packets = m.atLeast() + packets
@@ -125,13 +138,16 @@ func (m *model) totalParts() []string {
 }
 
 // uncounted tells of packets that are in no row.
-func (m *model) uncounted(what string, packets uint64) string {
+func (m *model) uncounted(what string, packets uint64, why string) string {
 	text := what + " " + string(appendCount(nil, packets))
 	if packets == 0 {
 		return text
 	}
 	if !m.narrow() {
 		text += " packets"
+		if why != "" {
+			text += " (" + why + ")"
+		}
 	}
 	return m.theme.warn.Render(text)
 }
@@ -180,7 +196,7 @@ func (m *model) position() string {
 	if m.narrow() {
 		return fmt.Sprintf("%d/%d", min(m.place+1, len(l.order)), len(l.order))
 	}
-	text := fmt.Sprintf("%s of %s", grouped(uint64(min(m.place+1, len(l.order)))), grouped(uint64(len(l.order))))
+	text := fmt.Sprintf("%s of %s %s", grouped(uint64(min(m.place+1, len(l.order)))), grouped(uint64(len(l.order))), l.view.rows(l.dims, len(l.order)))
 	if !l.filter.empty() {
 		text += " (filtered)"
 	}

@@ -83,15 +83,15 @@ var layouts = [...]layout{
 	{name: "packets", usual: 8, goes: 5},
 	{name: "bytes", usual: 8, goes: 11},
 	{name: "retransmits", title: "Retrans", usual: 7, goes: 1},
-	{name: "frame_bytes", title: "L2 bytes", usual: 9, goes: 1},
+	{name: "frame_bytes", title: "L2 bytes", usual: 8, goes: 11},
 	{name: "share", title: "Share", usual: 6, goes: 2, own: (*list).volume, write: share},
 }
 
 // The columns of the view of flows; and those that every other view ends with.
 var (
 	flowLabels   = []string{"proto", "src", "dst", "info", "direction", "iface", "vlan", "comm", "pid", "uid of flow", "container", "match", "netns"}
-	flowMeasures = []string{"bps", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share"}
-	viewMeasures = []string{"bps", "in", "out", "pps", "packets", "bytes", "retransmits", "frame_bytes", "share"}
+	flowMeasures = []string{"bps", "pps", "packets", "bytes", "frame_bytes", "retransmits", "share"}
+	viewMeasures = []string{"bps", "in", "out", "pps", "packets", "bytes", "frame_bytes", "retransmits", "share"}
 )
 
 // newColumns makes a column of each layout, and of each field without a layout.

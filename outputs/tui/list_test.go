@@ -44,13 +44,13 @@ func TestOfferedViews(t *testing.T) {
 		{"flows of tc", flow.DimsFlow, func(*flow.Key) {}, "Flows Hosts Pairs Ports Protocols Interfaces"},
 		{"a capture", flow.DimsFlow, func(k *flow.Key) { k.Ifindex, k.Dir = 0, 0 }, "Flows Hosts Pairs Ports Protocols"},
 		{"processes", flow.DimsFlow, func(k *flow.Key) { k.OwnerID = 1 }, "Flows Hosts Pairs Ports Protocols Processes Containers Interfaces"},
-		{"--by src", flow.DimSrc, func(*flow.Key) {}, "Flows Hosts"},
-		{"--by proto", flow.DimProto, func(*flow.Key) {}, "Flows Protocols"},
-		{"--by proto,dport", flow.DimProto | flow.DimDstPort, func(*flow.Key) {}, "Flows Ports Protocols"},
-		{"--by pid", flow.DimPID, func(k *flow.Key) { k.OwnerID = 1 }, "Flows Processes Containers"},
-		{"--by comm", flow.DimComm, func(k *flow.Key) { k.OwnerID = 2 }, "Flows Processes"},
-		{"--by container", flow.DimContainer, func(k *flow.Key) { k.OwnerID = 3 }, "Flows Containers"},
-		{"--by cgroup", flow.DimCgroup, func(k *flow.Key) { k.OwnerID = 4 }, "Flows Containers"},
+		{"--by src", flow.DimSrc, func(*flow.Key) {}, "Rows Hosts"},
+		{"--by proto", flow.DimProto, func(*flow.Key) {}, "Rows Protocols"},
+		{"--by proto,dport", flow.DimProto | flow.DimDstPort, func(*flow.Key) {}, "Rows Ports Protocols"},
+		{"--by pid", flow.DimPID, func(k *flow.Key) { k.OwnerID = 1 }, "Rows Processes Containers"},
+		{"--by comm", flow.DimComm, func(k *flow.Key) { k.OwnerID = 2 }, "Rows Processes"},
+		{"--by container", flow.DimContainer, func(k *flow.Key) { k.OwnerID = 3 }, "Rows Containers"},
+		{"--by cgroup", flow.DimCgroup, func(k *flow.Key) { k.OwnerID = 4 }, "Rows Containers"},
 	} {
 		talks := office()
 		pr := c.dims.Projection()

@@ -130,6 +130,10 @@ func (m *model) readHeading(s *store) {
 	if n := len(s.rates.samples); n > 0 {
 		m.last = s.rates.samples[n-1]
 	}
+	m.all[0].name = "Flows"
+	if s.backend != "" && !s.dims.Has(flow.DimsFlow) {
+		m.all[0].name = "Rows"
+	}
 	m.views = m.views[:0]
 	offered := false
 	for _, v := range m.all {

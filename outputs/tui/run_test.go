@@ -61,6 +61,7 @@ func newNetwork(talks []talk) *network {
 	return &network{
 		talks: talks, totals: make([]flow.Counters, len(talks)), firsts: make([]int64, len(talks)), lasts: make([]int64, len(talks)),
 		base: flow.Report{
+			Origin:  flow.Origin{Host: "web-3"},
 			Backend: "tc", Attach: "tcx",
 			Interfaces: []flow.Interface{{Index: 2, Name: "eth0"}, {Index: 3, Name: "wg0"}},
 			Dims:       flow.DimsFlow, Layers: flow.LayerIP | flow.LayerFrame, RateLayer: flow.LayerFrame,

@@ -50,6 +50,9 @@ func (m *model) sortByNumber(key string) {
 	by := map[string]struct{ field, title string }{
 		"0": {"bps", "rate"}, "1": {"packets", "packets"}, "2": {"bytes", "bytes"}, "3": {"src", "source"}, "4": {"dst", "destination"},
 	}[key]
+	if by.field == "bytes" && m.list.rateLayer == flow.LayerFrame {
+		by.field = "frame_bytes"
+	}
 	if c := m.list.view.columnOf(by.field); c != nil {
 		m.sortBy(c)
 		return

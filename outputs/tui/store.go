@@ -61,6 +61,9 @@ type heading struct {
 	backend    string
 	attach     string
 	interfaces []flow.Interface
+	host       string
+	kind       flow.SourceKind
+	sources    []string            // what is counted
 	stackedOn  map[uint32][]string // interfaces that show the same packets, by index; never changed
 	once       flow.Counters       // of the last interval, of interfaces that are stacked on none
 	notes      []string
@@ -123,6 +126,9 @@ func (s *store) head(r *flow.Report) {
 	h.final = r.Final
 	h.backend, h.attach = r.Backend, r.Attach
 	h.interfaces = append(h.interfaces[:0:0], r.Interfaces...)
+	h.host = r.Origin.Host
+	kind, names := r.Source()
+	h.kind, h.sources = kind, append(h.sources[:0:0], names...)
 	h.notes = append(h.notes[:0:0], r.Notes...)
 	h.stack(r.Links)
 	h.label = r.Label

@@ -89,6 +89,10 @@ func (m *model) rowLine(r *row) string {
 // nothing explains an empty table.
 func (m *model) nothing() []string {
 	l := &m.list
+	on := ""
+	if names := m.sources(); names != "" {
+		on = " on " + names
+	}
 	switch {
 	case l.backend == "":
 		return []string{"Waiting for the first interval."}
@@ -99,7 +103,7 @@ func (m *model) nothing() []string {
 		}
 	case l.run.Total.IsZero():
 		return []string{
-			"No packets yet" + m.onInterfaces() + ".",
+			"No packets yet" + on + ".",
 			"Counting for " + clock(l.end.Sub(l.start)) + "; rows appear with the first packet.",
 		}
 	case !l.run.Total.IsZero() && l.now.Total.IsZero():

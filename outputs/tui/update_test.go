@@ -141,9 +141,9 @@ func TestSorting(t *testing.T) {
 		keys, column string
 		descending   bool
 	}{
-		{"1", "packets", true}, {"2", "bytes", true}, {"3", "src", false}, {"4", "dst", false}, {"0", "bps", true},
+		{"1", "packets", true}, {"2", "frame_bytes", true}, {"3", "src", false}, {"4", "dst", false}, {"0", "bps", true},
 		{"0", "bps", false}, {"s", "bps", true}, {"[right]", "pps", true}, {"l", "packets", true}, {"h", "pps", true},
-		{"[left]", "bps", true}, {"2H", "bytes", true}, {"3", "host", false}, {"FR", "bps", true},
+		{"[left]", "bps", true}, {"2H", "frame_bytes", true}, {"3", "host", false}, {"FR", "bps", true},
 	} {
 		press(m, c.keys)
 		if m.list.column.name != c.column || m.list.descending != c.descending {

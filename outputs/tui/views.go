@@ -2,6 +2,7 @@ package tui
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/pktstat/pktstat/flow"
 )
@@ -9,6 +10,7 @@ import (
 // view is a way of grouping the reports' rows.
 type view struct {
 	name    string
+	one     string    // of its rows; "": a row of the reports
 	key     string    // that opens it
 	dims    flow.Dims // its rows are grouped by these
 	either  bool      // one of dims is enough, else all are needed
@@ -48,17 +50,17 @@ func allViews() []*view {
 	return []*view{
 		{name: "Flows", key: "F", either: true, dims: ^flow.Dims(0), project: identity,
 			columns: slices.Concat(named(flowLabels...), labels, named(flowMeasures...), measures)},
-		{name: "Hosts", key: "H", either: true, dims: flow.DimSrc | flow.DimDst, makes: flow.DimSrc, hides: flow.DimDst, project: hosts, ends: true, columns: with("host"),
+		{name: "Hosts", one: "host", key: "H", either: true, dims: flow.DimSrc | flow.DimDst, makes: flow.DimSrc, hides: flow.DimDst, project: hosts, ends: true, columns: with("host"),
 			note: "each packet counts at both of its ends"},
-		{name: "Pairs", key: "A", dims: flow.DimSrc | flow.DimDst, project: by(flow.DimSrc | flow.DimDst), columns: with("src", "dst")},
-		{name: "Ports", key: "P", either: true, dims: flow.DimProto | flow.DimSrcPort | flow.DimDstPort, hides: flow.DimSrcPort, makes: flow.DimDstPort, project: servicePorts, columns: with("proto", "port"),
+		{name: "Pairs", one: "pair", key: "A", dims: flow.DimSrc | flow.DimDst, project: by(flow.DimSrc | flow.DimDst), columns: with("src", "dst")},
+		{name: "Ports", one: "port", key: "P", either: true, dims: flow.DimProto | flow.DimSrcPort | flow.DimDstPort, hides: flow.DimSrcPort, makes: flow.DimDstPort, project: servicePorts, columns: with("proto", "port"),
 			note: "the lower of a packet's two ports, as a rule the service's"},
-		{name: "Protocols", key: "R", dims: flow.DimProto, project: by(flow.DimProto), columns: with("proto", "info")},
-		{name: "Processes", key: "E", either: true, dims: flow.DimPID | flow.DimComm, needs: []string{"comm"}, groups: byProcess,
+		{name: "Protocols", one: "protocol", key: "R", dims: flow.DimProto, project: by(flow.DimProto), columns: with("proto", "info")},
+		{name: "Processes", one: "process", key: "E", either: true, dims: flow.DimPID | flow.DimComm, needs: []string{"comm"}, groups: byProcess,
 			project: by(flow.DimPID), columns: with("process", "pid", "uid", "container")},
-		{name: "Containers", key: "C", either: true, dims: flow.DimPID | flow.DimCgroup | flow.DimContainer, needs: []string{"container", "cgroup_id"}, groups: byContainer,
+		{name: "Containers", one: "container", key: "C", either: true, dims: flow.DimPID | flow.DimCgroup | flow.DimContainer, needs: []string{"container", "cgroup_id"}, groups: byContainer,
 			project: by(flow.DimCgroup), columns: with("group")},
-		{name: "Interfaces", key: "I", dims: flow.DimIface, needs: []string{"iface"}, project: by(flow.DimIface), columns: with("interface")},
+		{name: "Interfaces", one: "interface", key: "I", dims: flow.DimIface, needs: []string{"iface"}, project: by(flow.DimIface), columns: with("interface")},
 	}
 }
 
@@ -79,6 +81,18 @@ func (v *view) offered(dims flow.Dims, had fields) bool {
 		return false
 	}
 	return had.anyNamed(v.needs)
+}
+
+// rows is what n rows of the view are called in a report grouped by dims.
+func (v *view) rows(dims flow.Dims, n int) string {
+	one, many := dims.Nouns()
+	if v.one != "" {
+		one, many = v.one, strings.ToLower(v.name)
+	}
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // splits reports whether the view tells what came in from what went out.

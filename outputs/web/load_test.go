@@ -125,7 +125,7 @@ func TestRunSoFarRows(t *testing.T) {
 
 // Publishing with and without pages: what an interval costs the output.
 func BenchmarkPublish(b *testing.B) {
-	s := newState("v1")
+	s := newState()
 	r := sinktest.ManyFlows(listedFlows)
 	r.Final = false
 	for b.Loop() {

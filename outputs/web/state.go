@@ -14,6 +14,7 @@ import (
 	"github.com/pktstat/pktstat/internal/render/rateseries"
 	"github.com/pktstat/pktstat/internal/render/reportjson"
 	"github.com/pktstat/pktstat/internal/render/runrows"
+	"github.com/pktstat/pktstat/internal/render/webpage"
 )
 
 // keptRows bounds the rows of the run so far, whatever --top says.
@@ -22,8 +23,6 @@ const keptRows = 12_500
 // state is what pages show. It holds no report of the engine's, only what it has
 // copied or rendered. What is rendered for one page serves all that show the same.
 type state struct {
-	version string
-
 	mu       sync.Mutex
 	begun    time.Time
 	last     *flow.Report  // the latest one without its rows; nil before the first
@@ -48,9 +47,9 @@ type view struct {
 // that a page that is slow skips to the latest and costs nothing.
 type watcher struct{ news chan struct{} }
 
-func newState(version string) *state {
+func newState() *state {
 	return &state{
-		version: version, rows: listedFlows, whole: rateseries.New(rateseries.Whole), recent: rateseries.New(rateseries.Recent),
+		rows: listedFlows, whole: rateseries.New(rateseries.Whole), recent: rateseries.New(rateseries.Recent),
 		rendered: map[view][]byte{}, watchers: map[*watcher]struct{}{},
 	}
 }
@@ -68,6 +67,7 @@ func (s *state) publish(r *flow.Report) error {
 	}
 	last := *r
 	last.Interfaces, last.Notes, last.Alternatives = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.Alternatives)
+	last.Files, last.Cgroups, last.Origin.Args = slices.Clone(r.Files), slices.Clone(r.Cgroups), slices.Clone(r.Origin.Args)
 	last.Packed, last.Owners, last.Retransmits = nil, nil, nil
 	s.last, s.latest = &last, latest
 	if n := len(r.Packed); n > s.rows || n < r.FlowCount {
@@ -155,11 +155,11 @@ func (s *state) page(v view, report []byte) ([]byte, error) {
 		by = nil
 	}
 	return json.Marshal(struct {
-		Version string              `json:"version"`
-		Span    string              `json:"span"`
-		Report  json.RawMessage     `json:"report"`
-		Series  rateseries.Document `json:"series"`
-	}{s.version, v.span, report, series(by...)})
+		Rows   webpage.Nouns       `json:"rows"`
+		Span   string              `json:"span"`
+		Report json.RawMessage     `json:"report"`
+		Series rateseries.Document `json:"series"`
+	}{webpage.NounsOf(s.last), v.span, report, series(by...)})
 }
 
 // watch returns a watcher that already has news if there is a report.

@@ -58,7 +58,7 @@ func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sin
 		return nil, err
 	}
 	g := newGuard(token, l, c.hosts)
-	s := &sink{state: newState(env.Version), served: make(chan error, 1), closing: make(chan struct{}), linger: c.linger}
+	s := &sink{state: newState(), served: make(chan error, 1), closing: make(chan struct{}), linger: c.linger}
 	s.server = newServer(&handler{state: s.state, guard: g, now: env.Now, closing: s.closing}, &s.busy)
 	go func() { s.served <- s.server.Serve(limited(l)) }()
 	env.Notify("live page: %s", g.address(l))

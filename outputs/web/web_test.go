@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/webpage"
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -49,7 +50,7 @@ func try(target string, options ...string) (registry.Sink, string, error) {
 	}
 	said := ""
 	s, err := c.Open(context.Background(), registry.OutputEnv{
-		Target: target, Version: "v1", Now: time.Now, Notify: func(f string, a ...any) { said += fmt.Sprintf(f, a...) },
+		Target: target, Now: time.Now, Notify: func(f string, a ...any) { said += fmt.Sprintf(f, a...) },
 	})
 	return s, said, err
 }
@@ -264,9 +265,9 @@ func TestEvents(t *testing.T) {
 				defer close(got)
 				p.events("?range=whole&by=proto&span="+span, func(event, data string) bool {
 					var doc struct {
-						Version string
-						Report  summary
-						Series  struct {
+						Rows   webpage.Nouns
+						Report summary
+						Series struct {
 							Start []int64
 							By    []struct {
 								Name string
@@ -274,7 +275,7 @@ func TestEvents(t *testing.T) {
 							}
 						}
 					}
-					if err := json.Unmarshal([]byte(data), &doc); err != nil || event != "report" || doc.Version != "v1" {
+					if err := json.Unmarshal([]byte(data), &doc); err != nil || event != "report" || doc.Rows.Many != "flows" {
 						t.Errorf("event %q: %v: %s", event, err, data)
 					}
 					for _, by := range doc.Series.By {

@@ -14,6 +14,7 @@ func clone(reports []*flow.Report) []*flow.Report {
 		c := *r
 		c.Interfaces, c.Notes, c.Packed = slices.Clone(r.Interfaces), slices.Clone(r.Notes), nil
 		c.Links = slices.Clone(r.Links)
+		c.Files, c.Cgroups, c.Origin.Args = slices.Clone(r.Files), slices.Clone(r.Cgroups), slices.Clone(r.Origin.Args)
 		c.Owners, c.Alternatives = maps.Clone(r.Owners), slices.Clone(r.Alternatives)
 		for _, p := range r.Packed {
 			row := *p
@@ -37,6 +38,11 @@ func overwrite(r *flow.Report) {
 	}
 	for i := range r.Notes {
 		r.Notes[i] = "overwritten"
+	}
+	for _, names := range [][]string{r.Files, r.Cgroups, r.Origin.Args} {
+		for i := range names {
+			names[i] = "overwritten"
+		}
 	}
 	for i := range r.Alternatives {
 		r.Alternatives[i] = flow.Alternative{Backend: "overwritten"}

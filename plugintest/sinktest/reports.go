@@ -46,12 +46,20 @@ func golden(name string) Golden {
 
 var testStart = time.Date(2026, 11, 22, 9, 30, 0, 123_000_000, time.UTC)
 
+// origin is where the shared runs come from.
+func origin() flow.Origin {
+	return flow.Origin{
+		Host: "web-3", Kernel: "6.12.0-test", Version: "v0.0.0-test",
+		Args: []string{"-i", "eth0", "--note", "it's slow"}, Note: "it's slow",
+	}
+}
+
 // final returns an empty final report of 10 s.
 func final(backend, attach string) *flow.Report {
 	return &flow.Report{
 		Seq: 3, Final: true, Backend: backend, Attach: attach,
-		Interfaces: []flow.Interface{{Index: 2, Name: "eth0"}},
-		Start:      testStart, End: testStart.Add(10 * time.Second),
+		Interfaces: []flow.Interface{{Index: 2, Name: "eth0"}}, Origin: origin(),
+		Start: testStart, End: testStart.Add(10 * time.Second),
 		Dims: flow.DimsFlow, Layers: flow.LayerIP | flow.LayerFrame, RateLayer: flow.LayerFrame,
 	}
 }
@@ -281,7 +289,8 @@ func byContainer() *flow.Report {
 func intervals() []*flow.Report {
 	first, second, last := final("pcap", "file"), final("pcap", "file"), final("pcap", "file")
 	for i, r := range []*flow.Report{first, second, last} {
-		r.Seq, r.Final, r.Interfaces = uint64(i+1), r == last, nil
+		r.Seq, r.Final, r.Interfaces, r.Files = uint64(i+1), r == last, nil, []string{"trace.pcap"}
+		r.Origin.Args, r.Origin.Note = []string{"--pcap-file", "trace.pcap"}, ""
 	}
 	first.End = testStart.Add(time.Second)
 	second.Start, second.End = first.End, first.End.Add(250*time.Millisecond)
@@ -328,6 +337,7 @@ var (
 func named(names []string) *flow.Report {
 	r := final(names[0], names[1])
 	r.Reason, r.Notes, r.Interfaces = names[2], []string{names[0], names[2], names[3]}, nil
+	r.Origin = flow.Origin{Host: names[0], Kernel: names[2], Version: names[3], Args: []string{names[0], names[2], names[4]}, Note: names[2]}
 	r.Alternatives = []flow.Alternative{{Backend: names[0], Why: names[2]}, {Backend: names[3], Why: names[3]}}
 	for i, name := range names {
 		k := key(flow.UDP, "192.0.2.1:1000", "192.0.2.2:2000")

@@ -75,7 +75,7 @@ func (s *suite) open(t *target, create func() (registry.Writer, error)) (*opened
 		when = c.When()
 	}
 	sink, err := config.Open(context.Background(), registry.OutputEnv{
-		Target: cmp.Or(s.Target, "report.out"), Create: create, Terminal: s.variant.Terminal, Version: "v0.0.0-test",
+		Target: cmp.Or(s.Target, "report.out"), Create: create, Terminal: s.variant.Terminal,
 		Now:    func() time.Time { return testStart },
 		Notify: func(string, ...any) {},
 	})

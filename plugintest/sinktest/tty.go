@@ -51,7 +51,7 @@ func (s *suite) openOn(tb testing.TB, tty *registry.TTY) (*opened, error) {
 		return nil, err
 	}
 	sink, err := config.Open(tb.Context(), registry.OutputEnv{
-		TTY: tty, Terminal: registry.Terminal{IsTTY: true, Width: 80, Color: true}, Version: "v0.0.0-test",
+		TTY: tty, Terminal: registry.Terminal{IsTTY: true, Width: 80, Color: true},
 		Now: func() time.Time { return testStart }, Notify: func(string, ...any) {}, Stop: func() {},
 	})
 	if err != nil {

@@ -104,6 +104,12 @@ func headFields(all []*flow.Field) (properties object, required []string) {
 		{"schema", true, object{{"const", reportjson.Schema}}},
 		{"final", true, typed("boolean", "false in interval reports")},
 		{"seq", true, integer("number of the report, from 1")},
+		{"host", false, text("name of the machine on which pktstat ran")},
+		{"kernel", false, text("release of its kernel")},
+		{"version", false, text("version of pktstat")},
+		{"note", false, text("the text of --note")},
+		{"args", false, list("the command line without the program's name", text("an argument"))},
+		{"source", false, source()},
 		{"backend", true, text("what counted")},
 		{"attach", false, text("how the backend is attached")},
 		{"reason", false, text("why this backend was chosen")},
@@ -120,15 +126,25 @@ func headFields(all []*flow.Field) (properties object, required []string) {
 		{"packets_exact", false, object{{"description", "merged frames were counted as one packet each"}, {"const", false}}},
 		{"notes", false, list("what a reader must know about the numbers", text("a note"))},
 		{"total", true, reference("sum", "everything that was seen: rows, rest, overflow and lost")},
-		{"overflow", true, reference("sum", "counted, but to no row: memory is bounded")},
+		{"overflow", true, reference("sum", "counted, but to no row")},
 		{"overflow_by", false, overflowBy()},
 		{"lost", true, reference("lost", "seen, but not counted to a flow")},
 		{"rest", true, reference("sum", "rows that --top cut off")},
 		{"links", false, list("what was counted on each interface", reference("link", "an interface"))},
 		{"link_total", false, reference("sum", "what of links was counted on interfaces while they were stacked on no other one")},
-		{"flow_count", true, integer("rows before --top")},
+		{"row_count", true, integer("rows before --top")},
+		{"flow_count", true, integer("the same: its name is older")},
 		{"flows", true, list("the rows, in order", reference("row", "a row"))},
 	})
+}
+
+// source is what was counted: it has one of the kinds.
+func source() object {
+	var kinds []property
+	for _, k := range flow.SourceKinds {
+		kinds = append(kinds, property{string(k), false, list("their names", text("a name"))})
+	}
+	return append(object{{"description", "what was counted; absent: all traffic"}}, closed(kinds)...)
 }
 
 // overflowBy is the overflow by reason; of each only if there is any.

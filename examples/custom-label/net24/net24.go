@@ -18,7 +18,7 @@ func init() {
 	registry.Labels.Register("net24", registry.Label{
 		Summary: "the network of the far end",
 		Fields: []flow.Field{{
-			Name: "net24", Title: "Network", Help: "network of the far end: the destination of what leaves, the source of all else",
+			Name: "net24", Title: "Network", Noun: "network", Help: "network of the far end: the destination of what leaves, the source of all else",
 			// The text is known where rows have an address, and rows can be grouped by it.
 			Kind: flow.Text, By: flow.DimSrc | flow.DimDst, Groupable: true,
 		}},

@@ -26,6 +26,8 @@ type Config struct {
 	Sort     *flow.Field // order of the rows; nil: by rate
 	Layer    flow.Layer  // layer of the rates; 0: frames where the backend sees them, else IP
 
+	Origin flow.Origin // for the reports
+
 	Timeout time.Duration // 0: until the context ends or the source does
 	Refresh time.Duration // length of an interval report
 

@@ -319,8 +319,12 @@ func (r *run) collect(ctx context.Context) error {
 // soFar answers who asks for a report that no output writes.
 func (r *run) soFar(begun time.Time) {
 	t := r.ledger.Sums(ledger.Run).Total
-	r.c.Env.Notify("so far %d packets, %d bytes, %d flows in %s; no output writes reports of intervals, as ndjson does",
-		t.Packets, t.Bytes, r.ledger.Len(), r.c.Env.Now().Sub(begun).Round(time.Millisecond))
+	one, many := r.c.Dims.Nouns()
+	if r.ledger.Len() == 1 {
+		many = one
+	}
+	r.c.Env.Notify("so far %d packets, %d bytes, %d %s in %s; no output writes reports of intervals, as ndjson does",
+		t.Packets, t.Bytes, r.ledger.Len(), many, r.c.Env.Now().Sub(begun).Round(time.Millisecond))
 }
 
 func (r *run) showProgress(begun time.Time) {

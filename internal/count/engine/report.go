@@ -67,7 +67,8 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	sel := r.ledger.Select(span, top, r.order(span))
 	rep := &flow.Report{
 		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, Alternatives: r.alternatives,
-		Interfaces: a.Interfaces, Notes: a.Notes, PacketsInexact: a.PacketsInexact,
+		Interfaces: a.Interfaces, Files: a.Files, Cgroups: a.Cgroups, Origin: r.c.Origin,
+		Notes: a.Notes, PacketsInexact: a.PacketsInexact,
 		Start: r.intervalStart, End: r.end,
 		Dims: r.c.Dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate, Sort: r.c.sort().Name,
 		Sums: r.ledger.Sums(span), Run: r.ledger.Sums(ledger.Run),

@@ -47,6 +47,7 @@ func (e *encoder) head(r *flow.Report) {
 	e.key("schema").string(Schema)
 	e.key("final").bool(r.Final)
 	e.key("seq").uint(r.Seq)
+	e.origin(r)
 	e.key("backend").string(r.Backend)
 	if r.Attach != "" {
 		e.key("attach").string(r.Attach)
@@ -95,7 +96,28 @@ func (e *encoder) head(r *flow.Report) {
 		e.links(r)
 		e.sum("link_total", &flow.Totals{Counters: r.LinkTotal}, false)
 	}
+	e.key("row_count").uint(uint64(r.FlowCount))
 	e.key("flow_count").uint(uint64(r.FlowCount))
+}
+
+// origin writes what identifies the run and what was counted.
+func (e *encoder) origin(r *flow.Report) {
+	o := &r.Origin
+	for _, f := range []struct{ name, value string }{
+		{"host", o.Host}, {"kernel", o.Kernel}, {"version", o.Version}, {"note", o.Note},
+	} {
+		if f.value != "" {
+			e.key(f.name).string(f.value)
+		}
+	}
+	if o.Args != nil {
+		e.strings("args", o.Args)
+	}
+	if kind, names := r.Source(); kind != flow.SourceAll {
+		e.key("source").open('{')
+		e.strings(string(kind), names)
+		e.close('}')
+	}
 }
 
 // overflowBy writes the reasons that there are.

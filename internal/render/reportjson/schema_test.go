@@ -17,8 +17,8 @@ import (
 
 // The fields in the order of the schema.
 var (
-	reportFields = strings.Fields(`schema final seq backend attach reason alternatives interfaces start end duration_s by sort rate_layer
-		packets_exact notes total overflow overflow_by lost rest links link_total flow_count flows`)
+	reportFields = strings.Fields(`schema final seq host kernel version note args source backend attach reason alternatives interfaces start end duration_s by sort rate_layer
+		packets_exact notes total overflow overflow_by lost rest links link_total row_count flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port icmp_type icmp_code spi gre_proto arp_op subtype ethertype vlan
 		direction iface netns packets bytes frame_bytes retransmits tcp_flags bps pps first last pid comm uid cgroup_id cgroup container match`)
 )
@@ -49,6 +49,9 @@ type jsonReport struct {
 	Schema                      string
 	Final                       *bool
 	Seq                         uint64
+	Host, Kernel, Version, Note string
+	Args                        []string
+	Source                      map[string][]string
 	Backend, Attach, Reason     string
 	Alternatives                []jsonAlternative `json:"alternatives"`
 	Interfaces                  []string
@@ -63,6 +66,7 @@ type jsonReport struct {
 	OverflowBy                  map[string]*jsonCounters `json:"overflow_by"`
 	Links                       []jsonLink
 	LinkTotal                   *jsonCounters `json:"link_total"`
+	RowCount                    *int          `json:"row_count"`
 	FlowCount                   *int          `json:"flow_count"`
 	Flows                       []json.RawMessage
 }
@@ -136,6 +140,11 @@ func TestReadsBack(t *testing.T) {
 			if g.Name == "hostile" { // two bad bytes are two characters in JSON
 				names[4] = "bad\ufffd\ufffdutf8"
 			}
+			kind, source := r.Source()
+			if o := r.Origin; g.Name != "hostile" && (got.Host != o.Host || got.Kernel != o.Kernel || got.Version != o.Version || got.Note != o.Note ||
+				!slices.Equal(got.Args, o.Args) || kind != flow.SourceAll && !slices.Equal(got.Source[string(kind)], source)) {
+				t.Errorf("%s: the origin reads back as %+v", g.Name, got)
+			}
 			switch {
 			case got.Schema != "pktstat.report/v1", *got.Final != r.Final, got.Seq != r.Seq,
 				!slices.EqualFunc(got.Alternatives, r.Alternatives, func(g jsonAlternative, w flow.Alternative) bool {
@@ -145,7 +154,7 @@ func TestReadsBack(t *testing.T) {
 				!got.Start.Equal(r.Start), !got.End.Equal(r.End), *got.DurationS != r.Duration().Seconds(),
 				!slices.Equal(got.Interfaces, names), !slices.Equal(got.Notes, r.Notes),
 				got.RateLayer != r.RateLayer.String(), (got.PacketsExact != nil) != r.PacketsInexact,
-				*got.FlowCount != r.FlowCount, got.Lost.BytesUnknown != r.LostBytesUnknown:
+				*got.FlowCount != r.FlowCount, *got.RowCount != r.FlowCount, got.Lost.BytesUnknown != r.LostBytesUnknown:
 				t.Errorf("%s reads back as %+v", g.Name, got)
 			}
 			if by := strings.Join(got.By, ","); by != r.Dims.String() && (by != "" || r.Dims != flow.DimsFlow) {

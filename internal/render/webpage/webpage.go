@@ -86,7 +86,7 @@ func hash(text string) string {
 }
 
 // WriteFile writes a page that needs no other file: r and its history.
-func WriteFile(w *bufio.Writer, r *flow.Report, s *rateseries.Series, version string) error {
+func WriteFile(w *bufio.Writer, r *flow.Report, s *rateseries.Series) error {
 	_, _ = w.WriteString(file().before)
 	data := bufio.NewWriter(&inert{w})
 	_, _ = w.WriteString(dataStart("data-report"))
@@ -102,7 +102,9 @@ func WriteFile(w *bufio.Writer, r *flow.Report, s *rateseries.Series, version st
 		value any
 	}{
 		{"data-series", s.Document()},
-		{"data-page", map[string]string{"version": version}},
+		{"data-page", struct {
+			Rows Nouns `json:"rows"`
+		}{NounsOf(r)}},
 	} {
 		text, err := json.Marshal(d.value) // escapes <, > and &
 		if err != nil {

@@ -22,7 +22,7 @@ func written(t *testing.T, r *flow.Report) string {
 	w := bufio.NewWriter(&b)
 	s := rateseries.New(rateseries.Whole)
 	s.Finish(r)
-	if err := WriteFile(w, r, s, "v1"); err != nil {
+	if err := WriteFile(w, r, s); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Flush(); err != nil {
@@ -38,7 +38,8 @@ func TestNamesAreNoMarkup(t *testing.T) {
 	hostile := "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&lt;"
 	for _, padding := range []int{0, 4090, 65530} {
 		name := strings.Repeat("x", padding) + strings.Repeat(hostile, 200)
-		page := written(t, &flow.Report{Final: true, Notes: []string{name}, Backend: name, Attach: name, Reason: name, Interfaces: []flow.Interface{{Index: 1, Name: name}}})
+		page := written(t, &flow.Report{Final: true, Notes: []string{name}, Backend: name, Attach: name, Reason: name, Files: []string{name},
+			Origin: flow.Origin{Host: name, Kernel: name, Version: name, Args: []string{name}, Note: name}, Interfaces: []flow.Interface{{Index: 1, Name: name}}})
 		for _, mark := range []string{"<", ">", "</script", "<!--", "<img"} {
 			if got, want := strings.Count(page, mark), strings.Count(harmless, mark); got != want {
 				t.Errorf("%q is %d times in the page, %d times without hostile names", mark, got, want)

@@ -95,7 +95,7 @@ func TestStrangeFields(t *testing.T) {
 	beStrange(t)
 	s := show(t, b, desktop, file(t, golden(t, "sums")))
 	s.wait(shown)
-	if got, want := columns(s), []string{"proto", "src", "dst", "direction", "packets", "bytes", "frame_bytes", "wobbles", "bps", "pps", "altitude", "planet", "first", "last"}; !slices.Equal(got, want) {
+	if got, want := columns(s), []string{"proto", "src", "dst", "direction", "packets", "frame_bytes", "wobbles", "bps", "pps", "altitude", "planet", "first", "last"}; !slices.Equal(got, want) {
 		t.Errorf("the columns are %q, want %q", got, want)
 	}
 	for column, want := range map[string]string{"altitude": "443000", "wobbles": "1,000,000", "planet": "Earth & Moon"} {

@@ -310,6 +310,52 @@ func TestThemes(t *testing.T) {
 	dark.check()
 }
 
+// TestHeading: a saved page tells where it comes from, and its window's title does.
+func TestHeading(t *testing.T) {
+	b := chromium(t)
+	live, capture := golden(t, "by-src"), golden(t, "intervals")
+	live.Sort = "packets"
+	for _, c := range []struct {
+		r           *flow.Report
+		title, what string
+		foot        []string
+	}{
+		{live, "web-3 · eth0 · 22 Nov, 10 s", "web-3 · eth0 · tc (clsact) · 2026-11-22 09:30:00 UTC, 10 s · by src · sorted by packets · it's slow",
+			[]string{"pktstat v0.0.0-test on web-3 (Linux 6.12.0-test).", `Command line: pktstat -i eth0 --note 'it'"'"'s slow'`}},
+		{capture, "trace.pcap · 22 Nov, 1.25 s", "trace.pcap · pcap (file) · 2026-11-22 09:30:00 UTC, 1.25 s", []string{"on web-3", "--pcap-file trace.pcap"}},
+	} {
+		s := show(t, b, desktop, file(t, c.r))
+		s.wait(shown)
+		if got := value[string](s, `document.title`); got != c.title {
+			t.Errorf("title %q, want %q", got, c.title)
+		}
+		if got := value[string](s, `document.getElementById("what").textContent`); got != c.what {
+			t.Errorf("heading %q, want %q", got, c.what)
+		}
+		for _, want := range c.foot {
+			if got := value[string](s, `document.getElementById("foot").textContent`); !strings.Contains(got, want) {
+				t.Errorf("footer %q does not have %q", got, want)
+			}
+		}
+		s.Close()
+	}
+	s := show(t, b, desktop, file(t, live))
+	s.wait(shown)
+	if got := value[string](s, `document.getElementById("table-title").textContent + "; " + document.getElementById("matches").textContent`); !strings.HasPrefix(got, "Sources; 4 sources. Bytes and rates: layer 2 (frames).") {
+		t.Errorf("the table is called %q", got)
+	}
+	s.check()
+}
+
+// TestOverflowReasons: the page says why packets have no row.
+func TestOverflowReasons(t *testing.T) {
+	s := show(t, chromium(t), desktop, file(t, golden(t, "sums")))
+	s.wait(shown)
+	if got := value[string](s, `document.getElementById("accounting").textContent`); !strings.Contains(got, "beyond --max-flows, kernel table full") {
+		t.Errorf("the account is %q", got)
+	}
+}
+
 // Print has all parts and a bounded table, and comes back.
 func TestPrint(t *testing.T) {
 	s := show(t, chromium(t), desktop, file(t, sinktest.ManyFlows(2000)))
@@ -355,6 +401,7 @@ func hostileReport() *flow.Report {
 	r := sinktest.ManyFlows(len(hostile))
 	r.Backend, r.Attach, r.Reason, r.Notes = hostile[0], hostile[4], hostile[5], hostile
 	r.Interfaces, r.Alternatives = nil, nil
+	r.Cgroups, r.Origin = hostile, flow.Origin{Host: hostile[0], Kernel: hostile[1], Version: hostile[4], Args: hostile, Note: hostile[5]}
 	for _, name := range hostile {
 		r.Alternatives = append(r.Alternatives, flow.Alternative{Backend: name, Why: name})
 	}

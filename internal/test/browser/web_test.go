@@ -31,7 +31,7 @@ func serve(t *testing.T, options ...string) (registry.Sink, string) {
 	}
 	address := ""
 	s, err := c.Open(t.Context(), registry.OutputEnv{
-		Target: "127.0.0.1:0", Version: "v1", Now: time.Now,
+		Target: "127.0.0.1:0", Now: time.Now,
 		Notify: func(format string, args ...any) {
 			_, address, _ = strings.Cut(fmt.Sprintf(format, args...), ": ")
 		},

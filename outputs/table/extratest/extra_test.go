@@ -88,7 +88,7 @@ func TestUnknownFields(t *testing.T) {
 
 // A sparse measure without a value has no column, nor has a label that no row has.
 func TestNothingToShow(t *testing.T) {
-	if got, want := titles(render(t, golden(t, "sums"), 0)), "Proto Source Destination Dir Site Packets Bytes Triples Rate"; got != want {
+	if got, want := titles(render(t, golden(t, "sums"), 0)), "Proto Source Destination Dir Site Packets L2 bytes Triples Rate"; got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}
 }
@@ -127,7 +127,7 @@ func TestInterfaces(t *testing.T) {
 	out := render(t, golden(t, "links"), 0)
 	_, links, _ := strings.Cut(out, "\nInterface")
 	head, _, _ := strings.Cut(links, "\n")
-	if got, want := strings.Join(strings.Fields(head), " "), "Stacked on Packets Bytes Triples Rate"; got != want {
+	if got, want := strings.Join(strings.Fields(head), " "), "Stacked on Packets L2 bytes Triples Rate"; got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}
 }

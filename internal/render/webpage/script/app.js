@@ -1,16 +1,17 @@
 // Starts the page: a report that the file contains, or a live one.
 
 function show(doc) {
+  nouns = doc.rows;
   byId("waiting").hidden = true;
   byId("report").hidden = false;
-  heading(doc.report);
+  heading(doc);
   notes(doc.report);
   tiles(doc);
   chart.set(doc.series);
   accounting(doc.report);
   breakdowns(doc.report, search);
   table.set(doc.report);
-  byId("foot").textContent = `pktstat ${doc.version}. ` + (doc.report.final ? "Report of the whole run." : doc.span === "run" ? `The run up to interval ${doc.report.seq}.` : `Interval report ${doc.report.seq}.`) + notTaken(doc.report);
+  byId("foot").textContent = origin(doc.report) + (doc.report.final ? "Report of the whole run." : doc.span === "run" ? `The run up to interval ${doc.report.seq}.` : `Interval report ${doc.report.seq}.`) + notTaken(doc.report) + command(doc.report);
 }
 
 function search(query) {
@@ -42,5 +43,5 @@ table.start();
 byId("print").addEventListener("click", () => print());
 
 const report = stored("data-report");
-if (report) show({ report, series: stored("data-series"), version: stored("data-page").version });
+if (report) show({ report, series: stored("data-series"), rows: stored("data-page").rows });
 else live.start();

@@ -26,7 +26,7 @@ const aliases = new Map([["host", ["src", "dst"]], ["port", ["src_port", "dst_po
 const early = ["proto", "src", "dst", "info", "direction", "iface", "comm", "pid", "container"];
 // late columns stand behind the counters, unless rows are grouped by some fields only.
 const late = ["match", "uid", "cgroup", "cgroup_id", "netns", "vlan"];
-const always = new Set(["packets", "bytes", "bps", "pps"]);
+const always = new Set(["packets", "bytes", "frame_bytes", "bps", "pps"]);
 const code = new Set(["src", "dst"]);
 const combined = new Map([
   ["src", { fields: ["src", "src_port"], text: (f) => endpoint(f, "src") }],
@@ -52,6 +52,10 @@ function column(field) {
   return { id: field.name, title: field.title, help: field.help || field.title, field, fields: [field.name], number: Boolean(field.number) || field.kind === "time", code: code.has(field.name), ...combined.get(field.name) };
 }
 
+// beside reports whether a field stands beside the rates: bytes are of the layer that the
+// rates are of, but for what rows are sorted by.
+const beside = (report, field) => !field.layer || field.layer === (report.rate_layer || "ip") || field.name === report.sort;
+
 // columnsOf are the columns of a report whose rows have fields of these names.
 function columnsOf(report, names) {
   const { flows } = report;
@@ -63,7 +67,7 @@ function columnsOf(report, names) {
   const listed = (list) => list.map((name) => column(fieldOf(name))).filter(used);
   const several = (c) => c.id !== "iface" || flows.some((f) => f.iface !== flows[0].iface);
   const nonzero = (c) => report.total[c.id] > 0 || flows.some((f) => f[c.id] > 0);
-  const counters = [...of("measure").filter((c) => always.has(c.id) || nonzero(c)), ...of("rate").filter((c) => always.has(c.id) || used(c))];
+  const counters = [...of("measure").filter((c) => beside(report, c.field) && (always.has(c.id) || nonzero(c))), ...of("rate").filter((c) => always.has(c.id) || used(c))];
   const behind = [...listed(late), ...of("dimension", "mark", "label").filter(used)];
   return [...listed(early).filter(several), ...(report.by ? behind : []), ...counters, ...(report.by ? [] : behind), ...of("time").filter(used)];
 }

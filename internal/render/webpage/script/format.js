@@ -102,6 +102,7 @@ function duration(seconds) {
 
 // Times are UTC, as everywhere in pktstat.
 const clock = (ms, digits = 0) => new Date(ms).toISOString().slice(11, digits ? 20 + digits : 19);
+const day = (ms) => new Date(ms).toLocaleDateString("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
 const date = (ms) => new Date(ms).toISOString().slice(0, 10);
 
 const layers = { ip: "layer 3 (IP)", frame: "layer 2 (frames)" };

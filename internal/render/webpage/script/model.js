@@ -4,6 +4,11 @@
 // layerBytes are the bytes that rates are computed from.
 const layerBytes = (report, counters) => (report.rate_layer === "frame" ? counters.frame_bytes : counters.bytes);
 
+// nouns are what rows of the report are called: flows, sources.
+let nouns = { one: "flow", many: "flows" };
+const counted = (n) => `${count(n)} ${n === 1 ? nouns.one : nouns.many}`;
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
 function endpoint(flow, side) {
   const addr = flow[side];
   const port = flow[side + "_port"];
@@ -58,7 +63,7 @@ function sumsOf(report) {
 const cards = {
   early: [
     { id: "hosts", title: "Hosts", note: "A flow counts at both of its ends.", keys: hostKeys },
-    { id: "flows", title: "Top flows", keys: (f) => [[flowName(f), flowQuery(f)]] },
+    { id: "flows", get title() { return "Top " + nouns.many; }, keys: (f) => [[flowName(f), flowQuery(f)]] },
     { id: "processes", title: "Processes", needs: ["comm", "pid", "match"], keys: processKeys },
     fieldCard("container"),
   ],

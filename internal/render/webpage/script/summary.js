@@ -1,17 +1,42 @@
 // What stands around the chart and the table: heading, tiles, notes, the account
 // and the breakdowns.
 
-function heading(report) {
-  const names = report.interfaces.map((n) => clip(visible(n), 40));
-  const shown = names.slice(0, 8).join(", ") + (names.length > 8 ? ` and ${names.length - 8} more` : "");
-  byId("what").replaceChildren(
-    el("b", null, clip(visible(report.backend)) + (report.attach ? ` (${clip(visible(report.attach))})` : "")),
-    shown ? " on " : "", shown ? el("b", null, shown) : "",
-    report.reason ? " · " + clip(visible(report.reason), 300) : "",
-    report.start ? ` · ${date(Date.parse(report.start))} ${clock(Date.parse(report.start))} UTC` : "",
-    report.by ? " · by " + report.by.join(", ") : "");
-  document.title = "pktstat" + (shown ? " " + shown : "") + (report.final && report.start ? ` ${date(Date.parse(report.start))} ${clock(Date.parse(report.start))}` : "");
+// source names what was counted: captures, control groups or interfaces.
+function source(report) {
+  const names = Object.values(report.source || {}).flat().map((n) => clip(visible(n), 40));
+  return names.slice(0, 8).join(", ") + (names.length > 8 ? ` and ${names.length - 8} more` : "");
 }
+
+// heading is "web-3 · eth0 · 27 Nov, 1 min". A capture may be of another machine.
+function heading({ report, span }) {
+  const host = report.host && !(report.source && report.source.files) ? clip(visible(report.host), 60) : "";
+  const where = [host, source(report)].filter(Boolean);
+  const how = clip(visible(report.backend)) + (report.attach ? ` (${clip(visible(report.attach))})` : "");
+  const whole = report.final || span === "run";
+  const parts = [
+    ...where.map((text) => el("b", null, text)),
+    el("span", { title: report.reason ? clip(visible(report.reason), 300) : null }, how),
+    report.start ? `${date(Date.parse(report.start))} ${clock(Date.parse(report.start))} UTC` + (whole ? ", " + duration(report.duration_s) : "") : "",
+    report.by ? "by " + report.by.join(", ") : "",
+    report.sort ? "sorted by " + report.sort : "",
+    report.note ? el("b", { class: "note" }, clip(visible(report.note), 300)) : "",
+  ].filter(Boolean);
+  byId("what").replaceChildren(...parts.flatMap((p, i) => (i > 0 ? [" · ", p] : [p])));
+  const when = report.final && report.start ? [`${day(Date.parse(report.start))}, ${duration(report.duration_s)}`] : [];
+  document.title = [...where, ...when].join(" · ") || "pktstat";
+}
+
+// origin says what was run, and where.
+function origin(report) {
+  const on = [report.host && "on " + report.host, report.kernel && `(Linux ${report.kernel})`].filter(Boolean).join(" ");
+  const text = ["pktstat", report.version, on].filter(Boolean).join(" ") + ". ";
+  return clip(visible(text), 300);
+}
+
+const command = (report) => (report.args ? " Command line: " + clip(visible(["pktstat", ...report.args.map(quoted)].join(" ")), 2000) : "");
+
+// quoted is a word as a POSIX shell reads it.
+const quoted = (word) => (/^[\w%+,\-./:=@]+$/.test(word) ? word : "'" + word.replaceAll("'", `'"'"'`) + "'");
 
 function notes(report) {
   const all = [];
@@ -45,8 +70,8 @@ function tiles({ report, series, span }) {
   const all = [
     tile(report.final || span === "run" ? "Average rate" : "Rate", bitRate(per(8 * layerBytes(report, report.total))), layer),
     peak >= 0 && series.start.length > 1 ? tile("Highest rate", bitRate(peak), "at " + clock(at) + " UTC") : null,
-    ...measures.filter((m) => always.has(m.name) || report.total[m.name] > 0).map((m) => tile(m.title, format(m, report.total[m.name]), more[m.name] || m.help)),
-    tile(report.by ? "Rows" : "Flows", count(report.flow_count), report.flow_count > report.flows.length ? `${count(report.flows.length)} listed below` : "all listed below"),
+    ...measures.filter((m) => beside(report, m) && (always.has(m.name) || report.total[m.name] > 0)).map((m) => tile(m.title, format(m, report.total[m.name]), more[m.name] || m.help)),
+    tile(capital(nouns.many), count(report.flow_count), report.flow_count > report.flows.length ? `${count(report.flows.length)} listed below` : "all listed below"),
     tile("Duration", duration(seconds), report.end ? "until " + clock(Date.parse(report.end)) + " UTC" : ""),
   ];
   byId("tiles").replaceChildren(...all.filter(Boolean));
@@ -56,11 +81,12 @@ function tiles({ report, series, span }) {
 function accounting(report) {
   const whole = measures.map((m) => m.name);
   const flows = Object.fromEntries(whole.map((k) => [k, report.flows.reduce((s, f) => s + (f[k] || 0), 0)]));
+  const reasons = Object.keys(report.overflow_by || {}).map((reason) => facts.overflow[reason]).join(", ");
   const parts = [
-    ["Listed", `${count(report.flows.length)} ${report.by ? "rows" : "flows"}`, flows, "c0"],
+    ["Listed", counted(report.flows.length), flows, "c0"],
     ["rest", `${count(Math.max(0, report.flow_count - report.flows.length))} more, not listed (--top)`, report.rest, "crest"],
-    ["overflow", "counted, but to no row: memory is bounded", report.overflow, "coverflow"],
-    ["lost", "seen, but not counted to a flow", report.lost, "clost"],
+    ["overflow", ["counted, but to no row", reasons].filter(Boolean).join(": "), report.overflow, "coverflow"],
+    ["lost", "seen, but not counted to a row", report.lost, "clost"],
   ];
   const size = (c) => layerBytes(report, c) || 0;
   const basis = size(report.total) ? size : (c) => c.packets;
@@ -122,7 +148,7 @@ function breakdown(report, kind, sums, search) {
   else if (more.length > 0) list.append(el("li", { class: "rest" }, el("span", { class: "item" }, el("span", { class: "label" }, `${count(more.length)} more`))));
   for (const name of sumsOf(report).filter((n) => n !== "total")) {
     const v = inBytes ? layerBytes(report, report[name]) : report[name].packets;
-    if (v > 0) list.append(el("li", { class: "rest" }, item(`${name}: in no listed ${report.by ? "row" : "flow"}`, v)));
+    if (v > 0) list.append(el("li", { class: "rest" }, item(`${name}: in no listed ${nouns.one}`, v)));
   }
   tallest.set(kind.id, Math.max(tallest.get(kind.id) || 0, list.children.length));
   list.style.minHeight = 27 * tallest.get(kind.id) + "px";
@@ -142,7 +168,7 @@ function breakdown(report, kind, sums, search) {
   function item(label, v, s) {
     const fillBar = el("span", { class: "bar", "aria-hidden": "true" });
     fillBar.style.width = Math.min(100, (100 * v) / most) + "%";
-    const detail = s ? `${clip(label, 1000)}\n${count(s.packets)} packets, ${bytes(s.size)} (${layers[report.rate_layer] || ""}), ${count(s.flows)} ${report.by ? "rows" : "flows"}` : label;
+    const detail = s ? `${clip(label, 1000)}\n${count(s.packets)} packets, ${bytes(s.size)} (${layers[report.rate_layer] || ""}), ${counted(s.flows)}` : label;
     const children = [fillBar];
     if (kind.share && s) children.push(el("span", { class: "swatch " + color(s) }));
     children.push(el("span", { class: "label" }, clip(label)), el("span", { class: "v" }, speed(v)), el("span", { class: "pct" }, percent(v, whole)));

@@ -15,7 +15,7 @@ const table = {
     this.columns = columnsOf(report, this.names);
     const there = this.chosen && this.columns.some((c) => c.id === this.chosen.id);
     this.sort = there ? this.chosen : this.given(report.sort) || this.given("bps");
-    byId("table-title").textContent = report.by ? "Rows" : "Flows";
+    byId("table-title").textContent = capital(nouns.many);
     this.measure();
     this.head();
     this.select();
@@ -73,12 +73,11 @@ const table = {
     const terms = parseSearch(this.query, this.names);
     this.rows = terms.length ? this.report.flows.filter((f) => matches(f, terms, () => this.haystack(f))) : this.report.flows.slice();
     this.rows = this.sorted(this.rows);
-    const noun = this.report.by ? "rows" : "flows";
     if (terms.length) {
-      const sum = this.rows.reduce((s, f) => ({ packets: s.packets + f.packets, bytes: s.bytes + f.bytes, bps: s.bps + f.bps }), { packets: 0, bytes: 0, bps: 0 });
-      byId("matches").textContent = `${count(this.rows.length)} of ${count(this.report.flows.length)} ${noun} match: ${count(sum.packets)} packets, ${bytes(sum.bytes)}, ${bitRate(sum.bps)}`;
+      const sum = this.rows.reduce((s, f) => ({ packets: s.packets + f.packets, bytes: s.bytes + layerBytes(this.report, f), bps: s.bps + f.bps }), { packets: 0, bytes: 0, bps: 0 });
+      byId("matches").textContent = `${count(this.rows.length)} of ${counted(this.report.flows.length)} match: ${count(sum.packets)} packets, ${bytes(sum.bytes)}, ${bitRate(sum.bps)}`;
     } else {
-      byId("matches").textContent = `${count(this.rows.length)} ${noun}. Bytes: layer 3 (IP). Rate: ${layers[this.report.rate_layer] || ""}. A click on a row shows all of it.`;
+      byId("matches").textContent = `${counted(this.rows.length)}. Bytes and rates: ${layers[this.report.rate_layer] || layers.ip}. A click on a row shows all of it.`;
     }
     this.foot();
     this.shown = "";
@@ -181,6 +180,7 @@ function details(flow) {
     const text = shortened[field.kind] ? `${plain(value)}  (${format(field, value)})` : visible(plain(value));
     items.push(el("dt", { title: field.help || null }, visible(name)), el("dd", null, clip(text, 20000)));
   }
+  byId("details-title").textContent = capital(nouns.one);
   byId("details-list").replaceChildren(...items);
   byId("details").showModal();
 }

@@ -1,0 +1,37 @@
+package plain
+
+import (
+	"strings"
+
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/render/termsafe"
+)
+
+// origin appends the lines that say where the report comes from. The command is free text,
+// as a shell reads it.
+func origin(b []byte, r *flow.Report) []byte {
+	o := &r.Origin
+	kind, names := r.Source()
+	by, sort := r.Dims.String(), r.Sort
+	if r.Dims.Has(flow.DimsFlow) {
+		by = ""
+	}
+	if sort == "bps" {
+		sort = ""
+	}
+	b = append(b, "origin"...)
+	for _, f := range []struct{ name, value string }{
+		{"host", o.Host}, {"kernel", o.Kernel}, {"version", o.Version}, {string(kind), strings.Join(names, ",")},
+		{"by", by}, {"sort", sort}, {"note", o.Note},
+	} {
+		if f.value != "" {
+			b = append(append(append(b, ' '), f.name...), '=')
+			b = termsafe.AppendWord(b, f.value)
+		}
+	}
+	b = append(b, '\n')
+	if command := o.CommandLine(); command != "" {
+		b = append(termsafe.Append(append(b, "command "...), command), '\n')
+	}
+	return b
+}
