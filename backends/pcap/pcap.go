@@ -25,7 +25,7 @@ func init() {
 		Files:   "file",
 		Reads:   isCapture,
 		Fields: []flow.Field{{
-			Name: fileField, Aliases: []string{"capture"}, Title: "File", Help: "capture that the packets are from, as it was named",
+			Name: fileField, Aliases: []string{"capture"}, Title: "File", Noun: "capture", Help: "capture that the packets are from, as it was named",
 			Kind: flow.Text, Groupable: true,
 		}},
 		New: func() registry.BackendConfig { return &config{} },

@@ -21,6 +21,7 @@ import (
 // of a capture that was rotated one file is open at a time.
 type several struct {
 	shared
+	files    []string  // all captures, as they were named
 	captures []*member // that are not read to their end
 	names    ngNames
 	list     []flow.Interface // of names, as of the last Collect
@@ -49,7 +50,7 @@ var (
 
 // openSeveral looks into all regular files, as Open does, and keeps none of them open.
 func openSeveral(ctx context.Context, names []string, env *registry.BackendEnv) (registry.Source, error) {
-	s := &several{shared: newShared(env)}
+	s := &several{shared: newShared(env), files: names}
 	var seen []os.FileInfo
 	for i, name := range names {
 		if st, err := os.Stat(name); err == nil {
@@ -223,7 +224,7 @@ func (s *several) Attachment() registry.Attachment {
 	if more := len(notes) - maxNotes; more > 0 {
 		notes = append(notes[:maxNotes], fmt.Sprintf("%d more notes on captures", more))
 	}
-	return registry.Attachment{Method: "file", Interfaces: s.list, Notes: notes}
+	return registry.Attachment{Method: "file", Files: s.files, Interfaces: s.list, Notes: notes}
 }
 
 // Close stops reading. A second call does nothing.

@@ -288,8 +288,12 @@ func TestSharedInterfaces(t *testing.T) {
 	for k, f := range all {
 		got[k.Ifindex] += f.Packets
 	}
+	a := src.(registry.Attached).Attachment()
+	if !slices.Equal(a.Files, names) {
+		t.Errorf("the report names the captures %q, want %q", a.Files, names)
+	}
 	var list []string
-	for _, i := range src.(registry.Attached).Attachment().Interfaces {
+	for _, i := range a.Interfaces {
 		list = append(list, fmt.Sprintf("%s:%d", i.Name, got[i.Index]))
 	}
 	slices.SortFunc(list, cmp.Compare[string])
