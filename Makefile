@@ -158,7 +158,7 @@ cover: ## write .cache/cover.html and print the total
 	@$(GO) tool cover -func=$(CACHE)/cover.out | tail -1
 
 .PHONY: lint
-lint: lint-c $(GOLANGCI) ## run golangci-lint at the pinned version, and clang-format on the C files
+lint: lint-c lint-prose $(GOLANGCI) ## run golangci-lint at the pinned version, clang-format on the C files, and the check of the English
 	$(GOLANGCI) run ./...
 	$(if $(LIBPCAP),$(GOLANGCI) run --build-tags=libpcap ./backends/pcap ./test)
 	for module in examples/custom-output examples/custom-label tools/dist; do \
@@ -173,6 +173,12 @@ ifneq ($(shell command -v clang-format-19),)
 else
 	@echo "skipped, because there is no clang-format-19: the format of the C files"; [ "$$CI" != true ]
 endif
+
+# PROSE selects files and folders. The check does not hold for PROSE_LATER yet.
+PROSE_LATER := README.md,docs/accounting.md,docs/performance.md
+.PHONY: lint-prose
+lint-prose:
+	$(GO) run ./tools/prose -skip=$(PROSE_LATER) $(PROSE)
 
 $(GOLANGCI):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
