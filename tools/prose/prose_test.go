@@ -130,13 +130,14 @@ func TestComments(t *testing.T) {
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"rules.md":          "\n## Style\n\nIt has fewer than 8 words in a document, and fewer than 6 in a comment.\n\n| worn | better |\n|---|---|\n| `nobody`, `that of` | another word |\n\n## More\n\n| `x` | y |\n",
-		"a/b.md":            "nobody\n",
-		"a/testdata/x.md":   "nobody\n",
-		"a/.cache/x.md":     "nobody\n",
-		"a/skipped.md":      "nobody\n",
-		"a/skipped/text.md": "nobody\n",
-		"c.go":              "package c // nobody\n",
+		"rules.md":             "\n## Style\n\nIt has fewer than 8 words in a document, and fewer than 6 in a comment.\n\n| worn | better |\n|---|---|\n| `nobody`, `that of` | another word |\n\n## More\n\n| `x` | y |\n",
+		"a/b.md":               "nobody\n",
+		"a/testdata/x.md":      "nobody\n",
+		"a/testdata/README.md": "nobody\n",
+		"a/.cache/x.md":        "nobody\n",
+		"a/skipped.md":         "nobody\n",
+		"a/skipped/text.md":    "nobody\n",
+		"c.go":                 "package c // nobody\n",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
@@ -148,7 +149,7 @@ func TestRun(t *testing.T) {
 	}
 	t.Chdir(dir)
 	got, err := run("rules.md", []string{"a/skipped.md", "a/skipped", ""}, []string{"a", "c.go"})
-	want := []string{`a/b.md:1: worn phrase "nobody": another word`, `c.go:1: worn phrase "nobody": another word`}
+	want := []string{`a/b.md:1: worn phrase "nobody": another word`, `a/testdata/README.md:1: worn phrase "nobody": another word`, `c.go:1: worn phrase "nobody": another word`}
 	if !slices.Equal(got, want) || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
