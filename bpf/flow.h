@@ -13,7 +13,7 @@ enum kind {
 	KIND_ARP, /* src and dst are the protocol addresses, l4 is the operation */
 };
 
-/* As flow.Direction in Go. */
+/* Mirrors flow.Direction. */
 enum direction {
 	DIR_INGRESS = 1,
 	DIR_EGRESS = 2,
@@ -116,15 +116,15 @@ struct bucket_socket {
 	struct slot_socket slot[BUCKET_SLOTS];
 };
 
-/* As flow.Counters in Go. */
+/* Mirrors flow.Counters. */
 struct sums {
 	__u64 packets;
 	__u64 bytes;
 	__u64 frame_bytes;
 };
 
-/* What one CPU counts in one epoch besides its slots. The overflow, packets that are in no flow,
- * is table_full + interrupted + no_shard. */
+/* The counters of one CPU in one epoch besides its slots. The overflow is table_full + interrupted
+ * + no_shard: packets that are in no flow. */
 struct side {
 	/* Flows that lost their slot or emptied it. Only this CPU writes the first line. */
 	struct sums table_full;

@@ -7,9 +7,9 @@
  *   - An xfrm or VTI interface gets decrypted packets only.
  *   - GRO may decrypt a packet before any hook sees it (esp4_gro_receive()).
  *
- * ESP and AH are known by their protocol, ESP in UDP (RFC 3948) by its port. Two kinds give no
- * credit: AH over IPv6, which the parser walks, and ESP in TCP (RFC 8229), where an SPI may be
- * anywhere in the stream. */
+ * The protocol identifies ESP and AH, the port identifies ESP in UDP (RFC 3948). Two kinds give
+ * no credit. The parser walks AH over IPv6. In ESP in TCP (RFC 8229), an SPI may be anywhere in
+ * the stream. */
 #pragma once
 
 #include "table.h"
@@ -23,7 +23,7 @@ struct sa {
 	__be32 spi;
 };
 
-/* Anyone can send packets with an SPI. Those that are not used lose their place. */
+/* Any host can send packets with an SPI. The LRU evicts credits that no packet takes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -66,7 +66,7 @@ static __always_inline void give_credit(const struct sa *sa, __s64 n)
 	epoch.ipsec = 1;
 }
 
-/* Returns whether there were n credits, which it takes. */
+/* Takes n credits. Returns 0 if there are fewer. */
 static __always_inline int take_credit(const struct sa *sa, __s64 n)
 {
 	__s64 *credit = bpf_map_lookup_elem(&credits, sa);

@@ -57,7 +57,7 @@ static __always_inline struct frame kernel_frame(struct sk_buff *skb, const stru
 		.len = v->len,
 		.direction = direction,
 		.raw = 1,
-		/* The kernel hands up what other headers carry as a packet of its own. */
+		/* The kernel hands up the payload of other headers as another packet. */
 		.tags_only = 1,
 		.type = BPF_CORE_READ(skb, protocol),
 		.segment_size = BPF_CORE_READ(shared, gso_size),
@@ -170,7 +170,7 @@ static __always_inline int kernel_is_decrypted(struct sk_buff *skb, struct sa *s
 	return 0;
 }
 
-/* Returns whether an arriving packet is to be counted. */
+/* Returns whether to count an arriving packet. */
 static __always_inline int kernel_is_first(struct sk_buff *skb, const struct view *v,
 					   const struct frame *f, const struct packet *p,
 					   __u32 level)

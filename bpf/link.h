@@ -4,7 +4,7 @@
 
 #include "packet.h"
 
-/* The facts that a hook has about a frame besides its bytes. */
+/* The metadata of a frame that a hook has. */
 struct frame {
 	__u32 len; /* bytes on the wire, without those before load()'s offset 0 */
 	__u32 ifindex;
@@ -13,7 +13,7 @@ struct frame {
 	__u8 tagged; /* there is such a tag */
 	__u8 raw;    /* no link header: load() starts at layer 3 */
 	__u8 direction;
-	__u8 tags_only; /* of the headers before layer 3, only tags are looked through */
+	__u8 tags_only; /* the parser skips only tags before layer 3 */
 
 	/* Of a super-frame: several segments that GSO or GRO keeps in one packet. */
 	__u16 segment_size; /* payload of a segment; 0: this is no super-frame */
@@ -50,10 +50,10 @@ static __always_inline long load(void *ctx, __u32 offset, void *to, __u32 len);
 #define LABEL_BOTTOM    (1 << 8)
 #define LABEL_TRAIL_MAX 64 /* bytes after an IP packet behind labels */
 
-/* What is known of a header by its type and its first four bytes. */
+/* A header, as its type and its first four bytes describe it. */
 struct encap {
 	__u32 len;  /* 0: its form is not known */
-	__u16 next; /* type of what follows; 0: in its last two bytes */
+	__u16 next; /* type of the payload; 0: in its last two bytes */
 };
 
 /* The state of parse(). It is in a map instead of the stack. The verifier does not track the
@@ -104,7 +104,7 @@ static __always_inline void nsh_encap(__u8 next_protocol, struct encap *e)
 		e->len = 0;
 }
 
-/* Sets what is known of a header that is neither a tag nor a label. */
+/* Sets the length and the next type of a header that is neither a tag nor a label. */
 static __always_inline void encap_of(__be16 type, __u32 start, struct encap *e)
 {
 	e->len = 0;
@@ -129,7 +129,7 @@ static __always_inline void encap_of(__be16 type, __u32 start, struct encap *e)
 		nsh_encap(start & 0xff, e);
 }
 
-/* Returns the type of what a PPP protocol number stands for, 0 for PPP's own protocols. */
+/* Returns the ethertype for a PPP protocol number, or 0 for PPP's own protocols. */
 static __always_inline __u16 type_of_ppp(__u16 proto)
 {
 	if (proto == 0x0021)
@@ -143,9 +143,9 @@ static __always_inline __u16 type_of_ppp(__u16 proto)
 	return 0;
 }
 
-/* Returns the type of what follows the bottom of an MPLS stack, of which held bytes were on the
- * wire; 0: it is not surely IP. A pseudowire without a control word starts with a MAC address,
- * whose first four bits may be 4 or 6 (RFC 8469). */
+/* Returns the ethertype of the payload of an MPLS stack, or 0 if it may not be IP. The payload has
+ * held bytes on the wire. A pseudowire without a control word starts with a MAC address. The first
+ * four bits of that may be 4 or 6 (RFC 8469). */
 static __always_inline __u16 type_after_labels(void *ctx, __u32 offset, __u32 held)
 {
 	__u32 bytes, header;
@@ -180,8 +180,8 @@ static __always_inline void parse_tag(struct parser *s, __be32 tag)
 	s->l3 += TAG_LEN;
 }
 
-/* Looks through the header at l3. Returns 0 if none is there or its form is not known. Then the
- * frame has this type. */
+/* Skips the header at l3. Returns 0 if there is none, or if its form is not known. Then the frame
+ * keeps this type. */
 static __always_inline int parse_header(void *ctx, struct parser *s)
 {
 	__be16 type = s->type, last;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Nesting levels, for hooks that run with softirqs enabled, as cgroup_skb does on egress. On one
- * CPU, the program of an arriving packet can interrupt the program of a packet that is sent, in
- * the middle of parse() or of an update.
+ * CPU, the program of an arriving packet can interrupt the program of an outgoing packet. That can
+ * happen in the middle of parse() or of an update.
  *
  * So each program takes a nesting level of its CPU, and at most one program has a level. The
  * kernel guards its per-CPU buffers in the same way (get_recursion_context() of perf,

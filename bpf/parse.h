@@ -256,7 +256,7 @@ static __always_inline void parse_ipv6(void *ctx, struct parser *s)
 }
 
 /* Reads the part of the transport header that is inside the packet. Later fragments have none:
- * their there is 0. The header of a super-frame has the union of its segments' flags: GSO sets CWR
+ * their there is 0. The header of a super-frame has the union of its segments' flags. GSO sets CWR
  * only in the first segment, PSH and FIN only in the last one. */
 static __always_inline void parse_l4(void *ctx, struct parser *s)
 {

@@ -5,7 +5,7 @@
 
 #include "kernel.h"
 
-/* What only these programs read of the kernel's structures. */
+/* Kernel structures that only these programs read. */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

@@ -64,7 +64,7 @@ static __always_inline int is_headless(struct __sk_buff *skb, __u32 direction, _
 /* Returns whether an arriving packet has an Ethernet header before it although its interface has
  * none. That is how IPsec tunnels (xfrm, vti) hand on what they have decrypted: the header of the
  * encrypted packet is moved there (skb_mac_header_rebuild()). The packet itself is where the
- * network header is: 14 bytes on, and not at the start, whatever a sender writes there. */
+ * network header is: 14 bytes on, and not at the start. No byte of the sender decides this. */
 static __always_inline int is_headed(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {
 	__u8 at[IPV4_LEN], network[IPV4_LEN];
@@ -78,7 +78,7 @@ static __always_inline int is_headed(struct __sk_buff *skb, __u32 direction, __u
 	       !load(skb, 0, at, sizeof(at)) && __builtin_memcmp(at, network, sizeof(at));
 }
 
-/* Takes the link headers out that are not the packet's. */
+/* Subtracts link headers that do not belong to the packet. */
 static __always_inline void drop_header(struct parser *s)
 {
 	s->p.overhead = 0;
@@ -161,7 +161,7 @@ __noinline int skb_is_decrypted(struct __sk_buff *skb, __u32 packets)
 	return 0;
 }
 
-/* Returns whether an arriving packet is to be counted. */
+/* Returns whether to count an arriving packet. */
 static __always_inline int skb_is_first(struct __sk_buff *skb, const struct packet *p, __u32 raw)
 {
 	if (!xfrm)

@@ -16,7 +16,7 @@
 
 /* User space (internal/kernel/bpfflow) sets these before the load. */
 const volatile __u32 shards = 1;         /* CPUs 0 to shards - 1 have a shard */
-const volatile __u32 small_shards = 0;   /* so many CPUs after them have a small shard */
+const volatile __u32 small_shards = 0;   /* the number of CPUs after them with a small shard */
 const volatile __u32 small_buckets = 64; /* of each kind, per small shard and epoch */
 const volatile __u64 hash_key[13] = {};  /* random: a sender must not be able to choose a bucket */
 
