@@ -1,6 +1,5 @@
-// Package afpacket is the backend that reads copies of packets from packet sockets
-// (packet(7)), through rings in shared memory. It works on any kernel and needs
-// CAP_NET_RAW alone.
+// Package afpacket is the backend that reads copies of packets from packet sockets (packet(7)),
+// through rings in shared memory. It works on any kernel and needs only CAP_NET_RAW.
 package afpacket
 
 import (
@@ -32,13 +31,13 @@ func init() {
 	})
 }
 
-// point is where it sees packets.
+// point is the hook at which it sees packets.
 const point = registry.PointTap
 
 type config struct {
-	rings    int // of an interface; 0: as many as are useful
-	ringSize int // MiB of an interface, over all of its rings; 0: as much as is useful
-	snapLen  int // 0: as much as there are headers
+	rings    int // of an interface; 0: the default for the machine
+	ringSize int // MiB of an interface, for all of its rings; 0: the default
+	snapLen  int // 0: the headers
 }
 
 var _ registry.BackendConfig = (*config)(nil)
@@ -48,7 +47,7 @@ const (
 	maxRings    = 64
 	maxRingSize = 1 << 11 // MiB: the kernel allocates no more than 4 GiB
 	minSnapLen  = 64
-	maxSnapLen  = 1 << 15 // a block holds it
+	maxSnapLen  = 1 << 15 // a block has room for it
 )
 
 func (c *config) Flags(fs *flag.FlagSet) {
@@ -57,8 +56,8 @@ func (c *config) Flags(fs *flag.FlagSet) {
 	number(fs, &c.snapLen, "snaplen", "copy at most `N` bytes of a packet (default 192, 1024 where IPv6 has extension headers)", minSnapLen, maxSnapLen)
 }
 
-// number declares an option that is a number in [low, high]. It has no default value to
-// show: that depends on the machine.
+// number declares an option that is a number in [low, high]. It shows no default value, because
+// that depends on the machine.
 func number(fs *flag.FlagSet, to *int, name, usage string, low, high int) {
 	fs.Func(name, usage, func(s string) error {
 		n, err := strconv.Atoi(s)
@@ -70,8 +69,8 @@ func number(fs *flag.FlagSet, to *int, name, usage string, low, high int) {
 	})
 }
 
-// atOnce is how many interfaces rings are opened on, or closed, at a time. Both wait for RCU
-// grace periods (packet_set_ring and packet_release in net/packet/af_packet.c).
+// atOnce is how many interfaces are attached or detached at a time. Both wait for RCU grace
+// periods (packet_set_ring and packet_release in net/packet/af_packet.c).
 const atOnce = 64
 
 // Open opens rings on every interface.
@@ -88,15 +87,15 @@ func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.So
 	})
 }
 
-// layout is how large the rings of an interface are.
+// layout is the size of the rings of an interface.
 type layout struct {
 	rings     int
 	blocks    int // of each ring
 	blockSize int
 }
 
-// Sizes in bytes. A block is handed over when it is full or after retireAfter, so it takes
-// several for the kernel to always have one.
+// Sizes in bytes. The kernel hands over a block when it is full, or after retireAfter. With
+// several blocks, the kernel always has one to fill.
 const (
 	defaultSize = 16 << 20
 	allSizes    = 96 << 20 // of all interfaces, by default
@@ -125,8 +124,7 @@ func (c *config) layout(interfaces int) layout {
 	return l
 }
 
-// leastBlock is the size of a block that holds two packets with all that is copied of them,
-// in whole pages.
+// leastBlock is the size of a block that holds two copied packets, in whole pages.
 func (c *config) leastBlock() int {
 	least := minBlock
 	for least < 2*c.snapLen || least < os.Getpagesize() {
@@ -135,7 +133,7 @@ func (c *config) leastBlock() int {
 	return least
 }
 
-// explain adds what kind of failure an error is.
+// explain wraps an error in its kind.
 func explain(err error) error {
 	for _, lacks := range []error{unix.ENOPROTOOPT, unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT} {
 		if errors.Is(err, lacks) {

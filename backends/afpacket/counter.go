@@ -12,7 +12,7 @@ import (
 	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
-// counter is all that is counted, on all interfaces.
+// counter has the counts of all interfaces.
 type counter struct {
 	room      *flowtable.Budget
 	decrypted atomic.Uint64 // packets that did not count again
@@ -20,7 +20,7 @@ type counter struct {
 
 	mu      sync.Mutex
 	readers []*reader
-	gone    []*reader // stopped, but not collected from yet
+	gone    []*reader // stopped; Collect has not read them yet
 }
 
 var _ attach.Table = (*counter)(nil)
@@ -29,8 +29,8 @@ func newCounter(maxFlows int, now func() time.Time) *counter {
 	return &counter{room: flowtable.NewBudget(maxFlows), now: now}
 }
 
-// Collect implements [attach.Table]. All that the kernel has put into the rings before
-// it was called is in it. First and Last of the records are b's Start and End.
+// Collect implements [attach.Table]. It counts everything that the kernel put into the rings
+// before the call. First and Last of the records are b's Start and End.
 func (c *counter) Collect(b *flow.Batch) error {
 	c.mu.Lock()
 	readers, gone := slices.Clone(c.readers), c.gone
@@ -69,8 +69,7 @@ func (c *counter) Wake() <-chan struct{} { return c.room.Wake() }
 // Decrypted implements [attach.Table].
 func (c *counter) Decrypted() uint64 { return c.decrypted.Load() }
 
-// Close implements [attach.Table]. There is nothing to free: the rings were when they
-// were detached.
+// Close implements [attach.Table]. It has nothing to free: detaching freed the rings.
 func (c *counter) Close() error { return nil }
 
 func (c *counter) add(readers []*reader) {
@@ -79,7 +78,7 @@ func (c *counter) add(readers []*reader) {
 	c.readers = append(c.readers, readers...)
 }
 
-// stop stops readers, and keeps what they have counted for the next Collect.
+// stop stops readers, and keeps their counts for the next Collect.
 func (c *counter) stop(readers []*reader) error {
 	var errs []error
 	for _, r := range readers {

@@ -7,13 +7,13 @@ import (
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// How much of a packet is copied by default.
+// How much of a packet the kernel copies by default.
 const (
-	// snapLen holds two tags, an IPv4 header and a TCP header at their longest, and the
-	// headers of VXLAN over IPv6 with those of IPv6 and TCP inside, as far as it matters.
+	// snapLen holds two tags, and the longest IPv4 and TCP headers. It also holds the headers
+	// of VXLAN over IPv6, and the parts of the inner IPv6 and TCP headers that count.
 	snapLen = 192
-	// snapLenExt holds what there is of extension headers in practice, and eight headers
-	// before layer 3 at their longest. All of the packet would be too much: until Linux 6.x
+	// snapLenExt holds extension headers as they occur in practice, and the eight longest
+	// headers before layer 3. The whole packet would be too much: until Linux 6.x
 	// super-frames above 64 KiB have an extension header.
 	snapLenExt = 1024
 )
@@ -21,8 +21,9 @@ const (
 // takeNothing is a filter that no packet passes.
 func takeNothing() []bpf.Instruction { return []bpf.Instruction{bpf.RetConstant{Val: 0}} }
 
-// take returns the filter for all packets, of which the first limit bytes are copied; the
-// headers if limit is 0. It must not read behind the end of a packet: that is refused.
+// take returns the filter for all packets. The kernel copies the first limit bytes of each, or
+// the headers if limit is 0. The filter must not read behind the end of a packet: the kernel
+// drops such a packet.
 func take(limit int, raw bool) []bpf.Instruction {
 	if limit != 0 {
 		return []bpf.Instruction{bpf.RetConstant{Val: uint32(limit)}}
@@ -68,8 +69,8 @@ func take(limit int, raw bool) []bpf.Instruction {
 	return p
 }
 
-// takeHeaders returns the part of the filter that ends with snapLenExt if a header before
-// layer 3 has the type. The filter does not look at what follows: it may be IPv6.
+// takeHeaders returns the part of the filter that ends with snapLenExt if a header before layer 3
+// has the type. The filter does not read behind that header: IPv6 may follow.
 func takeHeaders() []bpf.Instruction {
 	types := packet.HeaderTypes()
 	p := make([]bpf.Instruction, 0, len(types)+2)
@@ -82,7 +83,7 @@ func takeHeaders() []bpf.Instruction {
 // takeIPv6 returns the end of the filter for a packet with its IPv6 header at l3.
 func takeIPv6(l3 uint32) []bpf.Instruction {
 	const nextHeaderAt = 6
-	ext := []uint32{0, 43, 44, 51, 60, 135, 139, 140} // as docs/accounting.md has them
+	ext := []uint32{0, 43, 44, 51, 60, 135, 139, 140} // the list of docs/accounting.md
 	p := []bpf.Instruction{bpf.LoadAbsolute{Off: l3 + nextHeaderAt, Size: 1}}
 	for i, n := range ext {
 		p = append(p, bpf.JumpIf{Cond: bpf.JumpEqual, Val: n, SkipTrue: uint8(len(ext) - i)})

@@ -17,25 +17,25 @@ const (
 	addrPktTypeAt  = 48 + 10
 )
 
-// captured is a packet in a ring: its header and what follows.
+// captured is a packet in a ring: its ring header and all that follows.
 type captured []byte
 
 func (c captured) header() *unix.Tpacket3Hdr { return (*unix.Tpacket3Hdr)(unsafe.Pointer(&c[0])) }
 
-// complete reports whether the kernel has filled the place. It has not if it gave up on
-// the packet after it had made room for it, which it then counts as dropped: that of a
-// super-frame of a kind that struct virtio_net_hdr cannot say (virtio_net_hdr_from_skb
-// in include/linux/virtio_net.h; UDP before Linux 6.2).
+// complete reports whether the kernel has filled the place. It may give up on a packet after it
+// has made room, and counts that packet as dropped. That happens with super-frames that struct
+// virtio_net_hdr cannot describe (virtio_net_hdr_from_skb in include/linux/virtio_net.h), such as
+// UDP before Linux 6.2.
 func (c captured) complete() bool { return c.header().Status&unix.TP_STATUS_USER != 0 }
 
 // outgoing reports whether this host sends the packet.
 func (c captured) outgoing() bool { return c[addrPktTypeAt] == unix.PACKET_OUTGOING }
 
-// leavesVRF reports whether a packet on a VRF device leaves it: the kernel hands all of
-// them over as outgoing. vrf_finish_direct() of drivers/net/vrf.c gives what leaves a link
-// header without a destination. Through a qdisc, it goes from the device's address to the
-// same. What comes in has the header that it came with. What stays inside counts on its way
-// in, as on lo, if there is no qdisc.
+// leavesVRF reports whether a packet on a VRF device leaves it: the kernel hands over all of them
+// as outgoing. A leaving packet has a link header without a destination (vrf_finish_direct in
+// drivers/net/vrf.c). Through a qdisc, source and destination are the device's address. An
+// arriving packet has the header with which it arrived. What stays inside counts on its way in,
+// as on lo, if the VRF has no qdisc.
 func (c captured) leavesVRF(queued bool) bool {
 	header := c[c.header().Mac:]
 	to, from := [6]byte(header[:6]), [6]byte(header[6:12])
@@ -47,7 +47,7 @@ func (c captured) frame(f *packet.Frame, raw bool) {
 	h := c.header()
 	start := int(h.Mac)
 	skipped := 0
-	if raw { // there may be a header after all, of a tunnel to somewhere else
+	if raw { // a tunnel without a fixed peer has a header
 		start = int(h.Net)
 		skipped = start - int(h.Mac)
 	}
@@ -57,7 +57,7 @@ func (c captured) frame(f *packet.Frame, raw bool) {
 		Raw:  raw,
 	}
 	if raw {
-		const minType = 0x0600 // numbers below are no types: what packet sockets leave there
+		const minType = 0x0600 // smaller numbers are no types; packet sockets leave them there
 		if t := flow.EtherType(binary.BigEndian.Uint16(c[addrProtocolAt:])); t >= minType {
 			f.EtherType = t
 		}
@@ -68,15 +68,14 @@ func (c captured) frame(f *packet.Frame, raw bool) {
 	c.segments(f, skipped)
 }
 
-// segments reads struct virtio_net_hdr (include/uapi/linux/virtio_net.h), which lies
-// before the frame. Its fields are in the machine's order, its offsets from the start of
-// the frame.
+// segments reads struct virtio_net_hdr (include/uapi/linux/virtio_net.h), which lies before the
+// frame. Its fields have the machine's byte order. Its offsets count from the start of the frame.
 func (c captured) segments(f *packet.Frame, skipped int) {
 	const (
 		length      = 10
 		needsCsum   = 1    // VIRTIO_NET_HDR_F_NEEDS_CSUM
 		ecn         = 0x80 // VIRTIO_NET_HDR_GSO_ECN
-		udpCsumAt   = 6    // in the header that the checksum is of
+		udpCsumAt   = 6    // offset in the UDP header
 		tcpCsumAt   = 16
 		udpLen      = 8
 		tcpOffsetAt = 12
@@ -89,7 +88,7 @@ func (c captured) segments(f *packet.Frame, skipped int) {
 	if v[0]&needsCsum == 0 {
 		return
 	}
-	// The checksum is that of the innermost transport header.
+	// The checksum belongs to the innermost transport header.
 	transport := int(binary.NativeEndian.Uint16(v[6:])) - skipped
 	switch binary.NativeEndian.Uint16(v[8:]) {
 	case udpCsumAt:

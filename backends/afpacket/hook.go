@@ -10,14 +10,14 @@ import (
 	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
-// method is how the backend is attached, in the report.
+// method is the name in the report.
 const method = "tpacket_v3"
 
 // hook opens rings.
 type hook struct {
 	layout  func(interfaces int) layout
 	counter *counter
-	planned int          // interfaces from the beginning
+	planned int          // interfaces at the start
 	open    atomic.Int32 // now
 	snapLen int
 	debugf  func(string, ...any)
@@ -40,7 +40,7 @@ func (h *hook) Attach(p *attach.Port) (a attach.Attached, err error) {
 		}
 		readers = append(readers, rd)
 	}
-	// From here on packets come in.
+	// From here on, packets arrive.
 	filter := take(h.snapLen, p.Raw)
 	for _, r := range rings {
 		if err := r.setFilter(filter); err != nil {
@@ -60,22 +60,22 @@ func (h *hook) Attach(p *attach.Port) (a attach.Attached, err error) {
 // Close implements [attach.Hook].
 func (h *hook) Close() error { return nil }
 
-// openRings opens the rings of an interface, which share its packets. They take none yet.
+// openRings opens the rings of an interface, which share its packets. They take no packets yet.
 func (h *hook) openRings(p *attach.Port) ([]*ring, error) {
 	l := h.layout(max(h.planned, int(h.open.Load())+1))
 	if p.Loopback {
-		l = l.single() // its packets that go out can be left out for a single socket only
+		l = l.single() // only a single socket can leave out outgoing packets
 	}
 	rings, err := openGroup(l, p)
 	if l.rings > 1 && errors.Is(err, unix.EINVAL) {
-		// Before Linux 6.10 no group can be made on an interface that is down.
+		// Before Linux 6.10, an interface that is down can have no group.
 		h.debugf("%s: one ring instead of %d: %v", p.Name, l.rings, err)
 		rings, err = openGroup(l.single(), p)
 	}
 	return rings, err
 }
 
-// single returns one ring of the size of all.
+// single returns a layout of one ring with the memory of all.
 func (l layout) single() layout {
 	l.blocks *= l.rings
 	l.rings = 1
@@ -97,7 +97,7 @@ func openGroup(l layout, p *attach.Port) (rings []*ring, err error) {
 		}
 		rings = append(rings, r)
 		if p.Loopback {
-			// Since Linux 4.20. Without it each packet is in the ring twice.
+			// Since Linux 4.20. Before, each packet is in the ring twice.
 			_ = unix.SetsockoptInt(r.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 		}
 		if err := r.bind(p.Index); err != nil {
@@ -112,17 +112,16 @@ func openGroup(l layout, p *attach.Port) (rings []*ring, err error) {
 	return rings, nil
 }
 
-// newGroup is no group. The first one after the machine has started is 0.
+// newGroup asks for a new group. The number of the first one after the machine has started is 0.
 const newGroup = -1
 
-// join makes the ring one of a group that share packets by the CPU that they are on, so
-// that CPUs do not wait for one another. A ring that is full leaves them to the others.
-// It returns the group.
+// join puts the ring into a group, whose rings share packets by CPU, so CPUs do not wait for one
+// another. If a ring is full, the kernel takes another one. join returns the group.
 func (r *ring) join(group int) (int, error) {
 	mode := unix.PACKET_FANOUT_CPU | unix.PACKET_FANOUT_FLAG_ROLLOVER
 	if group == newGroup {
 		mode |= unix.PACKET_FANOUT_FLAG_UNIQUEID // since Linux 4.12
-		group = 0                                // with which it is asked for
+		group = 0                                // asks for a new id
 	}
 	if err := r.setInt("PACKET_FANOUT", unix.PACKET_FANOUT, mode<<16|group); err != nil {
 		return 0, err

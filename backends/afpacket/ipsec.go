@@ -14,9 +14,9 @@ import (
 // (gro_cells_receive in xfrm_input). The inner packet keeps the time at which the kernel
 // received the outer one.
 type decrypted struct {
-	packets *atomic.Uint64 // how many, on all interfaces
+	packets *atomic.Uint64 // on all interfaces
 
-	waiting map[stamp]struct{} // times of outer packets; nil: there was none
+	waiting map[stamp]struct{} // times of outer packets; nil: none so far
 	last    []stamp            // the same, as a ring
 	next    int
 }
@@ -27,8 +27,8 @@ type stamp struct{ sec, nsec uint32 }
 // maxWaiting is how many packets may wait to be decrypted.
 const maxWaiting = 4096
 
-// stamp makes the kernel note when it receives a packet. Otherwise it takes the time when
-// a packet comes to the socket.
+// stamp makes the kernel record when it receives a packet. Otherwise the time is when the packet
+// reaches the socket.
 func (r *ring) stamp() error {
 	if err := unix.SetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 		return fmt.Errorf("packet socket: SO_TIMESTAMPNS: %w", err)

@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probe opens a socket and a small ring, which are bound to no interface.
+// Probe opens a socket and a small ring. It binds them to no interface.
 func (c *config) Probe(context.Context) registry.ProbeResult {
 	r := registry.ProbeResult{}
 	for _, try := range []struct {
@@ -26,7 +26,7 @@ func (c *config) Probe(context.Context) registry.ProbeResult {
 		r.Verdict, r.Err = check.Verdict, err
 		r.Checks = append(r.Checks, check)
 		if err != nil {
-			break // what follows needs it
+			break // later checks need it
 		}
 	}
 	return r

@@ -16,7 +16,7 @@ import (
 	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
-// reader counts what comes through a ring, on a goroutine of its own.
+// reader counts the packets of a ring, on a goroutine of its own.
 type reader struct {
 	ring    *ring
 	ifindex uint32
@@ -27,19 +27,19 @@ type reader struct {
 
 	quit  int           // an eventfd that ends run
 	ended chan struct{} // closed when run has returned
-	err   error         // why, if nobody wanted it to; to be read then
+	err   error         // the error if run ended by itself; read it after ended
 
 	decrypted decrypted
 
 	mu    sync.Mutex
-	flows *flowtable.Table // what was counted since the previous Collect
+	flows *flowtable.Table // counted since the previous Collect
 	spare *flowtable.Table // empty
 
-	read  atomic.Uint64 // packets counted, ever
-	waits atomic.Uint64 // how often it has waited for more, ever
+	read  atomic.Uint64 // packets counted in the whole run
+	waits atomic.Uint64 // how often it has waited for more packets
 
 	statsMu sync.Mutex
-	stored  uint64 // packets that the kernel has put into the ring, ever
+	stored  uint64 // packets that the kernel has put into the ring in the whole run
 	dropped uint64 // since the previous Collect
 }
 
@@ -86,7 +86,7 @@ func (r *reader) run() error {
 	}
 }
 
-// count counts the packets of a block and returns how many there are.
+// count counts the packets of a block and returns their number.
 func (r *reader) count(block []byte) (n uint64) {
 	var f packet.Frame
 	var rec flow.Record
@@ -103,7 +103,7 @@ func (r *reader) count(block []byte) (n uint64) {
 		n++
 		dir := flow.Ingress
 		if c.outgoing() {
-			if r.lo { // it comes again on its way in
+			if r.lo { // it arrives again on its way in
 				continue
 			}
 			if !r.vrf || c.leavesVRF(r.queued) {
@@ -121,7 +121,8 @@ func (r *reader) count(block []byte) (n uint64) {
 	return n
 }
 
-// target is how many packets there were when it was called: read gets there.
+// target returns the number of packets that the kernel has put into the ring so far. The reader
+// will count that many.
 func (r *reader) target() (uint64, error) {
 	r.statsMu.Lock()
 	defer r.statsMu.Unlock()
@@ -134,14 +135,14 @@ func (r *reader) target() (uint64, error) {
 	return r.stored, err
 }
 
-// A wait for what is in the ring: the kernel hands it over after retireAfter, but the
-// reader may have to wait for a CPU.
+// How long to wait for the packets in the ring. The kernel hands them over after retireAfter, but
+// the reader may have to wait for a CPU.
 const (
 	settleStep  = 2 * time.Millisecond
 	settleLimit = 2 * time.Second
 )
 
-// settle waits until as many packets are counted.
+// settle waits until the reader has counted target packets.
 func (r *reader) settle(target uint64) {
 	for range settleLimit / settleStep {
 		if r.read.Load() >= target || r.failed() != nil {
@@ -151,14 +152,14 @@ func (r *reader) settle(target uint64) {
 	}
 }
 
-// swap ends the window: what comes from now on is not given.
+// swap ends the window: give does not hand out later packets.
 func (r *reader) swap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.flows, r.spare = r.spare, r.flows
 }
 
-// give hands what was counted until swap, and lost since the previous call, to the batch.
+// give hands the counts until swap, and the packets lost since the previous call, to the batch.
 func (r *reader) give(b *flow.Batch, first, last int64) {
 	r.spare.Drain(b, first, last)
 
@@ -171,8 +172,8 @@ func (r *reader) give(b *flow.Batch, first, last int64) {
 	}
 }
 
-// stop takes no more packets, counts those that are in the ring, and frees it. What was
-// counted is still to be given.
+// stop takes no more packets, counts the packets in the ring, and frees it. give still hands out
+// the counts.
 func (r *reader) stop() error {
 	err := r.ring.setFilter(takeNothing())
 	target, terr := r.target()
@@ -184,7 +185,7 @@ func (r *reader) stop() error {
 	return errors.Join(err, terr, werr, r.ring.close(), unix.Close(r.quit), r.err)
 }
 
-// failed returns why the reader has ended by itself, nil if it has not.
+// failed returns the error with which the reader has ended by itself, or nil.
 func (r *reader) failed() error {
 	select {
 	case <-r.ended:

@@ -10,22 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ring is a packet socket with a TPACKET_V3 ring
-// (Documentation/networking/packet_mmap.rst): blocks of packets in memory that the
-// kernel shares.
+// ring is a packet socket with a TPACKET_V3 ring (Documentation/networking/packet_mmap.rst):
+// blocks of packets in memory that the kernel shares.
 type ring struct {
 	layout
 	fd   int
 	mem  []byte
-	next int // block to be read
+	next int // the block to read next
 }
 
-// retireAfter, in milliseconds, is when the kernel hands over a block that is not full.
+// retireAfter is the time, in milliseconds, after which the kernel hands over a block that is not
+// full.
 const retireAfter = 40
 
 // openRing returns a ring that is bound to no interface and takes no packets.
 func openRing(l layout) (r *ring, err error) {
-	// Protocol 0: no packets before all is set.
+	// With protocol 0, the socket gets no packets yet.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("packet socket: %w", err)
@@ -40,8 +40,8 @@ func openRing(l layout) (r *ring, err error) {
 	if err := r.setInt("TPACKET_V3", unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return r, err
 	}
-	// The header says how a super-frame is segmented. It must be asked for before there
-	// is a ring. (PACKET_VNET_HDR_SZ is of 6.5, and has nothing more that is needed.)
+	// The header describes the segments of a super-frame. The option must come before the
+	// ring. (PACKET_VNET_HDR_SZ of Linux 6.5 adds nothing that matters here.)
 	if err := r.setInt("PACKET_VNET_HDR", unix.PACKET_VNET_HDR, 1); err != nil {
 		return r, err
 	}
@@ -51,7 +51,7 @@ func openRing(l layout) (r *ring, err error) {
 	if err := r.setFilter(takeNothing()); err != nil {
 		return r, err
 	}
-	const frameSize = 2048 // means nothing in version 3, but has to fit
+	const frameSize = 2048 // version 3 ignores it, but checks it
 	req := unix.TpacketReq3{
 		Block_size: uint32(l.blockSize), Block_nr: uint32(l.blocks),
 		Frame_size: frameSize, Frame_nr: uint32(l.blockSize / frameSize * l.blocks),
@@ -75,7 +75,7 @@ func (r *ring) setInt(name string, option, value int) error {
 	return nil
 }
 
-// bind makes the ring one for all packets of an interface.
+// bind gives the ring all packets of an interface.
 func (r *ring) bind(ifindex uint32) error {
 	const all = unix.ETH_P_ALL<<8&0xff00 | unix.ETH_P_ALL>>8 // in network order
 	if err := unix.Bind(r.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: int(ifindex)}); err != nil {
@@ -84,7 +84,7 @@ func (r *ring) bind(ifindex uint32) error {
 	return nil
 }
 
-// setFilter replaces the filter, which also says how much of a packet is copied.
+// setFilter replaces the filter, which also sets how much of a packet the kernel copies.
 func (r *ring) setFilter(program []bpf.Instruction) error {
 	raw, err := bpf.Assemble(program)
 	if err != nil {
@@ -121,8 +121,8 @@ const (
 
 func blockStatus(b []byte) *uint32 { return (*uint32)(unsafe.Pointer(&b[blockStatusAt])) }
 
-// stats returns how many packets the kernel has put into the ring, and how many it has
-// dropped because there was no room, since the previous call.
+// stats returns the packets that the kernel has put into the ring, and the packets that it
+// dropped for lack of room. Both count from the previous call.
 func (r *ring) stats() (stored, dropped uint64, err error) {
 	s, err := unix.GetsockoptTpacketStatsV3(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
@@ -131,8 +131,8 @@ func (r *ring) stats() (stored, dropped uint64, err error) {
 	return uint64(s.Packets) - uint64(s.Drops), uint64(s.Drops), nil
 }
 
-// clearError forgets that the interface is down, and reports whether there was such an
-// error: while there is one, poll returns at once.
+// clearError clears the error that the interface is down, and reports whether there was one.
+// While the socket has an error, poll returns at once.
 func (r *ring) clearError() bool {
 	e, err := unix.GetsockoptInt(r.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	return err == nil && e != 0

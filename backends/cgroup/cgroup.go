@@ -1,6 +1,6 @@
-// Package cgroup is the backend that counts at cgroup_skb: what the sockets of the
-// processes in a control group send and receive, in every network namespace, and whatever
-// the interface.
+// Package cgroup is the backend that counts at cgroup_skb. It sees what the sockets of the
+// processes in a control group send and receive, in every network namespace and on every
+// interface.
 package cgroup
 
 import (
@@ -30,7 +30,7 @@ func init() {
 	})
 }
 
-// needs are the capabilities for all of it. CAP_PERFMON is for reading the namespace of
+// needs are all capabilities that the backend needs. CAP_PERFMON is for reading the namespace of
 // a socket.
 var needs = []caps.Capability{caps.BPF, caps.NetAdmin, caps.PerfMon}
 
@@ -45,7 +45,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 		"A directory of the cgroup2 file system, or its path inside the hierarchy (default: the root of the hierarchy)")
 }
 
-// paths is the value of an option that may be given several times.
+// paths is the value of a repeatable option.
 type paths []string
 
 func (p *paths) String() string { return strings.Join(*p, ", ") }

@@ -7,8 +7,8 @@ import (
 	"github.com/pktstat/pktstat/internal/kernel/held"
 )
 
-// look attaches again what other programs have taken off, and follows groups that are
-// removed and made anew, as systemd does when it restarts a service.
+// look attaches again what other programs have taken off. It also follows groups that are removed
+// and made again, as systemd does when it restarts a service.
 func (s *source) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,8 +33,8 @@ func (s *source) look() {
 	})
 }
 
-// await attaches to the group that has the name of one that has gone. What is left of that
-// stays attached: its sockets may go on.
+// await attaches to the group with the name of a removed one. The removed one stays attached: its
+// sockets may still send.
 func (s *source) await(i int) {
 	old := s.groups[i]
 	root, err := openRoot()
@@ -42,13 +42,13 @@ func (s *source) await(i int) {
 		s.env.Debugf("control group %s: %v", old.Name(), err)
 		return
 	}
-	defer func() { _ = root.Close() }() // it was only looked at
+	defer func() { _ = root.Close() }() // read only
 	g, err := openGroup(root, old.Name())
 	if err != nil {
-		return // there is none yet
+		return // it does not exist yet
 	}
 	if g.lineage[0] == old.refused {
-		_ = g.Close() // it was only looked at
+		_ = g.Close() // read only
 		return
 	}
 	if err := s.attach(g); err != nil {
@@ -63,7 +63,7 @@ func (s *source) await(i int) {
 	s.env.Notify("control group %s has returned: counting on it again", g.Name())
 }
 
-// attached reports whether any program is.
+// attached reports whether any program is attached.
 func (g *group) attached() bool {
 	return slices.ContainsFunc(g.things, func(t *held.Thing) bool {
 		there, err := t.Held()
@@ -78,6 +78,6 @@ func (g *group) detach() error {
 		errs = append(errs, at.Detach())
 	}
 	g.places = nil
-	_ = g.Close() // it was only looked at
+	_ = g.Close() // read only
 	return errors.Join(errs...)
 }

@@ -18,27 +18,27 @@ import (
 // group is an open directory of the cgroup2 file system.
 type group struct {
 	*os.File
-	lineage []fileID // its own, then that of each group above it
+	lineage []fileID // its own id, then the ids of the groups above it
 
 	places  []*held.Place
 	things  []*held.Thing
 	gone    bool   // its directory has been removed
-	refused fileID // of its name, and cannot be counted on: one line says it
+	refused fileID // the group of its name that failed: pktstat reports it once
 }
 
-// fileID identifies a directory, whatever it is mounted on.
+// fileID identifies a directory, at any mount point.
 type fileID struct{ dev, ino uint64 }
 
 type groups []*group
 
 func (gs groups) close() {
 	for _, g := range gs {
-		_ = g.Close() // it was only looked at
+		_ = g.Close() // read only
 	}
 }
 
-// openGroups opens the groups of that name; the root of the hierarchy, if there is none.
-// No group may lie in another one: what it sends would count twice.
+// openGroups opens the groups of these names, or the root of the hierarchy. No group may lie in
+// another one: its packets would count twice.
 func openGroups(names []string) (gs groups, err error) {
 	root, err := openRoot()
 	if err != nil {
@@ -48,7 +48,7 @@ func openGroups(names []string) (gs groups, err error) {
 		return groups{root}, nil
 	}
 	defer func() {
-		_ = root.Close() // it was only looked at
+		_ = root.Close() // read only
 		if err != nil {
 			gs.close()
 			gs = nil
@@ -79,8 +79,8 @@ func overlap(inner, outer *group) error {
 		registry.ErrUsage, inner.Name(), outer.Name())
 }
 
-// openGroup opens a group by a path of the file system, or by one inside the hierarchy,
-// as /proc/PID/cgroup has it.
+// openGroup opens a group by a path in the file system, or by a path inside the hierarchy, as in
+// /proc/PID/cgroup.
 func openGroup(root *group, name string) (*group, error) {
 	if g, err := openDir(unix.AT_FDCWD, name, name); err == nil {
 		return g, nil
@@ -117,7 +117,7 @@ func newGroup(f *os.File) (g *group, err error) {
 
 var errNotCgroup2 = errors.New("this is no directory of the cgroup2 file system")
 
-// lineage goes up from a group as far as the mount shows it.
+// lineage returns the ids of a group and the groups above it, as far as the mount shows them.
 func lineage(fd int) (ids []fileID, err error) {
 	at := fd
 	for {

@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// hooks are where a group has its programs.
+// hooks are the attach types, one a direction.
 var hooks = []struct {
 	dir  flow.Direction
 	hook ebpf.AttachType
@@ -22,7 +22,7 @@ var hooks = []struct {
 	{flow.Egress, ebpf.AttachCGroupInetEgress},
 }
 
-// attach attaches to a group and looks after it.
+// attach attaches to a group, and keeps the programs attached.
 func (s *source) attach(g *group) error {
 	for _, h := range hooks {
 		// Links (5.7) always share the group with other programs, and vanish with
@@ -56,14 +56,14 @@ func (s *source) attach(g *group) error {
 	return nil
 }
 
-// removed reports whether the group's directory has been removed. What a group is then
-// may have sockets still.
+// removed reports whether the group's directory has been removed. The group may still have
+// sockets.
 func (g *group) removed() bool {
 	return errors.Is(unix.Faccessat(int(g.Fd()), "cgroup.controllers", unix.F_OK, 0), unix.ENOENT)
 }
 
-// notShared says what the kernel means where capabilities are not what is missing
-// (hierarchy_allows_attach in kernel/bpf/cgroup.c).
+// notShared explains EPERM of a process with the capabilities (hierarchy_allows_attach in
+// kernel/bpf/cgroup.c).
 func notShared(err error) error {
 	if !errors.Is(explain(err), unix.EPERM) || errors.Is(explain(err), registry.ErrPermission) {
 		return err

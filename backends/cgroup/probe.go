@@ -14,8 +14,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probe opens the groups and loads the programs with a small table. It attaches them
-// to something that is no group: how a kernel refuses that tells whether it could.
+// Probe opens the groups and loads the programs with a small table. It attaches them to a file
+// that is not a group: the kernel's error shows whether it could attach.
 func (c *config) Probe(context.Context) registry.ProbeResult {
 	var r registry.ProbeResult
 	for _, step := range []struct {

@@ -17,12 +17,12 @@ import (
 type source struct {
 	env     registry.BackendEnv
 	table   *bpfflow.Table
-	looking func() // ends looking for what was taken off; nil: it has not begun
+	looking func() // stops the checks of what is attached; nil: they have not begun
 
-	mu      sync.Mutex // for what follows
+	mu      sync.Mutex // for the fields below
 	keeper  *held.Keeper
 	groups  groups
-	retired groups // removed, and others have their names now
+	retired groups // removed; other groups have their names now
 }
 
 var (
@@ -31,8 +31,8 @@ var (
 	_ registry.Waker    = (*source)(nil)
 )
 
-// open attaches to the groups of that name, or to the root of the hierarchy. After an
-// error, the caller closes.
+// open attaches to the groups of these names, or to the root of the hierarchy. After an error,
+// the caller closes.
 func (s *source) open(ctx context.Context, names []string) (err error) {
 	s.keeper = held.New(held.TakenOff, s.env.Now, s.env.Notify, s.env.Debugf)
 	if s.groups, err = openGroups(names); err != nil {
@@ -53,7 +53,8 @@ func (s *source) open(ctx context.Context, names []string) (err error) {
 	return nil
 }
 
-// Collect implements [registry.Source]. What was taken off in the window is known after it.
+// Collect implements [registry.Source]. The checks for what was taken off in the window come
+// after it.
 func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 	err := s.table.Collect(b)
 	s.look()
