@@ -18,17 +18,18 @@ import (
 // hookAuto takes the first of hooks that works.
 const hookAuto = "auto"
 
-// hook is a way to be called. Its programs are those whose names begin with its name.
+// hook is a way in which the kernel calls programs. The names of its programs begin with its
+// name.
 type hook struct {
 	name, since string
 	attach      func(function string, p *ebpf.Program) (link.Link, error)
-	inexact     bool     // it can miss packets without a sign
-	switches    []string // files that turn it off
+	inexact     bool     // it can miss packets silently
+	switches    []string // files by which a user turns it off
 	notes       []string
 }
 
-// hooks, best first. The kernel counts what fentry misses; kprobes are skipped without a
-// sign on many kernels when they interrupt one another.
+// hooks, the best first. The kernel counts what fentry misses. Many kernels skip kprobes silently
+// when they interrupt one another.
 var hooks = []hook{
 	{
 		name: "fentry", since: "5.5", switches: []string{switchFtrace},
@@ -50,8 +51,8 @@ var hooks = []hook{
 	},
 }
 
-// open opens a source at the hook of that name. For auto, whatever keeps it from one of
-// them is a reason to try the next one, but for missing capabilities.
+// open opens a source at the hook of that name. For auto, it tries the next hook after any error
+// except missing capabilities.
 func open(ctx context.Context, name string, o bpfflow.Options) (*source, error) {
 	if err := bpfprobe.NeedBTF(); err != nil {
 		return nil, err
@@ -117,8 +118,8 @@ func (h *hook) open(o bpfflow.Options) (_ *source, err error) {
 	return s, nil
 }
 
-// attachKprobe attaches by the kernel's perf PMU. Where there is none, package link would go
-// by tracefs, whose probes outlive a process that is killed.
+// attachKprobe attaches by the kernel's perf PMU. Without a PMU, package link would use tracefs,
+// whose probes outlive a process that is killed.
 func attachKprobe(function string, p *ebpf.Program) (link.Link, error) {
 	const sources = "/sys/bus/event_source/devices"
 	if _, err := os.Stat(sources); err != nil {

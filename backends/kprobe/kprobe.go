@@ -1,5 +1,5 @@
-// Package kprobe is the backend that counts where packets enter and leave the kernel's IP
-// layer, in every network namespace: what processes send and receive, and what is forwarded.
+// Package kprobe is the backend that counts where packets enter and leave the kernel's IP layer,
+// in every network namespace. It sees what processes send and receive, and what is forwarded.
 package kprobe
 
 import (
@@ -27,8 +27,8 @@ func init() {
 	})
 }
 
-// needs are the capabilities for all of it. CAP_PERFMON is for reading the kernel's
-// memory, where the packets are.
+// needs are all capabilities that the backend needs. CAP_PERFMON is for reading packets in the
+// kernel's memory.
 var needs = []caps.Capability{caps.BPF, caps.NetAdmin, caps.PerfMon}
 
 type config struct {

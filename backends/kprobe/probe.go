@@ -8,8 +8,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probe attaches the programs with a small table, and detaches them: that they run for
-// a moment changes nothing.
+// Probe attaches the programs with a small table, and detaches them. Running them for a moment
+// changes nothing.
 func (c *config) Probe(context.Context) registry.ProbeResult {
 	if err := bpfprobe.NeedBTF(); err != nil {
 		return bpfprobe.Refused("BTF", "5.2", err, needs...)

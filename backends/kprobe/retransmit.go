@@ -12,11 +12,11 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// retransmits counts the segments that TCP sends again, by connection.
+// retransmits counts retransmitted TCP segments by connection.
 type retransmits struct {
 	coll   *ebpf.Collection
 	probes []*retransmitProbe
-	known  map[connection]counted // as of the last Collect
+	known  map[connection]counted // at the last Collect
 
 	keys   []connection
 	values []retransmitCount
@@ -28,17 +28,17 @@ type retransmitProbe struct {
 	tracepoint string
 }
 
-// counted is what is known of a connection.
+// counted is the last count of a connection.
 type counted struct {
 	segments uint64
-	at       time.Time // of the last news
+	at       time.Time // of the last change
 }
 
-// An entry without news makes room for others, but not at once: a program that has
-// found it and is interrupted before it counts would count into nothing.
+// An idle entry makes room for others, but not at once. A program may have looked the entry up,
+// and be interrupted before it counts. Its count would be lost.
 const (
 	idleFor     = 30 * time.Second
-	idleForFull = 2 * time.Second // the map is more than half full
+	idleForFull = 2 * time.Second // if the map is more than half full
 )
 
 // retransmitCount is struct retransmits of bpf/retransmit.h; TestConnection compares them.
@@ -54,7 +54,7 @@ type connection struct {
 	_            uint32
 }
 
-// openRetransmits attaches to TCP's own tracepoints.
+// openRetransmits attaches to TCP's tracepoints.
 func openRetransmits() (_ *retransmits, err error) {
 	r := &retransmits{known: map[connection]counted{}, keys: make([]connection, 256), values: make([]retransmitCount, 256)}
 	defer func() {
@@ -66,14 +66,15 @@ func openRetransmits() (_ *retransmits, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The kernel does not call a program that it has interrupted: for these there is another.
+	// The kernel does not call a program while it interrupts itself. Then it calls the second
+	// one.
 	for _, name := range []string{"segments_tried", "segments_sent"} {
 		spec.Programs[name+second] = spec.Programs[name].Copy()
 	}
 	if r.coll, err = ebpf.NewCollection(spec); err != nil {
 		return nil, err
 	}
-	// A kernel whose tracepoint does not tell what failed (before 6.16) refuses this one.
+	// A tracepoint that does not report failed sends (before 6.16) refuses this one.
 	segments := "segments_tried"
 	if r.attach("tcp_retransmit_skb", segments) != nil {
 		segments = "segments_sent"
@@ -96,8 +97,8 @@ func (r *retransmits) attach(tracepoint, program string) error {
 	return nil
 }
 
-// collect adds a record for each connection that has sent segments again since the last
-// time, to a window that is closed.
+// collect adds a record for each connection with retransmits since the last call, to a closed
+// window.
 func (r *retransmits) collect(b *flow.Batch) error {
 	var cursor ebpf.MapBatchCursor
 	seen := make(map[connection]counted, len(r.known))
@@ -129,7 +130,7 @@ func (r *retransmits) collect(b *flow.Batch) error {
 	return r.forget(b)
 }
 
-// forget deletes what is idle.
+// forget deletes idle entries.
 func (r *retransmits) forget(b *flow.Batch) error {
 	after := idleFor
 	if len(r.known) > int(r.coll.Maps["retransmits"].MaxEntries())/2 {
@@ -147,7 +148,7 @@ func (r *retransmits) forget(b *flow.Batch) error {
 		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("retransmitted segments: %w", err)
 		}
-		if now.Segments > before.segments { // just now
+		if now.Segments > before.segments { // changed since
 			b.Add(c.record(b, now.Segments-before.segments))
 		}
 		delete(r.known, c)
@@ -155,7 +156,7 @@ func (r *retransmits) forget(b *flow.Batch) error {
 	return nil
 }
 
-// record is the flow of what the connection sends.
+// record is the flow of the packets that the connection sends.
 func (c *connection) record(b *flow.Batch, segments uint64) flow.Record {
 	addr := func(a [16]byte, port uint16) netip.AddrPort {
 		ip := netip.AddrFrom16(a)
@@ -176,20 +177,20 @@ func (c *connection) record(b *flow.Batch, segments uint64) flow.Record {
 
 const afInet = 2
 
-// notes are what a reader of the column must know.
+// notes are remarks on the column.
 func (r *retransmits) notes() []string {
 	var notes []string
 	var dropped uint64
 	if err := r.coll.Variables["retransmits_dropped"].Get(&dropped); err == nil && dropped > 0 {
-		notes = append(notes, fmt.Sprintf("%d retransmitted segments were of more connections than are kept, and count in no row's retransmits", dropped))
+		notes = append(notes, fmt.Sprintf("%d retransmitted segments are in the retransmits of no row: they belong to more connections than pktstat keeps", dropped))
 	}
 	if n := r.missed(); n > 0 {
-		notes = append(notes, fmt.Sprintf("up to %d times TCP sent segments again while it was interrupted at that, and the kernel did not let it be counted: retransmits are too low by these", n))
+		notes = append(notes, fmt.Sprintf("the kernel skipped the counting of up to %d retransmits, because one interrupted another: retransmits may be too low", n))
 	}
 	return notes
 }
 
-// missed is how many events may have been seen by no program at their tracepoint.
+// missed is an upper bound of the events that no program has seen.
 func (r *retransmits) missed() (n uint64) {
 	least := map[string]uint64{}
 	for _, p := range r.probes {

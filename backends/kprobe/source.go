@@ -21,8 +21,8 @@ type source struct {
 	hook    *hook
 	table   *bpfflow.Table
 	probes  []*attached
-	resends *retransmits // nil: not known
-	why     error        // of that
+	resends *retransmits // nil: not available
+	why     error        // why resends is nil
 	keeper  *held.Keeper // of the hook's switches
 }
 
@@ -32,8 +32,8 @@ var (
 	_ registry.Waker    = (*source)(nil)
 )
 
-// Collect implements [registry.Source]. Packets for which the kernel has not called a program
-// are lost: their bytes are not known.
+// Collect implements [registry.Source]. Packets for which the kernel has not called a program are
+// lost, and their bytes are not known.
 func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 	if err := s.table.Collect(b); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 			b.LostBytesUnknown = true
 		}
 	}
-	if s.resends != nil { // up to now, and of the window that the table has closed
+	if s.resends != nil { // up to now; they count to the window that the table has closed
 		return s.resends.collect(b)
 	}
 	return nil
@@ -91,18 +91,19 @@ func (s *source) Close() error {
 type attached struct {
 	program *ebpf.Program
 	link    link.Link
-	missed  uint64 // until the last look
+	missed  uint64 // at the last look
 }
 
-// newlyMissed is how often the program was not called since the last time: the kernel does not
-// let a program interrupt itself (5.12), nor a kprobe another one (counted since 6.7).
+// newlyMissed is how often the kernel has skipped the program since the last call. A program
+// cannot interrupt itself (counted since 5.12), and a kprobe cannot interrupt another one
+// (counted since 6.7).
 func (a *attached) newlyMissed() (uint64, error) {
 	stats, err := a.program.Stats()
 	if err != nil {
 		return 0, fmt.Errorf("missed packets: %w", err)
 	}
 	missed := stats.RecursionMisses
-	// What a kernel does not tell of a link, it does not count.
+	// Older kernels do not report misses of a link.
 	if info, err := a.link.Info(); err == nil {
 		if perf := info.PerfEvent(); perf != nil && perf.Kprobe() != nil {
 			missed += perf.Kprobe().Missed

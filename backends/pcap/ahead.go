@@ -11,8 +11,8 @@ type ahead struct {
 
 const aheadBuffers = 4
 
-// readAhead starts the goroutine, which from now on owns u. It ends at the end of
-// the capture or at close.
+// readAhead starts the goroutine, which owns u from now on. It ends at the end of the capture or
+// at close.
 func readAhead(u *unpacker) *ahead {
 	a := &ahead{
 		full: make(chan chunk, aheadBuffers+1), // an error needs no buffer
@@ -20,7 +20,7 @@ func readAhead(u *unpacker) *ahead {
 		stop: make(chan struct{}),
 	}
 	for range aheadBuffers {
-		a.free <- nil // made when needed: a small capture needs one
+		a.free <- nil // pull makes a buffer when it needs one: a small capture needs only one
 	}
 	go a.run(u)
 	return a
@@ -43,8 +43,7 @@ func (a *ahead) run(u *unpacker) {
 	}
 }
 
-// pull waits for the next chunk, or until ctx ends. There is none after the one
-// with an error.
+// pull waits for the next chunk, or until ctx ends. No chunk follows one with an error.
 func (a *ahead) pull(ctx context.Context) chunk {
 	select {
 	case c := <-a.full:
@@ -56,8 +55,8 @@ func (a *ahead) pull(ctx context.Context) chunk {
 
 func (a *ahead) recycle(buf []byte) { a.free <- buf }
 
-// close stops the goroutine. interrupt makes a read that waits return; without it
-// the goroutine ends when the read does.
+// close stops the goroutine. interrupt makes a waiting read return. Without it, the goroutine
+// ends when the read does.
 func (a *ahead) close(interrupt func()) {
 	close(a.stop)
 	if interrupt == nil {

@@ -5,32 +5,31 @@ import (
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// captured is a packet as it is in the file.
+// captured is a packet, as the file has it.
 type captured struct {
 	time    int64  // Unix nanoseconds, from minTime to maxTime
-	data    []byte // valid until the stream is read on
+	data    []byte // valid until the next read of the stream
 	origLen int    // on the wire; may be below len(data) in odd files
 	link    packet.LinkType
 	ifindex uint32
 	dir     flow.Direction
-	wild    bool // the file gives a time that is out of range: time is from the packet before
+	wild    bool // the time in the file is out of range, so time is the time of the packet before
 }
 
-// Times out of these (1896 to 2116) are none, so that windows cannot overflow.
-// What a pcap file can hold lies inside.
+// Times outside of this range (1896 to 2116) are invalid, so that windows cannot overflow. Every
+// time in a pcap file lies inside.
 const (
 	minTime = -1 << 61
 	maxTime = 1 << 62
 )
 
-// maxCaptured is the largest captured length that is not taken for damage
-// (MAXIMUM_SNAPLEN of libpcap).
+// maxCaptured is the largest valid captured length; more is damage (MAXIMUM_SNAPLEN of libpcap).
 const maxCaptured = 256 << 10
 
 // wireLen is the length on the wire.
 func (p *captured) wireLen() uint64 { return uint64(max(p.origLen, len(p.data))) }
 
-// cutFCS takes the n bytes of a frame check sequence off: no layer counts them.
+// cutFCS removes the n bytes of a frame check sequence: no layer counts them.
 func (p *captured) cutFCS(n int) {
 	p.origLen = max(p.origLen, len(p.data))
 	p.origLen -= min(n, p.origLen)

@@ -10,12 +10,12 @@ import (
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// errLinkType follows the link type in an error.
+// errLinkType is the error of a link type, after its name.
 var errLinkType = errors.New("is not supported")
 
-// classic reads pcap files (draft-ietf-opsawg-pcap), written in either byte order,
-// with microseconds or nanoseconds, and the "modified" pcap of old Linux
-// distributions, whose record headers are 8 bytes longer.
+// classic reads pcap files (draft-ietf-opsawg-pcap) in either byte order, with microseconds or
+// nanoseconds. It also reads the "modified" pcap of old Linux distributions, whose record headers
+// are 8 bytes longer.
 type classic struct {
 	swapped bool // written big-endian
 	header  int  // length of a record header
@@ -40,7 +40,7 @@ const (
 	classicModifiedHeader = 24
 )
 
-// classicMagic tells the variant by the first four bytes.
+// classicMagic finds the variant by the first four bytes.
 func classicMagic(b []byte) (*classic, bool) {
 	if len(b) < 4 {
 		return nil, false
@@ -62,7 +62,7 @@ func classicMagic(b []byte) (*classic, bool) {
 
 func (c *classic) readFileHeader(b []byte) error {
 	major, minor := c.uint16(b[4:]), c.uint16(b[6:])
-	switch { // as pcap_check_header of libpcap has it
+	switch { // like pcap_check_header of libpcap
 	case major != 2 || minor > 4:
 		return fmt.Errorf("pcap version %d.%d is not supported, only 2.0 to 2.4 are", major, minor)
 	case minor < 3:
@@ -118,7 +118,7 @@ func (c *classic) lengthsOf(b []byte) (captured, wire uint32) {
 	return captured, wire
 }
 
-// countRecent is next, and what follows it, for plain Ethernet captures.
+// countRecent counts a run of packets of plain Ethernet captures.
 func (c *classic) countRecent(b []byte, t *recent, w *window) (n int, packets uint64) {
 	if c.header != classicRecordHeader || c.lengths != capturedFirst || c.fcs != 0 || c.link != packet.LinkTypeEthernet {
 		return 0, 0
@@ -160,7 +160,7 @@ func (c *classic) cut(b []byte) error {
 	return fmt.Errorf("cut short: %d of %d bytes are there", len(b)-c.header, capLen)
 }
 
-// interfaces returns none: a pcap file has no names.
+// interfaces returns nil: a pcap file has no names.
 func (c *classic) interfaces() []flow.Interface { return nil }
 
 func (c *classic) uint16(b []byte) uint16 {

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// detect finds out what capture begins with b and returns how many bytes of it
-// were its file header. The format is nil if more than b is needed to tell, which
-// with eof there is not. packing is what b was unpacked from, "" if nothing.
+// detect returns the format of a capture that begins with b, and the length of its file header.
+// The format is nil if detect needs more than b; that does not happen with eof. packing is the
+// compression of the file, or "".
 func detect(b []byte, eof bool, packing string) (format, int, error) {
 	switch {
-	case len(b) < classicFileHeader && !eof: // no capture is smaller
+	case len(b) < classicFileHeader && !eof: // every capture is longer
 		return nil, 0, nil
 	case len(b) == 0:
 		return nil, 0, errors.New("empty: not even a file header")
@@ -40,7 +40,7 @@ func isCapture(b []byte) bool {
 	return classic || bytes.HasPrefix(b, ngMagic)
 }
 
-// signatures of files that are taken for captures by mistake.
+// signatures are files that users often take for captures.
 var signatures = []struct{ magic, what string }{
 	{"\x7fELF", "an ELF program"},
 	{"PK\x03\x04", "a zip archive"},
@@ -60,8 +60,8 @@ const notCapture = "not a pcap or pcapng capture"
 // tarHeader is the length of a header of a tar archive (POSIX ustar, and before).
 const tarHeader = 512
 
-// isTar reports whether b begins with a header of a tar archive: the sum of its bytes is in
-// it, in octal digits, with spaces in place of them.
+// isTar reports whether b begins with a header of a tar archive. The header has the sum of its
+// bytes in octal digits, computed with spaces in their place.
 func isTar(b []byte) bool {
 	const from, to = 148, 156
 	if len(b) < tarHeader {
@@ -81,7 +81,7 @@ func isTar(b []byte) bool {
 	return sum == want
 }
 
-// tarAdvice says what a tar archive is in, and what to do about it.
+// tarAdvice names the packing of a tar archive, and the remedy.
 func tarAdvice(packing string) string {
 	switch packing {
 	case "gzip":
@@ -105,7 +105,7 @@ func notACapture(b []byte) error {
 	return fmt.Errorf("%s: it begins with % x", msg, b[:min(len(b), 4)])
 }
 
-// isText is meant for the start of a file, which may end inside a character.
+// isText is for the start of a file, which may end inside a character.
 func isText(b []byte) bool {
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)

@@ -9,8 +9,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// gzipReader reads the members of a gzip file (RFC 1952) and what gunzip tolerates behind
-// them: zeros, which pad to the block size of tapes, and with a warning other bytes.
+// gzipReader reads the members of a gzip file (RFC 1952). Like gunzip, it skips zeros behind
+// them, which pad to the block size of tapes, and with a warning other bytes.
 type gzipReader struct {
 	packed  *bufio.Reader
 	z       *gzip.Reader
@@ -41,7 +41,7 @@ func (g *gzipReader) Read(b []byte) (int, error) {
 	}
 }
 
-// nextMember returns io.EOF if none follows.
+// nextMember returns io.EOF if no member follows.
 func (g *gzipReader) nextMember() error {
 	magic, err := g.packed.Peek(2)
 	if bytes.Equal(magic, []byte{0x1f, 0x8b}) {

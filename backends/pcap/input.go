@@ -12,16 +12,16 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// stdinName is the file name that stands for standard input.
+// stdinName is the name of standard input.
 const stdinName = "-"
 
-// input is where a capture's bytes come from.
+// input is the source of a capture's bytes.
 type input struct {
 	name string // for messages
-	pipe bool   // a read may take as long as it likes
+	pipe bool   // a read may wait for long
 	r    io.Reader
 
-	interrupt func() // makes a waiting read return; nil if nothing can
+	interrupt func() // makes a waiting read return; nil: not possible
 	release   func() error
 }
 
@@ -29,8 +29,8 @@ func openInput(name string, stdin io.Reader) (*input, error) {
 	if name == stdinName {
 		return openStdin(stdin)
 	}
-	// O_NONBLOCK: opening a named pipe must not wait for its writer. Reads of
-	// regular files do not care.
+	// O_NONBLOCK: opening a named pipe must not wait for its writer. Reads of regular files
+	// ignore it.
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, openError(name, err)
@@ -48,7 +48,7 @@ func openError(name string, err error) error {
 		return fmt.Errorf("%s: %w: this user may not read the file", name, registry.ErrPermission)
 	}
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
-		err = pe.Err // it repeats the name
+		err = pe.Err // its text repeats the name
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
@@ -65,9 +65,9 @@ func openStdin(r io.Reader) (*input, error) {
 	}
 }
 
-// fileInput reads regular files as they are, and all others by waiting in poll
-// first: there, a read can be interrupted whatever the file is, without a change
-// to a file description that other processes may share.
+// fileInput reads regular files directly. Before it reads any other file, it waits in poll, so
+// that it can be interrupted. That changes nothing in a file description that other processes may
+// share.
 func fileInput(name string, f *os.File, release func() error) (*input, error) {
 	st, err := f.Stat()
 	if err != nil {

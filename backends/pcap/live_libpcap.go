@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// liveSnapLen holds the headers: as much as backend afpacket takes where IPv6 has
-	// extension headers.
+	// liveSnapLen holds the headers. afpacket copies as much where IPv6 has extension
+	// headers.
 	liveSnapLen = 1024
 	liveBuffer  = 16 << 20
-	// liveRetire is how long a packet may lie in libpcap's buffer before it is handed over.
+	// liveRetire is how long libpcap may keep a packet in its buffer.
 	liveRetire = 20 * time.Millisecond
 )
 
@@ -35,13 +35,13 @@ func openLive(device string, env registry.BackendEnv) (registry.Source, error) {
 		return nil, err
 	}
 	var on []flow.Interface
-	if i, err := net.InterfaceByName(device); err == nil { // libpcap has others too
+	if i, err := net.InterfaceByName(device); err == nil { // libpcap has devices that are no interfaces
 		on = []flow.Interface{{Index: uint32(i.Index), Name: i.Name}}
 	}
 	return startLive(device, on, h, link, env), nil
 }
 
-// tryLive opens a device as openLive does, without counting.
+// tryLive opens a device like openLive, without counting.
 func tryLive(device string) error {
 	h, _, err := openDevice(device)
 	if err != nil {
@@ -64,8 +64,7 @@ func openDevice(device string) (*pcap.Handle, packet.LinkType, error) {
 	return h, link, nil
 }
 
-// activate opens a device as libpcap does, but for all packets that pass it, not those
-// of others on the same wire: what is counted are this host's.
+// activate opens a device without promiscuous mode: pktstat counts the packets of this host.
 func activate(device string) (h *pcap.Handle, err error) {
 	in, err := pcap.NewInactiveHandle(device)
 	if err != nil {
@@ -74,7 +73,7 @@ func activate(device string) (h *pcap.Handle, err error) {
 	defer in.CleanUp()
 	snapLen := liveSnapLen
 	if isNetfilter(device) {
-		// libpcap reads several packets at once into room for one.
+		// libpcap reads several packets at once into the room for one.
 		snapLen = maxCaptured
 	}
 	for _, set := range []error{
@@ -99,7 +98,7 @@ func isNetfilter(device string) bool {
 	return strings.HasPrefix(device, "nflog") || strings.HasPrefix(device, "nfqueue")
 }
 
-// explainLive says what kind of failure it is that libpcap has put into words.
+// explainLive finds the kind of a failure from libpcap's message.
 func explainLive(why, device string) error {
 	lower := strings.ToLower(why)
 	switch {
@@ -114,7 +113,7 @@ func explainLive(why, device string) error {
 	return errors.New(why)
 }
 
-// chooseLink takes a link type that the parser knows, the device's default if it is one.
+// chooseLink sets a link type that the parser knows. It prefers the device's default.
 func chooseLink(h *pcap.Handle) (packet.LinkType, error) {
 	byDefault := h.LinkType()
 	if l := linkOf(byDefault); l.Supported() {
@@ -142,7 +141,7 @@ func linkOf(dlt layers.LinkType) packet.LinkType {
 	l := packet.LinkType(dlt)
 	switch l {
 	case packet.LinkTypeIPv4, packet.LinkTypeIPv6:
-		// nfqueue says IPV4 of IPv6 too: the first bits tell.
+		// nfqueue reports IPV4 for IPv6, too. The first bits of the packet decide.
 		return packet.LinkTypeRaw
 	}
 	return l

@@ -12,7 +12,7 @@ func openLive(device string, _ registry.BackendEnv) (registry.Source, error) {
 	return nil, tryLive(device)
 }
 
-// tryLive says how to get what this build has not.
+// tryLive names the build that has libpcap.
 func tryLive(string) error {
 	return fmt.Errorf("%w: --pcap-live takes libpcap, and this build is without it: make build-libpcap builds one with it; "+
 		"on an interface of this machine --backend afpacket does without", registry.ErrUnsupported)

@@ -21,7 +21,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// live counts what libpcap hands over, on a goroutine of its own.
+// live counts the packets from libpcap, on a goroutine of its own.
 type live struct {
 	device string
 	on     []flow.Interface // the device, if it is an interface
@@ -31,17 +31,17 @@ type live struct {
 
 	quit  chan struct{}
 	ended chan struct{} // closed when run has returned
-	err   error         // why, if nobody wanted it to; to be read then
+	err   error         // the error if run ended by itself; read it after ended
 
 	newest atomic.Int64  // time of the last packet counted, Unix nanoseconds
-	idle   atomic.Uint64 // how often there was no packet to be had, ever
+	idle   atomic.Uint64 // how often libpcap had no packet, in the whole run
 
 	mu    sync.Mutex
-	flows *flowtable.Table // what was counted since the previous Collect
+	flows *flowtable.Table // counted since the previous Collect
 	spare *flowtable.Table // empty
 	room  *flowtable.Budget
 
-	dropped uint32 // as libpcap told last: it wraps
+	dropped uint32 // the last value of libpcap; it wraps
 	closed  bool
 }
 
@@ -108,13 +108,13 @@ func (l *live) run() error {
 	}
 }
 
-// isEmpty reports whether it is no error but an empty socket, which libpcap (1.10) does
-// not tell apart on nflog and nfqueue (netfilter_read_linux in pcap-netfilter-linux.c).
+// isEmpty reports whether an error of libpcap (1.10) on nflog or nfqueue means an empty socket
+// (netfilter_read_linux in pcap-netfilter-linux.c).
 func isEmpty(err error) bool {
 	return strings.HasSuffix(strings.ToLower(err.Error()), unix.EAGAIN.Error())
 }
 
-// pause waits a moment, where libpcap does not.
+// pause waits a moment if libpcap does not.
 func (l *live) pause() {
 	select {
 	case <-l.quit:
@@ -122,8 +122,8 @@ func (l *live) pause() {
 	}
 }
 
-// Collect implements [registry.Source]. All that the kernel had handed to libpcap before it
-// was called is in it. First and Last of the records are b's Start and End.
+// Collect implements [registry.Source]. It counts everything that the kernel had handed to
+// libpcap before the call. First and Last of the records are b's Start and End.
 func (l *live) Collect(ctx context.Context, b *flow.Batch) error {
 	lost, err := l.drops()
 	if err != nil {
@@ -147,12 +147,12 @@ func (l *live) Collect(ctx context.Context, b *flow.Batch) error {
 	return l.failed()
 }
 
-// drops returns how many packets found no room in libpcap's buffer since the last call.
+// drops returns how many packets libpcap has dropped for lack of room since the last call.
 func (l *live) drops() (uint64, error) {
 	s, err := l.handle.Stats()
 	if err != nil {
 		if l.failed() != nil {
-			return 0, nil // of a device that has gone
+			return 0, nil // the device has gone
 		}
 		return 0, fmt.Errorf("%s: statistics: %w", l.device, err)
 	}
@@ -162,14 +162,14 @@ func (l *live) drops() (uint64, error) {
 	return uint64(delta), nil
 }
 
-// settle waits until what is in libpcap's buffer is counted: until there was a later
-// packet, or none although what is there has been handed over. Times of packets are those
-// of the system's clock; if they are not, only the latter ends it.
+// settle waits until run has counted the packets in libpcap's buffer. It ends at a later packet,
+// or when libpcap has handed over everything and has no more. Packets have times of the system's
+// clock; with another clock, only the second condition ends it.
 func (l *live) settle(ctx context.Context) {
 	const (
 		step  = 2 * time.Millisecond
 		limit = 2 * time.Second
-		// The kernel's timer that hands over may be late by some ticks of 4 ms.
+		// The kernel's timer may be late by some ticks of 4 ms.
 		handedOver = int(2 * liveRetire / step)
 	)
 	began := l.now().UnixNano()
@@ -178,7 +178,7 @@ func (l *live) settle(ctx context.Context) {
 		if i <= handedOver {
 			idle = l.idle.Load()
 		}
-		// One that counts has to begin and to end after that.
+		// The first of the two may have begun before the call.
 		if l.newest.Load() >= began || l.idle.Load() >= idle+2 || l.failed() != nil || ctx.Err() != nil {
 			return
 		}
@@ -186,7 +186,7 @@ func (l *live) settle(ctx context.Context) {
 	}
 }
 
-// failed returns why run has ended by itself, nil if it has not.
+// failed returns the error with which run has ended by itself, or nil.
 func (l *live) failed() error {
 	select {
 	case <-l.ended:

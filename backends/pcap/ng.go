@@ -9,20 +9,19 @@ import (
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// ng reads pcapng files (draft-ietf-opsawg-pcapng). Its memory depends on the
-// number of interfaces only, which is bounded; other blocks are passed over.
+// ng reads pcapng files (draft-ietf-opsawg-pcapng). Its memory depends only on the number of
+// interfaces, which is bounded. It skips blocks of other kinds.
 //
-// It is our own because gopacket's NgReader (1.7.7) gets timestamps wrong where
-// their resolution is a power of two (by 37 ms at 2^-32), takes seconds for
-// microseconds, reads big-endian packet flags backwards, keeps name resolution
-// blocks in memory (306 MiB for a file of 120 MB) and tells no kind of damage from
-// another. The tests compare the two where it is right.
+// gopacket's NgReader (1.7.7) has these errors. Timestamps are wrong if their resolution is a
+// power of two (by 37 ms at 2^-32). It takes seconds for microseconds, and reads big-endian
+// packet flags backwards. It keeps name resolution blocks in memory (306 MiB for a file of 120
+// MB), and does not distinguish kinds of damage. The tests compare the two where it is right.
 type ng struct {
 	swapped bool // the section is big-endian
 	section []ngInterface
 	names   *ngNames
 	last    int64 // time of the last packet, for simple packets, which have none
-	partial bool  // the end of the block is not there
+	partial bool  // the end of the block is missing
 }
 
 // Block types.
@@ -35,8 +34,8 @@ const (
 )
 
 const (
-	ngOverhead = 12       // type and length in front of a block's body, length again behind it
-	ngMaxBlock = 16 << 20 // larger is damage, as for libpcap
+	ngOverhead = 12       // type and length before a block's body, the length again behind it
+	ngMaxBlock = 16 << 20 // a larger block is damage, as in libpcap
 )
 
 var ngMagic = []byte{0x0a, 0x0d, 0x0d, 0x0a}
@@ -57,8 +56,8 @@ func (g *ng) next(b []byte, p *captured) (int, bool, error) {
 	if total < ngOverhead || total > ngMaxBlock || total%4 != 0 {
 		return 0, false, fmt.Errorf("damaged: there is no block of %d bytes", total)
 	}
-	// Only options can make a block of packets larger than maxRecord. Those that
-	// do not fit are not looked at.
+	// Only options can make a block of packets larger than maxRecord. The reader ignores
+	// options that do not fit.
 	n := min(total, maxRecord)
 	g.partial = n < total
 	if len(b) < n {
@@ -109,8 +108,8 @@ func (g *ng) sectionHeader(b []byte) error {
 	return nil
 }
 
-// packet reads an enhanced packet block, or the obsolete one, which differs in
-// the width of the interface number only.
+// packet reads an enhanced packet block, or the obsolete one. They differ only in the width of
+// the interface number.
 func (g *ng) packet(kind uint32, b []byte, p *captured) error {
 	const header = 20
 	if len(b) < header {
@@ -193,7 +192,7 @@ func (g *ng) simplePacket(b []byte, p *captured) error {
 	return nil
 }
 
-// captured sets what both kinds of packet have.
+// captured sets the fields that both kinds of packet have.
 func (g *ng) captured(i *ngInterface, capLen, origLen uint32, b []byte, p *captured) error {
 	if int64(capLen) > int64(min(len(b), maxCaptured)) {
 		return fmt.Errorf("damaged: a captured length of %d in a block that holds %d", capLen, len(b))

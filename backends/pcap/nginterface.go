@@ -81,9 +81,9 @@ func (g *ng) interfaceOf(id uint32) (*ngInterface, error) {
 
 func (g *ng) interfaces() []flow.Interface { return slices.Clone(g.names.list) }
 
-// ngNames numbers the interfaces of all sections from 1. Files that are written
-// one after the other by one program describe the same interfaces again: one
-// with the same name in the same place of its section is the same.
+// ngNames numbers the interfaces of all sections from 1. A program that writes several files in a
+// row describes the same interfaces again. So an interface with the same name in the same place
+// of its section is the same.
 type ngNames struct {
 	list    []flow.Interface
 	known   map[ngIdentity]uint32
@@ -115,8 +115,8 @@ func (n *ngNames) index(id int, name string) (uint32, error) {
 	return index, nil
 }
 
-// settle decides at the first packet: a file with one interface that has no name
-// has no interfaces worth telling apart.
+// settle decides at the first packet: if a file has only one interface, without a name, rows have
+// no interface.
 func (n *ngNames) settle(section []ngInterface) {
 	n.settled = true
 	unnamed := ngIdentity{}
@@ -129,7 +129,7 @@ func (n *ngNames) settle(section []ngInterface) {
 	}
 }
 
-// cleanName makes a name from the file fit for a terminal.
+// cleanName makes a name from the file safe for a terminal.
 func cleanName(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {

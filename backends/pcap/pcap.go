@@ -1,6 +1,6 @@
-// Package pcap is the backend that reads capture files: pcap and pcapng, plain
-// or compressed, from a file or a pipe. The packets' own time is its clock. Built with the
-// tag libpcap it also counts live, on what libpcap can open, by the wall clock.
+// Package pcap is the backend that reads capture files: pcap and pcapng, plain or compressed,
+// from a file or a pipe. The timestamps of the packets are its clock. With the build tag libpcap,
+// it also counts live on devices of libpcap, by the wall clock.
 package pcap
 
 import (
@@ -32,7 +32,7 @@ func init() {
 	})
 }
 
-// fileField is the field that tells captures apart.
+// fileField is the field that distinguishes captures.
 const fileField = "file"
 
 type config struct {
@@ -40,7 +40,7 @@ type config struct {
 	live  string // a device of libpcap
 }
 
-// files is the value of an option that adds names.
+// files is the value of an option that appends names.
 type files []string
 
 var _ registry.List = (*files)(nil)
@@ -84,8 +84,8 @@ func (c *config) Clock() registry.Clock {
 	return registry.ClockSource
 }
 
-// Open opens the capture, or the device. A regular file is read up to its first packet, so that
-// a file that is no capture is an error here; a pipe is not waited for.
+// Open opens the capture, or the device. It reads a regular file up to the first packet, so that
+// a file that is no capture is an error here. It does not wait for a pipe.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
 	switch {
 	case c.live != "" && c.files != nil:
@@ -106,7 +106,7 @@ func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.So
 		return s, nil
 	}
 	if err := s.begin(ctx); err != nil {
-		_ = s.Close() // nothing was read from it that could be lost
+		_ = s.Close() // nothing is lost
 		return nil, err
 	}
 	return s, nil

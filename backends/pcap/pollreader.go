@@ -34,8 +34,8 @@ func newPollReader(f *os.File) (*pollReader, error) {
 	return &pollReader{conn: conn, wake: wake, stop: stop}, nil
 }
 
-// Read waits for bytes. On a named pipe it also waits for the first writer:
-// poll reports a hang-up only after there has been one.
+// Read waits for bytes. On a named pipe it also waits for the first writer: poll reports a
+// hang-up only after one.
 func (p *pollReader) Read(b []byte) (n int, err error) {
 	cerr := p.conn.Control(func(fd uintptr) { n, err = p.read(int(fd), b) })
 	if cerr != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probe opens the capture, or the device, as Open does, unless that would wait for
-// somebody or take away what is in a pipe.
+// Probe opens the capture, or the device, like Open. It does not open a pipe: it would wait for a
+// writer, or take bytes away.
 func (c *config) Probe(ctx context.Context) registry.ProbeResult {
 	if c.live != "" {
 		return c.probeLive()
@@ -34,7 +34,7 @@ func (c *config) Probe(ctx context.Context) registry.ProbeResult {
 	return works
 }
 
-// probeLive opens the device and closes it, which changes nothing there.
+// probeLive opens the device and closes it. That changes nothing.
 func (c *config) probeLive() registry.ProbeResult {
 	check := registry.Check{Name: "libpcap device"}
 	err := tryLive(c.live)
@@ -54,8 +54,8 @@ func (c *config) probeLive() registry.ProbeResult {
 	return registry.ProbeResult{Verdict: check.Verdict, Err: err, Checks: []registry.Check{check}}
 }
 
-// no is the result for a capture that Open refuses. Who may not read it does not know
-// whether it is one.
+// no is the result for a capture that Open refuses. Without permission to read the file, it is
+// inconclusive.
 func no(err error) registry.ProbeResult {
 	const remedy = "name a readable capture: pktstat FILE"
 	r := registry.ProbeResult{Verdict: registry.Inconclusive, Err: err}

@@ -7,22 +7,21 @@ import (
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// recent adds up the packets of flows that were seen lately, so that most packets
-// of a capture cost neither the parser nor a record. It is for the commonest kind
-// of packet only: TCP or UDP in an IPv4 header without options, not a fragment,
-// on untagged Ethernet. Two of them are of one flow if the bytes are equal that
-// make their identity. Which flow that is the parser says, once.
+// recent adds up the packets of recent flows, so that most packets of a capture need neither the
+// parser nor a record. It takes only the most common kind of packet: TCP or UDP in an IPv4 header
+// without options, not a fragment, on untagged Ethernet. Two such packets are of one flow if
+// their identities are equal. The parser reads the first packet of each flow.
 //
-// It is a small table with linear probing over a few slots. When these are all
-// taken, the smallest of them goes to the batch. Where most packets are of flows
-// that it does not hold, it is no help and pauses for a while.
+// It is a small table with linear probing over a few slots. If all of these are taken, the
+// smallest one goes to the batch. If most packets belong to flows outside of the table, it pauses
+// for a while.
 type recent struct {
 	slots *[recentSlots]recentSlot
 	keys  *[recentSlots]flow.Packed // of the slots
 	used  []uint16                  // slots that are taken
 	added uint64                    // packets since the last flush
-	new   uint64                    // those of them that were not found
-	pause uint64                    // packets to leave out
+	new   uint64                    // packets of new flows since then
+	pause uint64                    // packets to skip
 }
 
 type recentSlot struct {
@@ -37,11 +36,11 @@ type recentSlot struct {
 }
 
 const (
-	recentBits  = 14 // one megabyte of slots: it shall stay in the second-level cache
+	recentBits  = 14 // one megabyte of slots fits into the second-level cache
 	recentSlots = 1 << recentBits
 	recentProbe = 4
-	// recentPackets is how many packets are held back from the engine, which
-	// shows progress.
+	// recentPackets is how many packets the table keeps from the engine, which shows
+	// progress.
 	recentPackets = 1 << 20
 	recentPause   = 1 << 22
 )
@@ -50,14 +49,13 @@ func newRecent() *recent {
 	return &recent{slots: new([recentSlots]recentSlot), keys: new([recentSlots]flow.Packed)}
 }
 
-// identity is what tells the flows of such packets apart. It is never zero.
+// identity distinguishes the flows of such packets. It is never zero.
 type identity struct {
 	addrs uint64
-	rest  uint64 // ports, protocol; direction and interface of captures that have them
+	rest  uint64 // ports, protocol; direction and interface, if the capture has them
 }
 
-// identify returns the identity of an Ethernet frame and the layer-3 length that
-// its header claims.
+// identify returns the identity of an Ethernet frame, and the layer-3 length in its header.
 func identify(d []byte) (id identity, l3 uint64, ok bool) {
 	const (
 		start          = 14 + 20 + 4
@@ -80,7 +78,7 @@ func identify(d []byte) (id identity, l3 uint64, ok bool) {
 	return id, l3, true
 }
 
-// identify returns the packet's identity if it is one for recent.
+// identify returns the packet's identity, if recent takes the packet.
 func (p *captured) identify() (id identity, l3 uint64, ok bool) {
 	if p.link != packet.LinkTypeEthernet {
 		return id, 0, false
@@ -90,14 +88,14 @@ func (p *captured) identify() (id identity, l3 uint64, ok bool) {
 	return id, l3, ok
 }
 
-// marksOf returns the marks of a frame that identify has taken, by its layer-3 length.
+// marksOf returns the marks of a frame that identify takes, by its layer-3 length.
 func marksOf(id identity, l3 uint64, d []byte) flow.Marks {
 	const l3At, l4At = 14, 14 + 20
 	end := min(l3At+l3, uint64(len(d)))
 	return packet.Marks(flow.Proto(id.rest>>32), d[l4At:end])
 }
 
-// hash needs no secret: the worst that traffic can do is to make recent useless.
+// hash needs no secret: at worst, an attacker makes recent useless.
 func (id identity) hash() uint64 {
 	return (id.addrs ^ id.rest*0x9e3779b97f4a7c15) * 0xd1b54a32d192ed03 >> (64 - recentBits)
 }
@@ -126,7 +124,7 @@ func (s *recentSlot) add(l3, frame uint64, time int64, m flow.Marks) {
 	s.Marks.Merge(m)
 }
 
-// count counts a packet if its flow is there.
+// count counts a packet if the table has its flow.
 func (t *recent) count(id identity, l3, frame uint64, time int64, m flow.Marks) bool {
 	s := t.find(id)
 	if s == nil {
@@ -137,7 +135,7 @@ func (t *recent) count(id identity, l3, frame uint64, time int64, m flow.Marks) 
 	return true
 }
 
-// insert makes r the first packet of its flow here.
+// insert adds a flow with its first packet r.
 func (t *recent) insert(id identity, r *flow.Record, b *flow.Batch) {
 	h := id.hash()
 	to := h % recentSlots
@@ -169,7 +167,7 @@ func (t *recent) give(i uint64, b *flow.Batch) {
 	r.First, r.Last, r.Marks = s.first, s.last, s.Marks
 }
 
-// thrashes reports whether most packets are of flows that are not here.
+// thrashes reports whether most packets belong to flows outside of the table.
 func (t *recent) thrashes() bool { return t.new > 2*recentSlots && t.new > t.added/2 }
 
 // due reports whether it is time to flush.

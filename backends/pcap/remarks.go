@@ -7,15 +7,15 @@ import (
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// remarks are what a reader of the report must know about a capture.
+// remarks are the notes on a capture in the report.
 type remarks struct {
-	unread    uint64 // packets of link types that cannot be read
+	unread    uint64 // packets of link types that pktstat cannot read
 	types     []unreadType
 	wild      uint64 // packets with a time that is out of range
 	firstWild uint64 // number of the first of them
 }
 
-// unreadType is a link type that cannot be read, and the first interface that has it.
+// unreadType is a link type that pktstat cannot read, and the first interface that has it.
 type unreadType struct {
 	link  packet.LinkType
 	iface string
@@ -26,7 +26,7 @@ func (t *unreadType) String() string { return fmt.Sprintf("%s%s %v", t.iface, t.
 // maxUnread bounds the notes about link types.
 const maxUnread = 8
 
-// unreadable remembers a packet of a link type that cannot be read.
+// unreadable remembers a packet of such a link type.
 func (m *remarks) unreadable(p *captured, interfaces func() []flow.Interface) {
 	m.unread++
 	for i := range m.types {
@@ -53,7 +53,7 @@ func (m *remarks) wildTime(n uint64) {
 	}
 }
 
-// nothingRead returns an error if none of so many packets is of a link type that can be read.
+// nothingRead returns an error if pktstat can read the link type of none of the packets.
 func (m *remarks) nothingRead(packets uint64) error {
 	if packets == 0 || m.unread < packets {
 		return nil

@@ -15,17 +15,17 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// several reads captures in the order of time. Counters add up in any order, so packets
-// need no order within a window: of each window every capture is read to its end, the
-// capture with the earliest packet first. A file is opened when its first packet is due, so
-// of a capture that was rotated one file is open at a time.
+// several reads captures in the order of time. Counters add up in any order, so packets need no
+// order within a window. For each window, it reads every capture up to the end of the window, the
+// one with the earliest packet first. It opens a file when its first packet is due, so of a
+// rotated capture one file is open at a time.
 type several struct {
 	shared
-	files    []string  // all captures, as they were named
-	captures []*member // that are not read to their end
+	files    []string  // all captures, by the names of the user
+	captures []*member // that have packets left
 	names    ngNames
-	list     []flow.Interface // of names, as of the last Collect
-	remarks  []string         // of captures that were read to their end
+	list     []flow.Interface // of names, at the last Collect
+	remarks  []string         // of captures that have ended
 	failed   []error
 	err      error
 }
@@ -34,10 +34,10 @@ type several struct {
 type member struct {
 	name string
 	next int64   // time of its next packet; unread: not known
-	src  *source // nil: it is a file that is not open
+	src  *source // nil: the file is not open
 }
 
-// unread comes before all packets: such a capture is looked at first.
+// unread is before all times: several looks at such a capture first.
 const unread = math.MinInt64
 
 // maxNotes bounds the notes about several captures.
@@ -48,7 +48,7 @@ var (
 	_ registry.Attached = (*several)(nil)
 )
 
-// openSeveral looks into all regular files, as Open does, and keeps none of them open.
+// openSeveral reads the beginning of all regular files, like Open, and keeps none of them open.
 func openSeveral(ctx context.Context, names []string, env *registry.BackendEnv) (registry.Source, error) {
 	s := &several{shared: newShared(env), files: names}
 	var seen []os.FileInfo
@@ -70,13 +70,13 @@ func openSeveral(ctx context.Context, names []string, env *registry.BackendEnv) 
 	return s, nil
 }
 
-// abandon closes what is open and returns err.
+// abandon closes the open captures and returns err.
 func (s *several) abandon(err error) error {
-	_ = s.Close() // nothing was read that could be lost
+	_ = s.Close() // nothing is lost
 	return err
 }
 
-// look finds out when a capture begins. A pipe is not waited for, and stays open.
+// look returns the start of a capture. It does not wait for a pipe, and leaves it open.
 func (s *several) look(ctx context.Context, name string, stdin io.Reader) (*member, error) {
 	in, err := openInput(name, stdin)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *several) look(ctx context.Context, name string, stdin io.Reader) (*memb
 
 // Collect adds the packets of one interval of the captures' time.
 func (s *several) Collect(ctx context.Context, b *flow.Batch) error {
-	b.WindowClosed(time.Time{}) // the packets tell its end
+	b.WindowClosed(time.Time{}) // the packets decide its end
 	if s.err != nil {
 		return s.err
 	}
@@ -122,8 +122,8 @@ func (s *several) Collect(ctx context.Context, b *flow.Batch) error {
 	return s.err
 }
 
-// collect reads captures until none has a packet in the window. over: one has a packet
-// behind it.
+// collect reads captures until none has a packet in the window. over means that one has a later
+// packet.
 func (s *several) collect(ctx context.Context, b *flow.Batch) (over bool, err error) {
 	if err := s.waitForPipes(ctx); err != nil {
 		return false, err
@@ -144,8 +144,8 @@ func (s *several) collect(ctx context.Context, b *flow.Batch) (over bool, err er
 	return false, nil
 }
 
-// waitForPipes waits for the first packet of each pipe: before it, it is not
-// known which capture is the first.
+// waitForPipes waits for the first packet of each pipe: only then is it known which capture is
+// the first.
 func (s *several) waitForPipes(ctx context.Context) error {
 	for _, m := range s.captures {
 		if m.src == nil || m.src.format != nil {
@@ -156,7 +156,7 @@ func (s *several) waitForPipes(ctx context.Context) error {
 			return err
 		case m.src.next != 0:
 			m.next = m.src.next
-		} // anything else comes up again when the capture is read
+		} // other errors come again when the capture is read
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (s *several) read(ctx context.Context, m *member, b *flow.Batch) error {
 	return nil
 }
 
-// end closes a capture and keeps what a reader of the report must know about it.
+// end closes a capture and keeps its remarks for the report.
 func (s *several) end(m *member) {
 	if m.src != nil {
 		s.remarks = append(s.remarks, m.notes()...)
@@ -198,7 +198,7 @@ func (s *several) end(m *member) {
 	s.captures = slices.DeleteFunc(s.captures, func(o *member) bool { return o == m })
 }
 
-// stop ends the run: all that is left is behind its end.
+// stop ends the run: all other packets are later.
 func (s *several) stop() {
 	for len(s.captures) > 0 {
 		s.end(s.captures[0])
@@ -213,7 +213,7 @@ func (m *member) notes() []string {
 	return notes
 }
 
-// Attachment names the interfaces of all captures, as far as they have been read.
+// Attachment names the interfaces of all captures, as far as several has read them.
 func (s *several) Attachment() registry.Attachment {
 	notes := slices.Clone(s.remarks)
 	for _, m := range s.captures {

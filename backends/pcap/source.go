@@ -15,24 +15,24 @@ import (
 // source is an open capture.
 type source struct {
 	in     *stream
-	format format // nil until the first bytes have been looked at
-	quick  quick  // the format too, if it is one
+	format format // nil until begin has read the first bytes
+	quick  quick  // the format, if it is quick
 	count  uint64 // packets read
 	remarks
-	err  error // how the capture ended: io.EOF or what is wrong with it
-	next int64 // time of the first packet, or of the one before which the window ended; 0: not known
+	err  error // the end of the capture: io.EOF, or what is wrong with it
+	next int64 // time of the first packet, or of the first one after the window; 0: not known
 
 	shared
 	names   *ngNames // of the interfaces; nil: the capture has its own
-	owner   uint32   // number of the capture as what rows are grouped by; 0: they are not
+	owner   uint32   // number of the capture in rows grouped by it; 0: rows are not
 	scratch flow.Record
 }
 
-// shared is what several captures of one run share.
+// shared is the state of all captures of one run.
 type shared struct {
 	window  *window
 	recent  *recent
-	silence time.Duration // the longest wait for a pipe; 0: any
+	silence time.Duration // the longest wait for a pipe; 0: no limit
 	number  func(name string) uint32
 }
 
@@ -60,35 +60,32 @@ var (
 
 // format reads the records of one kind of capture file.
 type format interface {
-	// next reads the record at the start of b and returns its length, which may
-	// be more than b holds if the rest does not matter. It is 0 if b is too short
-	// to tell; maxRecord bytes never are. If the record is a packet, isPacket is
-	// set, p is filled, and reading the record once more gives the same. After an
-	// error nothing more can be read.
+	// next reads the record at the start of b and returns its length. The length may exceed b
+	// if the rest does not matter. It is 0 if b is too short; maxRecord bytes are always
+	// enough. If the record is a packet, isPacket is set and p is filled. Reading the record
+	// again gives the same. After an error, the rest of the capture is unreadable.
 	next(b []byte, p *captured) (n int, isPacket bool, err error)
-	// cut says what is missing when the capture ends with b, the start of a
-	// record; nil if nothing is.
+	// cut returns what is missing when the capture ends with b, the start of a record. It
+	// returns nil if nothing is missing.
 	cut(b []byte) error
 	interfaces() []flow.Interface
 }
 
-// quick is implemented by formats that can count a run of packets of flows in
-// recent at once. It returns the length of what it counted, and stops before
-// whatever it does not know.
+// quick is for formats that can count a run of packets of flows in recent at once. It returns the
+// length of what it counted, and stops before any record that it does not know.
 type quick interface {
 	countRecent(b []byte, t *recent, w *window) (n int, packets uint64)
 }
 
-// maxRecord is the most that a format may want to see at once: a packet with
-// all that belongs to it.
+// maxRecord is the most that a format needs to see at once: a packet with all that belongs to it.
 const maxRecord = maxCaptured + 64<<10
 
 func newSource(in *input, s shared) *source { return &source{in: newStream(in), shared: s} }
 
-// Collect adds the packets of one interval of the capture's time, or all of them
-// if there is no interval.
+// Collect adds the packets of one interval of the capture's time, or all packets without an
+// interval.
 func (s *source) Collect(ctx context.Context, b *flow.Batch) error {
-	b.WindowClosed(time.Time{}) // the packets tell its end
+	b.WindowClosed(time.Time{}) // the packets decide its end
 	if s.err != nil {
 		return s.err
 	}
@@ -105,10 +102,10 @@ func (s *source) Collect(ctx context.Context, b *flow.Batch) error {
 	return err
 }
 
-// read counts the packets of the capture until the window, the capture or ctx ends, and
-// returns which of them it was.
+// read counts packets until the window, the capture or ctx ends, and returns which of them ended
+// it.
 func (s *source) read(ctx context.Context, b *flow.Batch) error {
-	s.owner = s.number(s.in.name) // of this Collect: later, it may be given to others
+	s.owner = s.number(s.in.name) // valid in this Collect only: later, another owner may have the number
 	err := s.begin(ctx)
 	if err == nil {
 		err = s.collect(ctx, b)
@@ -117,7 +114,7 @@ func (s *source) read(ctx context.Context, b *flow.Batch) error {
 	return err
 }
 
-// ended closes the window of a Collect. over: a packet of a later one is there.
+// ended closes the window of a Collect. over means that a packet of a later window has arrived.
 func (w *window) ended(b *flow.Batch, over bool) {
 	if !w.started {
 		return
@@ -126,14 +123,14 @@ func (w *window) ended(b *flow.Batch, over bool) {
 	b.Start, b.End = w.close(over && w.packets > 0)
 }
 
-// errWindowEnd says that the next packet is of a later window.
+// errWindowEnd means that the next packet belongs to a later window.
 var errWindowEnd = errors.New("end of the window")
 
-// errSilent says that a pipe brought nothing for as long as the run may take.
+// errSilent means that a pipe brought nothing for as long as the run may take.
 var errSilent = errors.New("nothing comes out of the pipe")
 
-// collect counts packets until the window, the capture or ctx ends, and returns
-// which of them it was.
+// collect counts packets until the window, the capture or ctx ends, and returns which of them
+// ended it.
 func (s *source) collect(ctx context.Context, b *flow.Batch) error {
 	for {
 		if err := s.countBuffered(b); err != nil {
@@ -148,8 +145,8 @@ func (s *source) collect(ctx context.Context, b *flow.Batch) error {
 	}
 }
 
-// fill waits for more of the capture; for a pipe as long as the run may take: the clock of
-// the capture stands still while a pipe is silent.
+// fill waits for more bytes of the capture. It waits for a pipe at most as long as the run may
+// take. While a pipe is silent, the clock of the capture stands still.
 func (s *source) fill(ctx context.Context) error {
 	if s.silence <= 0 || !s.in.in.pipe {
 		return s.in.fill(ctx)
@@ -163,7 +160,7 @@ func (s *source) fill(ctx context.Context) error {
 	return err
 }
 
-// countBuffered counts the whole records that are in the buffer.
+// countBuffered counts the whole records in the buffer.
 func (s *source) countBuffered(b *flow.Batch) error {
 	var p captured
 	for {
@@ -219,8 +216,8 @@ func (s *source) add(p *captured, b *flow.Batch) {
 	}
 }
 
-// begin finds out what kind of capture this is and reads up to the first packet.
-// Damage is left to collect.
+// begin finds the format of the capture and reads up to the first packet. It leaves damage to
+// collect.
 func (s *source) begin(ctx context.Context) error {
 	for s.format == nil {
 		f, n, err := detect(s.in.data, s.in.err != nil, s.in.packing())
@@ -287,8 +284,7 @@ func (s *source) failed(err error) error {
 	return fmt.Errorf("%s: packet %d: %w", s.in.name, s.count+1, err)
 }
 
-// Attachment names the interfaces that a pcapng file tells apart, as far as it
-// has been read.
+// Attachment names the interfaces of a pcapng file, as far as source has read it.
 func (s *source) Attachment() registry.Attachment {
 	a := registry.Attachment{Method: "file", Files: []string{s.in.name}, Notes: append(s.notes(), s.in.notes()...)}
 	if s.format != nil {

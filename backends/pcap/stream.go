@@ -6,27 +6,26 @@ import (
 	"io"
 )
 
-// stream hands out the bytes of a capture, uncompressed, in pieces that hold
-// whole records: what is left of one piece is put in front of the next, in a
-// headroom that every buffer has for that.
+// stream hands out the bytes of a capture, uncompressed, in pieces of whole records. It copies
+// the rest of one piece in front of the next one. Every buffer has a headroom for that.
 //
-// A plain file is read where it is parsed: the bytes are still in the cache then,
-// and a goroutine costs more than it gains (measured: a quarter more CPU time).
-// Pipes, which may be silent for long, and compressed captures are read ahead.
+// The goroutine that parses a plain file also reads it: the bytes are then still in the cache. A
+// second goroutine costs more than it gains (measured: a quarter more CPU time). stream reads
+// pipes, which may be silent for long, and compressed captures ahead.
 type stream struct {
 	name string
 	data []byte // not consumed yet; the caller takes from its front
-	skip int    // bytes after data that nobody wants
-	err  error  // why there are no more bytes: io.EOF or a failure; nil while there may be
+	skip int    // bytes to skip after data
+	err  error  // the end: io.EOF or a failure; nil while more bytes may come
 
 	in    *input
 	u     *unpacker
 	ahead *ahead // nil: fill reads
-	buf   []byte // that data lies in
+	buf   []byte // the buffer of data
 	spare []byte // the other buffer, when fill reads
 }
 
-// chunk is what one read brought: data, which lies at headroom in buf.
+// chunk is the result of one read: data, which lies at headroom in buf.
 type chunk struct {
 	buf, data []byte
 	err       error // instead
@@ -34,7 +33,7 @@ type chunk struct {
 
 const (
 	headroom = maxRecord
-	readSize = 256 << 10 // at once; more is not faster
+	readSize = 256 << 10 // of one read; a larger one is not faster
 )
 
 var errClosed = errors.New("closed")
@@ -47,9 +46,8 @@ func newStream(in *input) *stream {
 	return s
 }
 
-// fill waits for more bytes and adds them to data, whose place may change. data
-// must be shorter than maxRecord. It returns s.err when there are no more, and
-// errInterrupted when ctx ends.
+// fill waits for more bytes and adds them to data, which may move. data must be shorter than
+// maxRecord. fill returns s.err at the end, and errInterrupted when ctx ends.
 func (s *stream) fill(ctx context.Context) error {
 	for {
 		if ctx.Err() != nil {
@@ -88,8 +86,8 @@ func (s *stream) pull(ctx context.Context) chunk {
 	return c
 }
 
-// readChunk reads what there is into buf, or a new one. data and err of the
-// chunk exclude each other.
+// readChunk reads the available bytes into buf, or into a new buffer. A chunk has either data or
+// err.
 func readChunk(r io.Reader, buf []byte) chunk {
 	if buf == nil {
 		buf = make([]byte, headroom+readSize)
@@ -114,7 +112,7 @@ func (s *stream) recycle(buf []byte) {
 	}
 }
 
-// packing is the kind of compression, "" if there is none. It is known with the first bytes.
+// packing is the kind of compression, or "". It is known after the first bytes.
 func (s *stream) packing() string {
 	if len(s.data) == 0 {
 		return ""
@@ -122,7 +120,7 @@ func (s *stream) packing() string {
 	return s.u.kind
 }
 
-// notes says what was odd about the stream. It is known at its end.
+// notes returns remarks on the stream. They are known at its end.
 func (s *stream) notes() []string {
 	if !errors.Is(s.err, io.EOF) || !s.u.garbage {
 		return nil
@@ -130,7 +128,7 @@ func (s *stream) notes() []string {
 	return []string{s.u.kind + ": other bytes follow the compressed data: they are ignored"}
 }
 
-// consume takes n bytes away, of which some may have yet to come.
+// consume removes n bytes. Some of them may not have arrived yet.
 func (s *stream) consume(n int) {
 	if n > len(s.data) {
 		s.skip, n = n-len(s.data), len(s.data)
@@ -138,8 +136,8 @@ func (s *stream) consume(n int) {
 	s.data = s.data[n:]
 }
 
-// join appends a chunk to data: the shorter of the two is copied, so that a
-// record that comes in many small pieces is not copied for each of them.
+// join appends a chunk to data. It copies the shorter of the two. So it does not copy a record
+// again and again when that arrives in many small pieces.
 func (s *stream) join(c chunk) {
 	if room := cap(s.data) - len(s.data); len(c.data) < len(s.data) && len(c.data) <= room {
 		s.data = append(s.data, c.data...)

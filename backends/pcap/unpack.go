@@ -10,17 +10,17 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxZstdWindow bounds the memory for zstd: what `zstd -d` accepts without --long.
+// maxZstdWindow bounds the memory for zstd. It is the limit of `zstd -d` without --long.
 const maxZstdWindow = 128 << 20
 
-// unpacker uncompresses what begins like gzip or zstd, whatever the file's name,
-// and hands on everything else as it is.
+// unpacker uncompresses data that begins like gzip or zstd, with any file name, and hands on all
+// other data unchanged.
 type unpacker struct {
 	raw  io.Reader
 	r    io.Reader // nil before the first Read
 	kind string    // for messages; "" if not compressed
-	free func()    // nil if there is nothing to free
-	// garbage: other bytes follow the compressed data. To be read at the end.
+	free func()    // nil: there is nothing to free
+	// garbage is set if other bytes follow the compressed data. Read it at the end.
 	garbage bool
 }
 
@@ -35,8 +35,8 @@ func (u *unpacker) Read(b []byte) (int, error) {
 	return n, u.explain(err)
 }
 
-// start looks at the first bytes. If they are not compressed they are already
-// the first Read's.
+// start looks at the first bytes. If they are not compressed, they are the result of the first
+// Read.
 func (u *unpacker) start(b []byte) (int, error) {
 	n, err := io.ReadAtLeast(u.raw, b, 4)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -72,8 +72,8 @@ func (u *unpacker) start(b []byte) (int, error) {
 	return 0, nil
 }
 
-// isSkippable tells zstd's skippable frames (RFC 8878, 3.1.2), which pzstd
-// begins its files with.
+// isSkippable finds skippable frames of zstd (RFC 8878, 3.1.2), with which pzstd begins its
+// files.
 func isSkippable(b []byte) bool {
 	return len(b) >= 4 && b[0]&0xf0 == 0x50 && b[1] == 0x2a && b[2] == 0x4d && b[3] == 0x18
 }

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// window cuts the capture's time into intervals that begin with the first
-// packet. All times are Unix nanoseconds.
+// window cuts the capture's time into intervals that begin with the first packet. All times are
+// Unix nanoseconds.
 //
-// A packet with a time before its window, in a file that is out of order, counts
-// in the window that is open. Intervals without packets are skipped.
+// In a file that is out of order, a packet with a time before its window counts in the open
+// window. window skips intervals without packets.
 type window struct {
 	interval   int64 // 0: one window for all
 	limit      int64 // length of the run; 0: none
 	last       int64 // time at which the run ends, once started
-	start, end int64 // of the open window; the end is not part of it
+	start, end int64 // of the open window, without its end
 	started    bool  // a packet has been seen
 	first      bool  // the open window is the first one
 
 	packets   uint64 // in this Collect
-	low, high int64  // times of these
+	low, high int64  // their times
 }
 
 // open begins a Collect.
@@ -27,8 +27,8 @@ func (w *window) open() {
 	w.packets, w.low, w.high = 0, math.MaxInt64, math.MinInt64
 }
 
-// add counts a packet in. It returns false if a later window has to be opened
-// for it: the next Collect adds it again.
+// add counts a packet. It returns false if the packet needs a later window: the next Collect adds
+// it again.
 func (w *window) add(t int64) bool {
 	if t >= w.end && !w.move(t) {
 		return false
@@ -38,7 +38,7 @@ func (w *window) add(t int64) bool {
 	return true
 }
 
-// move moves a window without packets to where t lies, if that is in the run.
+// move moves a window without packets to the time t, if that is in the run.
 func (w *window) move(t int64) bool {
 	switch {
 	case !w.started:
@@ -57,7 +57,7 @@ func (w *window) move(t int64) bool {
 	return true
 }
 
-// after returns t + d, and the end of time if d is 0: there is no bound.
+// after returns t + d, or the end of time if d is 0.
 func after(t, d int64) int64 {
 	if d <= 0 || t+d < t {
 		return math.MaxInt64
@@ -83,12 +83,12 @@ func (w *window) earliest() time.Time {
 	return time.Unix(0, w.low).UTC()
 }
 
-// close ends a Collect and returns the bounds of what it covers: the whole
-// window if that is over, else what there was of it, up to the last packet. The
-// next Collect goes on from there. A packet must have been seen before.
+// close ends a Collect and returns the bounds that it covers: the whole window if it is over,
+// otherwise up to the last packet. The next Collect goes on from there. At least one packet must
+// have arrived before.
 func (w *window) close(over bool) (start, end time.Time) {
 	if w.first {
-		w.start = min(w.start, w.low) // out of order, before anything was reported
+		w.start = min(w.start, w.low) // out of order, before the first report
 		w.first = false
 	}
 	from, to := w.start, max(w.start, w.high)

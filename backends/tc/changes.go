@@ -13,30 +13,30 @@ import (
 )
 
 // changes are the notices of a network namespace that filters or qdiscs have been removed or
-// replaced (rtnetlink(7)). To look at all filters of hundreds of interfaces twice a second
-// would cost too much.
+// replaced (rtnetlink(7)). Looking at all filters of hundreds of interfaces twice a second would
+// cost too much.
 type changes struct {
 	socket *nl.NetlinkSocket
 	buf    []byte
-	now    uint64            // counts changes
-	at     map[uint32]change // the last ones of an interface
-	all    uint64            // the last one that may have been of any
+	now    uint64            // the number of changes so far
+	at     map[uint32]change // the last change of each interface
+	all    uint64            // the last change that may concern any interface
 }
 
-// change is the number of the last one of any kind, and of a qdisc that was removed.
+// change is the number of the last change of any kind, and of the last removal of a qdisc.
 type change struct{ any, qdisc uint64 }
 
-// keptChanges bounds how many interfaces are remembered.
+// keptChanges bounds the number of remembered interfaces.
 const keptChanges = 4096
 
-// listen begins to listen in the network namespace of the calling thread.
+// listen subscribes in the network namespace of the calling thread.
 func listen() (*changes, error) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_TC)
 	if err != nil {
 		return nil, fmt.Errorf("watch the filters: %w", err)
 	}
-	// Another pktstat on hundreds of interfaces makes thousands of changes at once. If that is
-	// refused, changes are missed, which costs a look at all filters.
+	// Another pktstat on hundreds of interfaces makes thousands of changes at once. Without
+	// the larger buffer, some changes are missed, and it costs a look at all filters.
 	_ = socket.SetReceiveBufferSize(1<<21, true)
 	return &changes{socket: socket, buf: make([]byte, nl.RECEIVE_BUFFER_SIZE), at: map[uint32]change{}}, nil
 }
@@ -44,14 +44,14 @@ func listen() (*changes, error) {
 // close may be called twice.
 func (c *changes) close() { c.socket.Close() }
 
-// until returns the number of the last change that is known of.
+// until returns the number of the last known change.
 func (c *changes) until() uint64 {
 	c.hear()
 	return c.now
 }
 
-// held returns how to find out whether a filter is there with its program. That looks at the
-// filters if there was a change after since, or since it last did so.
+// held returns a function that reports whether a filter exists with its program. The function
+// looks at the filters if there was a change after since, or since its last look.
 func (c *changes) held(own *netlink.BpfFilter, program ebpf.ProgramID, since uint64) func() (bool, error) {
 	index := uint32(own.LinkIndex)
 	return func() (bool, error) {
@@ -75,14 +75,14 @@ func (c *changes) held(own *netlink.BpfFilter, program ebpf.ProgramID, since uin
 	}
 }
 
-// sameQdisc reports whether the qdisc of filters is the one that was there at since. In doubt
-// it is not.
+// sameQdisc reports whether the qdisc of the filters has not changed after since. In doubt, it
+// returns false.
 func (c *changes) sameQdisc(index uint32, since uint64) bool {
 	c.hear()
 	return max(c.all, c.at[index].qdisc) <= since
 }
 
-// hear takes the notices that have come.
+// hear reads the notices that have arrived.
 func (c *changes) hear() {
 	for {
 		n, from, err := unix.Recvfrom(c.socket.GetFd(), c.buf, unix.MSG_DONTWAIT)
@@ -91,10 +91,10 @@ func (c *changes) hear() {
 			continue
 		case errors.Is(err, unix.EAGAIN):
 			return
-		case errors.Is(err, unix.ENOBUFS): // more happened than the socket's buffer holds
+		case errors.Is(err, unix.ENOBUFS): // the socket's buffer was too small
 			c.everywhere()
 			continue
-		case err != nil: // it will not get better: look every time
+		case err != nil: // the error is permanent: look every time
 			c.everywhere()
 			return
 		}
@@ -122,7 +122,8 @@ func (c *changes) heard(m *syscall.NetlinkMessage) {
 	switch m.Header.Type {
 	case unix.RTM_DELQDISC, unix.RTM_DELTFILTER:
 	case unix.RTM_NEWTFILTER:
-		// The kernel repeats the request's flags. With this one, it has replaced none.
+		// The kernel repeats the request's flags. With this flag, it has replaced no
+		// filter.
 		if m.Header.Flags&unix.NLM_F_EXCL != 0 {
 			return
 		}

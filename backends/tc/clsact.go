@@ -14,8 +14,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// clsact attaches as filters of the clsact qdisc, beside those of others. Unlike
-// links, filters outlive a process that is killed: see owner.
+// clsact attaches filters to the clsact qdisc, beside the filters of others. Unlike links,
+// filters outlive a process that is killed: see owner.
 type clsact struct {
 	owner    *owner
 	changes  *changes
@@ -44,8 +44,7 @@ func (c *clsact) close() error {
 	return c.owner.close()
 }
 
-// attach adds a filter that is asked before others as far as that is possible, or after
-// all that are there.
+// attach adds a filter that runs before all others, if possible, or after all existing ones.
 func (c *clsact) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (now held.Attached, note string, err error) {
 	since := c.changes.until()
 	info, err := prog.Info()
@@ -108,13 +107,13 @@ func (c *clsact) add(index uint32, dir flow.Direction, prog *ebpf.Program, creat
 	}
 }
 
-// The filters' handles. They mean nothing; others use small numbers.
+// The filters' handles are arbitrary; others use small numbers.
 const (
 	handle     = 0x706b0000
 	maxHandles = 0xff
 )
 
-// parent is where the qdisc has the filters of a direction.
+// parent is the handle of the qdisc's filters of a direction.
 func parent(dir flow.Direction) uint32 {
 	if dir == flow.Egress {
 		return netlink.HANDLE_MIN_EGRESS
@@ -122,8 +121,8 @@ func parent(dir flow.Direction) uint32 {
 	return netlink.HANDLE_MIN_INGRESS
 }
 
-// priority returns the first one that a filter of ours can have, or the first one after
-// all. BPF filters of one priority and protocol share it, and the newest is asked first.
+// priority returns the first priority that our filter can have, or the first one after all
+// others. BPF filters of one priority and protocol share it, and the newest one runs first.
 func (c *clsact) priority(all []netlink.Filter, parent uint32) uint16 {
 	if c.position == last {
 		return priorityAfter(all, parent)
@@ -160,8 +159,8 @@ func firstPriority(all []netlink.Filter, parent uint32) uint16 {
 	return prio
 }
 
-// filters returns the filters of an interface in both directions; none if the
-// interface or the qdisc is not there.
+// filters returns the filters of an interface in both directions. It returns none if the
+// interface or the qdisc does not exist.
 func filters(index uint32) ([]netlink.Filter, error) {
 	var all []netlink.Filter
 	for _, dir := range []flow.Direction{flow.Ingress, flow.Egress} {
@@ -181,7 +180,7 @@ func filters(index uint32) ([]netlink.Filter, error) {
 	return all, nil
 }
 
-// removeFilter removes a filter of ours, and reports whether it was there.
+// removeFilter removes a filter of ours, and reports whether it existed.
 func removeFilter(own *netlink.BpfFilter) (found bool, err error) {
 	all, err := filters(uint32(own.LinkIndex))
 	if err != nil {
@@ -189,7 +188,7 @@ func removeFilter(own *netlink.BpfFilter) (found bool, err error) {
 	}
 	for _, f := range all {
 		a := f.Attrs()
-		// The name, because others may have taken the handle since.
+		// It compares the name, because others may have taken the handle since.
 		if bpf, ok := f.(*netlink.BpfFilter); !ok || bpf.Name != own.Name || a.Parent != own.Parent {
 			continue
 		}
@@ -201,7 +200,8 @@ func removeFilter(own *netlink.BpfFilter) (found bool, err error) {
 	return found, nil
 }
 
-// dropOwn removes the qdisc if that was made for a filter of ours and is not needed any more.
+// dropOwn removes the qdisc if pktstat made it for a filter of ours and nothing needs it any
+// more.
 func dropOwn(own *netlink.BpfFilter) error {
 	if name, ok := ownName(own); ok && name.created {
 		return dropQdisc(uint32(own.LinkIndex))
@@ -209,8 +209,8 @@ func dropOwn(own *netlink.BpfFilter) error {
 	return nil
 }
 
-// removeStale removes what pktstats that were killed have left on an interface. It returns
-// the filters that are not ours.
+// removeStale removes the filters that killed pktstats have left on an interface. It returns the
+// filters of others.
 func removeStale(index uint32) (foreign []netlink.Filter, err error) {
 	all, err := filters(index)
 	if err != nil {
@@ -236,7 +236,7 @@ func removeStale(index uint32) (foreign []netlink.Filter, err error) {
 	return foreign, nil
 }
 
-// addQdisc creates the clsact qdisc unless there is one.
+// addQdisc creates the clsact qdisc unless it exists.
 func addQdisc(i flow.Interface) (created bool, err error) {
 	err = netlink.QdiscAdd(clsactQdisc(i.Index))
 	switch {
@@ -264,7 +264,7 @@ func onlyClsact(i flow.Interface) error {
 	return nil
 }
 
-// ingressError says how to get past an ingress qdisc on this kernel.
+// ingressError names the remedy for an ingress qdisc on this kernel.
 func ingressError(name string, tcx bool) error {
 	text := "there is an ingress qdisc, which excludes clsact: remove it (tc qdisc del dev " + name + " ingress)"
 	if tcx {
@@ -273,7 +273,7 @@ func ingressError(name string, tcx bool) error {
 	return errors.New(text)
 }
 
-// dropQdisc removes the clsact qdisc if nothing is in it.
+// dropQdisc removes the clsact qdisc if it is empty.
 func dropQdisc(index uint32) error {
 	all, err := filters(index)
 	if err != nil || len(all) > 0 {
@@ -291,7 +291,7 @@ func clsactQdisc(index uint32) netlink.Qdisc {
 	}}
 }
 
-// isGone reports whether what was to be removed is not there.
+// isGone reports whether the thing to remove does not exist.
 func isGone(err error) bool {
 	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL)
 }

@@ -19,7 +19,7 @@ const (
 	methodClsact = "clsact"
 )
 
-// position is where among the programs of others. Those may end the chain.
+// position is the place among the programs of others, which may end the chain.
 type position bool
 
 const (
@@ -27,17 +27,17 @@ const (
 	last  position = true
 )
 
-// attacher is one of the two ways.
+// attacher is TCX or clsact.
 type attacher interface {
 	// method is its name in the report.
 	method() string
 	// attach attaches a program. The note, if any, is for the report.
 	attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) (now held.Attached, note string, err error)
-	// close frees what attachments share. It may be called twice.
+	// close frees what all attachments share. It may be called twice.
 	close() error
 }
 
-// choose returns the way to attach.
+// choose returns the attacher for a method.
 func choose(method string, at position, debugf func(string, ...any)) (attacher, error) {
 	switch method {
 	case methodTCX:
@@ -56,7 +56,7 @@ func choose(method string, at position, debugf func(string, ...any)) (attacher, 
 type hook struct {
 	programs map[string]*ebpf.Program
 	attacher attacher
-	fast     *clsact // for many interfaces; nil: they are few, or the attacher is it
+	fast     *clsact // for many interfaces; nil: they are few, or the attacher is clsact
 	debugf   func(string, ...any)
 }
 
@@ -117,7 +117,7 @@ func (h *hook) attach(p *attach.Port, by attacher) (attach.Attached, error) {
 	return a, nil
 }
 
-// othersFirst is the note on programs of others that packets come to before ours.
+// othersFirst is the note that programs of others see packets before ours.
 func othersFirst(p *attach.Port, dir flow.Direction, what string) string {
 	return fmt.Sprintf("%s %s: %s first, and what it takes is not counted", p.Name, dir, what)
 }
@@ -131,8 +131,8 @@ func (h *hook) Close() error {
 	return err
 }
 
-// directions of an interface that are counted. Every packet on lo passes egress and
-// then ingress, and so does each that stays inside of a VRF.
+// directions returns the directions to count on an interface. Every packet on lo passes egress
+// and then ingress. So does each packet that stays inside of a VRF.
 func directions(p *attach.Port) []flow.Direction {
 	if p.Loopback || p.VRF {
 		return []flow.Direction{flow.Ingress}

@@ -11,10 +11,10 @@ import (
 	"github.com/pktstat/pktstat/internal/netif/attach"
 )
 
-// fewInterfaces is up to how many interfaces auto attaches to by TCX in any case. Attaching
-// a TCX link waits for an RCU grace period under the RTNL lock, and so does detaching it
-// (tcx_entry_sync in include/net/tcx.h): both directions of an interface take tens of
-// milliseconds, and no other thread gets on meanwhile. A filter waits for none.
+// fewInterfaces is the number of interfaces up to which auto always takes TCX. Attaching or
+// detaching a TCX link waits for an RCU grace period under the RTNL lock (tcx_entry_sync in
+// include/net/tcx.h). Both directions of an interface take tens of milliseconds, and other
+// threads wait meanwhile. A filter waits for no grace period.
 const fewInterfaces = 32
 
 const noteFast = "by clsact, which attaches to many interfaces faster than TCX: later TCX programs come first, and only what they hand on is counted"
@@ -35,8 +35,8 @@ func newHook(c *config, programs map[string]*ebpf.Program, interfaces int, debug
 	return h, nil
 }
 
-// alone returns nil if packets of an interface come to no tc program of others, so that a
-// filter sees what a TCX program would. The foreign filters are all that are not ours.
+// alone returns nil if no tc program of others sees packets of an interface, so that a filter
+// sees the same as a TCX program. The foreign filters are all filters of others.
 func alone(p *attach.Port, foreign []netlink.Filter) error {
 	if len(foreign) > 0 {
 		return errors.New("there is a tc filter")

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// owner tells for how long filters are needed. While it lives, a socket is bound to
-// its token in the abstract namespace, which the kernel keeps for each network
-// namespace, as it does filters. So a pktstat knows whether the owner of a filter is
-// alive, whatever container or PID namespace that is in.
+// owner marks filters as needed. While the owner lives, a socket is bound to its token in the
+// abstract namespace. The kernel keeps that namespace for each network namespace, like filters.
+// So a pktstat can check whether the owner of a filter is alive, in any container or PID
+// namespace.
 type owner struct {
 	token string
 	conn  *net.UnixConn
@@ -75,7 +75,7 @@ func ownName(f netlink.Filter) (n ownedName, ok bool) {
 	return n, len(n.token) == tokenLen
 }
 
-// alive reports whether the owner is. In doubt it is.
+// alive reports whether the owner is alive. In doubt, it returns true.
 func (n ownedName) alive() bool {
 	conn, err := net.DialUnix("unixgram", nil, tokenAddr(n.token))
 	if err != nil {

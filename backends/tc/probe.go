@@ -12,8 +12,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probe loads the programs with a small table, and attaches them to an interface of a
-// network namespace that nobody else sees.
+// Probe loads the programs with a small table, and attaches them to an interface in a private
+// network namespace.
 func (c *config) Probe(context.Context) registry.ProbeResult {
 	table, err := load(bpfflow.Options{MaxFlows: 1})
 	if err != nil {
@@ -51,7 +51,7 @@ func tryTCX(table *bpfflow.Table) error {
 	}
 	err := tryAttach(tcx{}, table)
 	if errors.Is(err, bpfprobe.ErrNoNetNS) {
-		return nil // the kernel has it, and that is all there is to know
+		return nil // that the kernel has it is enough
 	}
 	return err
 }
@@ -78,8 +78,8 @@ func tryAttach(a attacher, table *bpfflow.Table) error {
 
 var _ registry.InterfaceProber = (*config)(nil)
 
-// ProbeInterface implements [registry.InterfaceProber]: it looks for what keeps the
-// clsact qdisc out.
+// ProbeInterface implements [registry.InterfaceProber]: it looks for a qdisc that keeps clsact
+// out.
 func (c *config) ProbeInterface(_ context.Context, i flow.Interface) registry.ProbeResult {
 	err := onlyClsact(i)
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *config) ProbeInterface(_ context.Context, i flow.Interface) registry.Pr
 	}
 	r := registry.ProbeResult{Checks: []registry.Check{bpfprobe.Check("room for clsact", "", err, needs...)}}
 	if c.method == methodTCX || c.method == methodAuto && haveTCX() == nil {
-		return r // it does not matter
+		return r // TCX needs no qdisc
 	}
 	if err != nil {
 		r.Verdict, r.Err = r.Checks[0].Verdict, fmt.Errorf("%s: %w", i.Name, err)

@@ -1,6 +1,5 @@
-// Package tc is the backend that counts at tc, the traffic control hooks of an
-// interface, in both directions: by TCX links, or as filters of the clsact qdisc
-// on kernels before 6.6.
+// Package tc is the backend that counts at tc, the traffic control hooks of an interface, in both
+// directions. It attaches by TCX links, or by filters of the clsact qdisc on kernels before 6.6.
 package tc
 
 import (
@@ -34,11 +33,11 @@ func init() {
 	})
 }
 
-// point is where it sees packets.
+// point is the hook at which it sees packets.
 const point = registry.PointTC
 
-// needs are the capabilities for all of it. Without CAP_PERFMON, the verifier does not
-// let programs add to packet pointers, and would slow them down where it does.
+// needs are all capabilities that the backend needs. Without CAP_PERFMON, the verifier does not
+// let programs add to packet pointers, or makes the programs slower.
 var needs = []caps.Capability{caps.BPF, caps.NetAdmin, caps.PerfMon}
 
 type config struct {
@@ -93,7 +92,7 @@ func load(o bpfflow.Options) (*bpfflow.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without CONFIG_XFRM there is no such helper, and no packet of IPsec.
+	// Without CONFIG_XFRM the kernel has neither the helper nor packets of IPsec.
 	if !errors.Is(features.HaveProgramHelper(ebpf.SchedCLS, asm.FnSkbGetXfrmState), ebpf.ErrNotSupported) {
 		constants := map[string]any{"xfrm": uint32(1)}
 		maps.Copy(constants, o.Constants)

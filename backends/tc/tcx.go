@@ -48,8 +48,8 @@ func tcxHook(dir flow.Direction) ebpf.AttachType {
 	return ebpf.AttachTCXIngress
 }
 
-// haveTCX attaches a program to an interface that does not exist. A kernel with
-// TCX says so, and nothing has changed.
+// haveTCX attaches a program to an interface that does not exist. The error of a kernel with TCX
+// differs, and nothing changes.
 func haveTCX() error {
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.SchedCLS, License: "MIT",

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// features are what a driver says that it does with XDP programs (since 6.3): enum
-// netdev_xdp_act of include/uapi/linux/netdev.h.
+// features are the XDP features that a driver reports (since 6.3): enum netdev_xdp_act of
+// include/uapi/linux/netdev.h.
 type features uint64
 
 const (
@@ -19,10 +19,10 @@ const (
 	featureFrags   features = 1 << 5 // NETDEV_XDP_ACT_RX_SG: packets in several parts
 )
 
-// errNotTold is why features are not known.
+// errNotTold is the error of older kernels.
 var errNotTold = errors.New("this kernel does not tell what drivers can do (since 6.3), and only attaching would show it")
 
-// featuresOf asks for the features of an interface, which changes nothing.
+// featuresOf returns the features of an interface. It changes nothing.
 func featuresOf(index uint32) (features, error) {
 	const (
 		commandGet   = 1 // NETDEV_CMD_DEV_GET
@@ -37,8 +37,8 @@ func featuresOf(index uint32) (features, error) {
 		return 0, fmt.Errorf("find the netlink family netdev: %w", err)
 	}
 	req := nl.NewNetlinkRequest(int(family.ID), 0)
-	// struct genlmsghdr: nl.Genlmsg leaves what is in memory in its reserved bytes, which
-	// the kernel refuses.
+	// struct genlmsghdr. nl.Genlmsg leaves random bytes in its reserved field, and the kernel
+	// then refuses it.
 	header := []byte{commandGet, 1, 0, 0}
 	req.AddRawData(append(header, nl.NewRtAttr(attrIndex, nl.Uint32Attr(index)).Serialize()...))
 	answers, err := req.Execute(unix.NETLINK_GENERIC, 0)

@@ -79,9 +79,9 @@ func (h *hook) attach(p *attach.Port, dev netlink.Link, mode string) (attach.Att
 	return a, nil
 }
 
-// link attaches the program that suits. In the driver that is the one for packets in
-// one part, which costs less, unless that is refused, as it is with a large MTU. At the
-// beginning of the stack it is the other: for the first, the kernel would copy packets.
+// link attaches the program for the mode. In the driver it first tries the program for packets in
+// one part, which costs less. The driver refuses it with a large MTU, for example. In generic
+// mode it tries the other program first: for the one-part program, the kernel would copy packets.
 func (h *hook) link(p *attach.Port, mode string) (l link.Link, err error) {
 	for _, frags := range [...]bool{mode == modeGeneric, mode != modeGeneric} {
 		prog, ok := h.programs[programName(p.Raw, frags)]

@@ -17,7 +17,7 @@ const (
 	noteMerged  = "frames that GRO has merged or that are still to be cut into segments (GSO) count as one packet, with the headers of one"
 )
 
-// notes are what a reader of the report must know of an interface.
+// notes are the remarks on an interface in the report.
 func notes(dev netlink.Link, superFrames bool) []string {
 	var notes []string
 	if superFrames {
@@ -25,7 +25,7 @@ func notes(dev netlink.Link, superFrames bool) []string {
 	}
 	if name := dev.Attrs().Name; stripsTags(name) {
 		remedy := fmt.Sprintf("ethtool -K %s rxvlan off leaves them in", name)
-		if dev.Type() == "veth" { // there is no NIC: a tag is where the sender has left it
+		if dev.Type() == "veth" { // a veth pair has no NIC: a tag stays where the sender put it
 			remedy = "ethtool -K PEER txvlan off puts them in"
 		}
 		notes = append(notes, fmt.Sprintf("%s: VLAN tags that the kernel gets apart from the frame are not seen (%s)", name, remedy))
@@ -33,8 +33,8 @@ func notes(dev netlink.Link, superFrames bool) []string {
 	return notes
 }
 
-// hasTunnels reports whether the kernel decrypts packets in tunnel mode and hands them to
-// the interface that they came by. A kernel without IPsec has no policies.
+// hasTunnels reports whether the kernel decrypts packets in tunnel mode and hands them to the
+// interface on which they arrived. A kernel without IPsec has no policies.
 func hasTunnels() bool {
 	policies, err := netlink.XfrmPolicyList(netlink.FAMILY_ALL)
 	return err == nil && slices.ContainsFunc(policies, func(p netlink.XfrmPolicy) bool {
@@ -44,15 +44,15 @@ func hasTunnels() bool {
 	})
 }
 
-// seesSuperFrames reports whether packets may come that are several on the wire. Those
-// of a tap device's program come as they are in its native mode too (tun_build_skb in
+// seesSuperFrames reports whether one packet may be several on the wire. The packets that a
+// program writes to a tap device stay super-frames in native mode, too (tun_build_skb in
 // drivers/net/tun.c).
 func seesSuperFrames(dev netlink.Link, mode string) bool {
 	return mode == modeGeneric || dev.Type() == "tuntap"
 }
 
-// onMembers refuses to attach in the driver of what has none: the programs of a bond run
-// on its members, and would count to those.
+// onMembers refuses to attach in the driver of a bond: its programs run on the members, and would
+// count there.
 func onMembers(dev netlink.Link, mode string) error {
 	if mode == modeNative && dev.Type() == "bond" {
 		return fmt.Errorf("%w: native XDP on a bond: name its members with --iface, or use --xdp-mode generic", registry.ErrUnsupported)
@@ -60,8 +60,8 @@ func onMembers(dev netlink.Link, mode string) error {
 	return nil
 }
 
-// stripsTags reports whether the kernel gets VLAN tags apart from the frame (rx-vlan-hw-parse
-// of ethtool). XDP has no way to them.
+// stripsTags reports whether the NIC takes VLAN tags out of the frame (rx-vlan-hw-parse of
+// ethtool). XDP cannot read such tags.
 func stripsTags(name string) bool {
 	const (
 		getFlags = 0x25   // ETHTOOL_GFLAGS of include/uapi/linux/ethtool.h

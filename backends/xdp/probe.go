@@ -14,8 +14,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probe loads the programs with a small table, and attaches one to interfaces of a
-// network namespace that nobody else sees.
+// Probe loads the programs with a small table, and attaches one to interfaces in a private
+// network namespace.
 func (c *config) Probe(context.Context) registry.ProbeResult {
 	table, err := load(modeAuto, nil, bpfflow.Options{MaxFlows: 1})
 	if err != nil {
@@ -82,8 +82,8 @@ func tryAttach(table *bpfflow.Table, mode, name string) error {
 	return a.Detach()
 }
 
-// tryOffload looks for a NIC that runs programs. A program in a NIC that is not attached
-// changes nothing.
+// tryOffload looks for a NIC that runs programs. A program in a NIC changes nothing until it is
+// attached.
 func tryOffload() error {
 	devs, err := netlink.LinkList()
 	if err != nil {

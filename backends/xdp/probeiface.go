@@ -13,15 +13,15 @@ import (
 
 var _ registry.InterfaceProber = (*config)(nil)
 
-// ProbeInterface implements [registry.InterfaceProber]: it asks the driver, and looks
-// for the program of somebody else.
+// ProbeInterface implements [registry.InterfaceProber]: it asks the driver, and looks for another
+// XDP program.
 func (c *config) ProbeInterface(_ context.Context, i flow.Interface) registry.ProbeResult {
 	dev, err := netlink.LinkByIndex(int(i.Index))
 	if err != nil {
 		return bpfprobe.Refused("no other program", "", fmt.Errorf("%s: %w", i.Name, err))
 	}
 	mode := map[string]error{
-		modeGeneric: nil, // whatever the driver
+		modeGeneric: nil, // works with any driver
 		modeNative:  nativeOn(dev),
 		modeOffload: haveOffload(i),
 	}
@@ -44,7 +44,7 @@ func (c *config) ProbeInterface(_ context.Context, i flow.Interface) registry.Pr
 	return r
 }
 
-// isFree reports whose program is in the way.
+// isFree returns an error that names the XDP program of the interface.
 func isFree(dev netlink.Link) error {
 	if xdp := dev.Attrs().Xdp; xdp == nil || !xdp.Attached {
 		return nil
@@ -52,7 +52,7 @@ func isFree(dev netlink.Link) error {
 	return fmt.Errorf("%w: XDP is taken by %s: stop that, or use --backend tc", registry.ErrUnsupported, holder(dev.Attrs().Index))
 }
 
-// nativeOn reports why the driver of an interface would not run programs.
+// nativeOn returns an error if the driver of an interface does not run programs.
 func nativeOn(dev netlink.Link) error {
 	if err := onMembers(dev, modeNative); err != nil {
 		return err

@@ -16,8 +16,8 @@ import (
 // other one (dev_xdp_attach in net/core/dev.c).
 func isTaken(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) }
 
-// whyNot adds to the kernel's answer what it means and what the user can do. All that
-// is up to the interface wraps [registry.ErrUnsupported].
+// whyNot adds an explanation and a remedy to the kernel's error. If the interface is the cause,
+// the error wraps [registry.ErrUnsupported].
 func whyNot(err error, dev netlink.Link, mode string) error {
 	mtu := dev.Attrs().MTU
 	switch {
@@ -35,8 +35,8 @@ func whyNot(err error, dev netlink.Link, mode string) error {
 	return fmt.Errorf("%w: %s XDP: %w: use --backend tc", registry.ErrUnsupported, mode, err)
 }
 
-// linearMTU is the largest MTU with which most drivers have packets in one part: a page
-// less headroom, Ethernet header, two tags and struct skb_shared_info.
+// linearMTU is the largest MTU at which most drivers keep a packet in one part. It is a page less
+// headroom, Ethernet header, two tags and struct skb_shared_info.
 func linearMTU() int { return os.Getpagesize() - 256 - 14 - 2*4 - 320 }
 
 // holder names the XDP program of an interface.
@@ -45,7 +45,7 @@ func holder(index int) string {
 	if err != nil {
 		return "another program"
 	}
-	// With programs in the driver and in the NIC at the same time, there is no one id.
+	// With programs in the driver and in the NIC at the same time, the kernel reports no id.
 	xdp := dev.Attrs().Xdp
 	if xdp == nil || xdp.ProgId == 0 {
 		return "another program"

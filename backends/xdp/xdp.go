@@ -1,6 +1,6 @@
-// Package xdp is the backend that counts at XDP, where packets enter: in the driver of
-// the interface before the kernel has made anything of them (native), or at the
-// beginning of the network stack (generic). It sees what comes in, never what goes out.
+// Package xdp is the backend that counts at XDP, where packets enter. Native XDP runs in the
+// driver of the interface, before the kernel allocates an skb. Generic XDP runs at the beginning
+// of the network stack. XDP sees incoming packets only.
 package xdp
 
 import (
@@ -35,11 +35,11 @@ func init() {
 	})
 }
 
-// point is where it sees packets.
+// point is the hook at which it sees packets.
 const point = registry.PointXDP
 
-// needs are the capabilities for all of it. The verifier wants CAP_PERFMON of programs
-// that subtract pointers, as the length of a packet takes.
+// needs are all capabilities that the backend needs. The verifier demands CAP_PERFMON of programs
+// that subtract pointers, as they do for the length of a packet.
 var needs = []caps.Capability{caps.BPF, caps.NetAdmin, caps.PerfMon}
 
 type config struct {
@@ -94,8 +94,8 @@ func load(mode string, ifaces []flow.Interface, o bpfflow.Options) (*bpfflow.Tab
 	return bpfflow.Load(spec, o)
 }
 
-// prepare makes the programs ready for a kernel that has packets in several parts, or
-// for one that has not, and does not know the helpers for them.
+// prepare adapts the programs to a kernel that has packets in several parts, or to one that lacks
+// the helpers for them.
 func prepare(spec *ebpf.CollectionSpec, o *bpfflow.Options, frags bool) {
 	if !frags {
 		delete(spec.Programs, programName(false, true))
@@ -127,7 +127,7 @@ func haveFrags() error {
 		Type: ebpf.XDP, Flags: hasFrags, License: "MIT",
 		Instructions: asm.Instructions{asm.FnXdpGetBuffLen.Call(), asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
 	})
-	if errors.Is(err, unix.EINVAL) { // what any kernel says of a flag that it does not know
+	if errors.Is(err, unix.EINVAL) { // the error for a flag that the kernel does not know
 		err = fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
 	}
 	if err != nil {
