@@ -9,7 +9,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// TestDecrypted: a packet with the time of a packet of IPsec is what that was decrypted to.
+// TestDecrypted: a packet with the time of an IPsec packet is the decrypted one.
 func TestDecrypted(t *testing.T) {
 	const ns = unix.TP_STATUS_TS_SOFTWARE
 	var (
@@ -33,7 +33,7 @@ func TestDecrypted(t *testing.T) {
 		{inUDP, 3, ns, false},
 		{esp, 3, ns, true}, // a tunnel in a tunnel
 		{plain, 3, ns, true},
-		{esp, 4, 0, false}, // the time when it came to the socket
+		{esp, 4, 0, false}, // the time at which it reached the socket
 		{plain, 4, 0, false},
 		{plain, 4, ns, false},
 	} {

@@ -10,8 +10,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/corpus"
 )
 
-// TestFilter runs the filters on the corpus: all of a packet that the parser looks at
-// is copied, and no packet is refused.
+// TestFilter runs the filters on the corpus: the kernel copies all that the parser reads, and
+// drops no packet.
 func TestFilter(t *testing.T) {
 	cases, err := corpus.Load()
 	if err != nil {
@@ -29,7 +29,7 @@ func TestFilter(t *testing.T) {
 		var f packet.Frame
 		c.Frame(&f)
 		if f.LinkLen != 0 || f.Len != len(f.Data) || len(f.Data) == 0 {
-			continue // not what a packet socket sees
+			continue // packet sockets do not see such packets
 		}
 		n, err := vms[f.Raw].Run(f.Data)
 		if err != nil || n != snapLen && n != snapLenExt {
@@ -74,8 +74,8 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// TestMemoryOfManyInterfaces: all rings together stay within a bound that does not depend on
-// the number of interfaces, for as many as there are on a large machine.
+// TestMemoryOfManyInterfaces: the memory of all rings has a bound that does not depend on the
+// number of interfaces.
 func TestMemoryOfManyInterfaces(t *testing.T) {
 	for _, interfaces := range []int{5, 60, 64, 100, 250, 600, 1200, 1500} {
 		l := (&config{}).layout(interfaces)

@@ -87,7 +87,7 @@ func TestReplay(t *testing.T) {
 				expect(want, c, flow.Ingress, b)
 			}
 		case c.LinkType == packet.LinkTypeRaw:
-			// What is neither IPv4 nor IPv6 by its first bits is refused by the device.
+			// The device refuses packets whose first bits are neither IPv4 nor IPv6.
 			if err := device.send(c.Data); err != nil {
 				t.Logf("%s: %v", c.Name, err)
 				continue
@@ -135,16 +135,15 @@ func expect(all map[flow.Packed]*expected, c *corpus.Case, dir flow.Direction, o
 	all[k].names = append(all[k].names, c.Name)
 }
 
-// droppedAsTag tells the frames that the kernel drops on their way in, before packet
-// sockets see them: they end before what must follow a tag (skb_vlan_untag in
-// net/core/skbuff.c).
+// droppedAsTag reports whether the kernel drops a frame before packet sockets see it. Such a
+// frame ends before the data that must follow a tag (skb_vlan_untag in net/core/skbuff.c).
 func droppedAsTag(frame []byte) bool {
 	t := binary.BigEndian.Uint16(frame[12:])
 	return (t == 0x8100 || t == 0x88a8) && len(frame) < ethernetLen+4+2
 }
 
-// TestTags: on the way in the outermost tag is in the metadata, on the way out in the
-// frame. Both ends see the same; so do jumbo frames.
+// TestTags: on ingress the outermost tag is in the metadata, on egress in the frame. Both ends
+// see the same, also of jumbo frames.
 func TestTags(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{MTU: 9000})
@@ -312,7 +311,7 @@ func newTun(t *testing.T, h *testnet.Host) (*testnet.Iface, device) {
 	return &testnet.Iface{Host: h, Name: "tun0", Index: link.Attrs().Index}, device{tun}
 }
 
-// sendTo sends n datagrams to the port 9, through a device if there is a name.
+// sendTo sends n datagrams to port 9, through a device if there is a name.
 func sendTo(addr [4]byte, through string, payload, n int) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

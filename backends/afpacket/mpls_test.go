@@ -11,7 +11,7 @@ import (
 
 // TestMPLS compares packets with two labels at both ends of a link, and with tc.
 func TestMPLS(t *testing.T) {
-	testenv.Machine(t) // kernels outside of it may lack MPLS
+	testenv.Machine(t) // other kernels may lack MPLS
 	a, b := testnet.Pair(t, testnet.Link{})
 	testnet.MPLS(t, a, b)
 	out, in, tc := livetest.Open(t, "afpacket", nil, a), livetest.Open(t, "afpacket", nil, b), livetest.Open(t, "tc", nil, b)

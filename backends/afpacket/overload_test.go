@@ -16,7 +16,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// attachRings opens rings that are smaller than an option can make them.
+// attachRings opens rings that are smaller than the options allow.
 func attachRings(t *testing.T, on *testnet.Iface, l layout) (*counter, attach.Attached) {
 	t.Helper()
 	c := newCounter(livetest.MaxFlows, time.Now)
@@ -61,7 +61,7 @@ func counts(t *testing.T, c *counter) (counted flow.Counters, lost uint64) {
 	return counted, b.Lost.Packets
 }
 
-// TestOverload sends more than a ring holds while nobody reads it.
+// TestOverload sends more than a ring holds while no reader runs.
 func TestOverload(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -89,8 +89,8 @@ func TestOverload(t *testing.T) {
 
 var floodPackets = flag.Int("afpacket.packets", 30_000, "that TestConservation sends from a CPU, three times")
 
-// TestConservation floods rings from every CPU while it is collected from: whatever is
-// sent is counted or lost, once.
+// TestConservation floods rings from every CPU during Collect. Each packet is counted or lost,
+// once.
 func TestConservation(t *testing.T) {
 	testenv.Privileged(t)
 	for _, rings := range []int{1, 2, 4} {
@@ -117,7 +117,7 @@ func TestConservation(t *testing.T) {
 			}
 			take()
 		}
-		// Whatever is in the rings is counted when they are detached.
+		// Detaching counts the packets in the rings.
 		flood(t, a, 0, 100)
 		if err := b.Do(attached.Detach); err != nil {
 			t.Fatal(err)
@@ -162,7 +162,7 @@ func flood(t *testing.T, from *testnet.Iface, cpu, n int) {
 	<-done
 }
 
-// TestFanout: each CPU has its ring, and a ring that is full leaves packets to another.
+// TestFanout: each CPU has its ring, and a full ring leaves packets to another one.
 func TestFanout(t *testing.T) {
 	testenv.Privileged(t)
 	if runtime.NumCPU() < 2 {

@@ -15,8 +15,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestPermission: whoever lacks the capability is told so, by Open and by Probe; it is
-// enough.
+// TestPermission: Open and Probe name the missing capability, and it is enough.
 func TestPermission(t *testing.T) {
 	testenv.Privileged(t)
 	const hint = "needs root or cap_net_raw"

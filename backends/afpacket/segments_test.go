@@ -11,15 +11,15 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	_ "github.com/pktstat/pktstat/backends/tc" // to compare with
+	_ "github.com/pktstat/pktstat/backends/tc" // for comparison
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/test/livetest"
 	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// route is a path from a over a router to d. Super-frames cross the first link whole; the
-// router segments them in software, so that the second has what a wire would carry.
+// route is a path from a over a router to d. Super-frames cross the first link whole. The router
+// segments them in software, so the second link has the packets of a wire.
 type route struct{ a, b, c, d *testnet.Iface }
 
 func newRoute(t *testing.T) route {
@@ -40,7 +40,7 @@ func newRoute(t *testing.T) route {
 	return r
 }
 
-// addRoute makes to reachable from an interface by way of via.
+// addRoute adds a route from an interface to another by way of via.
 func addRoute(from, via, to *testnet.Iface) error {
 	var errs []error
 	for _, r := range []netlink.Route{
@@ -106,7 +106,7 @@ func TestUDPSegments(t *testing.T) {
 	}
 }
 
-// tryUDPSegments finds out whether a packet socket gets them.
+// tryUDPSegments returns an error if packet sockets do not get them.
 func tryUDPSegments(t *testing.T) error {
 	a, b := testnet.Pair(t, testnet.Link{Offloads: true})
 	s := livetest.Open(t, "afpacket", nil, b)
@@ -150,7 +150,7 @@ func sendUDPSegments(from, to *testnet.Iface, v6 bool, n, size, bytes int) (flow
 		}
 		payload := make([]byte, bytes)
 		for range n {
-			// Nobody listens: the error is that of the datagram before.
+			// The port is closed: the error belongs to the datagram before.
 			if _, err := c.Write(payload); err != nil && !errors.Is(err, unix.ECONNREFUSED) {
 				return err
 			}
@@ -160,9 +160,9 @@ func sendUDPSegments(from, to *testnet.Iface, v6 bool, n, size, bytes int) (flow
 	return k, err
 }
 
-// TestBigTCP sends super-frames above 64 KiB. Those of IPv6 have a header on older
-// kernels that none of their segments has, those of IPv4 no total length. No router
-// forwards all of them, so that the comparison is with what tc counts at both ends.
+// TestBigTCP sends super-frames above 64 KiB. On older kernels, IPv6 super-frames have a header
+// that their segments lack. IPv4 super-frames have no total length. No router forwards all of
+// them, so the test compares with the counts of tc at both ends.
 func TestBigTCP(t *testing.T) {
 	testenv.Privileged(t)
 	for _, v6 := range []bool{false, true} {
@@ -201,8 +201,8 @@ func TestBigTCP(t *testing.T) {
 	}
 }
 
-// TestTunnel sends super-frames through VXLAN: each segment repeats the headers inside of
-// the tunnel too. The flow is that of the tunnel.
+// TestTunnel sends super-frames through VXLAN: each segment also repeats the headers inside of
+// the tunnel. The flow is the tunnel's.
 func TestTunnel(t *testing.T) {
 	testenv.Privileged(t)
 	r := newRoute(t)

@@ -18,8 +18,8 @@ import (
 
 const ethernetLen = 14
 
-// TestCorpus gives the programs every IP packet of the corpus, from layer 3 on, and
-// compares what is counted with the truth.
+// TestCorpus gives the programs every IP packet of the corpus, from layer 3 on, and compares the
+// counts with the truth.
 func TestCorpus(t *testing.T) {
 	testenv.Privileged(t)
 	cases, err := corpus.Load()
@@ -36,8 +36,8 @@ func TestCorpus(t *testing.T) {
 		if !ok {
 			continue
 		}
-		// A super-frame of one segment takes the long way through the parser, and has
-		// to come out as one that took the short one.
+		// A super-frame of one segment takes the long way through the parser. The result
+		// must be the same as on the short way.
 		contexts := []skbContext{{}, {segments: 1, segmentSize: 1}}
 		if f.Segments > 1 {
 			contexts = []skbContext{{segments: uint32(f.Segments), segmentSize: 1000}}
@@ -65,12 +65,12 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// layer3 returns a packet of the corpus behind the Ethernet header that a test run takes off,
-// if it is one that a socket may send or get. Its truth is that of an interface without
-// a link header then: what lies behind the packet in its frame has to go.
+// layer3 returns a packet of the corpus, behind the Ethernet header that a test run removes, if a
+// socket may send or receive it. Its truth is then the truth of an interface without a link
+// header. So bytes behind the packet in its frame have to go.
 func layer3(c *corpus.Case, f *packet.Frame) ([]byte, bool) {
 	known := c.LinkType == packet.LinkTypeEthernet || c.LinkType == packet.LinkTypeRaw
-	const largest = 3500 // that every kernel takes in a test run
+	const largest = 3500 // every kernel takes it in a test run
 	if !known || len(c.Data) > largest || c.OrigLen != len(c.Data) || c.Want.Key.EtherType != 0 {
 		return nil, false
 	}
@@ -86,7 +86,7 @@ func layer3(c *corpus.Case, f *packet.Frame) ([]byte, bool) {
 			at += 4
 		}
 		if flow.EtherType(binary.BigEndian.Uint16(data[at-2:])) != etherType {
-			return nil, false // the IP layer gets nothing of PPPoE, MPLS and the like
+			return nil, false // no packet of PPPoE, MPLS and the like reaches the IP layer
 		}
 		data = data[at:]
 	}
@@ -94,7 +94,7 @@ func layer3(c *corpus.Case, f *packet.Frame) ([]byte, bool) {
 	return append(header, data...), true
 }
 
-// skbContext is what can be set of struct __sk_buff in a test run.
+// skbContext has the fields of struct __sk_buff that a test run can set.
 type skbContext struct{ segments, segmentSize uint32 }
 
 func (c skbContext) bytes() []byte {
@@ -116,7 +116,7 @@ func run(t *testing.T, prog *ebpf.Program, data []byte, ctx skbContext) {
 	}
 }
 
-// expect collects, and fails unless the records are those wanted, in any order.
+// expect collects, and fails unless the records are want, in any order.
 func expect(t *testing.T, table *bpfflow.Table, want []flow.Record) {
 	t.Helper()
 	var got []flow.Record
@@ -125,7 +125,7 @@ func expect(t *testing.T, table *bpfflow.Table, want []flow.Record) {
 			if r.Socket == 0 {
 				t.Errorf("%+v has no socket", r.Key.Key())
 			}
-			r.First, r.Last, r.Socket = 0, 0, 0 // a test run makes one
+			r.First, r.Last, r.Socket = 0, 0, 0 // a test run makes a socket
 			// A test run may have moved to another CPU.
 			if i := slices.IndexFunc(got, func(g flow.Record) bool { return g.Key == r.Key }); i >= 0 {
 				got[i].Counters.Add(r.Counters)

@@ -18,8 +18,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestMain moves the test into a control group of its own, so that nothing else on the
-// machine is counted; or it is a process that a test starts.
+// TestMain moves the test into a control group of its own, so that it counts no other traffic of
+// the machine. Or the process is a child of a test.
 func TestMain(m *testing.M) {
 	if what, ok := os.LookupEnv(childEnv); ok {
 		if err := children[what](); err != nil {
@@ -44,7 +44,7 @@ func runInGroup(m *testing.M) int {
 	return m.Run()
 }
 
-// testGroup is where the test is.
+// testGroup is the group of the test.
 var testGroup string
 
 func enterGroup() (leave func(), err error) {
@@ -58,7 +58,7 @@ func enterGroup() (leave func(), err error) {
 		return nil, err
 	}
 	old, _ := filepath.Glob(filepath.Join(root.Name(), groupPrefix+"*"))
-	for _, dir := range old { // left by a test that was killed: none with processes goes
+	for _, dir := range old { // a killed test has left them; groups with processes stay
 		_ = os.Remove(dir)
 	}
 	testGroup = filepath.Join(root.Name(), fmt.Sprint(groupPrefix, os.Getpid()))
@@ -109,7 +109,7 @@ func subgroup(t *testing.T, name string) string {
 	return dir
 }
 
-// TestGroups: what groups may be named, and how.
+// TestGroups: the names of groups that the option takes.
 func TestGroups(t *testing.T) {
 	testenv.Privileged(t)
 	a := subgroup(t, "a")
@@ -153,7 +153,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestMountRoot: the hierarchy is found in a mount namespace where it is not mounted.
+// TestMountRoot: pktstat finds the hierarchy in a mount namespace that does not mount it.
 func TestMountRoot(t *testing.T) {
 	testenv.Privileged(t)
 	root, err := openRoot()
@@ -164,7 +164,7 @@ func TestMountRoot(t *testing.T) {
 	runChild(t, "hidden", fmt.Sprint(root.lineage[0].ino))
 }
 
-// TestNoBTF: a kernel that does not describe its types is told from others.
+// TestNoBTF: the error for a kernel without BTF differs from others.
 func TestNoBTF(t *testing.T) {
 	testenv.Privileged(t)
 	runChild(t, "no BTF", "")
@@ -232,7 +232,7 @@ var children = map[string]func() error{
 	},
 }
 
-// hasCheck reports whether a check of that name was passed.
+// hasCheck reports whether a check of that name has passed.
 func hasCheck(r registry.ProbeResult, name string) bool {
 	for _, c := range r.Checks {
 		if c.Name == name && c.Verdict == registry.Supported {

@@ -65,7 +65,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestRoot: without an option, all groups are counted, and every row has its own.
+// TestRoot: without an option, all groups count, and every row has its group.
 func TestRoot(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -150,7 +150,7 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// TestFragments: a datagram counts as what the sockets have of it.
+// TestFragments: a datagram counts as the sockets see it, in one piece.
 func TestFragments(t *testing.T) {
 	testenv.Privileged(t)
 	h := testnet.NewHost(t)
@@ -184,8 +184,8 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// TestSharesGroup: a program that is there before ours works on, and is there after it. One
-// that does not share is named as the reason.
+// TestSharesGroup: an earlier program goes on, and stays after ours has gone. If it does not
+// share the group, the error says that.
 func TestSharesGroup(t *testing.T) {
 	testenv.Privileged(t)
 	dir := subgroup(t, "shared")
@@ -232,7 +232,7 @@ func TestSharesGroup(t *testing.T) {
 		if n := attached(); n != 2 {
 			t.Errorf("%d programs are attached, want 2", n)
 		}
-		h := testnet.NewHost(t) // what its kernel sends is the test's, not of the group
+		h := testnet.NewHost(t) // packets of its kernel belong to the test, not to the group
 		if err := moveTo(dir); err != nil {
 			t.Fatal(err)
 		}

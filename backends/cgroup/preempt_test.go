@@ -20,10 +20,10 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestPreemption sends on a CPU where packets arrive all the time, by an interrupt from
-// another CPU: programs interrupt each other in the middle of updates, which a pause makes
-// long. What is collected meanwhile, every 20 ms, must be what went in, to the byte. Without
-// the levels of bpf/nesting.h, it is not.
+// TestPreemption sends on a CPU on which packets arrive all the time, by interrupts from another
+// CPU. So programs interrupt each other in the middle of updates, which a pause makes long. A
+// Collect every 20 ms must return every packet and byte that was sent. Without the levels of
+// bpf/nesting.h, it does not.
 func TestPreemption(t *testing.T) {
 	testenv.Privileged(t)
 	if runtime.NumCPU() < 2 {
@@ -35,7 +35,7 @@ func TestPreemption(t *testing.T) {
 	}{{"guarded", true}, {"careless", false}} {
 		t.Run(c.programs, func(t *testing.T) {
 			var seen, got, other flow.Counters
-			for range 5 { // that an update is lost takes some luck
+			for range 5 { // losing an update takes some luck
 				var flows flow.Counters
 				seen, flows, other = interrupted(t, c.programs)
 				got = flows
@@ -56,8 +56,8 @@ func TestPreemption(t *testing.T) {
 	}
 }
 
-// interrupted runs the traffic until it has interrupted often, and returns what the
-// programs have seen and counted.
+// interrupted runs the traffic until it has interrupted often. It returns what the programs have
+// seen and counted.
 func interrupted(t *testing.T, programs string) (seen, flows, other flow.Counters) {
 	a, b := testnet.Pair(t, testnet.Link{})
 	spec, err := preempt.LoadPreempt()
@@ -75,7 +75,7 @@ func interrupted(t *testing.T, programs string) (seen, flows, other flow.Counter
 	}
 	defer group.Close()
 
-	// Who arrives at b interrupts CPU 0, wherever it was sent.
+	// Packets to b interrupt CPU 0, wherever they were sent.
 	cmd := b.Command(testenv.Tool(t, "ip", "iproute2"), "netns", "exec", b.NetNS(), "sh", "-c",
 		"echo 1 > /sys/class/net/"+b.Name+"/queues/rx-0/rps_cpus")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -104,7 +104,7 @@ func interrupted(t *testing.T, programs string) (seen, flows, other flow.Counter
 		t.Fatal(err)
 	}
 	defer sink.Close()
-	for range 2 { // tasks, on the CPU that is interrupted
+	for range 2 { // tasks, on the interrupted CPU
 		senders.Go(func() { send(t, b, a, 0, &stop) })
 	}
 	senders.Go(func() { flood(t, a, b, &stop) })
@@ -138,7 +138,7 @@ func interrupted(t *testing.T, programs string) (seen, flows, other flow.Counter
 	}
 	stop.Store(true)
 	senders.Wait()
-	for quiet := false; !quiet; { // what is still under way
+	for quiet := false; !quiet; { // packets under way
 		before := seen
 		time.Sleep(100 * time.Millisecond)
 		if err := table.Variables["seen"].Get(&seen); err != nil {
@@ -151,7 +151,7 @@ func interrupted(t *testing.T, programs string) (seen, flows, other flow.Counter
 	return seen, flows, other
 }
 
-// send sends datagrams from a CPU, to where nobody listens.
+// send sends datagrams from a CPU to a closed port.
 func send(t *testing.T, from, to *testnet.Iface, cpu int, stop *atomic.Bool) {
 	err := from.Do(func() error {
 		unpin, err := pin(cpu)
@@ -193,7 +193,7 @@ func flood(t *testing.T, from, to *testnet.Iface, stop *atomic.Bool) {
 	}
 	defer unpin()
 	for !stop.Load() {
-		_ = s.Send(frame) // one that finds no room is not seen either
+		_ = s.Send(frame) // a packet without room is not seen either
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestSegments compares super-frames with what tc counts of the same traffic, at the
-// socket that sends and at the one that receives.
+// TestSegments compares super-frames with the counts of tc for the same traffic, at the sending
+// and at the receiving socket.
 func TestSegments(t *testing.T) {
 	testenv.Privileged(t)
 	for _, offloads := range []bool{false, true} {
@@ -34,8 +34,8 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// compareSegments returns false if a packet was counted to no flow: there is nothing to
-// compare then.
+// compareSegments returns false if a packet was counted to no flow: then a comparison makes no
+// sense.
 func compareSegments(t *testing.T, offloads, v6 bool) bool {
 	a, b := testnet.Pair(t, testnet.Link{Offloads: offloads})
 	at, here := livetest.Open(t, "tc", nil, a), openHere(t, a)
@@ -46,7 +46,7 @@ func compareSegments(t *testing.T, offloads, v6 bool) bool {
 		from, to = a.IPv6, b.IPv6
 	}
 	there := connection(t, a, b, from, to)
-	if offloads { // else, older kernels refuse to
+	if offloads { // without offloads, older kernels refuse to
 		segmented(t, a, b, from, to)
 	}
 	synAck := fmt.Sprint(flow.TCP, there.Dst, there.Src, flow.Egress)
@@ -88,7 +88,7 @@ func compareSegments(t *testing.T, offloads, v6 bool) bool {
 	return true
 }
 
-// lacksSynAck reports whether a single packet is missing that is no data: in IPv6, 5.10 does
+// lacksSynAck reports whether a single packet without data is missing. In IPv6, Linux 5.10 does
 // not run the programs for the second packet of a connection, whose socket does not exist yet.
 func lacksSynAck(all, some flow.Counters) bool {
 	d := all.Minus(some)
@@ -110,8 +110,8 @@ func equal(a, b map[string]flow.Counters) bool {
 	return len(a) == len(b) && len(a) > 0
 }
 
-// connection sends over a TCP connection and leaves it open: what a closed one
-// sends and gets for some time is nobody's.
+// connection sends over a TCP connection and leaves it open: packets of a closed one have no
+// socket.
 func connection(t *testing.T, a, b *testnet.Iface, from, to netip.Addr) (there flow.Key) {
 	t.Helper()
 	var l net.Listener

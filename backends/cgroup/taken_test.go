@@ -17,7 +17,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestTakenOff: what another program detaches is attached again, without a Collect.
+// TestTakenOff: pktstat attaches again what another program detaches, without a Collect.
 func TestTakenOff(t *testing.T) {
 	testenv.Privileged(t)
 	dir := subgroup(t, "taken")
@@ -42,8 +42,8 @@ func TestTakenOff(t *testing.T) {
 	wantPackets(t, s, 4)
 }
 
-// TestGroupReturns: a group that is removed and made anew is counted on again, and what its
-// old sockets send is, too.
+// TestGroupReturns: a group that is removed and made again counts again, and so do its old
+// sockets.
 func TestGroupReturns(t *testing.T) {
 	testenv.Privileged(t)
 	dir := subgroup(t, "returns")
@@ -64,13 +64,13 @@ func TestGroupReturns(t *testing.T) {
 		t.Errorf("notes %q", s.Attachment().Notes)
 	}
 	remove(t, dir)
-	s.Close()                                    // also of one that has gone
+	s.Close()                                    // also of a removed group
 	if err := os.Mkdir(dir, 0o755); err != nil { // as subgroup left it
 		t.Fatal(err)
 	}
 }
 
-// remove removes a group, which processes that have left it may keep for a moment.
+// remove removes a group. Processes that have left it may keep it for a moment.
 func remove(t *testing.T, dir string) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -84,13 +84,13 @@ func remove(t *testing.T, dir string) {
 	}
 }
 
-// sendFrom sends datagrams of a group to a closed port, on lo.
+// sendFrom sends datagrams from a group to a closed port, on lo.
 func sendFrom(t *testing.T, h *testnet.Host, dir string, n int) {
 	t.Helper()
 	write(t, socketOf(t, h, dir), n)
 }
 
-// socketOf makes a socket that is a group's.
+// socketOf makes a socket in a group.
 func socketOf(t *testing.T, h *testnet.Host, dir string) net.Conn {
 	t.Helper()
 	if err := moveTo(dir); err != nil {
@@ -108,7 +108,7 @@ func socketOf(t *testing.T, h *testnet.Host, dir string) net.Conn {
 	return c
 }
 
-// write sends datagrams. The closed port answers one, which is an error of the next.
+// write sends datagrams. The closed port answers one with an error, which the next write returns.
 func write(t *testing.T, c net.Conn, n int) {
 	t.Helper()
 	for sent := 0; sent < n; {

@@ -11,9 +11,9 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestCorpus puts every IP packet of the corpus on a link, and compares what is counted at
-// its other end with the truth. What PPPoE, MPLS and the like carry does not reach the IP layer
-// from there: it must not count.
+// TestCorpus puts every IP packet of the corpus on a link, and compares the counts at its other
+// end with the truth. The payload of PPPoE, MPLS and the like does not reach the IP layer there:
+// it must not count.
 func TestCorpus(t *testing.T) {
 	cases, err := corpus.Load()
 	if err != nil {
@@ -21,14 +21,14 @@ func TestCorpus(t *testing.T) {
 	}
 	eachHook(t, func(t *testing.T, s *source) {
 		a, b := testnet.Pair(t, testnet.Link{})
-		// A namespace of another test may have had the same number, until now.
+		// A namespace of another test may have had the same number.
 		s.collect(t, func(flow.Key, flow.Counters) {}, b.Host)
 		want, frames := map[flow.Key]flow.Counters{}, [][]byte{}
 		var others [][]byte
 		for i := range cases {
 			c := &cases[i]
 			if !onEthernet(c, a.MTU) || s.hook.name != "tracepoint" && tagged(c.Data) {
-				continue // nobody gets it, or the IP layer does not
+				continue // no socket gets it, or the IP layer does not
 			}
 			if !isIP(c.Data) {
 				others = append(others, c.Data)
@@ -70,7 +70,7 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// onEthernet reports whether a packet of the corpus can be sent as it is.
+// onEthernet reports whether the link can carry a packet of the corpus as it is.
 func onEthernet(c *corpus.Case, mtu int) bool {
 	var f packet.Frame
 	c.Frame(&f)

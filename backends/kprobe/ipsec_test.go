@@ -6,5 +6,5 @@ import (
 	"github.com/pktstat/pktstat/internal/test/livetest"
 )
 
-// TestIPsec: decrypted packets enter the IP layer once more.
+// TestIPsec: decrypted packets enter the IP layer a second time.
 func TestIPsec(t *testing.T) { livetest.IPsec(t, "kprobe") }

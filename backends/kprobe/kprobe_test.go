@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestConformance is at the hook that auto takes.
+// TestConformance tests the hook that auto takes.
 func TestConformance(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -44,8 +44,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestNamespaces: the two ends of a link are rows of their own, and the same addresses
-// in another namespace are others.
+// TestNamespaces: the two ends of a link have rows of their own, and so do the same addresses in
+// another namespace.
 func TestNamespaces(t *testing.T) {
 	eachHook(t, func(t *testing.T, s *source) {
 		a, b := testnet.Pair(t, testnet.Link{})
@@ -74,7 +74,7 @@ func TestNamespaces(t *testing.T) {
 	})
 }
 
-// TestOptions: a hook that there is not is refused, with the names of those that there are.
+// TestOptions: the error for an unknown hook lists the hooks.
 func TestOptions(t *testing.T) {
 	b, err := registry.Backends.Lookup("kprobe")
 	if err != nil {

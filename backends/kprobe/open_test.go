@@ -16,11 +16,11 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// maxFlows is large, because all of the machine is counted, whatever else it does.
+// maxFlows is large, because the backend counts all traffic of the machine.
 const maxFlows = 1 << 17
 
-// eachHook runs a test at every hook that the kernel has. Kernels that have the others
-// as well are in the matrix of tools/vmtest, where to open takes ten seconds.
+// eachHook runs a test at every hook of the kernel. The matrix of tools/vmtest has kernels with
+// all hooks, but opening takes ten seconds there.
 func eachHook(t *testing.T, f func(t *testing.T, s *source)) {
 	testenv.Privileged(t)
 	for i := range hooks {
@@ -44,7 +44,7 @@ func eachHook(t *testing.T, f func(t *testing.T, s *source)) {
 	}
 }
 
-// collect calls f with what was counted in one of the network namespaces.
+// collect calls f with the counts in some network namespaces.
 func (s *source) collect(tb testing.TB, f func(flow.Key, flow.Counters), in ...*testnet.Host) (other, lost flow.Counters) {
 	tb.Helper()
 	namespaces := map[uint32]bool{}
@@ -68,7 +68,7 @@ func (s *source) collect(tb testing.TB, f func(flow.Key, flow.Counters), in ...*
 	return b.Overflow.Total(), b.Lost
 }
 
-// inode is the number that rows have for a network namespace.
+// inode is the number of a network namespace in rows.
 func inode(tb testing.TB, h *testnet.Host) uint32 {
 	tb.Helper()
 	var st unix.Stat_t

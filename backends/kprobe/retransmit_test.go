@@ -20,7 +20,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// lossy drops an eighth of what an interface gets.
+// lossy drops an eighth of the packets that an interface receives.
 func lossy(t *testing.T, i *testnet.Iface) {
 	t.Helper()
 	const pass, drop = 0, 2 // TC_ACT_OK, TC_ACT_SHOT
@@ -39,7 +39,7 @@ func lossy(t *testing.T, i *testnet.Iface) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close() // the filter has it
+	defer p.Close() // the filter keeps it
 	at := netlink.QdiscAttrs{LinkIndex: i.Index, Parent: netlink.HANDLE_CLSACT, Handle: netlink.MakeHandle(0xffff, 0)}
 	if err := i.Netlink().QdiscAdd(&netlink.GenericQdisc{QdiscAttrs: at, QdiscType: "clsact"}); err != nil {
 		t.Fatal(err)
@@ -52,8 +52,8 @@ func lossy(t *testing.T, i *testnet.Iface) {
 	}
 }
 
-// TestRetransmits: what TCP sends again is what the kernel counts in RetransSegs, of
-// both families, of IPv4 over IPv6 sockets, and of answers to a SYN.
+// TestRetransmits: the backend counts as many retransmits as the kernel in RetransSegs. It does
+// so for both families, for IPv4 over IPv6 sockets, and for answers to a SYN.
 func TestRetransmits(t *testing.T) {
 	eachHook(t, func(t *testing.T, s *source) {
 		if s.resends == nil {
@@ -79,7 +79,7 @@ func TestRetransmits(t *testing.T) {
 				t.Fatalf("IPv4 %d, IPv6 %d after %d rounds", families[true], families[false], round)
 			}
 			exchanges(t, a, b, 6)
-			for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // FINs, too, are sent again
+			for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // FINs are sent again, too
 				s.retransmits(t, func(k flow.Key, n uint64) {
 					own, mine := ends[k.NetNS]
 					if !mine {
@@ -141,10 +141,10 @@ func exchanges(t *testing.T, a, b *testnet.Iface, n int) {
 	}
 }
 
-// sentAgain is how many segments of RetransSegs the host could send.
+// sentAgain is the number of segments of RetransSegs that the host could send.
 func sentAgain(i *testnet.Iface) uint64 { return i.Retransmits() - i.TCPCounter("TCPRetransFail") }
 
-// retransmits calls f with what was sent again since the last Collect.
+// retransmits calls f with the retransmits since the last Collect.
 func (s *source) retransmits(t *testing.T, f func(flow.Key, uint64)) {
 	t.Helper()
 	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
@@ -176,7 +176,7 @@ func echo(l net.Listener) {
 	}
 }
 
-// exchange sends some data and reads it back, whatever is lost on the way.
+// exchange sends some data and reads it back, in spite of losses.
 func exchange(from *testnet.Iface, to netip.AddrPort) error {
 	var c net.Conn
 	if err := from.Do(func() (err error) {
@@ -195,7 +195,7 @@ func exchange(from *testnet.Iface, to netip.AddrPort) error {
 	return err
 }
 
-// TestConnection: what is shared with C is the same on both sides.
+// TestConnection: the structures are the same in C and Go.
 func TestConnection(t *testing.T) {
 	spec, err := loadRetransmit()
 	if err != nil {

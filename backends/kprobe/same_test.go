@@ -17,9 +17,9 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestSameAsTC compares packets and bytes with what tc counts of the same traffic, at both
-// interfaces of a router: TCP, UDP, UDP_SEGMENT, fragments and ICMP, from it, to it and
-// through it.
+// TestSameAsTC compares packets and bytes with the counts of tc for the same traffic, at both
+// interfaces of a router. The traffic is TCP, UDP, UDP_SEGMENT, fragments and ICMP, from it, to
+// it and through it.
 func TestSameAsTC(t *testing.T) {
 	eachHook(t, func(t *testing.T, s *source) {
 		for _, offloads := range []bool{false, true} {
@@ -37,8 +37,8 @@ func TestSameAsTC(t *testing.T) {
 	})
 }
 
-// compare returns false if packets have interrupted others and were counted to no flow: there
-// is not much to compare then. A hook that is not exact may miss some in its last attempt.
+// compare returns false if packets have interrupted others and count to no flow: then a
+// comparison makes little sense. A hook that is not exact may miss some in its last attempt.
 func compare(t *testing.T, s *source, offloads, v6, last bool) bool {
 	router := testnet.NewHost(t)
 	link := testnet.Link{Offloads: offloads}
@@ -47,7 +47,7 @@ func compare(t *testing.T, s *source, offloads, v6, last bool) bool {
 	through(t, a, left, b, right)
 	tc := livetest.Open(t, "tc", nil, left, right)
 	defer tc.Close()
-	s.collect(t, func(flow.Key, flow.Counters) {}, router) // what was before
+	s.collect(t, func(flow.Key, flow.Counters) {}, router) // earlier traffic
 
 	for _, ends := range [][2]*testnet.Iface{{a, left}, {left, a}, {a, b}} {
 		from, to := ends[0], ends[1]
@@ -55,7 +55,7 @@ func compare(t *testing.T, s *source, offloads, v6, last bool) bool {
 		testnet.SendUDP(t, from, to, testnet.UDP{V6: v6, Payload: 100, Count: 50})
 		testnet.SendPing(t, from, to, testnet.Ping{V6: v6, Payload: 56, Count: 5})
 		datagrams(t, from, to, v6, 4000, 0)
-		if offloads { // else, older kernels refuse to
+		if offloads { // without offloads, older kernels refuse to
 			datagrams(t, from, to, v6, 39_007, 1000)
 		}
 	}
@@ -63,7 +63,7 @@ func compare(t *testing.T, s *source, offloads, v6, last bool) bool {
 	tcSum, sum := map[flow.Key]flow.Counters{}, map[flow.Key]flow.Counters{}
 	add := func(m map[flow.Key]flow.Counters, k flow.Key, c flow.Counters) {
 		if k.Dst.Addr().IsMulticast() {
-			return // a router joins groups whenever it likes
+			return // a router joins multicast groups at any time
 		}
 		k.Ifindex, k.NetNS = 0, 0
 		c.FrameBytes = 0
@@ -106,7 +106,7 @@ func compare(t *testing.T, s *source, offloads, v6, last bool) bool {
 	}
 }
 
-// difference tells in which rows kprobe has not what tc has.
+// difference lists the rows in which kprobe differs from tc.
 func difference(tc, kprobe map[flow.Key]flow.Counters) (text string) {
 	for k, c := range tc {
 		if kprobe[k] != c {
@@ -128,7 +128,7 @@ func totalOf(m map[flow.Key]flow.Counters) (sum flow.Counters) {
 	return sum
 }
 
-// through makes of the host between two links a router.
+// through makes a router of the host between two links.
 func through(t *testing.T, a, left, b, right *testnet.Iface) {
 	t.Helper()
 	err := left.Do(func() error {
@@ -157,8 +157,8 @@ func through(t *testing.T, a, left, b, right *testnet.Iface) {
 	}
 }
 
-// datagrams sends a few, in fragments or, if segment is not 0, with UDP_SEGMENT, to a
-// socket that reads all of them.
+// datagrams sends a few datagrams, in fragments or, if segment is not 0, with UDP_SEGMENT. The
+// receiving socket reads all of them.
 func datagrams(t *testing.T, from, to *testnet.Iface, v6 bool, size, segment int) {
 	t.Helper()
 	src, dst := from.IPv4, to.IPv4

@@ -14,8 +14,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestSwitchedOff: while a hook is switched off nothing is counted, and that is noted. The
-// switches are the whole machine's.
+// TestSwitchedOff: while a hook is switched off nothing counts, and a note reports that. The
+// switches belong to the whole machine.
 func TestSwitchedOff(t *testing.T) {
 	testenv.Machine(t)
 	eachHook(t, func(t *testing.T, s *source) {

@@ -18,13 +18,12 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// benchPackets is enough that starting tcpdump does not show.
+// benchPackets is large, so that the start of tcpdump does not matter.
 const benchPackets = 3_000_000
 
-// BenchmarkRead reads captures of 64-byte packets into a ledger, from the page
-// cache, and has tcpdump copy the same file to compare with. Look at ns/packet
-// (CPU time of all threads; of the process in tcpdump's case), and run it with
-// -count so that the two alternate.
+// BenchmarkRead reads captures of 64-byte packets into a ledger, from the page cache. For
+// comparison, tcpdump copies the same file. Look at ns/packet (CPU time of all threads, or of the
+// tcpdump process), and run it with -count so that the two alternate.
 func BenchmarkRead(b *testing.B) {
 	dir := b.TempDir()
 	classic := filepath.Join(dir, "x.pcap")

@@ -17,8 +17,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// The captures of the tests are written byte by byte here, so that no library's
-// idea of the formats stands between a test and its file.
+// The tests write their captures byte by byte, so that no library's idea of the formats is
+// between a test and its file.
 
 type byteOrder interface {
 	binary.ByteOrder
@@ -30,7 +30,7 @@ var (
 	be byteOrder = binary.BigEndian
 )
 
-// packetAt is a packet of a capture to be written.
+// packetAt is a packet to write to a capture.
 type packetAt struct {
 	time int64 // Unix nanoseconds
 	data []byte
@@ -222,7 +222,7 @@ func ngFile(o byteOrder, link uint16, pkts []packetAt) []byte {
 	return w.Bytes()
 }
 
-// flows is what was counted by flow.
+// flows has the counts by flow.
 type flows map[flow.Packed]flow.Record
 
 func (f flows) add(recs []flow.Record) {
@@ -245,7 +245,7 @@ func (f flows) total() (c flow.Counters) {
 	return c
 }
 
-// parsed is what the parser makes of the packets, one by one.
+// parsed is the result of the parser for the packets, one by one.
 func parsed(link packet.LinkType, pkts []packetAt) flows {
 	want := flows{}
 	for i := range pkts {
@@ -261,7 +261,7 @@ func parsed(link packet.LinkType, pkts []packetAt) flows {
 	return want
 }
 
-// collected is what one Collect brought.
+// collected is the result of one Collect.
 type collected struct {
 	start, end time.Time
 	earliest   time.Time

@@ -97,7 +97,8 @@ func TestLinkTypes(t *testing.T) {
 	}
 }
 
-// Before version 2.3 the length on the wire came first; in 2.3 some writers have it so.
+// Before version 2.3 the length on the wire came first. In 2.3, some writers put the captured
+// length first.
 func TestOldVersions(t *testing.T) {
 	pkts := traffic(500, 50) // some are cut
 	want := parsed(packet.LinkTypeEthernet, pkts)
@@ -125,7 +126,7 @@ func TestOldVersions(t *testing.T) {
 	}
 }
 
-// The frame check sequence that some captures have is no part of the frame.
+// A frame check sequence in a capture is not part of the frame.
 func TestFCS(t *testing.T) {
 	data := frame(0, 100)
 	withFCS := append(append([]byte{}, data...), 1, 2, 3, 4)
@@ -152,7 +153,7 @@ func TestFCS(t *testing.T) {
 	}
 }
 
-// Lengths on the wire are 32 bits that anybody may write.
+// A writer may put any 32 bits into the length on the wire.
 func TestForgedLengths(t *testing.T) {
 	const huge = 1<<32 - 1
 	var pkts []packetAt
@@ -165,13 +166,13 @@ func TestForgedLengths(t *testing.T) {
 	}
 	short := packetAt{time: epoch, data: frame(0, 50)}
 	content := classicFile(le, nanoseconds, 1, []packetAt{short})
-	le.PutUint32(content[24+12:], 1) // on the wire fewer than captured
+	le.PutUint32(content[24+12:], 1) // fewer on the wire than captured
 	if got := mustRead(t, content).total(); got.FrameBytes != uint64(len(short.data)) {
 		t.Errorf("got %+v, want %d frame bytes", got, len(short.data))
 	}
 }
 
-// What could be read is there, and the error says where and what.
+// The result has what could be read, and the error names the place and the damage.
 func TestClassicDamage(t *testing.T) {
 	pkts := traffic(100, 10)
 	whole := classicFile(le, microseconds, 1, pkts)
@@ -212,7 +213,7 @@ func TestClassicDamage(t *testing.T) {
 	}
 }
 
-// The error stays; and it comes with the window that it is met in.
+// The error stays, and comes with the window in which the damage is.
 func TestDamageInIntervals(t *testing.T) {
 	pkts := traffic(100, 10)
 	whole := classicFile(le, microseconds, 1, pkts)

@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// FuzzRead reads anything: it must end, and how the bytes arrive must not matter.
+// FuzzRead reads any bytes: it must end, and the result must not depend on how the bytes arrive.
 func FuzzRead(f *testing.F) {
 	pkts := traffic(20, 10)
 	for i := range pkts {

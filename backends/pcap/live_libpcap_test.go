@@ -58,7 +58,7 @@ func enter(on *testnet.Iface) func(testing.TB, func()) {
 	}
 }
 
-// liveTotal collects, and returns the sum of all flows and of what was lost.
+// liveTotal collects, and returns the sums of all flows and of lost packets.
 func liveTotal(t *testing.T, src registry.Source) (all flow.Counters, lost uint64, dirs map[flow.Direction]uint64) {
 	t.Helper()
 	dirs = map[flow.Direction]uint64{}
@@ -99,7 +99,7 @@ func openOn(t *testing.T, on *testnet.Iface, device string) (src registry.Source
 	return src
 }
 
-// The sums are those of the interface's own counters, super-frames counting as one.
+// The sums equal the interface's own counters, with each super-frame as one packet.
 func TestLiveEqualsInterface(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{Offloads: true})
@@ -126,8 +126,8 @@ func TestLiveEqualsInterface(t *testing.T) {
 	}
 }
 
-// What a firewall rule logs is something that libpcap alone can open. It does not begin
-// with link types that are read, and has IPv6 too.
+// Only libpcap can open what a firewall rule logs. It starts with unsupported link types, and
+// also has IPv6.
 func TestLiveNFLog(t *testing.T) {
 	testenv.Privileged(t)
 	nft := testenv.Tool(t, "nft", "nftables")
@@ -155,7 +155,7 @@ func TestLiveNFLog(t *testing.T) {
 	}
 }
 
-// What libpcap's buffer has no room for is lost, and said.
+// Packets without room in libpcap's buffer are lost, and the report has their number.
 func TestLiveDrops(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -181,7 +181,7 @@ func TestLiveDrops(t *testing.T) {
 	}
 }
 
-// A device that goes away ends the run, after what it has brought.
+// If a device goes away, the run ends after the packets that it has brought.
 func TestLiveDeviceGone(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})

@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// A build without libpcap says how to make one with it.
+// The error of a build without libpcap names the build that has it.
 func TestLiveWithoutLibpcap(t *testing.T) {
 	c := &config{live: "eth0"}
 	src, err := c.Open(t.Context(), env())

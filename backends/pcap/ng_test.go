@@ -208,8 +208,7 @@ func TestNGOldBlocks(t *testing.T) {
 	}
 }
 
-// Blocks that are of no interest are passed over, also when they are larger than
-// what is held in memory, and so are options.
+// The reader skips other blocks, also if they are larger than its memory, and other options.
 func TestNGOtherBlocks(t *testing.T) {
 	w := newNGWriter(le)
 	w.iface(1, 0)
@@ -299,7 +298,7 @@ func TestNGDamage(t *testing.T) {
 	}
 }
 
-// The memory for a capture does not grow with what is in its blocks.
+// The memory for a capture does not grow with the content of its blocks.
 func TestNGMemory(t *testing.T) {
 	w := newNGWriter(le)
 	w.iface(1, 0)
@@ -322,7 +321,7 @@ func TestNGMemory(t *testing.T) {
 	}
 }
 
-// Where pcapgo is right, it and we agree; and we read what its writer writes.
+// Our reader agrees with pcapgo where that is right, and reads what its writer writes.
 func TestNGAgainstPcapgo(t *testing.T) {
 	pkts := traffic(3000, 100)
 	var b bytes.Buffer

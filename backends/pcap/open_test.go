@@ -119,7 +119,7 @@ func TestProbe(t *testing.T) {
 }
 
 func TestOpenWithoutPermission(t *testing.T) {
-	testenv.Privileged(t) // to become somebody else on one thread
+	testenv.Privileged(t) // to become another user on one thread
 	file := filepath.Join(t.TempDir(), "secret.pcap")
 	if err := os.WriteFile(file, classicFile(le, microseconds, 1, nil), 0o600); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// openPipe opens a source on a pipe, and returns how to send to it. nil closes.
+// openPipe opens a source on a pipe, and returns a function that sends to it. nil closes the
+// pipe.
 func openPipe(t *testing.T, interval time.Duration) (registry.Source, func([]byte)) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -50,7 +51,7 @@ func openPipe(t *testing.T, interval time.Duration) (registry.Source, func([]byt
 	}
 }
 
-// collectUntil collects until so many packets are there.
+// collectUntil collects until that many packets have arrived.
 func collectUntil(t *testing.T, src registry.Source, packets uint64) collected {
 	t.Helper()
 	sum := collected{flows: flows{}}
@@ -102,7 +103,7 @@ func TestPipeInPieces(t *testing.T) {
 	}
 }
 
-// A packet is counted when it has been written, not when the next one is.
+// A packet counts when it has been written, not when the next one is.
 func TestSlowPipe(t *testing.T) {
 	pkts := packetsAt(0, 1, 2)
 	content := classicFile(le, microseconds, 1, pkts)
@@ -137,7 +138,7 @@ func TestCancelOnSilentPipe(t *testing.T) {
 		got, err = collectOnce(ctx, src)
 		done <- err
 	}()
-	time.Sleep(50 * time.Millisecond) // it waits for more now
+	time.Sleep(50 * time.Millisecond) // it now waits for more
 	cancel()
 	select {
 	case err := <-done:
@@ -149,7 +150,7 @@ func TestCancelOnSilentPipe(t *testing.T) {
 	}
 }
 
-// Damage in a pipe is found by Collect: Open does not wait for a writer.
+// Collect finds damage in a pipe: Open does not wait for a writer.
 func TestNoCaptureInPipe(t *testing.T) {
 	for content, want := range map[string]string{
 		"":      "standard input: empty: not even a file header",
@@ -172,7 +173,7 @@ func TestNamedPipe(t *testing.T) {
 	if r := capturesOf(fifo).Probe(t.Context()); r.Verdict != registry.Supported {
 		t.Errorf("Probe: %v", r.Err)
 	}
-	src := mustOpen(t, fifo, 0) // with nobody there to write
+	src := mustOpen(t, fifo, 0) // without a writer
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := collectOnce(ctx, src); err != nil {
@@ -191,7 +192,7 @@ func TestNamedPipe(t *testing.T) {
 	same(t, got, parsed(packet.LinkTypeEthernet, pkts))
 }
 
-// A file on standard input is a file: Open looks into it.
+// A file on standard input is like any file: Open reads its beginning.
 func TestRedirectedFile(t *testing.T) {
 	open := func(content []byte) (registry.Source, error) {
 		f, err := os.Open(write(t, "x", content))
@@ -223,8 +224,8 @@ func TestRedirectedFile(t *testing.T) {
 	}
 }
 
-// A reader that is no file cannot be interrupted: Close does not wait for it, and
-// the goroutine ends with the read (TestMain looks).
+// Nothing can interrupt a reader that is no file. Close does not wait for it, and the goroutine
+// ends with the read (TestMain checks).
 func TestCloseWithForeignReader(t *testing.T) {
 	r, w := io.Pipe()
 	src, err := capturesOf("-").Open(t.Context(), registry.BackendEnv{Stdin: r})

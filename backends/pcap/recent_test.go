@@ -12,8 +12,7 @@ import (
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// FuzzRecent checks that a packet that recent would add up is of the flow, and
-// has the counters, that the parser says.
+// FuzzRecent checks the packets that recent adds up: the parser gives the same flow and counters.
 func FuzzRecent(f *testing.F) {
 	for i := range 16 {
 		f.Add(frame(i, 30), frame(i, 31), uint32(100))
@@ -23,7 +22,7 @@ func FuzzRecent(f *testing.F) {
 	})
 }
 
-// TestRecentAgainstParser is the same with more of those frames that differ little.
+// TestRecentAgainstParser is the same with more frames that differ little.
 func TestRecentAgainstParser(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	known := 0
@@ -48,7 +47,7 @@ func TestRecentAgainstParser(t *testing.T) {
 	}
 }
 
-// checkRecent says whether a and b would be one flow for recent.
+// checkRecent reports whether a and b would be one flow for recent.
 func checkRecent(t *testing.T, a, b []byte, origLen int) bool {
 	t.Helper()
 	pa := &captured{data: a, origLen: origLen, link: packet.LinkTypeEthernet}
@@ -82,8 +81,8 @@ func checkRecent(t *testing.T, a, b []byte, origLen int) bool {
 	return ida == idb
 }
 
-// More flows than there is room for, so that recent gives up what it has and
-// pauses, and few before and after that.
+// More flows than recent has room for, so that it flushes and pauses, with few flows before and
+// after.
 func TestRecentOverflow(t *testing.T) {
 	var pkts []packetAt
 	add := func(n, flows int) {
@@ -123,7 +122,7 @@ func TestRecentAfterPause(t *testing.T) {
 	}
 }
 
-// In a long capture of few flows the engine learns of them before the end.
+// In a long capture of few flows, the engine gets them before the end.
 func TestRecentHandsOn(t *testing.T) {
 	const flows = 1000 // more than a batch holds back
 	var pkts []packetAt

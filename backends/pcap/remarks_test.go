@@ -13,8 +13,8 @@ import (
 
 func notesOf(src registry.Source) []string { return src.(registry.Attached).Attachment().Notes }
 
-// A packet of a link type that cannot be read does not end a pcapng file: it counts by its
-// length, and a note says why.
+// A packet of an unsupported link type does not end a pcapng file: it counts by its length, and a
+// note gives the reason.
 func TestNGUnreadLinkType(t *testing.T) {
 	p, other := packetAt{data: frame(0, 10)}, packetAt{data: make([]byte, 100), orig: 200}
 	w := newNGWriter(le)
@@ -43,7 +43,7 @@ func TestNGUnreadLinkType(t *testing.T) {
 	}
 }
 
-// A pcapng file in which nothing can be read ends with an error.
+// A pcapng file without any readable packet ends with an error.
 func TestNGNothingRead(t *testing.T) {
 	w := newNGWriter(le)
 	w.iface(189, 0)
@@ -55,7 +55,7 @@ func TestNGNothingRead(t *testing.T) {
 	}
 }
 
-// There are not more notes than a reader reads.
+// The number of notes has a bound.
 func TestNGManyUnreadLinkTypes(t *testing.T) {
 	w := newNGWriter(le)
 	w.iface(1, 0)
@@ -75,7 +75,7 @@ func TestNGManyUnreadLinkTypes(t *testing.T) {
 	}
 }
 
-// An interface of a link type that cannot be read does no harm while it has no packets.
+// An interface of an unsupported link type does no harm while it has no packets.
 func TestNGUnreadLinkTypeUnused(t *testing.T) {
 	w := newNGWriter(le)
 	w.iface(189, 0)
@@ -87,8 +87,8 @@ func TestNGUnreadLinkTypeUnused(t *testing.T) {
 	}
 }
 
-// A time that is out of range is not moved into it: the packet counts with the time of the
-// packet before, and a note gives its number.
+// A packet with a time out of range counts with the time of the packet before, and a note gives
+// its number.
 func TestTimesOutOfRange(t *testing.T) {
 	const swapped = uint64(1_700_000_000) << 32 // some writers put seconds and nanoseconds there
 	for name, c := range map[string]struct {

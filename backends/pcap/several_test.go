@@ -34,7 +34,7 @@ func openAll(t *testing.T, env registry.BackendEnv, names ...string) registry.So
 	return src
 }
 
-// split writes packets to n files, each to the one that pick names.
+// split writes packets to n files; pick chooses the file.
 func split(t *testing.T, pkts []packetAt, n int, pick func(i int) int) []string {
 	t.Helper()
 	parts := make([][]packetAt, n)
@@ -58,8 +58,8 @@ func split(t *testing.T, pkts []packetAt, n int, pick func(i int) int) []string 
 	return names
 }
 
-// TestSeveralAreOne: several captures give the windows that one capture of all their packets
-// gives, however the packets are spread over the files and in whatever order these are named.
+// TestSeveralAreOne: several captures give the same windows as one capture of all their packets.
+// The distribution of packets and the order of the names do not matter.
 func TestSeveralAreOne(t *testing.T) {
 	pkts := traffic(5000, 60)
 	for i := range pkts {
@@ -97,7 +97,7 @@ func TestSeveralAreOne(t *testing.T) {
 	}
 }
 
-// TestRotatedAreOpenOneByOne: of captures that do not overlap, one file is open at a time.
+// TestRotatedAreOpenOneByOne: if captures do not overlap, one file is open at a time.
 func TestRotatedAreOpenOneByOne(t *testing.T) {
 	const files = 200
 	pkts := packetsAt(slices.Collect(func(yield func(float64) bool) {
@@ -138,7 +138,7 @@ func TestRotatedAreOpenOneByOne(t *testing.T) {
 	}
 }
 
-// TestLimit: a run ends when the capture's clock has gone so far, and takes exactly as long.
+// TestLimit: a run ends at its limit by the capture's clock, and has exactly that length.
 func TestLimit(t *testing.T) {
 	for _, tc := range []struct {
 		name            string
@@ -169,7 +169,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestLimitOfSilentPipe: a pipe that brings nothing for as long as the run may take ends it.
+// TestLimitOfSilentPipe: a pipe that is silent for as long as the run may take ends it.
 func TestLimitOfSilentPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -196,7 +196,7 @@ func TestSeveralWithPipe(t *testing.T) {
 	}
 }
 
-// TestSeveralDamaged: the captures that are whole are read, and the error names the others.
+// TestSeveralDamaged: pktstat reads the whole captures, and the error names the damaged ones.
 func TestSeveralDamaged(t *testing.T) {
 	whole := write(t, "whole", classicFile(le, nanoseconds, 1, packetsAt(0, 5)))
 	cut := classicFile(le, nanoseconds, 1, packetsAt(1, 2))
@@ -210,7 +210,7 @@ func TestSeveralDamaged(t *testing.T) {
 	}
 }
 
-// TestSeveralRefused: what is wrong with one of several captures is an error before counting.
+// TestSeveralRefused: an unreadable capture is an error before counting.
 func TestSeveralRefused(t *testing.T) {
 	good := write(t, "good", classicFile(le, nanoseconds, 1, packetsAt(0)))
 	link := filepath.Join(t.TempDir(), "link")

@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Files as Wireshark's tools and tcpdump write them.
+// Files that Wireshark's tools and tcpdump write.
 func TestFilesOfOtherTools(t *testing.T) {
 	pkts := traffic(5000, 100)
 	in := write(t, "in.pcap", classicFile(le, microseconds, 1, pkts))
@@ -84,8 +84,7 @@ func run(t *testing.T, args []string) string {
 	return args[len(args)-1]
 }
 
-// sameButInterface ignores what names an interface, and the directions that the
-// modified format has.
+// sameButInterface ignores names of interfaces, and the directions of the modified format.
 func sameButInterface(t *testing.T, got, want flows) {
 	t.Helper()
 	plain := flows{}

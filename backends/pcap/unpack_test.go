@@ -62,7 +62,7 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-// Other bytes behind gzip are ignored with a note, as gunzip does.
+// The reader ignores other bytes behind gzip, with a note, like gunzip.
 func TestGzipGarbage(t *testing.T) {
 	pkts := traffic(2000, 20)
 	gz := gzipped(t, classicFile(le, microseconds, 1, pkts))
@@ -82,7 +82,7 @@ func TestGzipGarbage(t *testing.T) {
 	}
 }
 
-// What could be unpacked is there, and the error says what happened.
+// The result has what could be unpacked, and the error names the damage.
 func TestCompressedDamage(t *testing.T) {
 	pkts := traffic(50000, 200)
 	content := classicFile(le, microseconds, 1, pkts)
@@ -117,14 +117,14 @@ func TestCompressedDamage(t *testing.T) {
 			if n < c.atLeast || n > uint64(len(pkts)) {
 				t.Fatalf("%d packets before the damage", n)
 			}
-			if !strings.Contains(c.name, "zstd damaged") { // there, what was unpacked may be wrong
+			if !strings.Contains(c.name, "zstd damaged") { // there, the unpacked data may be wrong
 				same(t, got, parsed(packet.LinkTypeEthernet, pkts[:n]))
 			}
 		})
 	}
 }
 
-// A few bytes must not be able to claim any amount of memory.
+// A few bytes must not make the reader allocate any amount of memory.
 func TestZstdMemory(t *testing.T) {
 	// A frame header without content size and a window of 2^27 and 2^31 bytes
 	// (RFC 8878, 3.1.1.1.2), and an RLE block of 24 bytes.
@@ -147,7 +147,7 @@ func TestZstdMemory(t *testing.T) {
 	}
 }
 
-// What a decompressor reports is not lost when the source is closed early.
+// Closing the source early does not lose an error of the decompressor.
 func TestCloseWhileUnpacking(t *testing.T) {
 	for _, packed := range [][]byte{
 		gzipped(t, classicFile(le, microseconds, 1, traffic(20000, 10))),
@@ -157,7 +157,7 @@ func TestCloseWhileUnpacking(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := src.Close(); err != nil { // TestMain finds goroutines that stay
+		if err := src.Close(); err != nil { // TestMain finds leaked goroutines
 			t.Fatal(err)
 		}
 		if _, err := collectOnce(t.Context(), src); err == nil || errors.Is(err, io.EOF) {

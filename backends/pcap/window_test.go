@@ -67,8 +67,8 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// Where the run begins does not depend on the interval: with the earliest packet, wherever
-// that is in the file.
+// The start of the run does not depend on the interval: it is the time of the earliest packet,
+// anywhere in the file.
 func TestEarliest(t *testing.T) {
 	for _, times := range [][]float64{{0, 1, 2}, {0, 19, -1000}, {0, -1000, 19}, {5, 4, 3, 2, 1, 0}, {0, 10, -5, 20, -7, 30, -6}} {
 		pkts := packetsAt(times...)
@@ -97,8 +97,8 @@ func TestEarliest(t *testing.T) {
 	}
 }
 
-// When ctx ends in the middle of a window, the rest of it comes with the next
-// Collect, and the windows after it are those that there would have been.
+// When ctx ends in the middle of a window, the next Collect has its rest. Later windows are the
+// same as without the cancel.
 func TestWindowAfterCancel(t *testing.T) {
 	pkts := packetsAt(0, 0.2, 0.4, 0.6, 1.1)
 	content := classicFile(le, nanoseconds, 1, pkts)
@@ -128,7 +128,7 @@ func TestWindowAfterCancel(t *testing.T) {
 	}
 }
 
-// A timestamp that lies far in the future does not make later packets vanish.
+// A timestamp far in the future does not hide later packets.
 func TestWildTimes(t *testing.T) {
 	w := newNGWriter(le)
 	w.iface(1, 0, w.option(9, 9)) // nanoseconds

@@ -21,7 +21,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestClsactLeavesNothing: what was created goes, with the last of two sources.
+// TestClsactLeavesNothing: the last of two sources removes what they created.
 func TestClsactLeavesNothing(t *testing.T) {
 	testenv.Privileged(t)
 	_, b := testnet.Pair(t, testnet.Link{})
@@ -37,8 +37,8 @@ func TestClsactLeavesNothing(t *testing.T) {
 	want(t, b, nil)
 }
 
-// TestIngressQdisc: the older qdisc keeps clsact out. The message names the interface, and
-// TCX only where the kernel has it.
+// TestIngressQdisc: the older qdisc keeps clsact out. The message names the interface, and names
+// TCX only if the kernel has it.
 func TestIngressQdisc(t *testing.T) {
 	testenv.Privileged(t)
 	_, b := testnet.Pair(t, testnet.Link{})
@@ -70,8 +70,7 @@ func TestIngressQdisc(t *testing.T) {
 	}
 }
 
-// TestClsactLeavesOthers: filters and qdiscs of others stay, and do not keep packets
-// from being counted.
+// TestClsactLeavesOthers: filters and qdiscs of others stay, and pktstat counts beside them.
 func TestClsactLeavesOthers(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -83,7 +82,7 @@ func TestClsactLeavesOthers(t *testing.T) {
 	want(t, b, before)
 	s := livetest.Open(t, "tc", args(methodClsact), b)
 	want(t, b, append(before, "ingress 1 pktstat", "egress 1 pktstat"))
-	// The foreign filters take what they get: nothing behind them sees it.
+	// The foreign filters take all packets: nothing behind them sees any.
 	sent := testnet.SendUDP(t, a, b, testnet.UDP{Count: 20, Payload: 50})
 	replied := testnet.SendUDP(t, b, a, testnet.UDP{Count: 10, Payload: 50})
 	got := s.Records()
@@ -99,15 +98,15 @@ func TestClsactLeavesOthers(t *testing.T) {
 	want(t, b, before)
 }
 
-// TestClsactAfterOthers: where the first priority is taken by a filter of another kind,
-// ours comes later, and the report says so.
+// TestClsactAfterOthers: if a filter of another kind has the first priority, ours comes later,
+// and a note reports that.
 func TestClsactAfterOthers(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
 	inside(t, b.Host, func() {
 		err := netlink.QdiscAdd(clsactQdisc(uint32(b.Index)))
 		if err == nil {
-			err = netlink.FilterAdd(&netlink.U32{ // matches nothing here
+			err = netlink.FilterAdd(&netlink.U32{ // matches no packet here
 				FilterAttrs: netlink.FilterAttrs{
 					LinkIndex: b.Index, Parent: parent(flow.Ingress), Priority: 1, Protocol: unix.ETH_P_ALL,
 				},
@@ -133,8 +132,8 @@ func TestClsactAfterOthers(t *testing.T) {
 	}
 }
 
-// TestClsactAfterKill: the next start removes what a killed process has left, also if
-// it attaches in another way, and leaves what a living one needs.
+// TestClsactAfterKill: the next start removes the filters of a killed process, also if it
+// attaches in another way. It leaves the filters of a living one.
 func TestClsactAfterKill(t *testing.T) {
 	testenv.Privileged(t)
 	for _, next := range methods {
@@ -147,7 +146,7 @@ func TestClsactAfterKill(t *testing.T) {
 			livetest.Open(t, "tc", args(next), b).Close()
 			want(t, b, alive)
 			kill()
-			want(t, b, alive) // that is what a kill leaves
+			want(t, b, alive) // a kill leaves these
 			s := livetest.Open(t, "tc", args(next), b)
 			if next == methodTCX {
 				want(t, b, []string{"tcx ingress", "tcx egress"})
@@ -171,7 +170,7 @@ func TestTCXAfterKill(t *testing.T) {
 	want(t, b, nil)
 }
 
-// hold opens the backend in a process of its own, and returns how it is killed.
+// hold opens the backend in a process of its own, and returns a function that kills it.
 func hold(t *testing.T, on *testnet.Iface, method string) (kill func()) {
 	t.Helper()
 	cmd := on.Command(os.Args[0])
@@ -219,7 +218,7 @@ func holder(arg string) any {
 	return "attached"
 }
 
-// want fails unless that is what is attached to an interface, in any order.
+// want fails unless exactly these programs are attached to an interface, in any order.
 func want(t *testing.T, on *testnet.Iface, what []string) {
 	t.Helper()
 	var got []string

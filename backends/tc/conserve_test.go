@@ -21,10 +21,10 @@ import (
 
 var conservePackets = flag.Int("tc.packets", 1_500_000, "of each of TestConservation's four floods on a CPU")
 
-// TestConservation floods a table that is far too small with new flows, from every
-// CPU, over IPv4 and IPv6, in both directions, while it is collected from every 50 ms.
-// What comes out must be what went in, to the byte, and the few large flows that start
-// in the middle of it must be found.
+// TestConservation floods a table that is far too small with new flows, and collects every 50 ms.
+// The flows come from every CPU, over IPv4 and IPv6, in both directions. The sum must equal the
+// packets and bytes that were sent. A few large flows start in the middle of the flood, and must
+// have rows.
 func TestConservation(t *testing.T) {
 	testenv.Privileged(t)
 	packets := *conservePackets
@@ -43,7 +43,7 @@ func TestConservation(t *testing.T) {
 	for cpu := range runtime.NumCPU() {
 		senders.Go(func() {
 			pin(t, cpu)
-			// Small bites, so that an epoch sees all four.
+			// Small steps, so that an epoch sees all four.
 			for done := false; !done; {
 				done = true
 				for _, f := range floods {
@@ -105,22 +105,22 @@ func check(t *testing.T, floods []*flood, sum flow.Counters, large map[flow.Key]
 		t.Errorf("%d large flows found of %d", len(large), len(floods)*elephants)
 	}
 	for k, n := range large {
-		// From half of the flood on, each is one packet of a hundred.
+		// From the middle of the flood on, each has one packet of a hundred.
 		if share := want.Packets / uint64(len(floods)) / 2 / 100; n < share*8/10 {
 			t.Errorf("of about %d packets of %v only %d are in its row", share, k, n)
 		}
 	}
 }
 
-// TestOverflow gives one flow more in an epoch than its counters hold: the largest
-// super-frames that there can be, until packets and overhead have overflowed 32 bits.
+// TestOverflow gives one flow more in an epoch than its counters hold. It sends the largest
+// possible super-frames, until packets and overhead have exceeded 32 bits.
 func TestOverflow(t *testing.T) {
 	testenv.Privileged(t)
 	table := loadTable(t, bpfflow.Options{MaxFlows: 1})
 	frame := udp4(64)
 	ctx := skbContext{segments: 65535, segmentSize: 1}
 	const runs = 80_000
-	for range runs { // one at a time: a signal ends repetitions early, and does not say where
+	for range runs { // one at a time: a signal ends repetitions early, without a report
 		if _, err := table.Programs["tc_ingress"].Run(&ebpf.RunOptions{Data: frame, Context: ctx.bytes()}); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestOverflow(t *testing.T) {
 	if sum.IsZero() || len(records) == 0 {
 		t.Fatalf("%d records and other %+v: want some of the flow's packets in each", len(records), sum)
 	}
-	for i := range records { // one for each CPU that it ran on
+	for i := range records { // one for each CPU on which it ran
 		if records[i].Key != records[0].Key {
 			t.Errorf("another flow: %+v", records[i])
 		}
@@ -148,7 +148,7 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// TestLateCPU counts on a CPU that has no shard, as one that came online after the load.
+// TestLateCPU counts on a CPU without a shard, as if it came online after the load.
 func TestLateCPU(t *testing.T) {
 	testenv.Privileged(t)
 	last := runtime.NumCPU() - 1
@@ -179,7 +179,7 @@ func TestLateCPU(t *testing.T) {
 	}
 }
 
-// TestWake: a shard that fills asks to be collected from.
+// TestWake: a shard that fills wakes the engine.
 func TestWake(t *testing.T) {
 	testenv.Privileged(t)
 	table := loadTable(t, bpfflow.Options{MaxFlows: 256})
@@ -216,16 +216,16 @@ const (
 	firstMouse    = 16 // numbers below are elephants'
 )
 
-// flood makes a program count many flows: it gives the packet of a test run another
-// source address at every repetition, and calls the program then.
+// flood makes a program count many flows. At every repetition of a test run, it gives the packet
+// another source address, and calls the program.
 type flood struct {
 	prog  *ebpf.Program
 	calls *ebpf.Map // per CPU: packets made
 	frame []byte
 }
 
-// newFlood returns a flood of new flows. After late packets of a CPU, every tenth is
-// of one of ten large flows.
+// newFlood returns a flood of new flows. After the first late packets of a CPU, every tenth
+// belongs to one of ten large flows.
 func newFlood(t *testing.T, table *bpfflow.Table, program string, frame []byte, late int) *flood {
 	t.Helper()
 	f := &flood{frame: frame}
@@ -270,7 +270,7 @@ func newFlood(t *testing.T, table *bpfflow.Table, program string, frame []byte, 
 			asm.Div.Imm(asm.R7, elephantEvery),
 			asm.Mod.Imm(asm.R7, elephants),
 			asm.Mov.Reg(asm.R8, asm.R7),
-			// Big-endian, so that the number can be read from the address.
+			// Big-endian, so that the test can read the number from the address.
 			asm.HostTo(asm.BE, asm.R8, asm.Word).WithSymbol("rewrite"),
 			asm.LoadMem(asm.R1, asm.R6, data, asm.Word),
 			asm.LoadMem(asm.R2, asm.R6, dataEnd, asm.Word),
@@ -292,7 +292,7 @@ func newFlood(t *testing.T, table *bpfflow.Table, program string, frame []byte, 
 	t.Cleanup(func() {
 		_ = f.prog.Close()
 		_ = f.calls.Close()
-		_ = target.Close() // a program array lasts as long as somebody holds it
+		_ = target.Close() // a program array lasts as long as a file descriptor of it
 	})
 	return f
 }
@@ -303,7 +303,7 @@ func isElephant(k flow.Key) bool {
 	return binary.BigEndian.Uint32(b[len(b)-4:]) < elephants
 }
 
-// send makes n packets on this CPU, unless total are made. It reports whether they are.
+// send makes n packets on this CPU, up to total in all. It reports whether total is reached.
 func (f *flood) send(t *testing.T, cpu, n, total int) bool {
 	if int(f.count(t)[cpu]) >= total {
 		return true

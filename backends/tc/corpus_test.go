@@ -20,8 +20,8 @@ import (
 
 const ethernetLen = 14
 
-// TestCorpus gives every packet of the corpus that a kernel hook can see to the
-// programs, in both directions, and compares what the table has then.
+// TestCorpus gives the programs every packet of the corpus that a kernel hook can see, in both
+// directions. It compares the table with the truth.
 func TestCorpus(t *testing.T) {
 	testenv.Privileged(t)
 	cases, err := corpus.Load()
@@ -36,13 +36,13 @@ func TestCorpus(t *testing.T) {
 		c := &cases[i]
 		var f packet.Frame
 		c.Frame(&f)
-		// A tag in the skb's metadata cannot be given to BPF_PROG_TEST_RUN, a frame
-		// that was cut is whole to the kernel, and a cooked header does not exist.
+		// BPF_PROG_TEST_RUN cannot take a tag in the skb's metadata. A cut frame is whole
+		// to the kernel, and a cooked header does not exist there.
 		if f.Tagged || f.LinkLen != 0 || f.Len != len(f.Data) || c.LinkType == packet.LinkTypeNull || c.LinkType == packet.LinkTypeLoop {
 			continue
 		}
 		if f.Raw && f.EtherType == flow.EtherTypeLLC {
-			continue // of a cooked header: no kernel has that there
+			continue // of a cooked header: no kernel has it there
 		}
 		table, suffix, data := ethernet, "", f.Data
 		if f.Raw {
@@ -50,8 +50,8 @@ func TestCorpus(t *testing.T) {
 		} else if len(data) < ethernetLen {
 			continue // the kernel refuses it
 		}
-		// A super-frame of one segment takes the long way through the parser, and has
-		// to come out as one that took the short one.
+		// A super-frame of one segment takes the long way through the parser. The result
+		// must be the same as on the short way.
 		contexts := []skbContext{{}, {segments: 1, segmentSize: 1}}
 		if f.Segments > 1 {
 			contexts = []skbContext{{segments: uint32(f.Segments), segmentSize: 1000}}
@@ -81,7 +81,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// taster tells which packets BPF_PROG_TEST_RUN takes, which differs between kernels.
+// taster finds out which packets BPF_PROG_TEST_RUN takes: kernels differ.
 type taster struct{ prog *ebpf.Program }
 
 func newTaster(t *testing.T) taster {
@@ -96,8 +96,8 @@ func newTaster(t *testing.T) taster {
 	return taster{prog}
 }
 
-// refuses reports whether a test run does not take the packet. It may refuse those
-// without a whole IP header and those that do not fit into a page.
+// refuses reports whether a test run refuses the packet. It may refuse packets without a whole IP
+// header, and packets that do not fit into a page.
 func (k taster) refuses(t *testing.T, data []byte) bool {
 	t.Helper()
 	_, err := k.prog.Run(&ebpf.RunOptions{Data: data})
@@ -114,13 +114,13 @@ func (k taster) refuses(t *testing.T, data []byte) bool {
 func withType(e flow.EtherType, data []byte) []byte {
 	frame := make([]byte, ethernetLen, ethernetLen+len(data))
 	if e == 0 {
-		e = flow.EtherTypeLLC // to the raw programs, the first four bits tell
+		e = flow.EtherTypeLLC // the raw programs decide by the first four bits
 	}
 	binary.BigEndian.PutUint16(frame[12:], uint16(e))
 	return append(frame, data...)
 }
 
-// skbContext is what can be set of struct __sk_buff in a test run.
+// skbContext has the fields of struct __sk_buff that a test run can set.
 type skbContext struct {
 	wireLen, segments, segmentSize uint32
 }
@@ -145,7 +145,7 @@ func run(t *testing.T, prog *ebpf.Program, data []byte, ctx skbContext) {
 	}
 }
 
-// expect collects, and fails unless the records are those wanted, in any order.
+// expect collects, and fails unless the records are want, in any order.
 func expect(t *testing.T, table *bpfflow.Table, want ...flow.Record) {
 	t.Helper()
 	got, other := collect(t, table)
@@ -171,7 +171,7 @@ func expect(t *testing.T, table *bpfflow.Table, want ...flow.Record) {
 func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other flow.Counters) {
 	t.Helper()
 	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
-		for i := range rs { // each CPU that the packets ran on has a record of its own
+		for i := range rs { // each CPU has a record of its own
 			same := func(r flow.Record) bool { return r.Key == rs[i].Key }
 			if at := slices.IndexFunc(records, same); at >= 0 {
 				records[at].Counters.Add(rs[i].Counters)

@@ -10,8 +10,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// TestHeaded gives IP packets to the program for interfaces without a link header, behind
-// the Ethernet header that IPsec tunnels leave there: it is not counted.
+// TestHeaded gives IP packets to the program for interfaces without a link header. They come
+// behind the Ethernet header that IPsec tunnels leave there: it does not count.
 func TestHeaded(t *testing.T) {
 	testenv.Privileged(t)
 	cases, err := corpus.Load()

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/pktstat/pktstat/backends/xdp" // to be behind
+	_ "github.com/pktstat/pktstat/backends/xdp" // runs before tc
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/test/corpus"
 	"github.com/pktstat/pktstat/internal/test/livetest"
@@ -14,7 +14,7 @@ import (
 
 // TestMPLSSegments is TestSegments with two labels, which each segment repeats.
 func TestMPLSSegments(t *testing.T) {
-	testenv.Machine(t) // kernels outside of it may lack MPLS
+	testenv.Machine(t) // other kernels may lack MPLS
 	a, b := testnet.Pair(t, testnet.Link{})
 	testnet.MPLS(t, a, b)
 	out, in := livetest.Open(t, "tc", args(methodAuto), a), livetest.Open(t, "tc", args(methodAuto), b)
@@ -42,9 +42,9 @@ func TestMPLSSegments(t *testing.T) {
 	}
 }
 
-// TestHeadersBehindGenericXDP: packets that have lost their link header keep the headers
-// before layer 3. Two kinds are left out. Packets shorter than a link header do not show
-// that it is gone. A timestamp of 14 bytes, Arista's, looks like one.
+// TestHeadersBehindGenericXDP: packets without their link header keep the headers before layer 3.
+// The test leaves out two kinds. Packets shorter than a link header do not show that it is
+// missing. Arista's timestamp of 14 bytes looks like one.
 func TestHeadersBehindGenericXDP(t *testing.T) {
 	testenv.Privileged(t)
 	cases, err := corpus.Load()

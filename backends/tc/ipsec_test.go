@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// TestIPsec: the kernel hands decrypted packets to ingress once more.
+// TestIPsec: the kernel hands decrypted packets to ingress a second time.
 func TestIPsec(t *testing.T) {
 	testenv.Privileged(t)
 	for _, method := range methods {

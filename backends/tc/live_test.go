@@ -102,9 +102,8 @@ func TestLargeIndex(t *testing.T) {
 	}
 }
 
-// TestReplay sends the Ethernet packets of the corpus over a link, and frames that
-// cannot be given to a test run: tags end up in the skb's metadata, large frames
-// outside of its linear part.
+// TestReplay sends the Ethernet packets of the corpus over a link, and frames that a test run
+// cannot take. Tags end up in the skb's metadata, and large frames outside of its linear part.
 func TestReplay(t *testing.T) {
 	testenv.Privileged(t)
 	cases, err := corpus.Load()
@@ -176,8 +175,8 @@ func addExpected(all map[flow.Packed]*expected, c *corpus.Case, dir flow.Directi
 	all[k].names = append(all[k].names, c.Name)
 }
 
-// droppedAsTag tells the frames that the kernel drops on their way in, before tc sees
-// them: they end before what must follow a tag (skb_vlan_untag in net/core/skbuff.c).
+// droppedAsTag reports whether the kernel drops a frame before tc sees it: it ends before the
+// data that must follow a tag (skb_vlan_untag in net/core/skbuff.c).
 func droppedAsTag(frame []byte) bool {
 	t := binary.BigEndian.Uint16(frame[12:])
 	return (t == 0x8100 || t == 0x88a8) && len(frame) < ethernetLen+4+2

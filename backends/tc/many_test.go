@@ -15,8 +15,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestManyInterfaces: auto attaches to many interfaces by clsact, but for those where
-// programs of others would keep a filter from what TCX sees.
+// TestManyInterfaces: auto attaches to many interfaces by clsact. It takes TCX on interfaces
+// where programs of others would hide packets from a filter.
 func TestManyInterfaces(t *testing.T) {
 	testenv.Privileged(t)
 	needsMethod(t, methodTCX)

@@ -16,7 +16,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestPermission: whoever lacks capabilities is told which, by Open and by Probe.
+// TestPermission: Open and Probe name the missing capabilities.
 func TestPermission(t *testing.T) {
 	testenv.Privileged(t)
 	const hint = "cap_bpf,cap_net_admin,cap_perfmon"
@@ -40,7 +40,7 @@ func TestPermission(t *testing.T) {
 			}
 			check("Open", err)
 			r := (&config{method: methodAuto}).Probe(context.Background())
-			// Who may not try does not know.
+			// Without permission, the result is inconclusive.
 			if r.Verdict != registry.Inconclusive || !slices.Equal(r.Checks[0].Caps, strings.Split(hint, ",")) {
 				t.Errorf("Probe says %v, %+v", r.Verdict, r.Checks)
 			}

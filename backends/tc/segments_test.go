@@ -19,8 +19,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestSegments compares super-frames with what the kernel makes of them: the sender's
-// are segmented in software behind tc, so that the receiver has what a wire would have.
+// TestSegments compares super-frames with the segments that the kernel makes of them. It segments
+// the sender's in software behind tc, so the receiver sees the packets of a wire.
 func TestSegments(t *testing.T) {
 	testenv.Privileged(t)
 	for _, v6 := range []bool{false, true} {
@@ -41,7 +41,8 @@ func TestSegments(t *testing.T) {
 			if all.Packets != stats.RxPackets+stats.TxPackets || all.FrameBytes != stats.RxBytes+stats.TxBytes {
 				t.Errorf("counted %+v, the interface %+v", all, stats)
 			}
-			// Were there super-frames? The sender's interface counts before they are cut.
+			// Were there super-frames? The sender's interface counts before
+			// segmentation.
 			if n := livetest.Sum(sent, there).Packets; n < 10_000 {
 				t.Errorf("only %d packets were sent", n)
 			}
@@ -49,8 +50,8 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestSuperFrames compares the two ends of a link that super-frames cross whole, with
-// all that merges packets: no packet may have more bytes than the MTU allows.
+// TestSuperFrames compares the two ends of a link that super-frames cross whole, with all
+// offloads. No packet may have more bytes than the MTU allows.
 func TestSuperFrames(t *testing.T) {
 	testenv.Privileged(t)
 	for _, v6 := range []bool{false, true} {
@@ -77,8 +78,8 @@ func TestSuperFrames(t *testing.T) {
 	}
 }
 
-// TestBigTCP is TestSegments with super-frames above 64 KiB. Those of IPv6 have a header
-// on older kernels that none of their segments has, those of IPv4 no total length.
+// TestBigTCP is TestSegments with super-frames above 64 KiB. On older kernels, IPv6 super-frames
+// have a header that their segments lack. IPv4 super-frames have no total length.
 func TestBigTCP(t *testing.T) {
 	testenv.Privileged(t)
 	for _, v6 := range []bool{false, true} {
@@ -97,7 +98,7 @@ func TestBigTCP(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					// A kernel before ignores what it does not know.
+					// Older kernels ignore the attribute.
 					if link, err = a.Netlink().LinkByIndex(a.Index); err == nil && link.Attrs().GSOIPv4MaxSize != size {
 						err = errors.New("the largest size does not change")
 					}
@@ -122,8 +123,8 @@ func TestBigTCP(t *testing.T) {
 	}
 }
 
-// TestTunnel is TestSegments through VXLAN: each segment repeats the headers inside of the
-// tunnel too. The flow is that of the tunnel.
+// TestTunnel is TestSegments through VXLAN: each segment also repeats the headers inside of the
+// tunnel. The flow is the tunnel's.
 func TestTunnel(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -185,7 +186,7 @@ func addVXLAN(t *testing.T, on, remote *testnet.Iface, host byte) *testnet.Iface
 	return v
 }
 
-// superFrame is what struct __sk_buff says of one.
+// superFrame has the fields of struct __sk_buff for a super-frame.
 type superFrame struct{ len, wire, segments uint32 }
 
 // watchLargest returns the longest skb that an interface sends.

@@ -15,7 +15,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// takings are what other programs do to ours, what of it they take off, and what is left after the run.
+// takings are what other programs do, the programs of ours that they take off, and what the run
+// leaves.
 var takings = []struct {
 	name, method string
 	take         func(t *testing.T, on *testnet.Iface)
@@ -50,7 +51,7 @@ var takings = []struct {
 	}, "ingress egress", nil},
 }
 
-// TestTakenOff: what other programs take off is attached again without a Collect. One line
+// TestTakenOff: pktstat attaches again what other programs take off, without a Collect. One line
 // on stderr and a note for each direction report it.
 func TestTakenOff(t *testing.T) {
 	testenv.Privileged(t)
@@ -96,7 +97,7 @@ func TestTakenOffAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestTakenOffRepeatedly: it is attached again each time, and one line reports it.
+// TestTakenOffRepeatedly: pktstat attaches again each time, and one line reports it.
 func TestTakenOffRepeatedly(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -113,8 +114,8 @@ func TestTakenOffRepeatedly(t *testing.T) {
 	}
 }
 
-// TestTakenOffForGood: a line and a note report what cannot be attached again. Counting goes on
-// as soon as it can.
+// TestTakenOffForGood: a line and a note report what pktstat cannot attach again. Counting goes
+// on as soon as it can.
 func TestTakenOffForGood(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})

@@ -15,8 +15,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestTCXBesideOthers: other TCX programs, as Cilium has them, were there before or come
-// later, end the chain, and see and count what they would see without us.
+// TestTCXBesideOthers: other TCX programs, such as Cilium's, attach before or after pktstat. They
+// end the chain, and see and count the same packets as without pktstat.
 func TestTCXBesideOthers(t *testing.T) {
 	testenv.Privileged(t)
 	needsMethod(t, methodTCX)
@@ -47,8 +47,8 @@ func TestTCXBesideOthers(t *testing.T) {
 	}
 }
 
-// TestTCXLast: behind the programs of others only what they pass on is counted, and that
-// is said; those that come later are behind us.
+// TestTCXLast: behind the programs of others, pktstat counts only what they pass on, and a note
+// reports that. Programs that attach later run behind it.
 func TestTCXLast(t *testing.T) {
 	testenv.Privileged(t)
 	needsMethod(t, methodTCX)
@@ -116,7 +116,7 @@ func TestClsactLast(t *testing.T) {
 	want(t, b, before)
 }
 
-// other is somebody else's program at tc ingress: it counts and gives its verdict.
+// other is another program at tc ingress: it counts and gives its verdict.
 type other struct{ count *ebpf.Map }
 
 func newOther(t *testing.T, on *testnet.Iface, anchor link.Anchor, verdict netlink.TcAct) other {

@@ -19,9 +19,9 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestConservation sends frames of many more flows than the table holds over a link with
-// a queue for each CPU, from every CPU, while it is collected from every 50 ms. What is
-// counted must be what the interface has received, to the byte.
+// TestConservation sends frames of many more flows than the table holds, from every CPU, and
+// collects every 50 ms. The link has a queue for each CPU. The counts must equal the packets and
+// bytes that the interface has received.
 func TestConservation(t *testing.T) {
 	testenv.Privileged(t)
 	for _, mode := range modes {
@@ -34,7 +34,7 @@ func TestConservation(t *testing.T) {
 			case mode == modeNative && haveFrags() == nil: // 5.18 has both
 				send = generate
 			case mode == modeNative:
-				uncounted = ethernetLen // of what comes as an skb (testnet.Stats)
+				uncounted = ethernetLen // of packets that arrive as an skb (testnet.Stats)
 			}
 			var senders sync.WaitGroup
 			for cpu := range runtime.NumCPU() {
@@ -64,7 +64,7 @@ func TestConservation(t *testing.T) {
 				select {
 				case <-over:
 				case <-tick.C:
-					// The first epoch lasts until the table is full, however slowly packets come.
+					// The first epoch lasts until the table is full.
 					if full = full || b.Stats().Minus(before).RxPackets > tooMany; full {
 						collect()
 					}
@@ -110,7 +110,7 @@ func sendFrames(a *testnet.Iface, cpu int) error {
 	return nil
 }
 
-// generate sends from driver to driver, as fast as that goes: the receiver may drop some.
+// generate sends from driver to driver, as fast as possible: the receiver may drop some.
 func generate(a *testnet.Iface, _ int) error {
 	const liveFrames = 1 << 1 // BPF_F_TEST_XDP_LIVE_FRAMES
 	for range 5 {
@@ -152,7 +152,7 @@ func newGenerator(index int, source int16) (*ebpf.Program, error) {
 	})
 }
 
-// sourceAt is where the last four bytes of the source address are.
+// sourceAt is the offset of the last four bytes of the source address.
 func sourceAt(frame []byte) int16 {
 	if binary.BigEndian.Uint16(frame[12:]) == uint16(flow.EtherTypeIPv6) {
 		return ethernetLen + 8 + 12

@@ -17,8 +17,8 @@ import (
 
 const ethernetLen = 14
 
-// TestCorpus gives every packet of the corpus that XDP can see to the programs, and
-// compares what the table has then.
+// TestCorpus gives the programs every packet of the corpus that XDP can see, and compares the
+// table with the truth.
 func TestCorpus(t *testing.T) {
 	testenv.Privileged(t)
 	cases, err := corpus.Load()
@@ -39,10 +39,10 @@ func TestCorpus(t *testing.T) {
 					table, data = raw, append(make([]byte, ethernetLen), data...)
 				}
 				if len(data) < ethernetLen {
-					continue // a test run does not take it
+					continue // a test run refuses it
 				}
 				if kernel == "old" && len(data) > linearMTU() {
-					continue // nobody would give it that
+					continue // no driver gives it such a packet
 				}
 				t.Run(c.Name, func(t *testing.T) { runCase(t, c, table, data) })
 				ran++
@@ -54,7 +54,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// runCase runs every program that is for the packet.
+// runCase runs every program for the packet.
 func runCase(t *testing.T, c *corpus.Case, table *bpfflow.Table, data []byte) {
 	isRaw := c.LinkType == packet.LinkTypeRaw
 	ran := uint64(0)
@@ -64,7 +64,7 @@ func runCase(t *testing.T, c *corpus.Case, table *bpfflow.Table, data []byte) {
 			continue
 		}
 		if len(data) > linearMTU() && !frags {
-			continue // nobody would give it that
+			continue // no driver gives it such a packet
 		}
 		run(t, prog, data)
 		ran++
@@ -87,7 +87,7 @@ func runCase(t *testing.T, c *corpus.Case, table *bpfflow.Table, data []byte) {
 	}
 }
 
-// TestLarge runs packets of up to 60 KB, of which most is in other parts than the first.
+// TestLarge runs packets of up to 60 KB, with most bytes outside of the first part.
 func TestLarge(t *testing.T) {
 	testenv.Privileged(t)
 	testenv.Feature(t, "XDP with packets in several parts", "5.18", haveFrags)
@@ -119,7 +119,7 @@ func run(t *testing.T, prog *ebpf.Program, data []byte) {
 func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other flow.Counters) {
 	t.Helper()
 	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error {
-		for i := range rs { // each CPU that the packets ran on has a record of its own
+		for i := range rs { // each CPU has a record of its own
 			same := func(r flow.Record) bool { return r.Key == rs[i].Key }
 			if at := slices.IndexFunc(records, same); at >= 0 {
 				records[at].Counters.Add(rs[i].Counters)
@@ -138,8 +138,8 @@ func collect(t *testing.T, table *bpfflow.Table) (records []flow.Record, other f
 	return records, b.Overflow.Total()
 }
 
-// loadTables loads the programs for Ethernet frames and those for packets without a
-// link header, as on a kernel that has packets in several parts or as on one before.
+// loadTables loads the programs for Ethernet frames, and the programs for packets without a link
+// header. frags chooses between a kernel with packets in several parts and an older one.
 func loadTables(t *testing.T, frags bool) (ethernet, raw *bpfflow.Table) {
 	t.Helper()
 	if frags {

@@ -9,8 +9,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestIPsec: in the driver, packets count once. Generic XDP sees them again when they are
-// decrypted, and a note warns of it.
+// TestIPsec: in the driver, packets count once. Generic XDP sees them a second time, decrypted,
+// and a note warns of it.
 func TestIPsec(t *testing.T) {
 	testenv.Privileged(t)
 	const n = 20

@@ -119,8 +119,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// replayMTU is jumbo where XDP can have it: always at the beginning of the stack, and in
-// the driver with packets in several parts.
+// replayMTU is a jumbo MTU if XDP takes it: always in generic mode, and in the driver with
+// packets in several parts.
 func replayMTU(mode string) int {
 	if mode == modeGeneric || haveFrags() == nil {
 		return 9100
@@ -128,8 +128,8 @@ func replayMTU(mode string) int {
 	return linearMTU()
 }
 
-// TestTCP compares what is counted of connections with the packets that cross the link:
-// in the driver nothing is merged, whatever the offloads are.
+// TestTCP compares the counts of connections with the packets that cross the link: the driver
+// merges nothing, with any offloads.
 func TestTCP(t *testing.T) {
 	testenv.Privileged(t)
 	for _, c := range []struct {
@@ -160,8 +160,8 @@ func TestTCP(t *testing.T) {
 	}
 }
 
-// TestSuperFrames: at the beginning of the stack frames come that are several on the
-// wire. Their number is not known there, which the report says; their length is.
+// TestSuperFrames: in generic mode, one frame may be several packets on the wire. XDP does not
+// know their number, which the report notes; it knows their length.
 func TestSuperFrames(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{Offloads: true})
@@ -180,7 +180,7 @@ func TestSuperFrames(t *testing.T) {
 	}
 }
 
-// TestLoopback: auto takes what there is, and a packet on lo counts once.
+// TestLoopback: auto takes the mode that works, and a packet on lo counts once.
 func TestLoopback(t *testing.T) {
 	testenv.Privileged(t)
 	h := testnet.NewHost(t)
@@ -216,8 +216,8 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// TestTun counts on interfaces whose packets come from a program: without a link header,
-// which have no native XDP, and with one, which have.
+// TestTun counts on interfaces whose packets come from a program. Those without a link header
+// have no native XDP, those with one have it.
 func TestTun(t *testing.T) {
 	testenv.Privileged(t)
 	v4 := udp4(60)
@@ -286,7 +286,7 @@ func newTun(t *testing.T, h *testnet.Host, kind netlink.TuntapMode) (*os.File, *
 	return tun.Fds[0], &testnet.Iface{Host: h, Name: "tun0", Index: link.Attrs().Index}
 }
 
-// TestMixed attaches to two interfaces, of which one has no native XDP.
+// TestMixed attaches to two interfaces, one of them without native XDP.
 func TestMixed(t *testing.T) {
 	testenv.Privileged(t)
 	_, b := testnet.Pair(t, testnet.Link{})
@@ -301,8 +301,8 @@ func TestMixed(t *testing.T) {
 	}
 }
 
-// TestTagsOutside: tags that the kernel holds outside of the frame are not seen, which
-// the report says, with a remedy that is one.
+// TestTagsOutside: XDP does not see tags that the kernel holds outside of the frame. The report
+// notes that, with a remedy that works.
 func TestTagsOutside(t *testing.T) {
 	testenv.Privileged(t)
 	ethtool := testenv.Tool(t, "ethtool", "ethtool")

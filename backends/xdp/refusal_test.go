@@ -19,8 +19,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestTaken: an interface that another program has is refused, in every mode, and the
-// error names the program.
+// TestTaken: pktstat refuses an interface with another XDP program, in every mode, and the error
+// names the program.
 func TestTaken(t *testing.T) {
 	testenv.Privileged(t)
 	for _, theirs := range modes {
@@ -43,7 +43,7 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// TestTwice: a second pktstat is told of the first.
+// TestTwice: the error of a second pktstat names the first.
 func TestTwice(t *testing.T) {
 	testenv.Privileged(t)
 	_, b := testnet.Pair(t, testnet.Link{})
@@ -55,8 +55,8 @@ func TestTwice(t *testing.T) {
 	livetest.Open(t, "xdp", nil, b)
 }
 
-// TestLargeMTU: without packets in several parts, the driver of a link with jumbo frames
-// refuses, and the error has a remedy.
+// TestLargeMTU: without packets in several parts, the driver of a link with jumbo frames refuses,
+// and the error has a remedy.
 func TestLargeMTU(t *testing.T) {
 	testenv.Privileged(t)
 	_, b := testnet.Pair(t, testnet.Link{MTU: 9000})
@@ -69,7 +69,7 @@ func TestLargeMTU(t *testing.T) {
 	if err := b.Do(func() error { return tryAttach(table, modeGeneric, b.Name) }); err != nil {
 		t.Errorf("generic: %v", err)
 	}
-	// The remedy is one.
+	// The remedy works.
 	_, b = testnet.Pair(t, testnet.Link{MTU: linearMTU()})
 	if err := b.Do(func() error { return tryAttach(table, modeNative, b.Name) }); err != nil {
 		t.Errorf("native with an MTU of %d: %v", linearMTU(), err)
@@ -128,7 +128,7 @@ func TestKill(t *testing.T) {
 
 const holdEnv = "PKTSTAT_TEST_HOLD"
 
-// hold opens the backend in a process of its own, and returns how it is killed.
+// hold opens the backend in a process of its own, and returns a function that kills it.
 func hold(t *testing.T, on *testnet.Iface, mode string) (kill func()) {
 	t.Helper()
 	cmd := on.Command(os.Args[0], "-test.run=^TestHold$")
@@ -146,7 +146,7 @@ func hold(t *testing.T, on *testnet.Iface, mode string) (kill func()) {
 	}
 	return func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it says that it was killed
+		_ = cmd.Wait() // it was killed
 	}
 }
 
@@ -175,7 +175,7 @@ func attached(t *testing.T, on *testnet.Iface) uint32 {
 	return 0
 }
 
-// attachForeign attaches a program that is none of ours, and returns its id.
+// attachForeign attaches a program of another owner, and returns its id.
 func attachForeign(t *testing.T, on *testnet.Iface, mode string) uint32 {
 	t.Helper()
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
@@ -199,7 +199,7 @@ func attachForeign(t *testing.T, on *testnet.Iface, mode string) uint32 {
 	return attached(t, on)
 }
 
-// TestProbeInterface: what is said of an interface is what Open then finds.
+// TestProbeInterface: Open finds what ProbeInterface reports of an interface.
 func TestProbeInterface(t *testing.T) {
 	testenv.Privileged(t)
 	_, small := testnet.Pair(t, testnet.Link{})

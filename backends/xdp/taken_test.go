@@ -13,8 +13,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestTakenOff: what another program takes off is attached again in the same mode, without a
-// Collect.
+// TestTakenOff: pktstat attaches again what another program takes off, in the same mode, without
+// a Collect.
 func TestTakenOff(t *testing.T) {
 	testenv.Privileged(t)
 	takings := map[string]func(*testing.T, link.Link) error{
@@ -51,7 +51,7 @@ func TestTakenOffForGood(t *testing.T) {
 	var theirs link.Link
 	defer func() { _ = theirs.Close() }()
 	pass := newPass(t)
-	// The source may be quicker: then it is taken off once more.
+	// The source may attach first: then take it off again.
 	for theirs == nil {
 		takeOff(t, b, func(_ *testing.T, l link.Link) error { return l.Detach() })
 		_ = b.Do(func() (err error) {
