@@ -51,8 +51,8 @@ const (
 )
 
 func (c *config) Flags(fs *flag.FlagSet) {
-	number(fs, &c.rings, "rings", "read each interface through `N` rings, one for some of the CPUs each (default: one a CPU, at most 4, 1 on lo)", 1, maxRings)
-	number(fs, &c.ringSize, "ring-size", "the rings of an interface have `MIB` MiB together (default 16, less if there are more than 6 interfaces)", 1, maxRingSize)
+	number(fs, &c.rings, "rings", "read each interface through `N` rings, each for some of the CPUs (default: one a CPU, at most 4, 1 on lo)", 1, maxRings)
+	number(fs, &c.ringSize, "ring-size", "memory for the capture rings of each interface, in `MIB` (default 16, less with more than 6 interfaces)", 1, maxRingSize)
 	number(fs, &c.snapLen, "snaplen", "copy at most `N` bytes of a packet (default 192, 1024 where IPv6 has extension headers)", minSnapLen, maxSnapLen)
 }
 

@@ -152,7 +152,7 @@ func openRoot() (*group, error) {
 	case errors.Is(err, unix.ENODEV):
 		return nil, fmt.Errorf("%w: this kernel has no cgroup2 file system (CONFIG_CGROUPS)", registry.ErrUnsupported)
 	case err != nil:
-		return nil, fmt.Errorf("no cgroup2 file system is mounted (mount -t cgroup2 none DIRECTORY), nor can it be: %w", caps.Explain(err, caps.SysAdmin))
+		return nil, fmt.Errorf("no cgroup2 file system is mounted (mount -t cgroup2 none DIRECTORY), and pktstat cannot mount one: %w", caps.Explain(err, caps.SysAdmin))
 	}
 	return newGroup(f)
 }

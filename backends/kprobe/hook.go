@@ -40,14 +40,14 @@ var hooks = []hook{
 	{
 		name: "kprobe", since: "4.17", inexact: true, switches: []string{switchFtrace, switchKprobes},
 		attach: attachKprobe,
-		notes:  []string{"a packet that interrupts the counting of another one can be missed, of which not every kernel tells"},
+		notes:  []string{"a packet that interrupts the counting of another one can be missed, and older kernels do not report it"},
 	},
 	{
 		name: "tracepoint", since: "4.17",
 		attach: func(function string, p *ebpf.Program) (link.Link, error) {
 			return link.AttachRawTracepoint(link.RawTracepointOptions{Name: function, Program: p})
 		},
-		notes: []string{"counted at devices: what packet sockets send is seen, too"},
+		notes: []string{"counted at devices, so what packet sockets send counts, too"},
 	},
 }
 

@@ -14,6 +14,6 @@ func openLive(device string, _ registry.BackendEnv) (registry.Source, error) {
 
 // tryLive names the build that has libpcap.
 func tryLive(string) error {
-	return fmt.Errorf("%w: --pcap-live takes libpcap, and this build is without it: make build-libpcap builds one with it; "+
-		"on an interface of this machine --backend afpacket does without", registry.ErrUnsupported)
+	return fmt.Errorf("%w: --pcap-live needs libpcap, and this build lacks it: make build-libpcap makes one that has it; "+
+		"on an interface of this machine, use --backend afpacket", registry.ErrUnsupported)
 }

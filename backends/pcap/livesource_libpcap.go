@@ -203,7 +203,7 @@ func (l *live) Wake() <-chan struct{} { return l.room.Wake() }
 func (l *live) Attachment() registry.Attachment {
 	a := registry.Attachment{Method: "libpcap", Interfaces: l.on, PacketsInexact: true}
 	if strings.HasPrefix(l.device, "nflog") { // NFULNL_TIMEOUT_DEFAULT of net/netfilter/nfnetlink_log.c
-		a.Notes = []string{"the kernel hands over what is logged up to a second late: the last of it is not in the report"}
+		a.Notes = []string{"the kernel hands over logged packets up to a second late: the report may miss the last ones"}
 	}
 	return a
 }

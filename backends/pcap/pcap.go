@@ -25,7 +25,7 @@ func init() {
 		Files:   "file",
 		Reads:   isCapture,
 		Fields: []flow.Field{{
-			Name: fileField, Aliases: []string{"capture"}, Title: "File", Noun: "capture", Help: "capture that the packets are from, as it was named",
+			Name: fileField, Aliases: []string{"capture"}, Title: "File", Noun: "capture", Help: "name of the capture that has the packets",
 			Kind: flow.Text, Groupable: true,
 		}},
 		New: func() registry.BackendConfig { return &config{} },
@@ -72,8 +72,8 @@ var (
 )
 
 func (c *config) Flags(fs *flag.FlagSet) {
-	fs.Var(&c.files, "file", "read the capture `FILE`; - is standard input; repeatable, and the same as an argument: several are read in the order of time")
-	fs.StringVar(&c.live, "live", "", "count on the `DEVICE` live, through libpcap: for what no other backend can open; takes a build with it (make build-libpcap)")
+	fs.Var(&c.files, "file", "read the capture `FILE`; - is standard input; repeatable, and the same as an argument; pktstat reads several in the order of time")
+	fs.StringVar(&c.live, "live", "", "count live on the `DEVICE` through libpcap, for what no other backend can open; needs a build with libpcap (make build-libpcap)")
 }
 
 // Clock implements [registry.Clocked].

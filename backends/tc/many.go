@@ -17,7 +17,7 @@ import (
 // threads wait meanwhile. A filter waits for no grace period.
 const fewInterfaces = 32
 
-const noteFast = "by clsact, which attaches to many interfaces faster than TCX: later TCX programs come first, and only what they hand on is counted"
+const noteFast = "attached by clsact, which is faster than TCX for many interfaces: TCX programs that attach later run first, and only what they pass on counts"
 
 // newHook returns the hook for a number of interfaces.
 func newHook(c *config, programs map[string]*ebpf.Program, interfaces int, debugf func(string, ...any)) (attach.Hook, error) {

@@ -48,7 +48,7 @@ type config struct {
 var _ registry.BackendConfig = (*config)(nil)
 
 func (c *config) Flags(fs *flag.FlagSet) {
-	fs.Func("attach", "attach by `METHOD` auto, tcx or clsact (default auto: tcx where the kernel has it, but for more than 32 interfaces)", func(s string) error {
+	fs.Func("attach", "attach by `METHOD` auto, tcx or clsact (default auto: tcx where the kernel has it, except for more than 32 interfaces)", func(s string) error {
 		switch s {
 		case methodAuto, methodTCX, methodClsact:
 			c.method = s
@@ -56,7 +56,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 		}
 		return fmt.Errorf("unknown method %q: there are auto, tcx, clsact", s)
 	})
-	fs.Func("position", "`PLACE` among other tc programs of the interface: first (default), or last, where only what they let pass is counted", func(s string) error {
+	fs.Func("position", "`PLACE` among other tc programs of the interface: first (default), or last, to count only what they let pass", func(s string) error {
 		switch s {
 		case "first":
 			c.position = first

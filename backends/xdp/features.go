@@ -20,7 +20,7 @@ const (
 )
 
 // errNotTold is the error of older kernels.
-var errNotTold = errors.New("this kernel does not tell what drivers can do (since 6.3), and only attaching would show it")
+var errNotTold = errors.New("this kernel does not report what drivers can do (since 6.3), so only attaching would show it")
 
 // featuresOf returns the features of an interface. It changes nothing.
 func featuresOf(index uint32) (features, error) {

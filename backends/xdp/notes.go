@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	noteIngress = "egress is not seen: XDP is on the way in only"
-	noteTwice   = "what IPsec decrypts by policy passes generic XDP twice, and counts twice: tc knows it"
-	noteMerged  = "frames that GRO has merged or that are still to be cut into segments (GSO) count as one packet, with the headers of one"
+	noteIngress = "egress is not seen: XDP sees incoming packets only"
+	noteTwice   = "packets that IPsec decrypts by policy pass generic XDP twice, and count twice: tc counts them once"
+	noteMerged  = "a frame that GRO has merged, or that GSO has yet to segment, counts as one packet, with the headers of one"
 )
 
 // notes are the remarks on an interface in the report.
@@ -28,7 +28,7 @@ func notes(dev netlink.Link, superFrames bool) []string {
 		if dev.Type() == "veth" { // a veth pair has no NIC: a tag stays where the sender put it
 			remedy = "ethtool -K PEER txvlan off puts them in"
 		}
-		notes = append(notes, fmt.Sprintf("%s: VLAN tags that the kernel gets apart from the frame are not seen (%s)", name, remedy))
+		notes = append(notes, fmt.Sprintf("%s: XDP does not see VLAN tags outside of the frame (%s)", name, remedy))
 	}
 	return notes
 }

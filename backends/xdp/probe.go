@@ -58,7 +58,7 @@ func tryNative(table *bpfflow.Table) error {
 		veth := netlink.NewVeth(netlink.LinkAttrs{Name: "xdp"})
 		veth.PeerName = "xdp-peer"
 		if err := netlink.LinkAdd(veth); err != nil {
-			return fmt.Errorf("not tried: it is up to the driver, and there is no veth to try it on: %w", err)
+			return fmt.Errorf("not tried: it depends on the driver, and this kernel has no veth to try it on: %w", err)
 		}
 		return tryAttach(table, modeNative, veth.Name)
 	})
