@@ -21,7 +21,7 @@ import (
 
 func init() {
 	registry.Backends.Register("afpacket", registry.Backend{
-		Summary: "reads copies of the packets from AF_PACKET rings, both directions, on any kernel, without BPF: cap_net_raw is enough",
+		Summary: "reads copies of packets from AF_PACKET rings, in both directions, on any kernel without BPF; needs only cap_net_raw",
 		Caps:    registry.CapIngress | registry.CapEgress | registry.CapLive | registry.CapInterfaces,
 		Cost:    registry.CostCopy,
 		Point:   point,

@@ -17,7 +17,7 @@ import (
 
 func init() {
 	registry.Backends.Register("kprobe", registry.Backend{
-		Summary:    "counts in the kernel's IP layer, in all network namespaces, what is forwarded too, whatever the interface",
+		Summary:    "counts in the kernel's IP layer, in all network namespaces and on every interface, also forwarded packets",
 		Caps:       registry.CapIngress | registry.CapEgress | registry.CapLive | registry.CapProcess,
 		Cost:       registry.CostProbe,
 		Layers:     flow.LayerIP,

@@ -23,7 +23,7 @@ import (
 
 func init() {
 	registry.Backends.Register("tc", registry.Backend{
-		Summary: "counts in the kernel at tc, both directions, from Linux 5.10 on",
+		Summary: "counts in the kernel at tc, in both directions, from Linux 5.10 on",
 		Caps:    registry.CapIngress | registry.CapEgress | registry.CapLive | registry.CapInterfaces,
 		Cost:    registry.CostQdisc,
 		Point:   point,

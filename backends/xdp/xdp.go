@@ -24,7 +24,7 @@ import (
 
 func init() {
 	registry.Backends.Register("xdp", registry.Backend{
-		Summary:    "counts in the driver or at the beginning of the network stack, what comes in only, from Linux 5.10 on",
+		Summary:    "counts incoming packets in the driver or at the beginning of the network stack, from Linux 5.10 on",
 		Caps:       registry.CapIngress | registry.CapLive | registry.CapInterfaces,
 		Cost:       registry.CostDriver,
 		Point:      point,
