@@ -2,7 +2,7 @@
 // CONTRIBUTING.md: no worn phrases, no long sentences. It reads documents, comments, and the
 // strings in Go code. For each finding it prints the file, the line and a message.
 //
-//	prose [-skip PATH,...] [PATH ...]
+//	prose [PATH ...]
 //
 // A path is a file or a folder; without one, prose checks the repository that it is started in.
 package main
@@ -25,14 +25,13 @@ type finding struct {
 }
 
 func main() {
-	skip := flag.String("skip", "", "files and folders that are not checked, with commas between")
 	rules := flag.String("style", "CONTRIBUTING.md", "the document that has the section Style")
 	flag.Parse()
 	paths := flag.Args()
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
-	wrong, err := run(*rules, strings.Split(*skip, ","), paths)
+	wrong, err := run(*rules, paths)
 	for _, w := range wrong {
 		fmt.Println(w)
 	}
@@ -46,7 +45,7 @@ func main() {
 }
 
 // run checks files and folders, and returns a line for each finding.
-func run(rules string, skip, paths []string) (all []string, err error) {
+func run(rules string, paths []string) (all []string, err error) {
 	s, err := readStyle(rules)
 	if err != nil {
 		return nil, err
@@ -56,7 +55,7 @@ func run(rules string, skip, paths []string) (all []string, err error) {
 			switch {
 			case err != nil:
 				return err
-			case path != "." && skipped(path, d, skip):
+			case path != "." && skipped(path, d):
 				if d.IsDir() {
 					return fs.SkipDir
 				}
@@ -77,11 +76,8 @@ func run(rules string, skip, paths []string) (all []string, err error) {
 	return all, nil
 }
 
-// skipped reports whether a path is not checked: the user excludes it, or it is not our text.
-func skipped(path string, d fs.DirEntry, skip []string) bool {
-	if slices.Contains(skip, filepath.ToSlash(filepath.Clean(path))) {
-		return true
-	}
+// skipped reports whether a path is not checked, because it is not our text.
+func skipped(path string, d fs.DirEntry) bool {
 	switch d.Name() {
 	case ".git", ".cache", "bin":
 		return d.IsDir()
