@@ -37,14 +37,29 @@ func goSource(path, text string) ([]block, error) {
 		case *ast.Field:
 			return n.Tag == nil
 		case *ast.BasicLit:
-			if s, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
-				s = strings.ReplaceAll(s, allowed, " ") // only a document allows long sentences
-				blocks = append(blocks, paragraphs(files.Position(n.Pos()).Line, strings.Split(s, "\n"))...)
+			if n.Kind == token.STRING {
+				blocks = append(blocks, literal(n.Value, files.Position(n.Pos()).Line)...)
 			}
 		}
 		return true
 	})
 	return blocks, nil
+}
+
+// literal returns the lines of a string literal, each on its own: they may be code.
+func literal(quoted string, line int) (blocks []block) {
+	text, err := strconv.Unquote(quoted)
+	if err != nil {
+		return nil
+	}
+	text = strings.ReplaceAll(text, allowed, " ") // only a document allows long sentences
+	for _, l := range strings.Split(text, "\n") {
+		blocks = append(blocks, block{line, l})
+		if quoted[0] == '`' {
+			line++
+		}
+	}
+	return blocks
 }
 
 var (
