@@ -96,7 +96,7 @@ func TestSignalForAReport(t *testing.T) {
 	q.counting()
 	testnet.SendUDP(t, b, a, testnet.UDP{Payload: 58, Count: 6})
 	q.signal(syscall.SIGUSR1)
-	q.expect("so far 6 packets, 516 bytes, 1 flows in ")
+	q.expect("so far 6 packets, 516 bytes, 1 flow in ")
 	q.signal(syscall.SIGINT)
 	if code := q.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
