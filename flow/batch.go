@@ -5,56 +5,54 @@ import (
 	"time"
 )
 
-// Batch receives what a source counted. Records stream through it in chunks, so
-// that neither a million flows nor a capture file need memory of their own: a
-// source calls Add or Next once a record and sets the other fields. A flow may
-// come in several records; they add up.
+// Batch receives the records of one Collect. A source calls Add or Next for each record. The
+// batch hands records on in chunks, so a million flows or a large capture need no more memory.
+// Records of the same flow add up.
 //
-// A Batch is not safe for concurrent use, and a source must not keep it after
-// Collect has returned.
+// A Batch is not safe for concurrent use. A source must not keep it after Collect returns.
 type Batch struct {
-	// Start and End of the window that the records cover. Start is the end of the
-	// previous window, and [Batch.WindowClosed] sets End. A source with a clock of its
-	// own sets both before Collect returns.
+	// Start and End of the window of the records. Start is the end of the window before, and
+	// [Batch.WindowClosed] sets End. A source with its own clock sets both before Collect
+	// returns.
 	Start, End time.Time
-	// Earliest is the time of a packet before Start, which counts in this window: in a capture
-	// that is out of order. The run begins there. Zero: there is none.
+	// Earliest is the time of the first packet if it lies before Start, as in a capture that is
+	// out of order. The run then starts at that time. Zero: no packet lies before Start.
 	Earliest time.Time
 
-	// Overflow was seen and counted, but to no flow.
+	// Overflow was seen and counted, but without a flow.
 	Overflow Overflow
-	// Lost was seen, but could not be counted to a flow.
+	// Lost was seen, but not parsed or not counted.
 	Lost Counters
-	// LostBytesUnknown says that Lost.Packets is right (a lower bound where the
-	// kernel drops super-frames whole) and that its bytes are not known.
+	// LostBytesUnknown: Lost.Packets is known, Lost.Bytes is not. Lost.Packets is a lower bound
+	// if the kernel drops super-frames.
 	LostBytesUnknown bool
 
 	n       int
 	records []Record
-	closed  bool // the window is
+	closed  bool // WindowClosed was called
 	hooks   BatchHooks
 	err     error
 }
 
-// BatchHooks are what a Batch calls while a source fills it.
+// BatchHooks are the functions that a Batch calls while a source fills it.
 type BatchHooks struct {
-	// WindowClosed is called once a Collect, before Records. End is set if the source
-	// knows it; the hook may set it. nil: nothing is called.
+	// WindowClosed is called once a Collect, before Records. End is zero if the source does not
+	// know it; the hook may set it. May be nil.
 	WindowClosed func()
-	// Records gets the records, chunk by chunk. The slice is reused after it returns.
-	// After an error no more chunks are handed on; [Batch.Flush] returns it.
+	// Records gets the records in chunks. The batch reuses the slice after it returns. After an
+	// error the batch hands on no more records, and [Batch.Flush] returns the error.
 	Records func([]Record) error
 }
 
-// Mistakes of a source. No records are handed on after one.
+// Errors in a source's code. After one of them the batch hands on no records.
 var (
 	errRecordFirst = errors.New("the source handed out a record before WindowClosed")
 	errClosedTwice = errors.New("the source called WindowClosed twice in one Collect")
 	errNotClosed   = errors.New("the source has not called WindowClosed")
 )
 
-// batchChunk is the number of records handed on at once: small enough to stay
-// in the second-level cache, large enough to pay for the call.
+// batchChunk is the number of records in a chunk. They fit into the second-level cache, and the
+// call costs little per record.
 const batchChunk = 512
 
 // NewBatch returns a Batch for one Collect.
@@ -62,17 +60,16 @@ func NewBatch(h BatchHooks) *Batch {
 	return &Batch{records: make([]Record, batchChunk), hooks: h}
 }
 
-// Reset makes the Batch ready for another Collect, whose window begins at start.
+// Reset prepares the Batch for another Collect, whose window begins at start.
 func (b *Batch) Reset(start time.Time, h BatchHooks) {
 	*b = Batch{Start: start, records: b.records, hooks: h}
 }
 
-// WindowClosed marks the end of the window: later packets count in the next one. A source
-// calls it once a Collect, before the first record, also if there is no record. The
-// engine looks up now what belongs to the packets, such as processes. A zero end means
-// now, by the engine's clock.
+// WindowClosed ends the window: later packets count in the next one. A source calls it once a
+// Collect, before the first record, and also if it has no record. The engine then looks up the
+// owners of the packets. If end is zero, the engine's clock sets the end.
 //
-// A source with a clock of its own calls it first of all, with zero.
+// A source with its own clock calls it first, with zero.
 func (b *Batch) WindowClosed(end time.Time) {
 	switch {
 	case b.closed:
@@ -90,18 +87,18 @@ func (b *Batch) WindowClosed(end time.Time) {
 	}
 }
 
-// Window returns Start and End in Unix nanoseconds, for records of which only the window
-// is known. The earlier one comes first: the clock may have been set back meanwhile.
+// Window returns Start and End in Unix nanoseconds, for sources that do not know the time of each
+// packet. The earlier one comes first, as the clock may have been set back.
 func (b *Batch) Window() (first, last int64) {
 	first, last = b.Start.UnixNano(), b.End.UnixNano()
 	return min(first, last), max(first, last)
 }
 
-// Add appends a record.
+// Add appends a record. It copies r.
 func (b *Batch) Add(r Record) { *b.Next() = r }
 
-// Next returns the place of the next record. It holds an old record without
-// its marks: the caller sets every other field. This is Add without the copy, for sources that count packets.
+// Next returns the place of the next record. The place holds an old record with cleared marks:
+// the caller sets every other field. Sources that count packets use it to avoid the copy of Add.
 func (b *Batch) Next() *Record {
 	if b.n == len(b.records) {
 		b.hand()
@@ -112,8 +109,8 @@ func (b *Batch) Next() *Record {
 	return r
 }
 
-// Flush hands on what is left. It returns the first error of the hook Records, or what
-// the source did wrong. The engine calls it after Collect.
+// Flush hands on the remaining records. It returns the first error of the hook Records, or an
+// error in the source's use of the batch. The engine calls it after Collect.
 func (b *Batch) Flush() error {
 	b.hand()
 	if !b.closed {

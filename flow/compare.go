@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// SortKeys is how many numbers [Packed.SortKey] gives.
+// SortKeys is the number of sort keys of a [Packed].
 const SortKeys = 8
 
-// SortKey returns the i-th of the numbers that order keys: family and protocol,
-// addresses, ports, and then all other fields. Equal keys have equal numbers, and no
-// others have. Sorting by numbers is what makes a report of a million rows fast.
+// SortKey returns the i-th of the numbers that order keys: family and protocol, addresses, ports,
+// then all other fields. Keys with the same numbers are equal. Comparing numbers makes it fast to
+// sort a million rows.
 func (p *Packed) SortKey(i int) uint64 {
 	switch i {
 	case 0:

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// TestCompare: a key that differs in any one byte of any one field has another place in
-// the order, whatever fields a key may get.
+// TestCompare: two keys that differ in one byte of one field do not compare as equal.
 func TestCompare(t *testing.T) {
 	var p Packed
 	if p.Compare(&p) != 0 {
@@ -19,13 +18,13 @@ func TestCompare(t *testing.T) {
 			var q Packed
 			(*[56]byte)(q.bytes())[f.Offset+b] = 1
 			if p.Compare(&q) != -1 || q.Compare(&p) != 1 {
-				t.Errorf("byte %d of %s does not count", b, f.Name)
+				t.Errorf("byte %d of %s does not change the order", b, f.Name)
 			}
 		}
 	}
 }
 
-// TestCompareOrder: addresses and ports order as people read them.
+// TestCompareOrder: addresses and ports are in numerical order.
 func TestCompareOrder(t *testing.T) {
 	key := func(src, dst string) Packed { return Pack(Key{Src: ap(src), Dst: ap(dst), Proto: TCP}) }
 	ordered := []Packed{

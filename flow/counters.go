@@ -1,15 +1,14 @@
 package flow
 
-// Counters is what is counted of a flow.
+// Counters are the packet and byte counters of one flow or of a sum.
 type Counters struct {
-	// Packets on the wire: a GSO or GRO super-frame counts as its segments.
+	// Packets on the wire. A GSO or GRO super-frame counts as its segments.
 	Packets uint64
-	// Bytes of layer 3, from the IP header to the end of the payload, over all
-	// segments (IPFIX octetDeltaCount). Every backend fills it. 0 for frames
-	// that are not IP.
+	// Bytes of layer 3 over all segments: from the IP header to the end of the payload (IPFIX
+	// octetDeltaCount). Every backend fills it. 0 for frames that are not IP.
 	Bytes uint64
-	// FrameBytes of layer 2: whole frames without preamble and FCS, over all
-	// segments. 0 where the hook sees no frame.
+	// FrameBytes of layer 2 over all segments: whole frames without preamble and FCS. 0 if the
+	// hook sees no frame.
 	FrameBytes uint64
 }
 
@@ -20,15 +19,15 @@ func (c *Counters) Add(o Counters) {
 	c.FrameBytes += o.FrameBytes
 }
 
-// Minus returns c less o.
+// Minus returns c - o. o must not exceed c.
 func (c Counters) Minus(o Counters) Counters {
 	return Counters{c.Packets - o.Packets, c.Bytes - o.Bytes, c.FrameBytes - o.FrameBytes}
 }
 
-// IsZero reports whether nothing was counted.
+// IsZero reports whether all counters are 0.
 func (c Counters) IsZero() bool { return c == Counters{} }
 
-// At returns the byte counter of a layer.
+// At returns the byte counter of a layer. Any layer but [LayerFrame] means layer 3.
 func (c Counters) At(l Layer) uint64 {
 	if l == LayerFrame {
 		return c.FrameBytes
@@ -36,7 +35,7 @@ func (c Counters) At(l Layer) uint64 {
 	return c.Bytes
 }
 
-// Layer names which bytes are meant.
+// Layer selects a byte counter. Bits combine to a set.
 type Layer uint8
 
 // Layers.

@@ -8,36 +8,36 @@ import (
 // Dims is the set of fields that flows are grouped by.
 type Dims uint64
 
-// The fields of --by.
+// The fields of --by. Labels add further bits; see [FieldTable.Register].
 const (
 	DimSrc Dims = 1 << iota
 	DimDst
 	DimSrcPort
 	DimDstPort
-	DimProto   // with the ethertype of frames that are not IP
+	DimProto   // and the ethertype of frames that are not IP
 	DimSubtype // ICMP type and code, SPI, GRE protocol, ARP operation
 	DimDir
 	DimIface
 	DimVLAN
 	DimNetNS
-	DimPID    // process: its id and start time
+	DimPID    // process: PID and start time
 	DimCgroup // cgroup v2
 	DimComm   // name of the process
 	DimContainer
 
-	// DimsFlow is the default: everything that makes a flow. Names are not part of
-	// it: a process that takes another one is still the same.
+	// DimsFlow is the default: all fields that identify a flow. A process name is not one of
+	// them, as a process may change its name.
 	DimsFlow = DimComm - 1
-	// DimsPacket are the fields that are read from packets. All others are of an [Owner].
+	// DimsPacket are the fields read from packets. All others belong to an [Owner].
 	DimsPacket = DimPID - 1
 	// DimsOwner are the fields of an [Owner] that need no [Labels].
 	DimsOwner = DimPID | DimCgroup | DimComm | DimContainer
-	// DimsAll is every field of this package. Labels add others.
+	// DimsAll are all fields of this package.
 	DimsAll = DimContainer<<1 - 1
 )
 
-// ParseDims reads the value of --by: "flow", or names and aliases of fields joined by
-// commas.
+// ParseDims reads a value of --by: "flow", or field names and aliases joined by commas. An
+// unknown name is an error.
 func ParseDims(s string) (Dims, error) {
 	var d Dims
 	for name := range strings.SplitSeq(s, ",") {
@@ -55,13 +55,13 @@ func ParseDims(s string) (Dims, error) {
 	return d, nil
 }
 
-// DimNames lists the fields that --by takes.
+// DimNames lists the names that --by takes.
 func DimNames() []string { return Fields.dimNames(^Dims(0)) }
 
-// Has reports whether all of x is in d.
+// Has reports whether d contains all of x.
 func (d Dims) Has(x Dims) bool { return d&x == x }
 
-// String returns what ParseDims reads.
+// String returns a value that ParseDims reads.
 func (d Dims) String() string {
 	if d == DimsFlow {
 		return "flow"
@@ -74,13 +74,13 @@ func (d Dims) String() string {
 
 func (d Dims) list() string { return strings.Join(Fields.dimNames(d), ",") }
 
-// Projection maps keys onto the fields of a Dims.
+// Projection clears the fields of keys that rows are not grouped by.
 type Projection struct {
 	identity bool
 	masks    [3][7]uint64 // by L4Kind
 }
 
-// Projection returns the mapping onto d.
+// Projection returns the projection onto d.
 func (d Dims) Projection() Projection {
 	pr := Projection{identity: d.Has(DimsFlow)}
 	for kind := range pr.masks {
@@ -90,7 +90,7 @@ func (d Dims) Projection() Projection {
 	return pr
 }
 
-// mask returns a key whose set bits are kept.
+// mask returns a key with all bits set that d keeps.
 func (d Dims) mask(kind L4Kind) Packed {
 	const ones = ^uint64(0)
 	var m Packed
@@ -139,7 +139,7 @@ func (d Dims) mask(kind L4Kind) Packed {
 	if d.Has(DimNetNS) {
 		m.NetNS = uint32(ones & 0xffffffff)
 	}
-	if d&^DimsPacket != 0 { // the owner is reduced to what is grouped by when it gets its number
+	if d&^DimsPacket != 0 { // package ownerids has already reduced the owner to d
 		m.OwnerID = uint32(ones & 0xffffffff)
 	}
 	return m
@@ -148,7 +148,7 @@ func (d Dims) mask(kind L4Kind) Packed {
 // IsIdentity reports whether Apply changes nothing.
 func (pr *Projection) IsIdentity() bool { return pr.identity }
 
-// Apply clears the fields of p that are not grouped by.
+// Apply clears the fields of p that are not in the projection.
 func (pr *Projection) Apply(p *Packed) {
 	if pr.identity || int(p.L4Kind) >= len(pr.masks) {
 		return

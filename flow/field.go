@@ -6,70 +6,71 @@ import (
 	"time"
 )
 
-// Field describes one column of a row: for every output, --by, --sort, columns= and
-// the documents. One of its accessors is set, by its Kind.
+// Field describes one column of a row. Outputs, --by, --sort, columns= and the documents use it.
+// Its Kind determines which accessor is set.
 type Field struct {
-	Name    string   // "src_port", in JSON, CSV, options and filters; snake_case
+	Name    string   // "src_port": its name in JSON, CSV, options and filters, in snake_case
 	Aliases []string // other names that options take: "sport"
-	Title   string   // "Source port", the head of a column
-	Noun    string   // "source port": what a row is that is grouped by the field alone; "": "row"
+	Title   string   // "Source port": the title of its column
+	Noun    string   // "source port": the name of a row grouped by this field alone; "": "row"
 	Help    string   // one line
 	Role    Role
 	Kind    Kind
-	IPFIX   uint16 // information element (IANA IPFIX registry); 0: none
+	IPFIX   uint16 // information element (IANA IPFIX registry); 0 if there is none
 
-	// Dim is what --by NAME groups by; 0: rows cannot be grouped by the field. A label
-	// that is registered with Groupable gets a bit of its own.
+	// Dim is the bit that --by NAME sets. 0: rows cannot be grouped by the field.
+	// [FieldTable.Register] gives a bit to each label with Groupable set.
 	Dim       Dims
-	Groupable bool // of a label: --by takes it
-	// By is what a row must be grouped by to have the field: any of it. 0: every row
-	// may have it.
+	Groupable bool // --by takes the label's name
+	// By is the set of dimensions that give a row the field. One of them is enough. 0: every row
+	// may have the field.
 	By Dims
-	// Applies refines By, for fields whose meaning depends on other dimensions. Rows that
-	// are grouped by a label have it in any case. May be nil.
+	// Applies refines By for fields whose meaning depends on other dimensions. Rows grouped by a
+	// label have the field in any case. May be nil.
 	Applies func(Dims) bool
-	// Sparse: 0 is left out, in rows and sums. Of a measure that few rows have.
+	// Sparse: rows and sums leave out a 0. For a measure that few rows have.
 	Sparse bool
-	// Detail: tables for people leave it out unless it is asked for.
+	// Detail: tables for people show the field only on request.
 	Detail bool
-	// Derived: made of other fields, for people. Outputs that write every field leave it out.
+	// Derived: computed from other fields, for people. JSON, CSV and other complete outputs leave
+	// it out.
 	Derived bool
 
-	// Known reports whether the row has the field, where By allows it: an absent value
-	// is not a zero one. Nil: always.
+	// Known reports whether the row has a value, if By allows the field. It distinguishes a
+	// missing value from 0. Nil: every row has one.
 	Known func(*Row) bool
 
 	Num  func(*Row) uint64     // Uint, Hex16, Flags
 	Text func(*Row) string     // Text, Word, Flags (the readable form)
 	Addr func(*Row) netip.Addr // Addr
 	Time func(*Row) time.Time  // Time
-	Sum  func(*Totals) uint64  // Uint and Bytes of Role Measure: of rows and sums alike
-	// Layer is whose bytes a measure counts; 0: it counts no bytes of packets.
+	Sum  func(*Totals) uint64  // Uint and Bytes with Role Measure, for rows and sums
+	// Layer is the layer of the bytes that a measure counts. 0: it counts no bytes.
 	Layer Layer
-	// Rate is what a rate is of, not yet divided by the report's duration: bytes for
-	// BitRate, packets for PacketRate.
+	// Rate returns the number to divide by the report's duration: bytes for BitRate, packets for
+	// PacketRate.
 	Rate func(Layer, *Counters) uint64
 
-	// Order gives the numbers that rows are ordered by, the smallest first. Nil: Num, Sum,
-	// Rate or Text decide.
+	// Order returns the numbers that order the rows, ascending. Nil: rows are ordered by Num,
+	// Sum, Rate or Text.
 	Order []func(*PackedRow) uint64
 
-	// placed: the text is one of Owner.Labels, which has it in place.
+	// placed: the text is in Owner.Labels, at index place.
 	placed bool
 	place  int
 }
 
-// Role is what a field is for.
+// Role is the purpose of a field.
 type Role uint8
 
 // Roles, in the order in which outputs write fields.
 const (
 	Dimension Role = iota // read from packets; rows are grouped by it
 	Measure               // adds up; sums have it
-	Mark                  // neither adds up nor is grouped by: what a row's packets have in common
-	Rate                  // a measure by the report's duration
+	Mark                  // common to a row's packets; neither adds up nor groups
+	Rate                  // a measure divided by the report's duration
 	When                  // a time
-	Label                 // known from outside the packets
+	Label                 // from other sources than the packets
 )
 
 // String returns the name of the role in `pktstat fields`.
@@ -84,11 +85,11 @@ type Kind uint8
 const (
 	Uint       Kind = iota // a number
 	Bytes                  // a number of bytes
-	BitRate                // bits a second
-	PacketRate             // packets a second
+	BitRate                // bits per second
+	PacketRate             // packets per second
 	Hex16                  // "0x88cc"
-	Text                   // text that may come from outside: any byte
-	Word                   // text of a fixed vocabulary
+	Text                   // text from outside; may hold any byte
+	Word                   // text from a fixed list
 	Addr                   // an IP address
 	Time                   // a point in time, UTC
 	Flags                  // bits, shown as letters
@@ -99,17 +100,17 @@ func (k Kind) String() string {
 	return [...]string{"uint", "bytes", "bit_rate", "packet_rate", "hex16", "text", "word", "addr", "time", "flags"}[k]
 }
 
-// IsNumber reports whether values of the kind are numbers for people: aligned right,
-// and the largest first.
+// IsNumber reports whether outputs for people show the values as numbers: right-aligned, and
+// sorted from the largest.
 func (k Kind) IsNumber() bool { return k <= PacketRate }
 
-// Beside reports whether the field can stand beside rates of a layer: it counts no bytes,
-// or those of that layer. Tables for people show the others only if they are asked for.
+// Beside reports whether tables for people show the field next to rates of a layer. They leave
+// out bytes of another layer.
 func (f *Field) Beside(rates Layer) bool {
 	return f.Layer == 0 || f.Layer == max(rates, LayerIP)
 }
 
-// In reports whether rows that are grouped by dims may have the field.
+// In reports whether rows grouped by dims may have the field.
 func (f *Field) In(dims Dims) bool {
 	if f.Groupable && dims&f.Dim != 0 {
 		return true
@@ -117,7 +118,7 @@ func (f *Field) In(dims Dims) bool {
 	return (f.By == 0 || dims&f.By != 0) && (f.Applies == nil || f.Applies(dims))
 }
 
-// Has reports whether the row has the field, where [Field.In] holds.
+// Has reports whether the row has a value, if [Field.In] holds.
 func (f *Field) Has(row *Row) bool {
 	switch {
 	case f.Sparse:
@@ -128,7 +129,7 @@ func (f *Field) Has(row *Row) bool {
 	return f.Known(row)
 }
 
-// Uint returns the value of a field that is a whole number.
+// Uint returns the value of a field with the accessor Num or Sum.
 func (f *Field) Uint(row *Row) uint64 {
 	if f.Sum != nil {
 		return f.Sum(&row.Totals)
@@ -136,21 +137,21 @@ func (f *Field) Uint(row *Row) uint64 {
 	return f.Num(row)
 }
 
-// PerSecond returns the value of a field of Role Rate over the report's duration.
+// PerSecond returns the value of a field with Role Rate over the report's duration.
 func (f *Field) PerSecond(r *Report, c *Counters) float64 {
 	v := float64(f.Rate(r.RateLayer, c))
 	if f.Kind == BitRate {
-		v *= 8 // here, because eight times the largest number of bytes is no uint64
+		v *= 8 // after the conversion: 8 times the byte counter may overflow a uint64
 	}
 	return r.perSecond(v)
 }
 
-// Descending reports whether rows that are sorted by the field begin with the largest
-// value: of what is counted, and of the time when a row was seen last.
+// Descending reports whether rows sorted by the field begin with the largest value. This holds
+// for measures, rates and the last time.
 func (f *Field) Descending() bool { return f.Role == Measure || f.Role == Rate || f.Name == "last" }
 
-// AppendValue appends the value as text: decimal numbers without an exponent, times as
-// RFC 3339. Text is appended as it is and may hold any byte.
+// AppendValue appends the value as text: decimal numbers without exponent, times in RFC 3339.
+// Text may contain any byte and is not escaped.
 func (f *Field) AppendValue(b []byte, r *Report, row *Row) []byte {
 	switch f.Kind {
 	case BitRate, PacketRate:

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// accessors names the accessors that are set.
+// accessors returns the names of the accessors that are set.
 func accessors(f *Field) string {
 	var set []string
 	for _, a := range []struct {
@@ -23,7 +23,7 @@ func accessors(f *Field) string {
 	return strings.Join(set, "+")
 }
 
-// TestFields: every field of the table is complete, and what it says fits together.
+// TestFields: every field of the table is complete and consistent.
 func TestFields(t *testing.T) {
 	byKind := map[Kind][]string{
 		Uint: {"Num", "Sum"}, Bytes: {"Sum"}, BitRate: {"Rate"}, PacketRate: {"Rate"}, Hex16: {"Num"},
@@ -53,10 +53,10 @@ func TestFields(t *testing.T) {
 			t.Errorf("%s of role %s has the accessors %q", f.Name, f.Role, a)
 		}
 		if (f.Kind == Addr || f.Kind == Time) && f.Order == nil {
-			t.Errorf("%s: nothing orders rows by it", f.Name)
+			t.Errorf("%s: no accessor orders rows by it", f.Name)
 		}
 		if bits.OnesCount64(uint64(f.Dim)) > 1 || f.Dim&dims != 0 || f.Dim&^f.By != 0 {
-			t.Errorf("%s: --by takes bits %b, rows have it by %b", f.Name, f.Dim, f.By)
+			t.Errorf("%s: --by sets bits %b, By is %b", f.Name, f.Dim, f.By)
 		}
 		dims |= f.Dim
 		if other := numbers[f.IPFIX]; f.IPFIX != 0 && other != "" {
@@ -81,7 +81,7 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// testTable has the fields of this package and nothing else.
+// testTable returns a table with the fields of this package only.
 func testTable() *FieldTable { return newFieldTable(packetFields, ownerFields) }
 
 func label(name string, aliases ...string) Field {
@@ -123,8 +123,7 @@ func TestRegisterPanics(t *testing.T) {
 	}
 }
 
-// TestGroupable: a label that rows can be grouped by gets a bit that no field has, until
-// there is none left.
+// TestGroupable: each groupable label gets a free bit. Registering one more panics.
 func TestGroupable(t *testing.T) {
 	table, taken := testTable(), DimsAll
 	for i := range 64 - bits.Len64(uint64(DimsAll)) {
@@ -210,7 +209,7 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// TestAppendValue: a value of each kind as text.
+// TestAppendValue: every kind of value has a text.
 func TestAppendValue(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 60, time.FixedZone("", 3600))
 	r := &Report{Start: at, End: at.Add(2 * time.Second), RateLayer: LayerIP}
@@ -261,7 +260,7 @@ func TestRolesAndKinds(t *testing.T) {
 		t.Errorf("%d names: %v", len(names), names)
 	}
 	if !PacketRate.IsNumber() || !Uint.IsNumber() || Hex16.IsNumber() || Time.IsNumber() {
-		t.Error("numbers for people are wrong")
+		t.Error("IsNumber is wrong")
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// packetFields are what packets tell, and what is counted of them.
+// packetFields are the fields read from packets, and their counters.
 var packetFields = []Field{
 	{Name: "proto", Title: "Proto", Noun: "protocol", Help: "IP protocol, ARP, or ETH for other frames",
 		Kind: Word, IPFIX: 4, Dim: DimProto, By: DimProto,
@@ -81,7 +81,7 @@ var packetFields = []Field{
 		Role: Measure, Kind: Bytes, Layer: LayerIP, IPFIX: 1, Sum: func(t *Totals) uint64 { return t.Bytes }},
 	{Name: "frame_bytes", Title: "Frame bytes", Help: "bytes of layer 2, without preamble and FCS",
 		Role: Measure, Kind: Bytes, Layer: LayerFrame, IPFIX: 352, Sum: func(t *Totals) uint64 { return t.FrameBytes }},
-	{Name: "retransmits", Title: "Retransmits", Help: "TCP segments that were sent again",
+	{Name: "retransmits", Title: "Retransmits", Help: "retransmitted TCP segments",
 		Role: Measure, Sparse: true, Sum: func(t *Totals) uint64 { return t.Retransmits }},
 
 	{Name: "tcp_flags", Aliases: []string{"flags"}, Title: "TCP flags", Help: "TCP flags of all packets: S SYN, A ACK, P PSH, F FIN, R RST, U URG, E ECE, C CWR",
@@ -103,18 +103,20 @@ var packetFields = []Field{
 		Order: []func(*PackedRow) uint64{func(p *PackedRow) uint64 { return uint64(p.Last) }}},
 }
 
-// withProto: what Key.Subtype means depends on the protocol.
+// withProto reports whether rows are grouped by the protocol, which gives Key.Subtype its
+// meaning.
 func withProto(d Dims) bool { return d.Has(DimProto) }
 
 func isIP(r *Row, a, b Proto) bool { return r.EtherType == 0 && (r.Proto == a || r.Proto == b) }
 
-// isICMP: of all protocols only ICMP has a meaning for 0: the echo reply (RFC 792).
+// isICMP reports whether the row has an ICMP type and code. Only in ICMP is 0 a valid type: the
+// echo reply (RFC 792).
 func isICMP(r *Row) bool {
 	return r.EtherType == 0 && (r.Proto == ICMP || r.Proto == ICMPv6 && r.Subtype != 0)
 }
 
-// IfaceName returns the name of the row's interface, or "if7" for an index
-// without one, as iproute2 has it (ll_index_to_name).
+// IfaceName returns the name of the row's interface. An index without a name reads "if7", as in
+// iproute2 (ll_index_to_name).
 func (r *Row) IfaceName() string {
 	if r.Iface != "" || r.Ifindex == 0 {
 		return r.Iface
@@ -122,7 +124,7 @@ func (r *Row) IfaceName() string {
 	return "if" + strconv.FormatUint(uint64(r.Ifindex), 10)
 }
 
-// The numbers that rows are ordered by where a field's value is no single number.
+// Sort keys of fields whose value does not fit into one number.
 var (
 	orderSrc = []func(*PackedRow) uint64{
 		func(p *PackedRow) uint64 { return binary.BigEndian.Uint64(p.Key.Src[:8]) },
@@ -138,7 +140,7 @@ var (
 	}
 )
 
-// protocolName is eight bytes of the protocol's name.
+// protocolName returns eight bytes of the protocol's name.
 func protocolName(p *PackedRow, from int) uint64 {
 	k := Key{Proto: p.Key.Proto, EtherType: p.Key.EtherType}
 	var b [16]byte

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// fieldsOf names the fields that the row has in a report grouped by dims, without those
-// that every row has.
+// fieldsOf returns the names of the fields that the row has in a report grouped by dims. It
+// leaves out the fields that every row has.
 func fieldsOf(dims Dims, row *Row) string {
 	var names []string
 	for _, f := range Fields.Written(dims) {
@@ -19,7 +19,7 @@ func fieldsOf(dims Dims, row *Row) string {
 	return strings.Join(names, " ")
 }
 
-// TestRowFields: which fields a row has depends on the key and on what rows are grouped by.
+// TestRowFields: the key and the dimensions determine which fields a row has.
 func TestRowFields(t *testing.T) {
 	const v4, v6 = "192.0.2.1:0", "[2001:db8::1]:0"
 	key := func(src, dst string, p Proto, sub uint32) Key {
@@ -79,7 +79,7 @@ func TestRowFields(t *testing.T) {
 	}
 }
 
-// TestOwnerFields: what follows from what rows are grouped by is there, the rest is not.
+// TestOwnerFields: a row has the owner's fields that its dimensions determine, and no others.
 func TestOwnerFields(t *testing.T) {
 	all := Owner{PID: 4, Comm: "sh", CgroupID: 5, Cgroup: "/x", Container: "docker:x"}
 	for _, c := range []struct {
@@ -103,7 +103,7 @@ func TestOwnerFields(t *testing.T) {
 	}
 }
 
-// TestSparse: a measure that few rows have is left out where it is 0.
+// TestSparse: a sparse measure of 0 is left out.
 func TestSparse(t *testing.T) {
 	if got := fieldsOf(DimSrcPort, &Row{Totals: Totals{Retransmits: 1}}); got != "retransmits" {
 		t.Errorf("fields %s, want retransmits", got)
@@ -119,11 +119,11 @@ func TestTotals(t *testing.T) {
 		t.Errorf("sum %+v, want %+v; less b %+v", sum, want, sum.Minus(b))
 	}
 	if !(Totals{}).IsZero() || (Totals{Retransmits: 1}).IsZero() || (Totals{Counters: Counters{FrameBytes: 1}}).IsZero() {
-		t.Error("IsZero does not look at every number")
+		t.Error("IsZero ignores a number")
 	}
 }
 
-// TestSummary: the lines below the rows, in order, and which of them say nothing.
+// TestSummary: the lines below the rows are in order, and empty ones are recognized.
 func TestSummary(t *testing.T) {
 	r := &Report{FlowCount: 5, Packed: make([]*PackedRow, 2)}
 	r.Rest, r.Overflow, r.Lost = Totals{Retransmits: 1}, Totals{Retransmits: 2}, Totals{Retransmits: 3}
@@ -155,7 +155,7 @@ func TestSummary(t *testing.T) {
 		}
 	}
 	if len(said) != 1 || said[0] != "total" {
-		t.Errorf("of nothing, the lines %q say something", said)
+		t.Errorf("the lines %q of an empty report are not empty", said)
 	}
 	for _, s := range []Sum{{Name: "rest", Rows: 1}, {Name: "lost", BytesUnknown: true}, {Name: "overflow", Totals: Totals{Retransmits: 1}}} {
 		if s.IsEmpty() {

@@ -9,18 +9,17 @@ import (
 	"sync"
 )
 
-// FieldTable holds the fields of rows in the order in which outputs write them. It is
-// safe for concurrent use.
+// FieldTable holds the fields of rows in the order of outputs. It is safe for concurrent use.
 type FieldTable struct {
 	mu     sync.RWMutex
-	fields []*Field // never changed in place: a new slice replaces it
+	fields []*Field // replaced, never changed in place
 	byName map[string]*Field
-	dims   Dims // bits in use
-	places int  // of texts in use; see [Labels]
+	dims   Dims // dimensions in use
+	places int  // number of texts in [Labels]
 }
 
-// Fields are the fields of all rows: this package registers its own, and every label in the
-// binary adds its fields.
+// Fields are the fields of all rows: this package's own, and the fields of the labels and
+// backends in the binary.
 var Fields = newFieldTable(packetFields, ownerFields)
 
 func newFieldTable(lists ...[]Field) *FieldTable {
@@ -35,9 +34,9 @@ func newFieldTable(lists ...[]Field) *FieldTable {
 
 var validFieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// Register adds a field and returns it as the table has it. Labels are registered through
-// the registry of labels, which calls it. It panics on a malformed or taken name, and
-// if no dimension is left: mistakes of whoever built the binary.
+// Register adds a field and returns the table's copy. Labels call it through their registry. It
+// panics on a malformed or taken name, and if no dimension is left: both are errors in how the
+// binary was built.
 func (t *FieldTable) Register(f Field) *Field {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,14 +70,14 @@ func (t *FieldTable) Register(f Field) *Field {
 	return &f
 }
 
-// All returns the fields in order. The slice must not be changed.
+// All returns the fields in order. The caller must not change the slice.
 func (t *FieldTable) All() []*Field {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.fields
 }
 
-// Written returns the fields that an output of everything writes of rows grouped by dims.
+// Written returns the fields that complete outputs write for rows grouped by dims.
 func (t *FieldTable) Written(dims Dims) []*Field {
 	all := t.All()
 	fields := make([]*Field, 0, len(all))
@@ -90,14 +89,14 @@ func (t *FieldTable) Written(dims Dims) []*Field {
 	return fields
 }
 
-// Find returns the field with that name or alias, nil if there is none.
+// Find returns the field with this name or alias, nil if there is none.
 func (t *FieldTable) Find(name string) *Field {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.byName[name]
 }
 
-// Names returns the names of the fields that pass.
+// Names returns the names of the fields for which pass returns true.
 func (t *FieldTable) Names(pass func(*Field) bool) []string {
 	var names []string
 	for _, f := range t.All() {
@@ -108,7 +107,8 @@ func (t *FieldTable) Names(pass func(*Field) bool) []string {
 	return names
 }
 
-// ParseColumns reads the value of columns=: names and aliases joined by "+".
+// ParseColumns reads a value of columns=: names and aliases joined by "+". An unknown name is an
+// error.
 func (t *FieldTable) ParseColumns(s string) ([]*Field, error) {
 	var fields []*Field
 	for name := range strings.SplitSeq(s, "+") {
@@ -121,7 +121,7 @@ func (t *FieldTable) ParseColumns(s string) ([]*Field, error) {
 	return fields, nil
 }
 
-// dimNames maps the bits of a Dims to the names of their fields, in order.
+// dimNames returns the names of the dimensions in d, in order.
 func (t *FieldTable) dimNames(d Dims) []string {
 	return t.Names(func(f *Field) bool { return f.Dim != 0 && d&f.Dim != 0 })
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestSizes(t *testing.T) {
-	// The ledger's memory is docs/accounting's promise: a row is two cache lines.
+	// docs/accounting.md promises that a row takes two cache lines.
 	if s := unsafe.Sizeof(Packed{}); s != 56 || unsafe.Alignof(Packed{}) != 8 {
 		t.Errorf("Packed has %d bytes, want 56", s)
 	}
@@ -46,11 +46,11 @@ func TestPackRoundTrip(t *testing.T) {
 	}
 }
 
-// TestSetAddresses: the fast setters do what Pack does.
+// TestSetAddresses: SetIPv4 and SetIPv6 set the same bytes as Pack.
 func TestSetAddresses(t *testing.T) {
 	var p Packed
 	for i := range p.Src {
-		p.Src[i], p.Dst[i] = 0xff, 0xff // an old record's
+		p.Src[i], p.Dst[i] = 0xff, 0xff // left over from an old record
 	}
 	p.SetIPv4([]byte{192, 0, 2, 1, 198, 51, 100, 2})
 	want := Pack(Key{Src: ap("192.0.2.1:0"), Dst: ap("198.51.100.2:0"), Proto: TCP})
@@ -67,7 +67,7 @@ func TestSetAddresses(t *testing.T) {
 	}
 }
 
-// TestHash: every single bit of a key changes its hash, and so does the seed.
+// TestHash: every bit of a key, and the seed, changes the hash.
 func TestHash(t *testing.T) {
 	s := Seed{1, 2}
 	var p Packed
@@ -87,8 +87,8 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// TestHashSpread: sequential addresses and ports, the common input, spread over
-// an index's places about as evenly as random numbers would.
+// TestHashSpread: sequential addresses and ports spread over an index about as evenly as random
+// numbers.
 func TestHashSpread(t *testing.T) {
 	const n, places = 1 << 16, 1 << 16
 	count := make([]int, places)
@@ -106,9 +106,10 @@ func TestHashSpread(t *testing.T) {
 			empty++
 		}
 	}
-	// 1/e of the places stay empty at random: 24,109 with a deviation of about 80.
+	// With random hashes 1/e of the slots stay empty: 24,109 on average, standard deviation about
+	// 80.
 	if empty < 23_600 || empty > 24_600 {
-		t.Errorf("%d of %d places are empty, random is about 24,109", empty, places)
+		t.Errorf("%d of %d slots are empty, about 24,109 are expected", empty, places)
 	}
 }
 
@@ -226,7 +227,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestBatch: records arrive in order and complete, in chunks; after an error no more.
+// TestBatch: the hook gets all records in order, in chunks, and none after an error.
 func TestBatch(t *testing.T) {
 	var got []int64
 	b := NewBatch(BatchHooks{Records: func(recs []Record) error {
@@ -260,13 +261,13 @@ func TestBatch(t *testing.T) {
 
 var errBatch = &time.ParseError{}
 
-// TestWindowClosed: the hook comes first and knows the end; what breaks the rule is no
-// record and an error.
+// TestWindowClosed: the hook runs before the records and knows the end. A source that breaks the
+// rule gets an error, and its records are dropped.
 func TestWindowClosed(t *testing.T) {
 	end := time.Unix(7, 0)
 	for name, tt := range map[string]struct {
 		source func(b *Batch)
-		calls  string // of the hooks
+		calls  string // calls of the hooks
 		want   error
 	}{
 		"records":            {func(b *Batch) { b.WindowClosed(end); b.Next(); b.Next() }, "closed 2", nil},
@@ -284,7 +285,7 @@ func TestWindowClosed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, calls := NewBatch(BatchHooks{}), ""
-			for range 2 { // Reset leaves nothing
+			for range 2 { // Reset clears the batch
 				calls = ""
 				b.Reset(time.Unix(5, 0), BatchHooks{
 					WindowClosed: func() { calls += "closed " },

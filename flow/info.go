@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// info describes for people what a row has instead of ports: "echo-request",
-// "spi 0x00001000", "who-has", "LLDP 0x88cc"; "" if it has nothing of the kind. The
-// report's dimensions have cleared what rows are not grouped by.
+// info describes a row without ports for people: "echo-request", "spi 0x00001000", "who-has",
+// "LLDP 0x88cc"; "" if there is nothing to describe. Fields that rows are not grouped by are
+// already zero.
 func (r *Row) info() string {
 	switch {
 	case r.EtherType == EtherTypeARP:
@@ -54,7 +54,7 @@ func etherTypeInfo(t EtherType) string {
 	return t.String()
 }
 
-// ICMPTypes are names of IANA's ICMP Type Numbers, as tcpdump and ping call the everyday ones.
+// ICMPTypes are names of IANA's ICMP Type Numbers; the usual ones as in tcpdump and ping.
 var ICMPTypes = map[uint8]string{
 	0: "echo-reply", 3: "unreachable", 4: "source-quench", 5: "redirect", 8: "echo-request",
 	9: "router-advert", 10: "router-solicit", 11: "time-exceeded", 12: "param-problem",

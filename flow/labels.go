@@ -2,14 +2,14 @@ package flow
 
 import "strings"
 
-// Labels are the texts of an [Owner] that labels other than the process add: the
-// service, the user. Each label's field has a place of its own. Labels are comparable.
+// Labels are the texts that labels add to an [Owner], such as service and user. Each label's
+// field has a fixed index. Labels are comparable.
 type Labels string
 
-// labelEnd ends the text of a place. Texts lose the character.
+// labelEnd ends each text. It is removed from texts.
 const labelEnd = "\x00"
 
-// at returns the text in a place, "" if there is none.
+// at returns the text at an index, "" if there is none.
 func (l Labels) at(place int) string {
 	s := string(l)
 	for ; ; place-- {
@@ -24,10 +24,10 @@ func (l Labels) at(place int) string {
 	}
 }
 
-// with returns l with another text in a place.
+// with returns l with another text at an index.
 func (l Labels) with(place int, text string) Labels {
 	if l == "" && place == 0 && !strings.Contains(text, labelEnd) {
-		return Labels(text) // without memory of its own: views ask for each row
+		return Labels(text) // no allocation: outputs call it for each row
 	}
 	var all []string
 	if l != "" {
@@ -40,15 +40,14 @@ func (l Labels) with(place int, text string) Labels {
 	return Labels(strings.TrimRight(strings.Join(all, labelEnd), labelEnd))
 }
 
-// SetLabel sets the value of a label's field that has no accessor of its own.
+// SetLabel sets the value of a label's field without accessor.
 func (o *Owner) SetLabel(f *Field, text string) { o.Labels = o.Labels.with(f.place, text) }
 
-// Label returns the value of a label's field that has no accessor of its own.
+// Label returns the value of a label's field without accessor.
 func (o *Owner) Label(f *Field) string { return o.Labels.at(f.place) }
 
-// Reduced returns what is left of the owner in rows that are grouped by some fields:
-// what they are grouped by and what follows from it. The process id tells the name, the
-// user and the cgroup, and the cgroup tells the container.
+// Reduced returns the fields of the owner that rows grouped by the given fields have. A PID
+// determines the name, the user and the cgroup; a cgroup determines the container.
 func (o Owner) Reduced(by Dims) Owner {
 	labels := o.Labels
 	if labels != "" {
@@ -75,8 +74,8 @@ func (o Owner) Reduced(by Dims) Owner {
 	return r
 }
 
-// Identity is what tells two owners apart in rows that are grouped by some fields. The
-// rest of an owner may change: a process may take another name.
+// Identity returns the fields that distinguish two owners in rows grouped by the given fields.
+// Other fields may change: a process may change its name.
 func (o Owner) Identity(by Dims) Owner {
 	var id Owner
 	if by.Has(DimPID) {

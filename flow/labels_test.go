@@ -23,15 +23,14 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// Fields of labels as others register them: one that rows can be grouped by, and one that
-// follows from the process.
+// Fields as labels register them: one is groupable, the other depends on the process.
 var (
 	siteField = Fields.Register(Field{Name: "test_site", Title: "Site", Help: "site", Kind: Text, Role: Label, Groupable: true, By: DimDst})
 	teamField = Fields.Register(Field{Name: "test_team", Title: "Team", Help: "team", Kind: Text, Role: Label, By: DimPID})
 )
 
-// TestReducedAndIdentity: an owner keeps what rows are grouped by and what follows from it,
-// and only what they are grouped by tells it from another one.
+// TestReducedAndIdentity: Reduced keeps the dimensions and what they determine. Identity keeps
+// the dimensions only.
 func TestReducedAndIdentity(t *testing.T) {
 	full := Owner{PID: 1, Start: 2, Comm: "c", UID: 3, CgroupID: 4, Cgroup: "/g", Container: "docker:x"}
 	full.SetLabel(siteField, "home")
@@ -62,13 +61,13 @@ func TestReducedAndIdentity(t *testing.T) {
 			t.Errorf("by %v: reduced to %+v, want %+v", tt.by, r, tt.reduced)
 		}
 		if id := r.Identity(tt.by); id != tt.identity {
-			t.Errorf("by %v: told apart by %+v, want %+v", tt.by, id, tt.identity)
+			t.Errorf("by %v: identity %+v, want %+v", tt.by, id, tt.identity)
 		}
 	}
 }
 
-// TestProjectionOfLabels: keys keep their number of an owner when rows are grouped by any
-// label, also by one that is none of the process.
+// TestProjectionOfLabels: keys keep OwnerID when rows are grouped by any label, even one that
+// does not depend on the process.
 func TestProjectionOfLabels(t *testing.T) {
 	for _, tt := range []struct {
 		by   Dims

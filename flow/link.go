@@ -1,17 +1,16 @@
 package flow
 
-// Link is what was counted on one interface.
+// Link holds the counters of one interface.
 type Link struct {
-	Interface          // zero: all those that are gone and not named any more
-	Counters           // of the report: the interval's, or the run's if final
-	StackedOn []string // interfaces of the report that show the same packets too, or did when it was last stacked
+	Interface          // zero: the sum of all interfaces that vanished and have no row of their own
+	Counters           // of the interval, or of the run in the final report
+	StackedOn []string // interfaces of the report that show the same packets, now or when the interface was last stacked
 }
 
-// fewNames are searched one by one.
+// fewNames is the number of names up to which a linear search is fast.
 const fewNames = 8
 
-// names returns a function that finds the name of an interface; the last one that it
-// had, "" if it is not known.
+// names returns a function that finds an interface's last name, "" if it is unknown.
 func (r *Report) names() func(index uint32) string {
 	if len(r.Interfaces) <= fewNames {
 		return func(index uint32) (name string) {

@@ -2,8 +2,8 @@ package flow
 
 import "strings"
 
-// Nouns returns what a row that is grouped by d is, and what several are: "flow" and
-// "flows", "source" and "sources".
+// Nouns returns the name of rows grouped by d, in singular and plural: "flow" and "flows",
+// "source" and "sources".
 func (d Dims) Nouns() (one, many string) {
 	one = d.noun()
 	return one, plural(one)
@@ -15,7 +15,7 @@ func (d Dims) noun() string {
 	}
 	noun := ""
 	for _, f := range Fields.All() {
-		if f.Dim&d == 0 || f.In(d&^f.Dim) { // what follows from other fields tells no rows apart
+		if f.Dim&d == 0 || f.In(d&^f.Dim) { // a field that follows from the others adds nothing to the name
 			continue
 		}
 		if noun != "" || f.Noun == "" {
@@ -29,7 +29,7 @@ func (d Dims) noun() string {
 	return noun
 }
 
-// plural is the regular plural of English.
+// plural returns the regular English plural.
 func plural(noun string) string {
 	stem, last := noun[:len(noun)-1], noun[len(noun)-1]
 	switch {

@@ -2,7 +2,8 @@ package flow
 
 import "strings"
 
-// Origin is where the reports of a run come from. It is the same in all of them.
+// Origin describes the machine and the command of a run. It is the same in all reports of the
+// run.
 type Origin struct {
 	Host    string   // name of the machine on which pktstat ran
 	Kernel  string   // release of its kernel, as uname -r prints it
@@ -11,7 +12,7 @@ type Origin struct {
 	Note    string   // the user's own text
 }
 
-// CommandLine returns the command line as a POSIX shell reads it; "" if it is not known.
+// CommandLine returns the command line for a POSIX shell, "" if it is unknown.
 func (o *Origin) CommandLine() string {
 	if o.Args == nil {
 		return ""
@@ -23,8 +24,8 @@ func (o *Origin) CommandLine() string {
 	return strings.Join(words, " ")
 }
 
-// quoted puts a word into single quotes unless a shell takes all of it as it is. It needs no
-// backslash, which outputs escape.
+// quoted puts a word into single quotes unless a shell leaves it as it is. It uses no backslash,
+// because outputs escape backslashes.
 func quoted(word string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_"
 	if word != "" && strings.Trim(word, plain) == "" {
@@ -33,22 +34,21 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'"'"'`) + "'"
 }
 
-// SourceKind is what the names of a report's source are of.
+// SourceKind is the kind of a report's source.
 type SourceKind string
 
 // Kinds of sources.
 const (
-	SourceAll        SourceKind = "" // all traffic of the machine, or no interface yet: there are no names
+	SourceAll        SourceKind = "" // all traffic of the machine, or no interface yet; there are no names
 	SourceInterfaces SourceKind = "interfaces"
 	SourceFiles      SourceKind = "files"   // captures
 	SourceCgroups    SourceKind = "cgroups" // control groups
 )
 
-// SourceKinds are the kinds that have names.
+// SourceKinds are the kinds of sources that have names.
 var SourceKinds = []SourceKind{SourceInterfaces, SourceFiles, SourceCgroups}
 
-// Source returns what was counted: the names of captures, of control groups or of
-// interfaces.
+// Source returns the kind and the names of the source: captures, control groups or interfaces.
 func (r *Report) Source() (SourceKind, []string) {
 	switch {
 	case len(r.Files) > 0:

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestCommandLine: a shell reads the arguments back.
+// TestCommandLine: a shell parses the printed command line to the same arguments.
 func TestCommandLine(t *testing.T) {
 	args := []string{"-i", "eth0", "--by=src,dst", "it's", "", "a b", "$(id)", `back\slash`, "*", "!x", "~", "\x1b[2J", "new\nline", "'", "ä", "#"}
 	o := Origin{Args: args}
@@ -24,7 +24,7 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// TestSource: a capture is the source although it tells interfaces apart.
+// TestSource: the source of a capture is its file, even if the capture names interfaces.
 func TestSource(t *testing.T) {
 	on := []Interface{{1, "eth0"}, {2, "wg0"}}
 	for _, c := range []struct {
@@ -43,12 +43,12 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestNouns: rows are called what they are grouped by.
+// TestNouns: the name of a row follows from its dimensions.
 func TestNouns(t *testing.T) {
 	for by, want := range map[string]string{
 		"flow": "flow flows", "flow,comm": "flow flows", "src": "source sources", "dst_port": "destination port destination ports",
 		"proto": "protocol protocols", "pid": "process processes", "comm": "process name process names",
-		"pid,comm": "process processes", // the process tells its name
+		"pid,comm": "process processes", // the PID determines the name
 		"src,dst":  "row rows", "vlan": "VLAN VLANs", "cgroup": "cgroup cgroups", "iface": "interface interfaces",
 	} {
 		d, err := ParseDims(by)
@@ -71,7 +71,7 @@ func TestNouns(t *testing.T) {
 	}
 }
 
-// TestBeside: bytes stand beside rates of their layer only.
+// TestBeside: tables show bytes only next to rates of the same layer.
 func TestBeside(t *testing.T) {
 	for _, c := range []struct {
 		field string

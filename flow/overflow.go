@@ -2,30 +2,30 @@ package flow
 
 import "strings"
 
-// OverflowReason is why packets that were counted have no row.
+// OverflowReason is the reason why counted packets have no row.
 type OverflowReason uint8
 
 // Reasons of overflow.
 const (
-	OverflowMaxFlows    OverflowReason = iota // the ledger had as many rows as it may keep
-	OverflowTableFull                         // the source's table had no place
-	OverflowInterrupted                       // the program interrupted another one that counted
-	OverflowNewCPU                            // the CPU came online after the source was opened, without a table
+	OverflowMaxFlows    OverflowReason = iota // the ledger had --max-flows rows
+	OverflowTableFull                         // the source's table was full
+	OverflowInterrupted                       // the program interrupted itself while counting
+	OverflowNewCPU                            // the CPU came online after the source was opened, so it has no table
 	NumOverflowReasons  = iota
 )
 
-// String returns the name of the reason in reports.
+// String returns the reason's name in JSON and CSV.
 func (r OverflowReason) String() string {
 	return [...]string{"max_flows", "table_full", "interrupted", "new_cpu"}[r]
 }
 
-// Overflow is what was counted without a row, by reason.
+// Overflow holds the counters of packets without a row, by reason.
 type Overflow [NumOverflowReasons]Counters
 
 // Add counts c for a reason.
 func (o *Overflow) Add(r OverflowReason, c Counters) { o[r].Add(c) }
 
-// Total adds up the reasons.
+// Total returns the sum over all reasons.
 func (o *Overflow) Total() (sum Counters) {
 	for _, c := range o {
 		sum.Add(c)
@@ -33,23 +33,23 @@ func (o *Overflow) Total() (sum Counters) {
 	return sum
 }
 
-// AddOverflow adds c to Overflow and OverflowBy; Total is the caller's.
+// AddOverflow adds to Overflow and OverflowBy. The caller adds to Total.
 func (s *Sums) AddOverflow(r OverflowReason, t Totals) {
 	s.Overflow.Add(t)
 	s.OverflowBy.Add(r, t.Counters)
 }
 
-// Words is the reason for people.
+// Words returns the reason's name in outputs for people.
 func (r OverflowReason) Words() string {
 	return [...]string{
 		"beyond --max-flows", "kernel table full", "interrupted while counting", "on a CPU that came online later",
 	}[r]
 }
 
-// Reasons names the reasons for people: "beyond --max-flows, kernel table full".
+// Reasons lists the reasons for people: "beyond --max-flows, kernel table full".
 func (o *Overflow) Reasons() string { return o.list(OverflowReason.Words, ", ") }
 
-// Names names the reasons as reports for programs do: "max_flows,table_full".
+// Names lists the reasons for programs: "max_flows,table_full".
 func (o *Overflow) Names() string { return o.list(OverflowReason.String, ",") }
 
 func (o *Overflow) list(name func(OverflowReason) string, sep string) string {

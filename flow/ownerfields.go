@@ -1,7 +1,7 @@
 package flow
 
-// ownerFields are what is known of the process and the cgroup that a flow belongs to.
-// A process has one name, user, cgroup and container; a cgroup has one container.
+// ownerFields are the fields of a flow's process and cgroup. A process has one name, user, cgroup
+// and container. A cgroup has one container.
 var ownerFields = []Field{
 	{Name: "pid", Title: "PID", Noun: "process", Help: "id of the process, in the initial namespace", Role: Label,
 		Dim: DimPID, By: DimPID,
@@ -27,7 +27,7 @@ var ownerFields = []Field{
 		Kind: Text, Dim: DimContainer, By: DimPID | DimCgroup | DimContainer,
 		Known: func(r *Row) bool { return r.Owner.Container != "" },
 		Text:  func(r *Row) string { return r.Owner.Container }},
-	{Name: "match", Title: "Match", Help: "how sure the process is: exact, port, shared, kernel or none", Role: Label,
+	{Name: "match", Title: "Match", Help: "certainty of the process: exact, port, shared, kernel or none", Role: Label,
 		Kind:  Word,
 		Known: func(r *Row) bool { return r.Match != MatchUnset },
 		Text:  func(r *Row) string { return r.Match.String() },

@@ -7,13 +7,12 @@ import (
 	"unsafe"
 )
 
-// Packed is a [Key] in 56 bytes without pointers or padding: the form in which
-// sources hand out records and the ledger stores rows. It is comparable; equal
-// Keys pack equally.
+// Packed is a [Key] in 56 bytes without pointers or padding. Sources fill records with it, and
+// the ledger stores it. It is comparable: equal keys pack equally.
 type Packed struct {
-	_         [0]uint64 // aligns it, for words
+	_         [0]uint64 // aligns the struct for words
 	Src, Dst  [16]byte  // IPv4 in the first four bytes, the rest zero
-	L4        uint32    // see L4Kind
+	L4        uint32    // content depends on L4Kind
 	Proto     Proto
 	Family    Family
 	Dir       Direction
@@ -25,7 +24,7 @@ type Packed struct {
 	OwnerID   uint32
 }
 
-// Family tells how Packed holds its addresses.
+// Family is the address family of a Packed.
 type Family uint8
 
 // Families; zero is "no addresses".
@@ -35,7 +34,7 @@ const (
 	FamilyIPv6 Family = 6
 )
 
-// L4Kind tells what Packed.L4 holds.
+// L4Kind is the meaning of Packed.L4.
 type L4Kind uint8
 
 // Kinds of Packed.L4.
@@ -45,20 +44,20 @@ const (
 	L4Subtype        // Key.Subtype
 )
 
-// Ports returns L4 for a pair of ports.
+// Ports returns the value of Packed.L4 for two ports.
 func Ports(src, dst uint16) uint32 { return uint32(src)<<16 | uint32(dst) }
 
-// words views the key as seven words for hashing and masking. The struct is
-// 56 bytes and 8-aligned, so the view is exact.
+// words views the key as seven words, for hashing and masking. The struct has 56 bytes and is
+// 8-aligned, so the view is exact.
 func (p *Packed) words() *[7]uint64 { return (*[7]uint64)(p.bytes()) }
 
 func (p *Packed) bytes() unsafe.Pointer { return unsafe.Pointer(p) }
 
-// Seed keys the hash, so that traffic cannot be made to collide.
+// Seed keys the hash, so that an attacker cannot force collisions.
 type Seed [2]uint64
 
-// Hash returns a keyed hash of all fields (the multiply-mix step of wyhash, two
-// words a step, each step keyed by the one before).
+// Hash returns a keyed hash of all fields. It uses the multiply-mix step of wyhash on two words a
+// step; each step is keyed by the result before.
 func (p *Packed) Hash(s Seed) uint64 {
 	w := p.words()
 	h := mix(w[0]^s[0]^0x2d358dccaa6c78a5, w[1]^s[1]^0x8bb84b93962eacc9)
@@ -73,7 +72,7 @@ func mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// Pack returns the compact form of k.
+// Pack returns the compact form of k. [Packed.Key] reverses it.
 func Pack(k Key) Packed {
 	p := Packed{
 		Proto: k.Proto, EtherType: k.EtherType, Dir: k.Dir, VLAN: k.VLAN,
@@ -120,8 +119,7 @@ func (p *Packed) Key() Key {
 	return k
 }
 
-// addr decodes one address. In a projection that dropped one of the two, the
-// dropped one is all zeros and stays so: Dims tells that it is not meant.
+// addr decodes one address. An address that rows are not grouped by reads as all zeros.
 func addr(f Family, b *[16]byte) netip.Addr {
 	switch f {
 	case FamilyIPv4:
@@ -132,7 +130,7 @@ func addr(f Family, b *[16]byte) netip.Addr {
 	return netip.Addr{}
 }
 
-// SetIPv4 sets both addresses from the 8 bytes of an IPv4 header that hold them.
+// SetIPv4 sets both addresses from the last 8 bytes of an IPv4 header (RFC 791).
 func (p *Packed) SetIPv4(b []byte) {
 	_ = b[7]
 	w := p.words()
@@ -143,7 +141,7 @@ func (p *Packed) SetIPv4(b []byte) {
 	p.Family = FamilyIPv4
 }
 
-// SetIPv6 sets both addresses from the 32 bytes of an IPv6 header that hold them.
+// SetIPv6 sets both addresses from the last 32 bytes of an IPv6 header (RFC 8200).
 func (p *Packed) SetIPv6(b []byte) {
 	p.Src = [16]byte(b[:16])
 	p.Dst = [16]byte(b[16:32])

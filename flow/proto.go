@@ -5,7 +5,7 @@ import "strconv"
 // Proto is an IP protocol number (IPv4 protocol, IPv6 next header).
 type Proto uint8
 
-// Protocols whose headers pktstat reads.
+// Protocols whose headers pktstat parses.
 const (
 	ICMP    Proto = 1
 	TCP     Proto = 6
@@ -19,7 +19,7 @@ const (
 	UDPLite Proto = 136
 )
 
-// HasPorts reports whether the protocol starts with a source and a destination port.
+// HasPorts reports whether the protocol's header starts with a source and a destination port.
 func (p Proto) HasPorts() bool {
 	switch p {
 	case TCP, UDP, DCCP, SCTP, UDPLite:
@@ -28,7 +28,7 @@ func (p Proto) HasPorts() bool {
 	return false
 }
 
-// HasSubtype reports whether [Key.Subtype] is read from the protocol's header.
+// HasSubtype reports whether pktstat reads [Key.Subtype] from the protocol's header.
 func (p Proto) HasSubtype() bool {
 	switch p {
 	case ICMP, ICMPv6, GRE, ESP, AH:
@@ -37,8 +37,8 @@ func (p Proto) HasSubtype() bool {
 	return false
 }
 
-// String returns the IANA keyword (Assigned Internet Protocol Numbers), or
-// "proto-N" for numbers that have none.
+// String returns the IANA keyword (Assigned Internet Protocol Numbers), or "proto-N" for a number
+// without keyword.
 func (p Proto) String() string {
 	if s := protoNames[p]; s != "" {
 		return s

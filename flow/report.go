@@ -5,68 +5,67 @@ import (
 	"time"
 )
 
-// Interface is a network interface that was counted on.
+// Interface is a network interface on which pktstat counts.
 type Interface struct {
 	Index uint32
 	Name  string
 }
 
-// Report is what a sink gets. It is immutable once handed out: sinks share it.
+// Report is the input of a sink. It is immutable, because several sinks share it.
 //
-// An interval report's rows and Sums are the deltas of that interval; the final
-// report's are those of the whole run. Over a run the interval reports' Totals
-// add up to the final one's.
+// An interval report's rows and Sums cover that interval; the final report's cover the whole run.
+// The interval reports' Totals add up to the final report's Totals.
 type Report struct {
-	Seq   uint64 // 1, 2, ...; the final report has the highest
+	Seq   uint64 // 1, 2, ...; the final report has the highest number
 	Final bool
 
 	Backend      string        // registered name
-	Attach       string        // how it is attached: "tcx", "file", ...
-	Reason       string        // why this backend, when it was chosen automatically
-	Alternatives []Alternative // what else was considered then, the best first
+	Attach       string        // attach method: "tcx", "file", ...
+	Reason       string        // why pktstat chose this backend automatically; "" if the user chose it
+	Alternatives []Alternative // the other backends it considered, the best first
 	Interfaces   []Interface
 	Files        []string // captures that were read
-	Cgroups      []string // control groups that were counted in
+	Cgroups      []string // control groups in which packets were counted
 	Origin       Origin
 
-	Start, End time.Time // of the interval, or of the run; End is the earlier one if the clock was set back
+	Start, End time.Time // of the interval or the run; End is before Start if the clock was set back
 	Dims       Dims      // what rows are grouped by
 	Layers     Layer     // which byte counters the backend fills (a set)
-	RateLayer  Layer     // which of them rates are computed from
-	Sort       string    // name of the field that rows are ordered by; "": bps
+	RateLayer  Layer     // the byte counter that rates are computed from
+	Sort       string    // name of the field that orders the rows; "" means bps
 
 	Sums
-	Links     []Link   // what of Total was counted on each interface, as far as that is known; nil: there is but one
-	LinkTotal Counters // what of Links was counted on interfaces while they were stacked on no other one
+	Links     []Link   // counters of each interface, as far as known; nil if there is only one
+	LinkTotal Counters // the part of Links counted on interfaces that were stacked on no other one
 
 	Run Sums // since the start of the run, in interval reports too (Rest is 0)
 
-	LostBytesUnknown bool     // Lost.Packets is known, its bytes are not
-	PacketsInexact   bool     // the hook cannot know the segments of merged frames
-	Notes            []string // what a reader must know about these numbers
+	LostBytesUnknown bool     // Lost.Packets is known, Lost.Bytes is not
+	PacketsInexact   bool     // the hook does not know the segment counts of merged frames
+	Notes            []string // hints for the reader about these numbers
 
-	// Owners are the owners and labels of the rows, by Key.OwnerID. The numbers are this
-	// report's own: when no row has an owner any more, another owner gets its number.
+	// Owners are the owners and labels of the rows, by Key.OwnerID. A number is valid in this
+	// report only: a later report may give it to another owner.
 	Owners map[uint32]Owner
-	// Label adds the labels that rows are not grouped by. Nil: there are none. It may be
-	// called by several goroutines at a time.
+	// Label adds the labels that rows are not grouped by. Nil: no label is left to add. It is
+	// safe for concurrent use.
 	Label func([]*Row)
 
-	// Retransmits are the TCP segments that were sent again, by Key: of the rows that have
-	// any, where the backend knows. They lie beside the rows because few rows have any.
+	// Retransmits are the retransmitted TCP segments by key, if the backend counts them. Few rows
+	// have any, so they lie in a map beside the rows.
 	Retransmits map[Packed]Spans
 
-	FlowCount int          // flows before --top
-	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
+	FlowCount int          // number of rows before --top
+	Packed    []*PackedRow // rows in order, read-only; Rows returns them readable
 }
 
-// Alternative is a backend that could have been chosen automatically and was not.
+// Alternative is a backend that pktstat considered and did not choose.
 type Alternative struct {
 	Backend string // registered name
-	Why     string // why not, or what it lost by
+	Why     string // why it cannot be used, or why another one is better
 }
 
-// labelled is how many rows are labelled at a time.
+// labelled is the number of rows that one call labels.
 const labelled = 64
 
 // Rows iterates over the rows in the report's order.
@@ -74,7 +73,7 @@ func (r *Report) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
 		name := r.names()
 		if r.Label == nil {
-			var row Row // all of it is set for each
+			var row Row // the loop sets every field of it for each row
 			for _, p := range r.Packed {
 				r.row(&row, p)
 				row.Iface = name(row.Ifindex)
@@ -105,8 +104,8 @@ func (r *Report) Rows() iter.Seq[Row] {
 	}
 }
 
-// Top returns the report with at most n rows; the others move into Rest. It
-// returns r itself if nothing is cut. n <= 0 means all.
+// Top returns the report with at most n rows and moves the others into Rest. It returns r itself
+// if it has no more than n rows. n <= 0 means all.
 func (r *Report) Top(n int) *Report {
 	if n <= 0 || len(r.Packed) <= n {
 		return r
@@ -119,14 +118,14 @@ func (r *Report) Top(n int) *Report {
 	return &cut
 }
 
-// Duration is the length of the interval or of the run: of live traffic by the monotonic
-// clock, whatever the wall clock was set to and without the time that the machine slept.
+// Duration is the length of the interval or the run. Live runs use the monotonic clock, which
+// ignores clock changes and stops during suspend.
 func (r *Report) Duration() time.Duration { return r.End.Sub(r.Start) }
 
-// BitRate returns bits a second over the report's duration, in the report's rate layer.
+// BitRate returns bits per second of the rate layer over the report's duration.
 func (r *Report) BitRate(c Counters) float64 { return r.perSecond(8 * float64(c.At(r.RateLayer))) }
 
-// PacketRate returns packets a second over the report's duration.
+// PacketRate returns packets per second over the report's duration.
 func (r *Report) PacketRate(c Counters) float64 { return r.perSecond(float64(c.Packets)) }
 
 func (r *Report) perSecond(v float64) float64 {

@@ -2,46 +2,46 @@ package flow
 
 import "time"
 
-// Record is what a source counted of one flow since its previous Collect.
+// Record holds the counters of one flow since the source's previous Collect.
 type Record struct {
 	Key Packed
 	Counters
-	First, Last int64 // wall-clock Unix nanoseconds between which the packets were seen
-	Marks             // [Batch.Next] has cleared them
-	// What the hook knows of the packets' socket: its cookie (SO_COOKIE) and the id of
-	// its cgroup v2; 0: nothing. A source that never knows them leaves them alone.
+	First, Last int64 // Unix nanoseconds by the wall clock; the packets arrived between them
+	Marks             // cleared by [Batch.Next]
+	// Socket is the socket's cookie (SO_COOKIE), and CgroupID the id of its cgroup v2. 0:
+	// unknown. A source that never knows them need not set them.
 	Socket, CgroupID uint64
-	// Retransmits is how many of the segments TCP has sent again. They are in Counters as
-	// all others are; a record may have nothing but them. A source that does not know leaves it alone.
+	// Retransmits is the number of retransmitted TCP segments. Counters include them. A record
+	// may have retransmits only. A source that does not know them need not set it.
 	Retransmits uint64
 }
 
-// Marks are what is known of a flow's packets that does not add up.
+// Marks are the properties of a flow's packets that do not add up.
 type Marks struct {
-	Match    Match    // how Key.OwnerID was found; a source leaves it alone
-	TCPFlags TCPFlags // of all TCP packets, as far as the hook sees their headers
+	Match    Match    // how the owner in Key.OwnerID was found; sources do not set it
+	TCPFlags TCPFlags // of all TCP packets whose header the hook sees
 }
 
-// Merge adds the marks of other packets: it keeps the weakest match and all flags.
+// Merge adds the marks of other packets. It keeps the weaker match and all flags.
 func (m *Marks) Merge(o Marks) {
 	m.Match = max(m.Match, o.Match)
 	m.TCPFlags |= o.TCPFlags
 }
 
-// PackedRow is one row in its compact form: two cache lines.
+// PackedRow is a row in compact form. It fills two cache lines.
 type PackedRow struct {
 	Key          Packed
-	Delta, Total Counters // of the interval; since the start
-	First, Last  int64    // Unix nanoseconds
-	Marks                 // since the start
+	Delta, Total Counters // of the interval, and since the start of the run
+	First, Last  int64    // Unix nanoseconds; see Record
+	Marks                 // since the start of the run
 }
 
-// NewRow returns the row that begins with a record.
+// NewRow returns a row that starts with a record.
 func NewRow(r *Record) PackedRow {
 	return PackedRow{Key: r.Key, Delta: r.Counters, First: r.First, Last: r.Last, Marks: r.Marks}
 }
 
-// Merge adds a record of the same key to the row's interval.
+// Merge adds a record of the same key to the current interval.
 func (p *PackedRow) Merge(r *Record) {
 	p.Delta.Add(r.Counters)
 	p.First = min(p.First, r.First)
@@ -49,16 +49,16 @@ func (p *PackedRow) Merge(r *Record) {
 	p.Marks.Merge(r.Marks)
 }
 
-// EndInterval moves what the interval counted into the total.
+// EndInterval adds the interval's counters to the total and clears them.
 func (p *PackedRow) EndInterval() {
 	p.Total.Add(p.Delta)
 	p.Delta = Counters{}
 }
 
-// Spans is a number of an interval and of the run up to its end.
+// Spans holds a number for two spans: Delta of the interval, Total of the run so far.
 type Spans struct{ Delta, Total uint64 }
 
-// Of returns the number of the run or of the interval.
+// Of returns Total if run is set, otherwise Delta.
 func (s Spans) Of(run bool) uint64 {
 	if run {
 		return s.Total
@@ -66,20 +66,20 @@ func (s Spans) Of(run bool) uint64 {
 	return s.Delta
 }
 
-// Row is one row in readable form.
+// Row is a row in readable form.
 type Row struct {
 	Key
-	Totals               // of this report: the interval's, or the run's if final
+	Totals               // of the interval, or of the run in the final report
 	Run         Counters // since the start of the run
 	First, Last time.Time
-	Iface       string // name of Key.Ifindex, "" if not known
-	Owner       Owner  // of Key.OwnerID
+	Iface       string // name of Key.Ifindex, "" if unknown
+	Owner       Owner  // the owner with the number Key.OwnerID
 	Marks              // since the start of the run
-	HasSubtype  bool   // Key.Subtype was read, though it may be 0, and is grouped by
+	HasSubtype  bool   // rows are grouped by Subtype, and it was read; it may be 0
 }
 
-// Readable returns the row with all that it says by itself: [Report.Rows] adds the
-// counters of the report, the owner and the name of the interface.
+// Readable returns the row without the fields that depend on a report: its counters, the owner
+// and the interface's name. [Report.Rows] returns complete rows.
 func (p *PackedRow) Readable() (row Row) {
 	p.readable(&row)
 	return row
@@ -90,7 +90,7 @@ func (p *PackedRow) readable(row *Row) {
 	row.First, row.Last = time.Unix(0, p.First).UTC(), time.Unix(0, p.Last).UTC()
 }
 
-// row sets all of the row but the interface's name.
+// row sets all fields of row except the interface's name.
 func (r *Report) row(row *Row, p *PackedRow) {
 	p.readable(row)
 	row.Totals, row.Owner = r.totals(p), Owner{}
@@ -99,7 +99,7 @@ func (r *Report) row(row *Row, p *PackedRow) {
 	}
 }
 
-// totals are the row's sums in this report.
+// totals returns the row's totals in this report.
 func (r *Report) totals(p *PackedRow) Totals {
 	t := Totals{Counters: p.Delta}
 	if r.Final {

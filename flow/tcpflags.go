@@ -15,11 +15,11 @@ const (
 	TCPCwr
 )
 
-// String returns a letter for each flag, in the order in which most connections have them:
-// "SAF" are SYN, ACK and FIN.
+// String returns a letter for each flag, in the usual order of a connection: "SAF" are SYN, ACK
+// and FIN.
 func (f TCPFlags) String() string { return tcpFlagNames[f] }
 
-// tcpFlagNames has the text of all sets of flags: a report may have a million rows.
+// tcpFlagNames holds the text of every set of flags, as a report may have a million rows.
 var tcpFlagNames = func() (names [256]string) {
 	for set := range names {
 		for _, x := range [...]struct {

@@ -2,10 +2,10 @@ package flow
 
 import "iter"
 
-// Totals is everything that adds up: of a row, or of all that a sum is of.
+// Totals are all numbers that add up, of a row or of a sum.
 type Totals struct {
 	Counters
-	Retransmits uint64 // TCP segments that were sent again; they are in Counters as all others are
+	Retransmits uint64 // retransmitted TCP segments; Counters include them
 }
 
 // Add adds o to t.
@@ -14,34 +14,34 @@ func (t *Totals) Add(o Totals) {
 	t.Retransmits += o.Retransmits
 }
 
-// Minus returns t less o.
+// Minus returns t - o. o must not exceed t.
 func (t Totals) Minus(o Totals) Totals {
 	return Totals{t.Counters.Minus(o.Counters), t.Retransmits - o.Retransmits}
 }
 
-// IsZero reports whether nothing was counted.
+// IsZero reports whether all numbers are 0.
 func (t Totals) IsZero() bool { return t == Totals{} }
 
-// Sums breaks down what was seen. Total == (sum of the rows) + Rest + Overflow + Lost.
+// Sums are the sums of a report. Total == (sum of the rows) + Rest + Overflow + Lost.
 type Sums struct {
 	Total    Totals // everything the hooks saw
-	Rest     Totals // rows that --top cut off
-	Overflow Totals // counted, but to no row: memory is bounded
-	Lost     Totals // seen, but not counted to a flow
+	Rest     Totals // rows beyond --top
+	Overflow Totals // counted without a row, as memory is bounded
+	Lost     Totals // seen, but not parsed or not counted
 
-	OverflowBy Overflow // the counters of Overflow by reason
+	OverflowBy Overflow // Overflow.Counters by reason
 }
 
 // Sum is one of the lines below the rows of a report.
 type Sum struct {
 	Name string // "rest", "overflow", "lost" or "total"
 	Totals
-	Rows         int  // that it adds up, where that is known: of rest and total
-	BytesUnknown bool // only the packets are known
+	Rows         int  // number of rows in the sum, for rest and total
+	BytesUnknown bool // only the packet counter is known
 }
 
-// Summary iterates over the lines below the rows: rest, overflow, lost, total. Outputs
-// for people leave out those for which [Sum.IsEmpty] holds.
+// Summary iterates over the lines below the rows: rest, overflow, lost, total. Outputs for people
+// leave out empty lines; see [Sum.IsEmpty].
 func (r *Report) Summary() iter.Seq[Sum] {
 	return func(yield func(Sum) bool) {
 		_ = yield(Sum{Name: "rest", Totals: r.Rest, Rows: max(r.FlowCount-len(r.Packed), 0)}) &&
@@ -51,7 +51,7 @@ func (r *Report) Summary() iter.Seq[Sum] {
 	}
 }
 
-// IsEmpty reports whether the line has nothing to show. The total always has.
+// IsEmpty reports whether the line has nothing to show. A total always shows.
 func (s *Sum) IsEmpty() bool {
 	return s.Name != "total" && s.Rows == 0 && !s.BytesUnknown && s.Totals.IsZero()
 }

@@ -9,57 +9,58 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Backend is the registration of a way to see packets.
+// Backend is the registration of a method of capturing packets.
 type Backend struct {
 	Summary string     // one line, for `pktstat backends`
-	Caps    Caps       // what it can do
-	Cost    Cost       // orders candidates of --backend=auto
-	Point   Point      // where it sees the packets of interfaces, if it has CapInterfaces
-	Layers  flow.Layer // which byte counters it fills (a set)
-	Clock   Clock      // whose time a report is in; see Clocked
+	Caps    Caps       // capabilities of the backend; not Linux capabilities
+	Cost    Cost       // order in which --backend=auto tries backends
+	Point   Point      // where it captures on interfaces, if it has CapInterfaces
+	Layers  flow.Layer // byte counters that it fills (a set)
+	Clock   Clock      // clock of its reports; see Clocked
 
 	// Shorthands are flags that select this backend. The CLI mounts them.
 	Shorthands []Shorthand
-	// Wants lists options that, when given, mean that this backend is wanted.
+	// Wants lists options that select this backend when the user gives them.
 	Wants []string
-	// Files is the option that arguments without an option are values of: captures. "": the
-	// backend takes none. The option is a [List].
+	// Files is the option that takes the arguments without an option: captures. "": the backend
+	// takes no files. The option must be a [List].
 	Files string
-	// Reads reports whether a file that begins so is for Files. May be nil.
+	// Reads reports whether Files can read a file with these first bytes. May be nil.
 	Reads func(start []byte) bool
-	// Fields are what the backend knows of its records besides the packets: it numbers them
-	// with [BackendEnv.Tuples] when rows are grouped by them. Role is set to Label.
+	// Fields are fields of the records that do not come from packet headers. When rows are
+	// grouped by one, the backend numbers their values with [BackendEnv.Tuples]. Register sets
+	// Role to Label.
 	Fields []flow.Field
 
 	New func() BackendConfig // fresh defaults, no side effects
 }
 
-// Shorthand is a flag of the CLI that stands for a longer one.
+// Shorthand is a CLI flag that selects a plugin or sets one of its options.
 type Shorthand struct {
 	Name   string // one letter, or "" for none
 	Long   string // or "" for none
-	Option string // the plugin's own option that takes the flag's value; "" if the flag takes none
+	Option string // the plugin's option that gets the flag's value; "" if the flag takes no value
 	Usage  string
 }
 
-// Caps is a set of abilities.
+// Caps is a set of a backend's capabilities.
 type Caps uint32
 
-// Abilities of backends.
+// Capabilities of backends.
 const (
 	CapIngress Caps = 1 << iota
 	CapEgress
-	CapLive       // sees traffic as it happens
+	CapLive       // captures live traffic
 	CapFile       // reads captures
-	CapInterfaces // works on the interfaces named with --iface
-	CapProcess    // sees what every process does: flows get their owners without being asked
+	CapInterfaces // captures on the interfaces of --iface
+	CapProcess    // knows the process of each packet; owners are looked up by default
 	CapCgroup
 )
 
-// Has reports whether all of x is in c.
+// Has reports whether c contains all of x.
 func (c Caps) Has(x Caps) bool { return c&x == x }
 
-// Strings returns the names of the abilities.
+// Strings returns the names of the capabilities.
 func (c Caps) Strings() []string {
 	var s []string
 	for i, n := range []string{"ingress", "egress", "live", "file", "interfaces", "process", "cgroup"} {
@@ -70,10 +71,10 @@ func (c Caps) Strings() []string {
 	return s
 }
 
-// Cost is where in the kernel a backend counts; auto prefers lower ones.
+// Cost is the place in the kernel where a backend counts. auto prefers a lower cost.
 type Cost uint8
 
-// Costs in the order in which auto prefers them.
+// Costs, the cheapest first.
 const (
 	CostDriver Cost = iota // XDP
 	CostQdisc              // tc
@@ -87,16 +88,16 @@ func (c Cost) String() string {
 	return [...]string{"driver", "qdisc", "socket", "copy", "probe"}[c]
 }
 
-// Point is where in the kernel a backend sees the packets of an interface. Some kinds of
-// interfaces have packets that do not pass every point.
+// Point is the hook at which a backend sees an interface's packets. On some kinds of interfaces,
+// packets bypass a hook.
 type Point uint8
 
 // Points.
 const (
-	PointUnknown Point = iota // it sees all of every interface, as far as pktstat knows
-	PointTC                   // where tc classifies
-	PointXDP                  // XDP, in the driver or at the beginning of the network stack
-	PointTap                  // where packet sockets get their copies
+	PointUnknown Point = iota // sees all packets of every interface, as far as known
+	PointTC                   // the hook of tc classifiers
+	PointXDP                  // XDP, in the driver or in generic mode
+	PointTap                  // the hook of packet sockets
 )
 
 // String returns the name of the point.
@@ -104,28 +105,28 @@ func (p Point) String() string {
 	return [...]string{"an unknown point", "tc", "XDP", "packet sockets"}[p]
 }
 
-// BackendConfig is a backend with its options, before it is opened.
+// BackendConfig holds a backend's options before Open.
 type BackendConfig interface {
 	// Flags declares the backend's own options. The CLI mounts each as --NAME-OPTION.
 	Flags(fs *flag.FlagSet)
-	// Probe finds out whether the backend would work here. It tries rather than
-	// compares versions, and changes nothing on the system.
+	// Probe finds out whether the backend works on this machine. It tries each feature instead of
+	// comparing kernel versions. It changes nothing on the system.
 	Probe(ctx context.Context) ProbeResult
-	// Open starts counting. A failed Open leaves nothing attached. What a live source counts
-	// before Open returns is in no report: the engine throws its first Collect away.
+	// Open starts counting. If it fails, it leaves nothing attached. The engine discards the
+	// first Collect of a live source: packets counted during Open are in no report.
 	Open(ctx context.Context, env BackendEnv) (Source, error)
 }
 
-// BackendEnv is what a backend needs to know of the run.
+// BackendEnv is the environment that Open gets from the engine.
 type BackendEnv struct {
 	Interfaces []flow.Interface // resolved; empty unless the backend has CapInterfaces
-	Follow     Follow           // which others are meant that appear later; nil: none
-	NetNS      *NetNS           // where all of them are; nil: where the process is
-	MaxFlows   int              // bound on flows per epoch that tables are sized for
-	Interval   time.Duration    // ClockSource: Collect ends at each multiple; 0: only at EOF
-	Limit      time.Duration    // ClockSource: the end comes when the packets' time has gone so far; 0: at EOF
+	Follow     Follow           // matches interfaces that appear later; nil: none
+	NetNS      *NetNS           // network namespace of the interfaces; nil: the process's own
+	MaxFlows   int              // maximum number of flows an epoch, which determines the size of tables
+	Interval   time.Duration    // ClockSource: Collect returns at each multiple of it; 0: only at EOF
+	Limit      time.Duration    // ClockSource: the run ends after this much packet time; 0: at EOF
 	Dims       flow.Dims        // what rows are grouped by
-	Tuples     Tuples           // numbers the backend's Fields; nil: rows are grouped by none of them
+	Tuples     Tuples           // numbers the backend's Fields; nil: rows are not grouped by any of them
 
 	Stdin  io.Reader                        // for backends that read "-"
 	Now    func() time.Time                 // the run's clock
@@ -133,17 +134,17 @@ type BackendEnv struct {
 	Debugf func(format string, args ...any) // the same, under --debug only
 }
 
-// Follow tells whether an interface is meant that has appeared, has come up or has got a
-// name while a run goes on. It may be called at any time.
+// Follow reports whether pktstat counts on an interface that appeared, came up or got a name
+// during the run. It is safe for concurrent use.
 type Follow func(Link) bool
 
-// Means reports whether any or a pattern means an interface that is there. Then no option
-// names it, or the name makes no difference.
+// Means reports whether "any" or a pattern matches the interface. An interface named by the user
+// does not match.
 func (f Follow) Means(i flow.Interface) bool {
 	return f != nil && f(Link{Name: i.Name, Up: true})
 }
 
-// Link is what a [Follow] looks at.
+// Link is the input of a [Follow].
 type Link struct {
 	Name     string
 	AltNames []string
@@ -153,14 +154,13 @@ type Link struct {
 // NetNS is a network namespace (network_namespaces(7)).
 type NetNS struct {
 	Name string // as the user wrote it
-	// Do runs f on a thread that is in the namespace, and returns its error. Sockets that
-	// f opens and programs that it attaches are in the namespace; goroutines that it starts
-	// are not.
+	// Do runs f on a thread in the namespace, and returns f's error. Sockets that f opens and
+	// programs that f attaches belong to the namespace. Goroutines that f starts do not run in
+	// it.
 	Do func(f func() error) error
 }
 
-// Inside runs f in the network namespace of the interfaces. On a nil NetNS that is the
-// one of the process.
+// Inside runs f in the namespace. On a nil NetNS it runs f in the process's own.
 func (n *NetNS) Inside(f func() error) error {
 	if n == nil {
 		return f()
@@ -168,37 +168,36 @@ func (n *NetNS) Inside(f func() error) error {
 	return n.Do(f)
 }
 
-// Source is an open backend. Its methods are called by one goroutine.
+// Source is an open backend. One goroutine calls its methods.
 type Source interface {
-	// Collect closes the window that the previous Collect has opened, calls
-	// b.WindowClosed, and then adds everything counted in the window to b. It calls
-	// WindowClosed exactly once, also when it has no record and when ctx has ended;
-	// not if it fails before. The engine looks up then what belongs to the packets,
-	// such as processes.
+	// Collect closes the current window, calls b.WindowClosed, and adds everything counted in the
+	// window to b. It calls WindowClosed exactly once, even if it has no record or ctx has ended.
+	// It does not call it if it fails before. In WindowClosed the engine looks up the owners of
+	// the packets.
 	//
-	// It returns io.EOF together with the last records. When ctx ends it returns
-	// soon with what it has; that is no error. Any other error ends the run
-	// after the records in b have been reported.
+	// It returns io.EOF together with the last records. When ctx ends, it returns soon with the
+	// records so far, and no error. Any other error ends the run after the engine has reported
+	// the records in b.
 	Collect(ctx context.Context, b *flow.Batch) error
-	// Close detaches and frees. It may be called twice.
+	// Close detaches and frees everything. A second call does nothing.
 	Close() error
 }
 
-// Attachment describes an open source for the report.
+// Attachment describes how a source is attached, for the report.
 type Attachment struct {
 	Method         string // "tcx", "clsact", "native", "file", ...
 	Interfaces     []flow.Interface
 	Files          []string            // captures that are read
-	Cgroups        []string            // control groups that are counted in, by path
-	StackedOn      map[uint32][]uint32 // by index: interfaces that show the same packets before or after it
-	PacketsInexact bool                // merged frames whose segments the hook cannot know
-	Notes          []string            // what a reader must know: "egress is not seen"
+	Cgroups        []string            // paths of the control groups in which packets are counted
+	StackedOn      map[uint32][]uint32 // by index: other interfaces that see the same packets before or after it
+	PacketsInexact bool                // the hook does not know the segment counts of merged frames
+	Notes          []string            // hints for the reader: "egress is not seen"
 }
 
-// Attached is implemented by sources that can describe how they are attached.
-// It may be called at any time between Open and Close, and its answer may change.
+// Attached is implemented by sources that describe how they are attached. It may be called at any
+// time between Open and Close. The answer may change.
 type Attached interface{ Attachment() Attachment }
 
-// Waker is implemented by sources that may need a Collect before the next tick,
-// because a table is filling. A value on the channel asks for one.
+// Waker is implemented by sources whose table may fill before the next tick. A value on the
+// channel asks the engine for a Collect.
 type Waker interface{ Wake() <-chan struct{} }

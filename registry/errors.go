@@ -2,24 +2,24 @@ package registry
 
 import "errors"
 
-// Kinds of failure. Plugins wrap them with %w; the command maps them to exit
-// codes. Anything else is a run-time failure (exit code 1).
+// Kinds of errors. Plugins wrap them with %w. The command maps them to exit codes; any other
+// error is a run-time failure (exit code 1).
 var (
-	// ErrUsage: what was asked makes no sense (2).
+	// ErrUsage: the user's request is invalid (exit code 2).
 	ErrUsage = errors.New("usage")
-	// ErrUnsupported: the kernel or the NIC lacks what was asked (3).
+	// ErrUnsupported: the kernel or the NIC lacks a feature (exit code 3).
 	ErrUnsupported = errors.New("not supported")
-	// ErrPermission: a capability is missing (4). Say which, with [NeedCaps].
+	// ErrPermission: a Linux capability is missing (exit code 4). [NeedCaps] names it.
 	ErrPermission = errors.New("permission denied")
 )
 
-// CapsError is an ErrPermission that knows the remedy.
+// CapsError is an ErrPermission that names the missing capabilities.
 type CapsError struct {
-	Caps []string // "cap_bpf", "cap_net_admin", ... as setcap spells them
-	Err  error    // what was refused; may be nil
+	Caps []string // "cap_bpf", "cap_net_admin", ... as in setcap(8)
+	Err  error    // the operation that was refused; may be nil
 }
 
-// NeedCaps returns an error that names the missing capabilities.
+// NeedCaps returns an error that names the missing capabilities. err may be nil.
 func NeedCaps(err error, caps ...string) error { return &CapsError{Caps: caps, Err: err} }
 
 func (e *CapsError) Error() string {
@@ -36,7 +36,7 @@ func (e *CapsError) Error() string {
 	return s
 }
 
-// Unwrap makes errors.Is(err, ErrPermission) true, and the cause reachable.
+// Unwrap returns ErrPermission and the cause.
 func (e *CapsError) Unwrap() []error {
 	if e.Err == nil {
 		return []error{ErrPermission}
@@ -44,17 +44,17 @@ func (e *CapsError) Unwrap() []error {
 	return []error{ErrPermission, e.Err}
 }
 
-// RefusedError is a refusal that no capability mends.
+// RefusedError is a refusal that no capability can lift.
 type RefusedError struct {
-	Err    error  // what was refused
+	Err    error  // the operation that was refused
 	Reason string // why, as a clause: "as this is no initial user namespace"
 	Remedy string // what the user can do
-	All    bool   // nothing of the kind is permitted here, so it is an ErrPermission
+	All    bool   // every operation of this kind is refused, so the error is an ErrPermission
 }
 
 func (e *RefusedError) Error() string { return e.Err.Error() + ", " + e.Reason }
 
-// Unwrap makes the cause reachable.
+// Unwrap returns the cause, and ErrPermission if All is set.
 func (e *RefusedError) Unwrap() []error {
 	if e.All {
 		return []error{ErrPermission, e.Err}

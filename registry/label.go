@@ -8,47 +8,47 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Label is the registration of knowledge from outside the packet headers: the process,
-// the user, the name of a service. Its fields join [flow.Fields] when it is registered.
+// Label is the registration of a label: data about a flow that is not in its packets, such as
+// process, user or service name. Registering it adds its fields to [flow.Fields].
 type Label struct {
 	Summary string       // one line, for `pktstat labels`
-	Fields  []flow.Field // what it adds; Role is set to Label
-	Fills   []string     // the fields of [flow.Owner] that it knows
+	Fields  []flow.Field // fields that it adds; Register sets Role to Label
+	Fills   []string     // fields of [flow.Owner] that it sets
 
-	// Needs are labels that a run must have, too. They see each record before.
+	// Needs are names of labels that must run before this one.
 	Needs []string
-	// From is what a backend must be able to do, any of it; 0: nothing. Lacks says why
-	// the label makes no sense with other backends: "captures do not tell the process".
+	// From is a set of capabilities; the backend must have one of them. 0: any backend will do.
+	// Lacks explains why other backends do not: "captures do not tell the process".
 	From  Caps
 	Lacks string
-	// Toggle is a flag of the CLI that turns the label on or off, and Usage describes it;
-	// "" for none.
+	// Toggle is the CLI flag that turns the label on or off, and Usage its help text. "": there
+	// is no flag.
 	Toggle, Usage string
-	// Default reports whether a run with a backend of these abilities has the label
-	// unasked. Nil: a run has it if it has all that the label needs, and that is something.
+	// Default reports whether the label is on by default for a backend with these capabilities.
+	// Nil: it is on if a label in Needs is on, and From allows the backend.
 	Default func(Caps) bool
-	// Always: the labeler gets every record, whatever rows are grouped by: it sets
-	// [flow.Record.Match], or fields that follow from the process or its cgroup. Others
-	// get records only when rows are grouped by one of their fields, and rows otherwise.
+	// Always: the labeler gets every record, whatever rows are grouped by, because it sets
+	// [flow.Record.Match] or fields that depend on the process. Other labelers get records if
+	// rows are grouped by one of their fields, and rows otherwise.
 	Always bool
 
 	New func() LabelConfig // fresh defaults, no side effects
 }
 
-// LabelConfig is a label with its options, before it is opened.
+// LabelConfig holds a label's options before Open.
 type LabelConfig interface {
 	// Flags declares the label's own options. The CLI mounts each as --NAME-OPTION.
 	Flags(fs *flag.FlagSet)
-	// Open makes ready. It is called before the backend's Open, so that the label sees
-	// everything that is counted. A failed Open leaves nothing behind.
+	// Open is called before the backend's Open, so that the label sees everything that is
+	// counted. If it fails, it leaves nothing behind.
 	Open(ctx context.Context, env LabelEnv) (Labeler, error)
 }
 
-// LabelEnv is what a label needs to know of the run.
+// LabelEnv is the environment that Open gets from the engine.
 type LabelEnv struct {
 	Dims     flow.Dims // what rows are grouped by
-	Tuples   Tuples    // numbers what rows are grouped by
-	NetNS    *NetNS    // where the interfaces are; nil: where the process is
+	Tuples   Tuples    // numbers the values of the dimensions
+	NetNS    *NetNS    // network namespace of the interfaces; nil: the process's own
 	MaxFlows int       // bound on rows
 
 	Now    func() time.Time                 // the run's clock
@@ -56,33 +56,34 @@ type LabelEnv struct {
 	Debugf func(format string, args ...any) // the same, under --debug only
 }
 
-// Tuples numbers the values of all labels of a flow. A record's Key.OwnerID is such a
-// number; 0 stands for no values. It is the engine's, and used by its goroutine only.
+// Tuples numbers the label values of flows. A record stores the number in Key.OwnerID; 0 means no
+// values. Only the engine's goroutine may use it.
 type Tuples interface {
-	// Number returns the number of these values; 0 if there is no room for more. A record
-	// keeps the number that it has then.
+	// Number returns the number of these values, 0 if the table is full. A record that gets 0
+	// keeps its current number.
 	Number(o *flow.Owner) uint32
-	// Get returns the values with a number.
+	// Get returns the values of a number.
 	Get(id uint32) flow.Owner
-	// Generation changes when numbers are given up: who keeps numbers asks anew then.
+	// Generation changes when numbers become invalid. Code that caches numbers must then call
+	// Number again.
 	Generation() uint64
 }
 
 // Labeler is an open label.
 type Labeler interface {
-	// Records adds the label to the numbers of the records' keys. The engine's goroutine
-	// calls it, in the order of Needs.
+	// Records adds the label to the numbers in the records' keys. The engine's goroutine calls
+	// it, in the order of Needs.
 	Records(recs []flow.Record)
-	// Rows adds the label to rows that are shown, when they are not grouped by it. Any
-	// goroutine may call it, several at a time. It must not block.
+	// Rows adds the label to rows that are not grouped by it. It is safe for concurrent use. It
+	// must not block.
 	Rows(rows []*flow.Row)
-	// Close frees what the label has in the kernel. Rows may still be called.
+	// Close frees everything in the kernel. Rows may still be called afterwards.
 	Close() error
 }
 
-// Windowed is implemented by labelers that must know when a window ends. Window is called
-// when the source has closed its window and before its first record.
+// Windowed is implemented by labelers that act at the end of a window. The engine calls Window
+// after the source has closed its window and before the first record.
 type Windowed interface{ Window(ctx context.Context) }
 
-// Noted is implemented by labelers that have something to say of a report's numbers.
+// Noted is implemented by labelers that add notes to a report.
 type Noted interface{ Notes() []string }

@@ -2,8 +2,8 @@ package registry
 
 import "flag"
 
-// List is implemented by values of options that add what each Set gives them. Every
-// other option that takes a value may be given once only.
+// List is implemented by option values that may be given several times: each Set adds values.
+// Other options with a value may be given once.
 type List interface {
 	flag.Value
 	IsList() bool

@@ -1,7 +1,6 @@
-// Package registry is the contract between pktstat and its plugins: backends,
-// which see packets, labels, which know more of flows, and outputs, which write reports. A plugin imports this
-// package and flow, registers itself from one init function, and is part of
-// every binary that imports it:
+// Package registry is the contract between pktstat and its plugins: backends capture packets,
+// labels add data to flows, and outputs write reports. A plugin imports this package and flow,
+// and registers itself from one init function. A binary has every plugin that it imports:
 //
 //	import _ "example.org/pktstat-foo"
 package registry
@@ -22,16 +21,16 @@ type Registry[T any] struct {
 	kind string
 	mu   sync.RWMutex
 	m    map[string]T
-	add  func(T) // what else a registration does; may be nil
+	add  func(T) // called by Register; may be nil
 }
 
-// New returns an empty registry; kind ("backend") is used in messages.
+// New returns an empty registry. kind ("backend") is the word for a plugin in messages.
 func New[T any](kind string) *Registry[T] {
 	return &Registry[T]{kind: kind, m: map[string]T{}}
 }
 
-// The three registries. Nothing else in pktstat is one, but for [flow.Fields], which
-// labels and backends add their fields to.
+// The three registries. The only other one in pktstat is [flow.Fields], to which labels and
+// backends add their fields.
 var (
 	Backends = withFields("backend", func(b Backend) []flow.Field { return b.Fields })
 	Outputs  = New[Output]("output")
@@ -52,9 +51,8 @@ func withFields[T any](kind string, fields func(T) []flow.Field) *Registry[T] {
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
 
-// Register adds v under name: lower-case letters and digits, because names
-// become flag prefixes. It panics on a malformed or taken name: both are
-// mistakes of whoever built the binary, and show at its first start.
+// Register adds v under a name of lower-case letters and digits, because names become flag
+// prefixes. It panics on a malformed or taken name: both are errors in how the binary was built.
 func (r *Registry[T]) Register(name string, v T) {
 	if !validName.MatchString(name) {
 		panic(fmt.Sprintf("registry: %s name %q is not lower-case letters and digits", r.kind, name))
@@ -70,7 +68,7 @@ func (r *Registry[T]) Register(name string, v T) {
 	}
 }
 
-// Lookup returns the plugin of that name, or an [ErrUsage] that lists what there is.
+// Lookup returns the plugin of that name, or an [ErrUsage] that lists all names.
 func (r *Registry[T]) Lookup(name string) (T, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

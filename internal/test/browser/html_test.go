@@ -63,7 +63,7 @@ func TestAccounting(t *testing.T) {
 		case "lost-unknown":
 			want = []string{"adds up, to the byte", "not known", "The bytes of lost packets are not known"}
 		case "sockets":
-			want = []string{"adds up, to the byte", "Retransmits\n10\nTCP segments that were sent again"}
+			want = []string{"adds up, to the byte", "Retransmits\n10\nretransmitted TCP segments"}
 		}
 		for _, w := range want {
 			if !strings.Contains(text, w) {
