@@ -25,7 +25,7 @@ type Label struct {
 	// is no flag.
 	Toggle, Usage string
 	// Default reports whether the label is on by default for a backend with these capabilities.
-	// Nil: it is on if a label in Needs is on, and From allows the backend.
+	// Nil: it is on if it has Needs and all of them are on.
 	Default func(Caps) bool
 	// Always: the labeler gets every record, whatever rows are grouped by, because it sets
 	// [flow.Record.Match] or fields that depend on the process. Other labelers get records if

@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/internal/owner/ids"
 )
 
-// checks are the promises of a label, in the order in which they are tried.
+// checks are the rules for a label, in the order in which the suite checks them.
 var checks = []check{
 	{"registration", checkRegistration},
 	{"fields", checkFields},
@@ -27,11 +27,11 @@ var checks = []check{
 	{"closed twice", checkClose},
 }
 
-// room is a bound on numbers that no check reaches.
+// room is a limit of numbers that no check reaches.
 const room = 1 << 16
 
-// checkRecords: the records' numbers stand for what the label knows, and for all that was
-// known before. Nothing else of a record changes.
+// checkRecords: the new numbers stand for the known values and the label's values. The label
+// changes nothing else in a record.
 func checkRecords(ctx context.Context, s *suite) error {
 	return s.with(ctx, room, func(o *opened) error {
 		o.window(ctx)
@@ -39,7 +39,7 @@ func checkRecords(ctx context.Context, s *suite) error {
 	})
 }
 
-// numbered gives all cases to the label as records, and compares.
+// numbered passes all cases to the label as records, and compares the result.
 func (s *suite) numbered(o *opened) error {
 	recs := s.records(o.tuples)
 	before := append([]flow.Record(nil), recs...)
@@ -49,7 +49,7 @@ func (s *suite) numbered(o *opened) error {
 			return fmt.Errorf("record %+v: %w", c.Key, err)
 		}
 		if len(c.Want) == 0 && recs[i].Key.OwnerID != before[i].Key.OwnerID {
-			return fmt.Errorf("record %+v: it is of no concern to the label, and its number %d became %d", c.Key, before[i].Key.OwnerID, recs[i].Key.OwnerID)
+			return fmt.Errorf("record %+v: the label has no value for it, but its number %d became %d", c.Key, before[i].Key.OwnerID, recs[i].Key.OwnerID)
 		}
 		recs[i].Key.OwnerID, recs[i].Match = before[i].Key.OwnerID, before[i].Match
 		if recs[i] != before[i] {
@@ -59,7 +59,7 @@ func (s *suite) numbered(o *opened) error {
 	return nil
 }
 
-// records are the cases as records, whose numbers stand for what labels before have found.
+// records returns the cases as records. Their numbers stand for the values of earlier labels.
 func (s *suite) records(tuples *ids.Table) []flow.Record {
 	recs := make([]flow.Record, len(s.Cases))
 	for i, c := range s.Cases {
@@ -70,7 +70,7 @@ func (s *suite) records(tuples *ids.Table) []flow.Record {
 	return recs
 }
 
-// row is a record as outputs get it.
+// row returns a record as outputs get it.
 func (o *opened) row(r *flow.Record) flow.Row {
 	p := flow.NewRow(r)
 	row := p.Readable()
@@ -78,7 +78,7 @@ func (o *opened) row(r *flow.Record) flow.Row {
 	return row
 }
 
-// compare looks for a field that the label got wrong, or that is not the label's.
+// compare finds a field with a wrong value, and a field that the label must not change.
 func (s *suite) compare(c Case, before, after flow.Row) error {
 	own, err := s.fields()
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *suite) compare(c Case, before, after flow.Row) error {
 	return nil
 }
 
-// value is a field's value as text, "" if the row does not have it.
+// value returns a field's value as text, "" if the row has none.
 func value(f *flow.Field, row *flow.Row) string {
 	if f.Role == flow.Rate || !f.Has(row) {
 		return ""
@@ -112,7 +112,7 @@ func value(f *flow.Field, row *flow.Row) string {
 	return string(f.AppendValue(nil, &flow.Report{}, row))
 }
 
-// checkSameNumber: records of one flow are one row.
+// checkSameNumber: records of one flow keep one number, so they stay one row.
 func checkSameNumber(ctx context.Context, s *suite) error {
 	return s.with(ctx, room, func(o *opened) error {
 		o.window(ctx)
@@ -134,7 +134,7 @@ func checkSameNumber(ctx context.Context, s *suite) error {
 	})
 }
 
-// checkGivenUp: numbers that stand for other owners now are not used again.
+// checkGivenUp: the label does not use a number after the table gave it to another owner.
 func checkGivenUp(ctx context.Context, s *suite) error {
 	return s.with(ctx, room, func(o *opened) error {
 		o.window(ctx)
@@ -147,7 +147,7 @@ func checkGivenUp(ctx context.Context, s *suite) error {
 	})
 }
 
-// checkNoRoom: where there is no room, what was known before stays.
+// checkNoRoom: if the table is full, the label keeps the earlier values.
 func checkNoRoom(ctx context.Context, s *suite) error {
 	full := ids.New(everything, room)
 	s.records(full)
@@ -165,7 +165,7 @@ func checkNoRoom(ctx context.Context, s *suite) error {
 	})
 }
 
-// rows are the cases as rows.
+// rows returns the cases as rows.
 func (s *suite) rows() (rows []flow.Row, to []*flow.Row) {
 	rows = make([]flow.Row, len(s.Cases))
 	for i, c := range s.Cases {
@@ -177,7 +177,7 @@ func (s *suite) rows() (rows []flow.Row, to []*flow.Row) {
 	return rows, to
 }
 
-// labelled gives all cases to the label as rows, and compares.
+// labelled passes all cases to the label as rows, and compares the result.
 func (s *suite) labelled(o *opened) error {
 	before, _ := s.rows()
 	after, to := s.rows()
@@ -190,7 +190,7 @@ func (s *suite) labelled(o *opened) error {
 	return nil
 }
 
-// checkRows: rows get what records get, unless the label sees every record.
+// checkRows: rows get the same values as records, unless the label sees every record.
 func checkRows(ctx context.Context, s *suite) error {
 	return s.with(ctx, room, func(o *opened) error {
 		o.window(ctx)
@@ -204,7 +204,8 @@ func checkRows(ctx context.Context, s *suite) error {
 	})
 }
 
-// checkRowsAtATime: Rows and Records run at a time. The race detector looks on.
+// checkRowsAtATime: Rows and Records may run concurrently. Only the race detector finds all
+// errors.
 func checkRowsAtATime(ctx context.Context, s *suite) error {
 	return s.with(ctx, room, func(o *opened) error {
 		errs := make([]error, 4)
@@ -233,7 +234,7 @@ func checkRowsAtATime(ctx context.Context, s *suite) error {
 	})
 }
 
-// checkHostile: packets and numbers may be anything.
+// checkHostile: keys and numbers may have any value.
 func checkHostile(ctx context.Context, s *suite) error {
 	return s.with(ctx, room, func(o *opened) error {
 		o.window(ctx)
@@ -261,7 +262,7 @@ func checkHostile(ctx context.Context, s *suite) error {
 	})
 }
 
-// checkClose: Close works twice, and rows are still shown after it.
+// checkClose: Close may be called twice, and Rows after it.
 func checkClose(ctx context.Context, s *suite) error {
 	o, err := s.open(ctx, ids.New(everything, room))
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package labeltest is the conformance suite of labels: what registry.Label, LabelConfig
-// and Labeler promise, checked on flows that the label's test declares. A label's test
-// can be
+// Package labeltest is the conformance suite of labels. It checks the rules of registry.Label,
+// LabelConfig and Labeler on flows that the label's test declares. A label's test can be:
 //
 //	func TestConformance(t *testing.T) {
 //		labeltest.Run(t, labeltest.Options{Name: "service", Cases: []labeltest.Case{
@@ -8,7 +7,7 @@
 //		}})
 //	}
 //
-// Run it with the race detector, too: the suite calls Rows from several goroutines.
+// Run it with the race detector too: the suite calls Rows from several goroutines.
 package labeltest
 
 import (
@@ -27,22 +26,22 @@ import (
 
 // Options of the suite.
 type Options struct {
-	Name string   // as registered
-	Args []string // KEY=VALUE options that it is opened with
-	// Cases are flows. Some should be of no concern to the label.
+	Name string   // registered name
+	Args []string // KEY=VALUE options to open it with
+	// Cases are flows. For some of them the label should have no value.
 	Cases []Case
-	// Now is the clock that the label gets; nil: one that stands still.
+	// Now is the clock of the label. Nil: a clock that stands still.
 	Now func() time.Time
 
-	labels *registry.Registry[registry.Label] // registry.Labels, but in the suite's own test
+	labels *registry.Registry[registry.Label] // nil: registry.Labels; the suite's own test sets it
 }
 
-// Case is a flow and what the label knows of it.
+// Case is a flow and the label's values for it.
 type Case struct {
-	Key   flow.Key   // as the backend has it
-	Owner flow.Owner // what the labels before have found
-	// Want are the texts of the label's fields by their names, as outputs write them. The
-	// label must not know the fields that are not there.
+	Key   flow.Key   // as the backend sets it
+	Owner flow.Owner // values of earlier labels
+	// Want maps the names of the label's fields to their text in outputs. The label must have no
+	// value for a field that is missing here.
 	Want map[string]string
 }
 
@@ -71,13 +70,13 @@ func newSuite(o Options) *suite {
 	return &suite{o}
 }
 
-// check is a promise. Its function returns how it is broken.
+// check is one rule. Its function returns a violation.
 type check struct {
 	name string
 	run  func(context.Context, *suite) error
 }
 
-// try turns a panic of the label into an error.
+// try returns a panic of the label as an error.
 func (s *suite) try(ctx context.Context, run func(context.Context, *suite) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -89,7 +88,7 @@ func (s *suite) try(ctx context.Context, run func(context.Context, *suite) error
 
 func (s *suite) label() (registry.Label, error) { return s.labels.Lookup(s.Name) }
 
-// fields are the names of the fields that the label knows.
+// fields returns the label's fields by name.
 func (s *suite) fields() (map[string]*flow.Field, error) {
 	l, err := s.label()
 	if err != nil {
@@ -105,17 +104,17 @@ func (s *suite) fields() (map[string]*flow.Field, error) {
 	return fields, nil
 }
 
-// opened is a label with its table of numbers.
+// opened is an open label with its table of numbers.
 type opened struct {
 	registry.Labeler
 	tuples *ids.Table
 	always bool
 }
 
-// everything groups by all fields, as the table does in which labels number.
+// everything groups by all fields, as in the table of numbers for labels.
 const everything = ^flow.Dims(0)
 
-// open opens the label on a table of at most most numbers.
+// open opens the label with a table of numbers.
 func (s *suite) open(ctx context.Context, tuples *ids.Table) (*opened, error) {
 	l, err := s.label()
 	if err != nil {
@@ -141,7 +140,7 @@ func (s *suite) open(ctx context.Context, tuples *ids.Table) (*opened, error) {
 	return &opened{labeler, tuples, l.Always}, nil
 }
 
-// with opens the label with room for most numbers, and closes it after use.
+// with opens the label with a table of at most most numbers, calls use, and closes the label.
 func (s *suite) with(ctx context.Context, most int, use func(*opened) error) error {
 	o, err := s.open(ctx, ids.New(everything, most))
 	if err != nil {
@@ -154,7 +153,7 @@ func (s *suite) with(ctx context.Context, most int, use func(*opened) error) err
 	return err
 }
 
-// window begins a window for labels that want to know.
+// window begins a window for labels that implement Windowed.
 func (o *opened) window(ctx context.Context) {
 	if w, ok := o.Labeler.(registry.Windowed); ok {
 		w.Window(ctx)

@@ -13,10 +13,10 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// defect is what is wrong with a label; "" is nothing.
+// defect is an error in a label; "" is none.
 type defect string
 
-// testField is a field of the labels of this test.
+// testField is a field of this test's labels.
 var testField = flow.Fields.Register(flow.Field{
 	Name: "test_size", Title: "Size", Help: "how large the port is", Kind: flow.Text, Role: flow.Label, Groupable: true,
 })
@@ -31,13 +31,12 @@ var cases = []Case{
 	{Key: flow.Key{EtherType: 0x88cc}},
 }
 
-// TestFindsDefects: the suite passes a sound label, and finds each defect with the check
-// that is there for it.
+// TestFindsDefects: the suite accepts a correct label. The named check finds each defect.
 func TestFindsDefects(t *testing.T) {
 	for _, c := range []struct {
 		defect
-		check string // that fails
-		want  string // part of what it says
+		check string // that must fail
+		want  string // part of its error
 	}{
 		{"", "", ""},
 		{"always", "", ""},
@@ -85,12 +84,12 @@ func TestFindsDefects(t *testing.T) {
 				err := s.try(t.Context(), check.run)
 				switch {
 				case c.check == "" && err != nil:
-					t.Errorf("%s finds in a sound label: %v", check.name, err)
+					t.Errorf("%s rejects a correct label: %v", check.name, err)
 				case c.check != check.name:
 				case err == nil:
-					t.Errorf("%s finds nothing", check.name)
+					t.Errorf("%s finds no defect", check.name)
 				case !strings.Contains(err.Error(), c.want):
-					t.Errorf("%s says %q, want %q in it", check.name, err, c.want)
+					t.Errorf("%s returned %q, want %q in it", check.name, err, c.want)
 				}
 			}
 		})
@@ -140,7 +139,7 @@ func register(labels *registry.Registry[registry.Label], d defect) {
 	labels.Register("test", l)
 }
 
-// spoil puts a defect into the fields.
+// spoil puts a defect into the label's fields.
 func spoil(l *registry.Label, d defect) {
 	switch d {
 	case "unknown field":
@@ -164,7 +163,7 @@ type config struct {
 }
 
 func (c *config) Flags(fs *flag.FlagSet) {
-	usage := "the smallest port that is large"
+	usage := "smallest large port"
 	if c.defect == "flag without usage" {
 		usage = ""
 	}
@@ -177,7 +176,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 	}
 }
 
-// picky is a flag's value that refuses all.
+// picky is a flag value that refuses every text.
 type picky struct{}
 
 func (*picky) String() string   { return "x" }
@@ -194,7 +193,7 @@ type labeler struct {
 	numbers map[known]uint32
 	gen     uint64
 	mu      sync.Mutex
-	texts   []string // of all rows, where they are shared
+	texts   []string // of all rows, shared between calls
 	serial  uint64
 	closed  bool
 }
@@ -276,8 +275,8 @@ func (l *labeler) Rows(rows []*flow.Row) {
 	}
 }
 
-// shared returns what another row was given, so that a call shows what one before has kept.
-// The race detector would find it without a lock; with one, the suite has to.
+// shared returns the text of another row, so that a call shows a value that an earlier call kept.
+// The lock hides the race from the race detector, so the suite must find it.
 func (l *labeler) shared(text string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

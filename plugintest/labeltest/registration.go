@@ -19,7 +19,7 @@ var (
 	validOption = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 )
 
-// checkRegistration: importing the label has registered it, at most with those that it needs.
+// checkRegistration: importing the label registers it, and no label except those in its Needs.
 func checkRegistration(_ context.Context, s *suite) error {
 	l, err := s.label()
 	if err != nil {
@@ -27,7 +27,7 @@ func checkRegistration(_ context.Context, s *suite) error {
 	}
 	for name := range s.labels.All() {
 		if name != s.Name && !slices.Contains(l.Needs, name) {
-			return fmt.Errorf("label %q is registered, too: it is not among the needs of %q", name, s.Name)
+			return fmt.Errorf("label %q is registered, too: it is not in Needs of %q", name, s.Name)
 		}
 	}
 	switch {
@@ -51,7 +51,7 @@ func isLine(s string) bool {
 	return s != "" && !strings.ContainsAny(s, "\r\n") && !strings.HasSuffix(s, ".")
 }
 
-// checkNeeds: what the label needs has a name, and does not need the label.
+// checkNeeds: Needs has valid names, and no label in it needs this label.
 func checkNeeds(s *suite, l registry.Label) error {
 	for i, name := range l.Needs {
 		switch {
@@ -66,14 +66,14 @@ func checkNeeds(s *suite, l registry.Label) error {
 	return nil
 }
 
-// reaches reports whether a label is another one, or needs it.
+// reaches reports whether name is other, or needs it directly or indirectly.
 func (s *suite) reaches(name, other string, seen []string) bool {
 	if name == other {
 		return true
 	}
 	l, err := s.labels.Lookup(name)
 	if err != nil || slices.Contains(seen, name) {
-		return false // it is declared, and another package has it
+		return false // declared in another package, which this test does not import
 	}
 	return slices.ContainsFunc(l.Needs, func(n string) bool { return s.reaches(n, other, append(seen, name)) })
 }
@@ -101,7 +101,7 @@ func checkField(f *flow.Field) error {
 	in := flow.Fields.Find(f.Name)
 	switch {
 	case in == nil || in.Role != flow.Label:
-		return errors.New("is not registered as a label's")
+		return errors.New("is not registered as a field of a label")
 	case !isLine(f.Title):
 		return fmt.Errorf("title %q is not one line without a full stop", f.Title)
 	case !isLine(f.Help):
@@ -109,7 +109,7 @@ func checkField(f *flow.Field) error {
 	case f.Dim != 0:
 		return errors.New("has a dimension of its own: Groupable gives it one")
 	case f.Groupable && (f.Kind != flow.Text || f.Text != nil):
-		return errors.New("rows cannot be grouped by it: that takes a text without an accessor")
+		return errors.New("rows cannot be grouped by it: only a Text field without an accessor is groupable")
 	}
 	if !readable(in) {
 		return fmt.Errorf("has no accessor for its kind, %v", f.Kind)
@@ -132,7 +132,7 @@ func readable(f *flow.Field) bool {
 	return f.Num != nil
 }
 
-// checkFlags: options are described, and take their own defaults.
+// checkFlags: every option has a usage text and accepts its default.
 func checkFlags(_ context.Context, s *suite) (err error) {
 	l, err := s.label()
 	if err != nil {
@@ -155,7 +155,7 @@ func checkFlags(_ context.Context, s *suite) (err error) {
 	return err
 }
 
-// checkIndependence: what is set in one config does not show in another one.
+// checkIndependence: setting an option in one config does not change another config.
 func checkIndependence(_ context.Context, s *suite) error {
 	l, err := s.label()
 	if err != nil {

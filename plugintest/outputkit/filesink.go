@@ -1,6 +1,5 @@
-// Package outputkit is what outputs that write text to a file, a pipe or stdout
-// have in common: they differ in how a report is rendered, not in when the
-// target is opened, flushed, committed or given up.
+// Package outputkit opens, flushes, commits and aborts the target of outputs that write text.
+// Each output only adds a function that renders a report.
 package outputkit
 
 import (
@@ -12,29 +11,29 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Render writes a report to w. The first failed write sticks to w, so its error
-// need not be looked at; returning it early saves work.
+// Render writes a report to w. w keeps its first write error, so Render need not check errors.
+// Returning an error early saves work.
 type Render func(w *bufio.Writer, r *flow.Report) error
 
-// bufferSize makes system calls rare without holding much text.
+// bufferSize makes system calls rare and uses little memory.
 const bufferSize = 64 << 10
 
 type sink struct {
 	render Render
 	file   registry.Writer
 	buf    *bufio.Writer
-	err    error // of the first write that failed
-	final  bool  // the final report is written
+	err    error // the first write error
+	final  bool  // the final report was written
 	closed bool
 }
 
 var _ registry.Sink = (*sink)(nil)
 
-// Open creates the target, so that a missing directory shows before anything is
-// counted, and returns a sink that writes what render makes of each report.
+// Open creates the target, so that an error such as a missing directory ends the run before it
+// counts. It returns a sink that writes each report with render.
 //
-// Errors are passed on as they are: the target's name the file, and whoever
-// calls a sink names the output.
+// Errors are returned as they are: the target's error names the file, and the caller of the sink
+// names the output.
 func Open(env registry.OutputEnv, render Render) (registry.Sink, error) {
 	file, err := env.Create()
 	if err != nil {
@@ -43,8 +42,8 @@ func Open(env registry.OutputEnv, render Render) (registry.Sink, error) {
 	return &sink{render: render, file: file, buf: bufio.NewWriterSize(file, bufferSize)}, nil
 }
 
-// Write renders r and flushes it, so that a reader of a pipe sees whole reports.
-// After a failure it writes nothing more and returns the same error again.
+// Write renders r and flushes it, so that the reader of a pipe gets whole reports. After an error
+// it writes nothing more and returns the same error again.
 func (s *sink) Write(_ context.Context, r *flow.Report) error {
 	if s.err == nil {
 		s.err = s.render(s.buf, r)
@@ -56,7 +55,7 @@ func (s *sink) Write(_ context.Context, r *flow.Report) error {
 	return s.err
 }
 
-// Close commits the target if the final report is in it, and else gives it up.
+// Close commits the target if it has the final report. Otherwise it aborts the target.
 func (s *sink) Close() error {
 	if s.closed {
 		return nil

@@ -16,10 +16,10 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// file is a registry.Writer on a real file, which is renamed when committed.
+// file is a registry.Writer on a real file. Commit renames it.
 type file struct {
 	*os.File
-	final string // "" if there is nothing to rename
+	final string // "": Commit renames nothing
 }
 
 func (f file) Commit() error {
@@ -46,7 +46,7 @@ func (f file) Abort() error {
 func lines(n int) Render {
 	return func(w *bufio.Writer, r *flow.Report) error {
 		for range n {
-			_, _ = fmt.Fprintf(w, "report %d\n", r.Seq) // the error sticks to w
+			_, _ = fmt.Fprintf(w, "report %d\n", r.Seq) // w keeps the error
 		}
 		return nil
 	}
@@ -102,9 +102,9 @@ func TestMissingDirectory(t *testing.T) {
 	}
 }
 
-// /dev/full refuses every write with ENOSPC.
+// /dev/full returns ENOSPC for every write (full(4)).
 func TestFullDisk(t *testing.T) {
-	for _, n := range []int{1, 100_000} { // fails when flushed; while rendering
+	for _, n := range []int{1, 100_000} { // fails in flush; fails in render
 		s, err := Open(env("/dev/full", func() (*os.File, error) { return os.OpenFile("/dev/full", os.O_WRONLY, 0) }, ""), lines(n))
 		if err != nil {
 			t.Fatal(err)
@@ -162,11 +162,11 @@ func TestRenderFails(t *testing.T) {
 	}
 }
 
-// A commit that fails is said, and leaves nothing behind.
+// A failed commit returns its error and leaves no file behind.
 func TestCommitFails(t *testing.T) {
 	dir := t.TempDir()
 	tmp := filepath.Join(dir, "run.tmp")
-	final := filepath.Join(dir, "gone", "run.txt") // as if the directory had been removed
+	final := filepath.Join(dir, "gone", "run.txt") // the directory does not exist
 	s, err := Open(env(final, func() (*os.File, error) { return os.Create(tmp) }, final), lines(1))
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +178,6 @@ func TestCommitFails(t *testing.T) {
 		t.Errorf("close returned %v", err)
 	}
 	if _, err := os.Stat(tmp); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the temporary file is still there: %v", err)
+		t.Errorf("the temporary file still exists: %v", err)
 	}
 }

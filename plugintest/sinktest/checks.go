@@ -14,7 +14,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// checks are the promises of an output, in the order in which they are tried.
+// checks are the rules for an output, in the order in which the suite checks them.
 var checks = []check{
 	{"registration", checkRegistration},
 	{"flags", checkFlags},
@@ -40,7 +40,7 @@ func checkCreate(s *suite) error {
 		return err
 	}
 	if created != 1 {
-		return fmt.Errorf("open called env.Create %d times: a target that cannot be written must show before anything is counted", created)
+		return fmt.Errorf("open called env.Create %d times: an error in the target must end the run before it counts", created)
 	}
 	if err := o.Close(); err != nil {
 		return fmt.Errorf("close: %w", err)
@@ -60,7 +60,7 @@ func checkFailedCreate(s *suite) error {
 	return nil
 }
 
-// checkEveryRun writes all kinds of reports, twice with the same result.
+// checkEveryRun writes all kinds of reports twice, and compares the results.
 func checkEveryRun(s *suite) error {
 	for _, g := range Goldens() {
 		first, err := s.render(g.Reports)
@@ -81,7 +81,7 @@ func checkEveryRun(s *suite) error {
 	return nil
 }
 
-// checkFlushed: somebody may be reading the other end of a pipe.
+// checkFlushed: the reader of a pipe must get each report at once.
 func checkFlushed(s *suite) error {
 	o, err := s.openTarget(-1)
 	if err != nil {
@@ -169,11 +169,11 @@ func checkFailedCommit(s *suite) error {
 	return nil
 }
 
-// checkFailedWrite lets the target fail after its k-th byte.
+// checkFailedWrite makes the target fail after k bytes, for several k.
 func checkFailedWrite(s *suite) error {
 	runs := append(Goldens(), manyFlows())
 	if s.variant.Name != "" {
-		runs = []Golden{golden("intervals")} // it differs in what is written, not in how
+		runs = []Golden{golden("intervals")} // the reports differ in content, not in how they are written
 	}
 	for _, g := range runs {
 		out, err := s.render(g.Reports)
@@ -182,7 +182,7 @@ func checkFailedWrite(s *suite) error {
 		}
 		places := 64
 		if len(g.Reports[0].Packed) > 100 {
-			places = 12 // enough to fail inside and between buffers
+			places = 12 // enough to fail inside buffers and between them
 		}
 		step := max(1, len(out)/places)
 		for k := 0; k < len(out); k += step {
@@ -209,7 +209,7 @@ func (s *suite) failAt(reports []*flow.Report, k int) error {
 	if !errors.Is(writeErr, errTarget) {
 		return fmt.Errorf("write returned %q, which does not wrap the target's error", text(writeErr))
 	}
-	// The engine stops at the first error; a sink must survive if it does not.
+	// The engine stops at the first error. A sink must also handle another Write.
 	if err := o.Write(context.Background(), reports[len(reports)-1]); err == nil {
 		return errors.New("a later write returned nil")
 	}
@@ -217,7 +217,7 @@ func (s *suite) failAt(reports []*flow.Report, k int) error {
 		return fmt.Errorf("close: %w", err)
 	}
 	if o.target.commits != 0 {
-		return errors.New("committed all the same")
+		return errors.New("committed after a failed write")
 	}
 	return o.target.misuse
 }
@@ -235,7 +235,7 @@ func checkReportsUnchanged(s *suite) error {
 	return nil
 }
 
-// checkReportsNotKept overwrites each report once Write has returned.
+// checkReportsNotKept overwrites each report after Write has returned.
 func checkReportsNotKept(s *suite) error {
 	g := golden("intervals")
 	want, err := s.render(g.Reports)
@@ -261,8 +261,7 @@ func checkReportsNotKept(s *suite) error {
 	return nil
 }
 
-// checkInert looks for anything that a terminal would act on, and for lines that
-// names have smuggled in.
+// checkInert finds control sequences that a terminal would act on, and line breaks inside names.
 func checkInert(s *suite) error {
 	lines := map[string]int{}
 	for _, g := range Goldens() {

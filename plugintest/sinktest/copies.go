@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// clone copies reports as deeply as they go.
+// clone returns deep copies of reports.
 func clone(reports []*flow.Report) []*flow.Report {
 	var all []*flow.Report
 	for _, r := range reports {
@@ -25,7 +25,7 @@ func clone(reports []*flow.Report) []*flow.Report {
 	return all
 }
 
-// overwrite makes everything that r holds or points to wrong.
+// overwrite changes every value that r holds or points to.
 func overwrite(r *flow.Report) {
 	for _, p := range r.Packed {
 		*p = flow.PackedRow{Delta: flow.Counters{Packets: 666}, Total: flow.Counters{Packets: 666}}

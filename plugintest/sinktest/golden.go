@@ -11,7 +11,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
-// golden compares what the output writes of each run with a file.
+// golden compares the output of each run with a golden file.
 func (s *suite) golden(t *testing.T) {
 	for _, g := range Goldens() {
 		if s.variant.Goldens != nil && !slices.Contains(s.variant.Goldens, g.Name) {

@@ -10,14 +10,13 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Golden is a run as an output sees it: interval reports, if any, and the final one.
+// Golden is a run as an output gets it: interval reports, if any, and the final report.
 type Golden struct {
 	Name    string
 	Reports []*flow.Report
 }
 
-// Goldens returns the shared runs, made anew: what one test does to them, no
-// other one sees.
+// Goldens returns new copies of the shared runs, so that a test may change them.
 func Goldens() []Golden {
 	return []Golden{
 		{"mixed", []*flow.Report{mixed()}},
@@ -46,7 +45,7 @@ func golden(name string) Golden {
 
 var testStart = time.Date(2026, 11, 22, 9, 30, 0, 123_000_000, time.UTC)
 
-// origin is where the shared runs come from.
+// origin returns the origin of the shared runs.
 func origin() flow.Origin {
 	return flow.Origin{
 		Host: "web-3", Kernel: "6.12.0-test", Version: "v0.0.0-test",
@@ -77,17 +76,17 @@ func add(r *flow.Report, k flow.Key, packets, bytes, frameBytes uint64) {
 	r.Total.Counters.Add(c)
 }
 
-// flagged gives the last row TCP flags.
+// flagged sets the TCP flags of the last row.
 func flagged(r *flow.Report, f flow.TCPFlags) { r.Packed[len(r.Packed)-1].TCPFlags = f }
 
-// TCP flags of connections.
+// TCP flags of typical connections.
 const (
 	closedConn  = flow.TCPSyn | flow.TCPAck | flow.TCPPsh | flow.TCPFin
 	refusedConn = flow.TCPRst | flow.TCPAck
 	allFlags    = flow.TCPFlags(0xff)
 )
 
-// sums adds what is in no row to the total.
+// sums adds the counters that no row has to the total.
 func sums(r *flow.Report, rest flow.Counters, overflow flow.Overflow, lost flow.Counters) {
 	r.Rest.Counters, r.Lost.Counters, r.OverflowBy, r.Overflow.Counters = rest, lost, overflow, overflow.Total()
 	for _, c := range []flow.Counters{rest, r.Overflow.Counters, lost} {
@@ -95,7 +94,7 @@ func sums(r *flow.Report, rest flow.Counters, overflow flow.Overflow, lost flow.
 	}
 }
 
-// key returns a key of addresses as "192.0.2.1:443", in ingress on interface 2.
+// key returns an ingress key on interface 2. Addresses are written as "192.0.2.1:443".
 func key(proto flow.Proto, src, dst string) flow.Key {
 	return flow.Key{
 		Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort(dst),
@@ -103,7 +102,7 @@ func key(proto flow.Proto, src, dst string) flow.Key {
 	}
 }
 
-// mixed has every kind of row, on two interfaces and one that has no name.
+// mixed returns rows of every kind, on two interfaces and on one without a name.
 func mixed() *flow.Report {
 	r := final("tc", "tcx")
 	r.Reason = "cheapest backend that sees both directions"
@@ -125,7 +124,7 @@ func mixed() *flow.Report {
 	k = key(flow.ICMP, "192.0.2.2:0", "192.0.2.1:0")
 	k.Dir, k.Subtype = flow.Egress, 8<<8
 	add(r, k, 10, 840, 980)
-	add(r, key(flow.ICMP, "192.0.2.1:0", "192.0.2.2:0"), 10, 840, 980) // echo reply: 0/0
+	add(r, key(flow.ICMP, "192.0.2.1:0", "192.0.2.2:0"), 10, 840, 980) // echo reply: type 0, code 0
 	k = key(flow.ICMPv6, "[fe80::1]:0", "[ff02::1:ff00:2]:0")
 	k.Subtype = 135 << 8
 	add(r, k, 3, 216, 258)
@@ -141,7 +140,7 @@ func mixed() *flow.Report {
 	k = key(0, "192.0.2.1:0", "192.0.2.2:0")
 	k.EtherType, k.Subtype = flow.EtherTypeARP, 1
 	add(r, k, 2, 0, 84)
-	add(r, flow.Key{EtherType: flow.EtherTypeARP, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 60) // not Ethernet and IPv4
+	add(r, flow.Key{EtherType: flow.EtherTypeARP, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 60) // ARP for other hardware or protocols than Ethernet and IPv4
 	add(r, flow.Key{EtherType: 0x88cc, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 217)
 	add(r, key(89, "192.0.2.1:0", "224.0.0.5:0"), 1, 64, 78)
 	add(r, key(200, "192.0.2.1:0", "192.0.2.2:0"), 1, 40, 60)
@@ -158,7 +157,7 @@ func longIPv6() *flow.Report {
 	return r
 }
 
-// allSums has something in every sum, as after --top.
+// allSums returns a report with a value in every sum, as after --top.
 func allSums() *flow.Report {
 	r := final("xdp", "generic")
 	r.PacketsInexact = true
@@ -179,7 +178,7 @@ func lostUnknown() *flow.Report {
 	return r
 }
 
-// projected returns the key of a row that was grouped by d.
+// projected returns the key of a row grouped by d.
 func projected(k flow.Key, d flow.Dims) flow.Key {
 	p, pr := flow.Pack(k), d.Projection()
 	pr.Apply(&p)
@@ -192,7 +191,7 @@ func bySource() *flow.Report {
 	for i, src := range []string{"192.0.2.1:443", "198.51.100.20:53", "[2001:db8::1]:22"} {
 		k := key(flow.TCP, src, src)
 		add(r, projected(k, r.Dims), uint64(100-i), uint64(9000-i), uint64(10_400-i))
-		flagged(r, [...]flow.TCPFlags{allFlags, 0, flow.TCPSyn}[i]) // the second sends no TCP
+		flagged(r, [...]flow.TCPFlags{allFlags, 0, flow.TCPSyn}[i]) // the second row has no TCP
 	}
 	add(r, projected(flow.Key{EtherType: 0x88cc}, r.Dims), 1, 0, 217)
 	return r
@@ -209,7 +208,7 @@ func byProto() *flow.Report {
 	return r
 }
 
-// byPort has nothing but ports and subs, without the protocol that explains them.
+// byPort returns rows with ports and subtypes, but without the protocol that explains them.
 func byPort() *flow.Report {
 	r := final("tc", "tcx")
 	r.Dims = flow.DimSrcPort | flow.DimSubtype
@@ -220,8 +219,7 @@ func byPort() *flow.Report {
 	return r
 }
 
-// sockets is what hooks without frames see, which know namespaces, processes and what
-// TCP has sent again.
+// sockets returns rows of hooks that see no frames, but namespaces, processes and retransmits.
 func sockets() *flow.Report {
 	r := final("kprobe", "tracepoint")
 	r.Layers, r.RateLayer, r.Interfaces = flow.LayerIP, flow.LayerIP, nil
@@ -240,7 +238,7 @@ func sockets() *flow.Report {
 	return r
 }
 
-// own gives the last row an owner.
+// own sets the owner of the last row.
 func own(r *flow.Report, o flow.Owner, m flow.Match) {
 	row := r.Packed[len(r.Packed)-1]
 	row.Match = m
@@ -254,7 +252,7 @@ func own(r *flow.Report, o flow.Owner, m flow.Match) {
 	r.Owners[row.Key.OwnerID] = o
 }
 
-// processes has rows of every match, root among the owners.
+// processes returns rows of every match. One owner is root.
 func processes() *flow.Report {
 	r := final("tc", "tcx")
 	add(r, key(flow.TCP, "192.0.2.1:443", "192.0.2.2:50000"), 1200, 1_600_000, 1_616_800)
@@ -272,7 +270,7 @@ func processes() *flow.Report {
 	return r
 }
 
-// byContainer has what is in a container and what is in none.
+// byContainer returns rows with and without a container.
 func byContainer() *flow.Report {
 	r := final("tc", "tcx")
 	r.Dims = flow.DimContainer | flow.DimComm
@@ -285,7 +283,7 @@ func byContainer() *flow.Report {
 	return r
 }
 
-// intervals is a run of two intervals; the second one is short and empty.
+// intervals returns a run of two intervals. The second one is short and empty.
 func intervals() []*flow.Report {
 	first, second, last := final("pcap", "file"), final("pcap", "file"), final("pcap", "file")
 	for i, r := range []*flow.Report{first, second, last} {
@@ -309,7 +307,7 @@ func intervals() []*flow.Report {
 	return []*flow.Report{first, second, last}
 }
 
-// huge has counters at their limits, in a nanosecond.
+// huge returns a report with the largest counters, over a nanosecond.
 func huge() *flow.Report {
 	r := final("tc", "tcx")
 	r.Seq, r.End = math.MaxUint64, r.Start.Add(time.Nanosecond)
@@ -322,8 +320,8 @@ func huge() *flow.Report {
 	return r
 }
 
-// Names that a terminal, a spreadsheet or a parser might act on. Those of
-// harmlessNames say the same in peace.
+// Names that a terminal, a spreadsheet or a parser may act on. harmlessNames are their harmless
+// counterparts.
 var (
 	hostileNames = []string{
 		"\x1b[2J\x1b]0;owned\a", "=cmd|' /C calc'!A0", "new\nline,\"quoted\"\r\n", "\u202egpj.exe\u2066",
@@ -348,14 +346,14 @@ func named(names []string) *flow.Report {
 			Interface: r.Interfaces[i], StackedOn: []string{name, names[3]},
 			Counters: flow.Counters{Packets: uint64(100 - i), Bytes: 2800, FrameBytes: 4200},
 		})
-		name = cmp.Or(name, "-") // an empty one is absent
+		name = cmp.Or(name, "-") // outputs write an empty name as "-"
 		own(r, flow.Owner{PID: uint32(i + 1), Comm: name, CgroupID: uint64(i + 1), Cgroup: name, Container: name}, flow.MatchExact)
 	}
 	return r
 }
 
-// ManyFlows returns a final report of n flows, for benchmarks: TCP and UDP over
-// IPv4 and IPv6, with times and counters of many digits.
+// ManyFlows returns a final report of n flows for benchmarks: TCP and UDP over IPv4 and IPv6,
+// with long times and counters.
 func ManyFlows(n int) *flow.Report {
 	r := final("tc", "tcx")
 	for i := range n {
@@ -377,7 +375,7 @@ func ManyFlows(n int) *flow.Report {
 	return r
 }
 
-// manyFlows is larger than any buffer.
+// manyFlows returns a run that is larger than any buffer.
 func manyFlows() Golden {
 	return Golden{"many flows", []*flow.Report{ManyFlows(1000)}}
 }

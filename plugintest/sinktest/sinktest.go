@@ -1,12 +1,10 @@
-// Package sinktest is the conformance suite of outputs: what registry.Output,
-// OutputConfig and Sink promise, checked on a shared set of reports. An output's
-// whole test can be
+// Package sinktest is the conformance suite of outputs. It checks the rules of registry.Output,
+// OutputConfig and Sink with a shared set of reports. The whole test of an output can be:
 //
 //	func TestConformance(t *testing.T) { sinktest.Run(t, sinktest.Options{Name: "json"}) }
 //
-// Most of the suite is for outputs that write text to the target which env.Create
-// opens; those that do something else with their target set Options.Target. Those
-// that take over a terminal have checks of their own.
+// Most checks are for outputs that write text to the target of env.Create. Other outputs set
+// Options.Target. Outputs that take over a terminal have checks of their own.
 package sinktest
 
 import (
@@ -19,33 +17,32 @@ import (
 
 // Options of the suite.
 type Options struct {
-	Name string // as registered
-	// Variants are further ways of opening the output. Each is checked and has
-	// golden files of its own; the one without options is always there.
+	Name string // registered name
+	// Variants are further ways to open the output. Each has its own checks and golden files. The
+	// suite also opens the output without options.
 	Variants []Variant
 
-	// Target is for outputs that do not write to a file: what to open them with,
-	// "127.0.0.1:0". Then only the promises are checked that all sinks make.
+	// Target is the target for outputs that do not write to a file: "127.0.0.1:0". The suite then
+	// checks only the rules for all sinks.
 	Target string
-	// Gathers: interval reports are collected, and written with the final one.
+	// Gathers: the output collects interval reports and writes them with the final report.
 	Gathers bool
-	// Compared is the part of what is written that the golden files have; nil: all.
+	// Compared returns the part of the text that golden files contain. Nil: all of it.
 	Compared func([]byte) []byte
 
-	outputs *registry.Registry[registry.Output] // registry.Outputs, but in the suite's own test
+	outputs *registry.Registry[registry.Output] // nil: registry.Outputs; the suite's own test sets it
 }
 
-// Variant is a way of opening an output.
+// Variant is a way to open the output.
 type Variant struct {
 	Name     string   // part of the golden files' names
 	Args     []string // KEY=VALUE options
 	Terminal registry.Terminal
-	Goldens  []string // names of the runs that it has golden files for; nil: all
+	Goldens  []string // names of the runs with golden files; nil: all
 }
 
-// Run checks the registered output, and compares what it writes of each run of
-// [Goldens] with testdata/RUN.golden (RUN.VARIANT.golden). With -update the files
-// are written instead.
+// Run checks the registered output. It compares the text of each run of [Goldens] with
+// testdata/RUN.golden, or RUN.VARIANT.golden. With -update it writes these files instead.
 func Run(t *testing.T, o Options) {
 	for _, s := range suites(o) {
 		name := s.variant.Name
@@ -101,13 +98,13 @@ func (s *suite) checks() []check {
 	return checks
 }
 
-// check is a promise. Its function returns how it is broken.
+// check is one rule. Its function returns a violation.
 type check struct {
 	name string
 	run  func(*suite) error
 }
 
-// try turns a panic of the output into an error.
+// try returns a panic of the output as an error.
 func (s *suite) try(run func(*suite) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -119,5 +116,5 @@ func (s *suite) try(run func(*suite) error) (err error) {
 
 func (s *suite) output() (registry.Output, error) { return s.outputs.Lookup(s.Name) }
 
-// errTarget is what a failing target answers.
+// errTarget is the error of a failing target.
 var errTarget = errors.New("the target refuses")

@@ -12,16 +12,15 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// defect is what is wrong with a sink; "" is nothing.
+// defect is an error in a sink; "" is none.
 type defect string
 
-// The suite passes a sound output, and finds each defect with the check that is
-// there for it.
+// The suite accepts a correct output. The named check finds each defect.
 func TestFindsDefects(t *testing.T) {
 	for _, c := range []struct {
 		defect
-		check string // that fails
-		want  string // part of what it says
+		check string // that must fail
+		want  string // part of its error
 	}{
 		{"", "", ""},
 		{"two names", "registration", `registered outputs are ["other" "test"]`},
@@ -68,12 +67,12 @@ func TestFindsDefects(t *testing.T) {
 					err := s.try(check.run)
 					switch {
 					case c.check == "" && err != nil:
-						t.Errorf("%s: %s says of a sound output: %v", s.variant.Name, check.name, err)
+						t.Errorf("%s: %s rejects a correct output: %v", s.variant.Name, check.name, err)
 					case c.check != check.name || s.variant.Name == "":
 					case err == nil:
-						t.Errorf("%s finds nothing", check.name)
+						t.Errorf("%s finds no defect", check.name)
 					case !strings.Contains(err.Error(), c.want):
-						t.Errorf("%s says %q, want %q in it", check.name, err, c.want)
+						t.Errorf("%s returned %q, want %q in it", check.name, err, c.want)
 					}
 				}
 			}
@@ -81,7 +80,7 @@ func TestFindsDefects(t *testing.T) {
 	}
 }
 
-// So does what is left of it for outputs whose target is no file.
+// The checks for outputs without a file also find each defect.
 func TestFindsDefectsWithoutFile(t *testing.T) {
 	for _, c := range []struct {
 		defect
@@ -105,17 +104,17 @@ func TestFindsDefectsWithoutFile(t *testing.T) {
 				err := s.try(check.run)
 				switch {
 				case c.check == "" && err != nil:
-					t.Errorf("%s says of a sound output: %v", check.name, err)
+					t.Errorf("%s rejects a correct output: %v", check.name, err)
 				case c.check != check.name:
 				case err == nil || !strings.Contains(err.Error(), c.want):
-					t.Errorf("%s says %v, want %q in it", check.name, err, c.want)
+					t.Errorf("%s returned %v, want %q in it", check.name, err, c.want)
 				}
 			}
 		})
 	}
 }
 
-// fileless is an output that writes nowhere.
+// fileless is an output without a file.
 type fileless struct {
 	defect
 	closed bool
@@ -182,7 +181,7 @@ func register(outputs *registry.Registry[registry.Output], d defect) {
 type config struct {
 	defect
 	loud   *bool
-	opened *int // how many sinks
+	opened *int // number of sinks
 }
 
 func (c *config) Flags(fs *flag.FlagSet) {
@@ -281,7 +280,7 @@ func (s *sink) render(r *flow.Report) {
 		fmt.Fprintf(&s.text, "before: %s\n", s.last.Backend)
 	}
 	if s.defect == "writes in random order" {
-		fmt.Fprintf(&s.text, "%d\n", s.serial) // different every time, but not by chance
+		fmt.Fprintf(&s.text, "%d\n", s.serial) // different on every run of the test, on purpose
 	}
 	for row := range r.Rows() {
 		iface := fmt.Sprintf("%+q", row.Iface)
@@ -337,12 +336,12 @@ func (s *sink) Close() error {
 	return s.w.Abort()
 }
 
-// The shared reports are what the engine promises of reports.
+// The shared reports keep the engine's rules for reports.
 func TestGoldensAreConserving(t *testing.T) {
 	names := map[string]bool{}
 	for _, g := range append(Goldens(), manyFlows()) {
 		if names[g.Name] {
-			t.Errorf("%s is there twice", g.Name)
+			t.Errorf("two runs are named %s", g.Name)
 		}
 		names[g.Name] = true
 		for i, r := range g.Reports {

@@ -2,7 +2,7 @@ package sinktest
 
 import "github.com/pktstat/pktstat/flow"
 
-// stacked is a bridge and its ports, and more.
+// stacked returns a report of a bridge, its ports and other stacked interfaces.
 func stacked() *flow.Report {
 	r := final("tc", "tcx")
 	r.Interfaces, r.Links = nil, []flow.Link{}

@@ -16,15 +16,14 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// target is a registry.Writer in memory that can refuse and remembers how it was
-// used.
+// target is a registry.Writer in memory. It can refuse bytes, and it records its calls.
 type target struct {
 	bytes.Buffer
-	limit     int // bytes it takes; negative: any number
+	limit     int // number of bytes it accepts; negative: any number
 	commitErr error
 	commits   int
 	aborts    int
-	misuse    error // the first call that the contract forbids
+	misuse    error // the first call that breaks the contract
 }
 
 var _ registry.Writer = (*target)(nil)
@@ -53,14 +52,14 @@ func (t *target) Abort() error {
 	return nil
 }
 
-// opened is a sink with its target.
+// opened is an open sink with its target.
 type opened struct {
 	registry.Sink
 	target *target
 	when   registry.When
 }
 
-// open opens the output on a target.
+// open opens the output with a target.
 func (s *suite) open(t *target, create func() (registry.Writer, error)) (*opened, error) {
 	out, err := s.output()
 	if err != nil {
@@ -85,7 +84,7 @@ func (s *suite) open(t *target, create func() (registry.Writer, error)) (*opened
 	return &opened{Sink: sink, target: t, when: when}, nil
 }
 
-// openTarget opens the output on a target that takes limit bytes.
+// openTarget opens the output with a target that accepts limit bytes.
 func (s *suite) openTarget(limit int) (*opened, error) {
 	t := &target{limit: limit}
 	return s.open(t, func() (registry.Writer, error) { return t, nil })
@@ -104,7 +103,7 @@ func setFlags(c registry.OutputConfig, args []string) error {
 	return nil
 }
 
-// wants reports whether the sink gets reports like r.
+// wants reports whether the sink gets reports of r's kind.
 func (o *opened) wants(r *flow.Report) bool {
 	if r.Final {
 		return o.when&registry.WhenFinal != 0
@@ -112,7 +111,7 @@ func (o *opened) wants(r *flow.Report) bool {
 	return o.when&registry.WhenInterval != 0
 }
 
-// writeAll writes the reports that the sink wants, up to the first error.
+// writeAll writes the reports that the sink wants, until the first error.
 func (o *opened) writeAll(reports []*flow.Report) error {
 	for _, r := range reports {
 		if !o.wants(r) {
@@ -125,7 +124,7 @@ func (o *opened) writeAll(reports []*flow.Report) error {
 	return nil
 }
 
-// render returns everything that the output writes of a run.
+// render returns the complete text of a run.
 func (s *suite) render(reports []*flow.Report) ([]byte, error) {
 	o, err := s.openTarget(-1)
 	if err != nil {
@@ -140,8 +139,8 @@ func (s *suite) render(reports []*flow.Report) ([]byte, error) {
 	return o.target.Bytes(), o.target.misuse
 }
 
-// Render returns what the registered output writes of a run, for tests of what
-// is particular to it.
+// Render returns the text of a run in the registered output, for tests of features that other
+// outputs lack.
 func Render(tb testing.TB, name string, v Variant, reports ...*flow.Report) []byte {
 	tb.Helper()
 	s := &suite{Options: Options{Name: name, outputs: registry.Outputs}, variant: v}
@@ -152,8 +151,8 @@ func Render(tb testing.TB, name string, v Variant, reports ...*flow.Report) []by
 	return out
 }
 
-// Benchmark measures an output: a run whose final report has n flows, written to
-// a target that keeps nothing.
+// Benchmark measures an output on a run with n flows in the final report. The target discards the
+// text.
 func Benchmark(b *testing.B, name string, n int) {
 	s := &suite{Options: Options{Name: name, outputs: registry.Outputs}}
 	reports := []*flow.Report{ManyFlows(n)}
@@ -170,7 +169,7 @@ func Benchmark(b *testing.B, name string, n int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/flow")
 }
 
-// discard is a target that keeps nothing.
+// discard is a target that discards all bytes.
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }

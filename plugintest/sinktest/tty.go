@@ -64,9 +64,9 @@ func ttyOf(t *testtty.Terminal) *registry.TTY {
 	return &registry.TTY{In: t.TTY, Out: t.TTY, Environ: []string{"TERM=xterm-256color"}}
 }
 
-// runOn writes a run to a terminal. The reports stay as they are, what becomes of
-// them afterwards does not show, names in them do nothing to the terminal, and
-// the terminal is given back as it was.
+// runOn writes a run to a terminal. The output must not change a report, nor read it after Write
+// has returned. Names must not reach the terminal unescaped. Close must restore the terminal's
+// mode.
 func (s *suite) runOn(t *testing.T, reports []*flow.Report) {
 	terminal := testtty.New(t, 80, 24)
 	o, err := s.openOn(t, ttyOf(terminal))
@@ -100,7 +100,7 @@ func (s *suite) runOn(t *testing.T, reports []*flow.Report) {
 	}
 	for _, name := range hostileNames {
 		if isHostile(name) && strings.Contains(written, name) {
-			t.Errorf("%q got to the terminal as it is", name)
+			t.Errorf("%q reached the terminal unescaped", name)
 		}
 	}
 }
@@ -114,12 +114,12 @@ func isHostile(s string) bool {
 	return false
 }
 
-// stalled: nobody reads what is written. Write has to return nevertheless, and
-// Close has to give up: the test's time limit sees to it.
+// stalled: no program reads the terminal. Write must return, and Close must give up. The test's
+// time limit ends a call that hangs.
 func (s *suite) stalled(t *testing.T) {
 	_, tty := testtty.Open(t, 250, 100)
-	// The output may go on waiting for it after the test: what it has is left to the
-	// garbage collector.
+	// The output may still wait for the terminal after the test. The garbage collector closes its
+	// descriptor.
 	fd, err := unix.FcntlInt(tty.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -137,17 +137,17 @@ func (s *suite) stalled(t *testing.T) {
 		r := ManyFlows(100)
 		r.Seq, r.Final = uint64(i+1), false
 		for j, p := range r.Packed {
-			p.Delta.FrameBytes = uint64(i*7919+j*104729) % 1_000_003 // every row another place and another number
+			p.Delta.FrameBytes = uint64(i*7919+j*104729) % 1_000_003 // another position and another number for every row
 		}
 		if err := o.Write(context.Background(), r); err != nil {
 			t.Fatalf("write: %v", err)
 		}
-		time.Sleep(time.Millisecond) // it may draw now
+		time.Sleep(time.Millisecond) // the output may draw now
 	}
 	for range 100 {
 		if err := o.Write(context.Background(), ManyFlows(100)); err != nil {
 			t.Fatalf("write: %v", err)
 		}
 	}
-	_ = o.Close() // it may say that the terminal did not take everything
+	_ = o.Close() // it may return that the terminal did not take everything
 }

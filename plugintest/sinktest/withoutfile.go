@@ -8,7 +8,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// checksWithoutFile are the promises that outputs make whose target is no file.
+// checksWithoutFile are the rules for outputs whose target is not a file.
 var checksWithoutFile = []check{
 	{"registration", checkRegistration},
 	{"flags", checkFlags},
@@ -19,7 +19,7 @@ var checksWithoutFile = []check{
 	{"reports are left alone", checkReportsUnchanged},
 }
 
-// checkNoFile: a file of the target's name would be in the user's way.
+// checkNoFile: the output must not create a file with the target's name.
 func checkNoFile(s *suite) error {
 	created := 0
 	refused := errors.New("the target is no file")
@@ -53,7 +53,7 @@ func checkEndsEarly(s *suite) error {
 	return nil
 }
 
-// take opens the output, writes reports and closes it, twice.
+// take opens the output, writes reports, and closes it twice.
 func (s *suite) take(reports []*flow.Report) error {
 	o, err := s.openTarget(-1)
 	if err != nil {

@@ -12,20 +12,20 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// tally is what was collected from one source.
+// tally holds the results of all Collects of one source.
 type tally struct {
 	sum, other, lost flow.Counters
 	start, end       time.Time // of all windows
-	windows          int       // Collects that brought records
-	bad              int       // records that are wrong in themselves
+	windows          int       // Collects that returned records
+	bad              int       // malformed records
 }
 
-// checkEvery is the time between two Collects of a live source: short, so that
-// they fall into the traffic.
+// checkEvery is the time between two Collects of a live source. It is short, so that some
+// Collects run during the traffic.
 const checkEvery = 20 * time.Millisecond
 
-// count opens a source, collects all of the traffic and compares it with Want.
-// With during, it collects while the traffic runs, else after it.
+// count opens a source, collects the traffic and compares it with Want. If during is set, it
+// collects while the traffic runs, otherwise afterwards.
 func (s *subject) count(o *Options, set Setup, during bool) tally {
 	t := tally{end: time.Now()}
 	s.clock = s.clockOf(set)
@@ -61,7 +61,7 @@ func (s *subject) count(o *Options, set Setup, during bool) tally {
 	return t
 }
 
-// toEOF collects a source that ends by itself.
+// toEOF collects from a source until io.EOF.
 func (s *subject) toEOF(o *Options, src registry.Source, t *tally) {
 	for {
 		err := s.take(o, src, t)
@@ -81,8 +81,8 @@ func (s *subject) toEOF(o *Options, src registry.Source, t *tally) {
 	}
 }
 
-// untilQuiet collects a live source until the traffic is over and counted, and
-// once more: nothing may be counted twice.
+// untilQuiet collects from a live source until all traffic is counted. It collects once more, to
+// find packets that are counted twice.
 func (s *subject) untilQuiet(o *Options, src registry.Source, t *tally, traffic <-chan struct{}) {
 	take := func() {
 		if err := s.take(o, src, t); err != nil {
@@ -105,7 +105,7 @@ func (s *subject) untilQuiet(o *Options, src registry.Source, t *tally, traffic 
 	take()
 }
 
-// take collects once and checks what it got.
+// take calls Collect once and checks the batch.
 func (s *subject) take(o *Options, src registry.Source, t *tally) error {
 	var attached registry.Attachment
 	records := 0
@@ -164,7 +164,7 @@ func (s *subject) take(o *Options, src registry.Source, t *tally) error {
 	return err
 }
 
-// problem tells what is wrong with a record by itself.
+// problem describes what is wrong with a single record, "" if nothing.
 func (s *subject) problem(r *flow.Record, ifaces []flow.Interface) string {
 	switch k := r.Key.Key(); {
 	case r.Packets == 0:

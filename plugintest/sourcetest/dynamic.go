@@ -11,8 +11,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// checkClose checks that nothing is left after Close, however far the source got,
-// and that a second Close does no harm.
+// checkClose checks that Close frees everything at any stage, and that a second Close does no
+// harm.
 func checkClose(tb testing.TB, o *Options) {
 	o.use(tb, func(s *subject) {
 		s.leavesNothing("Close after Open", o.Setup, func(set Setup) {
@@ -33,7 +33,7 @@ func checkClose(tb testing.TB, o *Options) {
 	})
 }
 
-// checkCancel checks that Collect returns when its context has ended or ends.
+// checkCancel checks that Collect returns when its context ends, or has ended before.
 func checkCancel(tb testing.TB, o *Options) {
 	o.use(tb, func(s *subject) {
 		src := s.mustOpen(o.Setup(tb))
@@ -41,17 +41,17 @@ func checkCancel(tb testing.TB, o *Options) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		if err := s.collect(ended, src, discard()); err != nil && !errors.Is(err, io.EOF) {
-			tb.Errorf("Collect under a context that has ended: %v", err)
+			tb.Errorf("Collect with a context that has ended: %v", err)
 		}
 		ends, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 		defer cancel()
 		if err := s.collect(ends, src, discard()); err != nil && !errors.Is(err, io.EOF) {
-			tb.Errorf("Collect under a context that ends: %v", err)
+			tb.Errorf("Collect with a context that ends: %v", err)
 		}
 	})
 }
 
-// checkFailures checks that Open fails where it should and leaves nothing.
+// checkFailures checks that Open returns the expected errors and leaves nothing open.
 func checkFailures(tb testing.TB, o *Options) {
 	o.use(tb, func(s *subject) {
 		for _, f := range o.Failures {
@@ -72,14 +72,13 @@ func checkFailures(tb testing.TB, o *Options) {
 	})
 }
 
-// checkCounts checks that what is collected is the traffic, to the byte.
+// checkCounts checks that the collected counters equal the traffic, to the byte.
 func checkCounts(tb testing.TB, o *Options) {
 	o.use(tb, func(s *subject) { s.count(o, o.Setup(tb), false) })
 }
 
-// checkIntervals checks that the same traffic cut into intervals is the same
-// traffic. The engine does that itself for backends on the wall clock: there, the
-// source is collected from while the traffic runs.
+// checkIntervals checks that the intervals of the traffic add up to the whole traffic. For
+// backends on the wall clock it calls Collect while the traffic runs, as the engine does.
 func checkIntervals(tb testing.TB, o *Options) {
 	o.use(tb, func(s *subject) {
 		set := o.Setup(tb)
@@ -96,7 +95,7 @@ func checkIntervals(tb testing.TB, o *Options) {
 				cut.start, cut.end, whole.start, whole.end)
 		}
 		if whole.end.After(whole.start) && cut.windows < 2 {
-			tb.Errorf("with an interval of %v everything came in one Collect", set.Env.Interval)
+			tb.Errorf("with an interval of %v one Collect returned everything", set.Env.Interval)
 		}
 	})
 }

@@ -14,18 +14,17 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// fake is a backend that does everything right unless broken says otherwise. It
-// counts packets of 100 bytes, one a second from packet 0 on if it is a file, at
-// once if it is live.
+// fake is a backend that works correctly unless broken names a defect. It counts packets of 100
+// bytes: one a second from packet 0 if it reads files, all at once if it is live.
 type fake struct {
 	live   bool
-	broken string // what it does wrong
+	broken string // the defect
 	shared *fakeConfig
 	wire   wire
 }
 
-// leaked is kept from the garbage collector, which would close the files. (A fake that did
-// not open is garbage at once.)
+// leaked keeps files from the garbage collector, which would close them. (A fake that failed to
+// open is garbage at once.)
 var leaked []*os.File
 
 func (f *fake) leak() {
@@ -40,7 +39,7 @@ const fakePackets = 10
 
 var fakeWant = flow.Counters{Packets: fakePackets, Bytes: 100 * fakePackets, FrameBytes: 114 * fakePackets}
 
-// wire is what a live fake listens to.
+// wire is the traffic source of a live fake.
 type wire struct {
 	mu      sync.Mutex
 	packets int
@@ -177,7 +176,7 @@ func (c *fakeConfig) Open(_ context.Context, env registry.BackendEnv) (registry.
 type fakeSource struct {
 	fake     *fake
 	interval time.Duration
-	next     int // packet
+	next     int // number of the next packet
 	closed   bool
 }
 
@@ -229,7 +228,7 @@ func (s *fakeSource) closeWindow(b *flow.Batch) {
 	b.WindowClosed(time.Time{})
 }
 
-// collectLive hands out n packets.
+// collectLive returns n packets.
 func (s *fakeSource) collectLive(b *flow.Batch, n int, now time.Time) {
 	if s.fake.broken == "loses while running" && n > 0 && n < fakePackets {
 		n--
@@ -243,7 +242,7 @@ func (s *fakeSource) collectLive(b *flow.Batch, n int, now time.Time) {
 	}
 }
 
-// collectFile hands out the packets of one interval.
+// collectFile returns the packets of one interval.
 func (s *fakeSource) collectFile(b *flow.Batch) error {
 	at := func(i int) time.Time { return fakeStart.Add(time.Duration(i) * time.Second) }
 	b.Start = at(s.next)

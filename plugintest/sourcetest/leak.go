@@ -12,9 +12,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// leavesNothing runs f and fails if it leaves goroutines or file descriptors. It
-// runs f once before it looks: what a process needs once (the runtime's poller,
-// caches) is no leak, nor is what setup makes.
+// leavesNothing runs f and fails if f leaves goroutines or file descriptors. It runs f once
+// before it measures: things that a process creates once (the runtime's poller, caches) are no
+// leak. Nor are things that setup creates.
 func (s *subject) leavesNothing(what string, setup func(testing.TB) Setup, f func(Setup)) {
 	s.tb.Helper()
 	f(setup(s.tb))
@@ -36,7 +36,7 @@ func (s *subject) leavesNothing(what string, setup func(testing.TB) Setup, f fun
 	}
 }
 
-// openFiles returns how often each file is open in this process.
+// openFiles returns how many descriptors of each file this process has open.
 func openFiles() map[string]int {
 	const dir = "/proc/self/fd"
 	entries, err := os.ReadDir(dir)
@@ -45,7 +45,7 @@ func openFiles() map[string]int {
 	}
 	open := map[string]int{}
 	for _, e := range entries {
-		// The descriptor of the listing itself is gone by now.
+		// The descriptor of the listing itself is closed by now.
 		if target, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil {
 			open[target]++
 		}
@@ -53,7 +53,7 @@ func openFiles() map[string]int {
 	return open
 }
 
-// more lists what is open more often than before.
+// more lists the files with more open descriptors than before.
 func more(now, before map[string]int) []string {
 	var left []string
 	for _, target := range slices.Sorted(maps.Keys(now)) {

@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// recorder is a testing.TB whose failures are looked at instead of being failures.
+// recorder is a testing.TB that records failures instead of failing.
 type recorder struct {
-	testing.TB // for what is not overridden: TempDir, Context
+	testing.TB // for the methods that recorder does not override: TempDir, Context
 	mu         sync.Mutex
 	failed     bool
 	log        strings.Builder
 }
 
-// record runs a check and returns whether it failed, and with what.
+// record runs a check and returns whether it failed, and its log.
 func record(tb testing.TB, run func(tb testing.TB)) (failed bool, log string) {
 	r := &recorder{TB: tb}
 	done := make(chan struct{})

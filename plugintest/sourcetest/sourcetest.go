@@ -1,6 +1,5 @@
-// Package sourcetest is the conformance suite for backends: what the engine may
-// rely on whatever the backend is. Every backend's test calls Run, in this
-// repository or outside it.
+// Package sourcetest is the conformance suite for backends. It checks what the engine relies on.
+// The test of every backend calls Run, in this repository or outside it.
 package sourcetest
 
 import (
@@ -16,51 +15,49 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Options describe the backend under test and the traffic that it has to count.
+// Options describe the backend under test and the traffic that it must count.
 type Options struct {
 	// Backend is the registered name.
 	Backend string
 
-	// Setup returns how to open the backend so that it works. It is called for
-	// each of several Opens: what can be read only once, such as Env.Stdin, has to
-	// be made anew. What it makes it removes in tb.Cleanup.
+	// Setup returns how to open the backend successfully. The suite calls it before each Open. It
+	// must create a new reader for Env.Stdin each time. It removes what it creates in tb.Cleanup.
 	Setup func(tb testing.TB) Setup
-	// Failures are ways in which Open has to fail; at least one.
+	// Failures are ways to make Open fail; at least one.
 	Failures []Failure
 
-	// Traffic is called after Open, once for each of several sources, and makes
-	// the traffic of Want. It is nil if the backend brings its own (captures).
+	// Traffic generates the traffic of Want. The suite calls it after Open, once for each source
+	// that counts. Nil: the backend has traffic of its own (captures).
 	Traffic func(tb testing.TB)
-	// Want is what all records that Match must sum up to.
+	// Want is the sum of all records that Match selects.
 	Want flow.Counters
-	// Match tells the traffic of Want from what else there may be on a live
-	// interface. If it is nil, all records, Overflow and Lost count for Want; if it
-	// is not, Overflow and Lost must stay 0.
+	// Match selects the traffic of Want from other traffic on a live interface. If it is nil, all
+	// records, Overflow and Lost count for Want. If it is set, Overflow and Lost must stay 0.
 	Match func(k flow.Key) bool
 
-	// Enter calls f where sources are to be opened and used, such as on a thread
-	// in a network namespace. nil: on any goroutine.
+	// Enter calls f where the suite must open and use sources, such as on a thread in a network
+	// namespace. Nil: on any goroutine.
 	Enter func(tb testing.TB, f func())
 
-	// Patience is how long a call may take, and how long live traffic may need
-	// to be counted. Default: 10 s.
+	// Patience limits the duration of a call, and the time until live traffic is counted.
+	// Default: 10 s.
 	Patience time.Duration
 
 	lookup func(name string) (registry.Backend, error) // for the suite's own tests
 }
 
-// Setup is how to open a backend.
+// Setup describes how to open a backend.
 type Setup struct {
-	Args []string // its own options as a command line: "-file=x.pcap"
+	Args []string // its own options as on a command line: "-file=x.pcap"
 	// Env; MaxFlows, Now, Notify and Debugf have defaults.
 	Env registry.BackendEnv
 }
 
-// Failure is a way in which Open fails.
+// Failure is a way to make Open fail.
 type Failure struct {
 	Name  string
 	Setup Setup
-	Is    error // what the error wraps; nil: any
+	Is    error // error that Open's error wraps; nil: any error
 }
 
 // Run runs the suite as subtests of t.
@@ -93,7 +90,7 @@ func (o Options) withDefaults(tb testing.TB) *Options {
 		o.lookup = registry.Backends.Lookup
 	}
 	if o.Patience == 0 {
-		o.Patience = 2 * time.Minute // the verifier takes 10 s in a busy emulated machine
+		o.Patience = 2 * time.Minute // the verifier takes 10 s on a busy emulated machine
 	}
 	if o.Enter == nil {
 		o.Enter = func(_ testing.TB, f func()) { f() }
@@ -113,17 +110,17 @@ func (o *Options) backend(tb testing.TB) registry.Backend {
 	return b
 }
 
-// subject is a backend in use: it knows which call is under way.
+// subject is a backend under test. It knows the name of the current call.
 type subject struct {
 	tb       testing.TB
 	b        registry.Backend
-	clock    registry.Clock // of what is counted
+	clock    registry.Clock // of the source
 	patience time.Duration
 	call     atomic.Value // string
 }
 
-// use runs f inside Enter on a goroutine of its own, so that a call that does not
-// return fails the test and not the whole binary.
+// use runs f inside Enter on a new goroutine. A call that hangs then fails the test, and the test
+// binary goes on.
 func (o *Options) use(tb testing.TB, f func(s *subject)) {
 	tb.Helper()
 	s := &subject{tb: tb, b: o.backend(tb), patience: o.Patience}
@@ -140,7 +137,7 @@ func (o *Options) use(tb testing.TB, f func(s *subject)) {
 		select {
 		case <-done:
 			if !finished {
-				tb.FailNow() // it has ended f's goroutine only
+				tb.FailNow() // FailNow has ended only f's goroutine
 			}
 			return
 		case <-time.After(o.Patience / 10):
@@ -153,13 +150,13 @@ func (o *Options) use(tb testing.TB, f func(s *subject)) {
 	}
 }
 
-// during names the call that is under way; the result ends it.
+// during names the current call; the result ends it.
 func (s *subject) during(call string) (end func()) {
 	s.call.Store(call)
 	return func() { s.call.Store("") }
 }
 
-// config returns a fresh config with its options set.
+// config returns a new config with args set.
 func (s *subject) config(args []string) registry.BackendConfig {
 	c := s.b.New()
 	fs := flag.NewFlagSet("backend", flag.ContinueOnError)
@@ -173,7 +170,7 @@ func (s *subject) config(args []string) registry.BackendConfig {
 
 func (s *subject) clockOf(set Setup) registry.Clock { return s.b.ClockOf(s.config(set.Args)) }
 
-// env completes what Setup gave.
+// env adds defaults to the environment of Setup.
 func (s *subject) env(e registry.BackendEnv) registry.BackendEnv {
 	if e.MaxFlows == 0 {
 		e.MaxFlows = 1 << 12
@@ -196,7 +193,7 @@ func (s *subject) open(set Setup) (registry.Source, error) {
 	return c.Open(context.Background(), s.env(set.Env))
 }
 
-// mustOpen opens; the caller closes.
+// mustOpen opens the backend; the caller closes the source.
 func (s *subject) mustOpen(set Setup) registry.Source {
 	src, err := s.open(set)
 	if err != nil {
@@ -212,7 +209,7 @@ func (s *subject) collect(ctx context.Context, src registry.Source, b *flow.Batc
 	defer s.during("Collect")()
 	err := src.Collect(ctx, b)
 	if ferr := b.Flush(); ferr != nil && (err == nil || errors.Is(err, io.EOF)) {
-		return ferr // of WindowClosed
+		return ferr // an error in the use of WindowClosed
 	}
 	return err
 }

@@ -35,8 +35,8 @@ func TestSoundSources(t *testing.T) {
 	t.Run("out of order", func(t *testing.T) { Run(t, (&fake{broken: "out of order"}).options()) })
 }
 
-// Each of these defects has to be found by the check that is there for it, which
-// has to say the right thing. (Not parallel: one's leak would be another's.)
+// The named check must find each defect, with the given message. (Not parallel, because a leak
+// would show in another test.)
 func TestBrokenSources(t *testing.T) {
 	for check, defects := range map[string]map[string]string{
 		"registration": {
@@ -113,7 +113,7 @@ func TestBrokenSources(t *testing.T) {
 		"counts by interval": {
 			"loses at window ends":      "the traffic was",
 			"overlapping windows":       "follows one that ends at",
-			"ignores interval":          "everything came in one Collect",
+			"ignores interval":          "one Collect returned everything",
 			"live: loses while running": "the traffic was",
 		},
 	} {
@@ -142,8 +142,7 @@ func run(name string, tb testing.TB, o Options) {
 	tb.Fatal("there is no check ", name)
 }
 
-// With Match, what else there is on an interface does not disturb, but nothing may
-// have lost its flow.
+// With Match, other traffic on the interface is ignored, but Overflow and Lost must stay 0.
 func TestMatch(t *testing.T) {
 	o := (&fake{}).options()
 	o.Match = func(k flow.Key) bool { return k.Proto == flow.TCP }

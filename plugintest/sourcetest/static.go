@@ -15,7 +15,7 @@ import (
 
 var optionName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
-// checkRegistration checks that the registration makes sense by itself.
+// checkRegistration checks that the registration is consistent.
 func checkRegistration(tb testing.TB, o *Options) {
 	b := o.backend(tb)
 	if b.Summary == "" || strings.ContainsRune(b.Summary, '\n') {
@@ -68,7 +68,7 @@ func checkRegistration(tb testing.TB, o *Options) {
 	}
 }
 
-// checkConfigs checks that configs do not share state.
+// checkConfigs checks that configs share no state.
 func checkConfigs(tb testing.TB, o *Options) {
 	o.use(tb, func(s *subject) {
 		values := func(fs *flag.FlagSet) map[string]string {
@@ -92,7 +92,7 @@ func checkConfigs(tb testing.TB, o *Options) {
 	})
 }
 
-// checkProbe checks the result of Probe and that it leaves things as they were.
+// checkProbe checks the result of Probe, and that Probe leaves nothing open.
 func checkProbe(tb testing.TB, o *Options) {
 	o.use(tb, func(s *subject) {
 		probe := func(c registry.BackendConfig) registry.ProbeResult {
@@ -117,7 +117,7 @@ func checkProbe(tb testing.TB, o *Options) {
 	})
 }
 
-// checkProbeInterface checks the same of what can be known of each interface.
+// checkProbeInterface checks the same for ProbeInterface on each interface.
 func (s *subject) checkProbeInterface(c registry.BackendConfig, set Setup) {
 	p, ok := c.(registry.InterfaceProber)
 	if !ok {

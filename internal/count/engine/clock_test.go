@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// slowReader is a source with a clock of its own, whose Collects take long.
+// slowReader is a source with its own clock and slow Collects.
 type slowReader struct {
 	counter
 	env registry.BackendEnv
@@ -31,8 +31,8 @@ func (s *slowReader) Collect(ctx context.Context, b *flow.Batch) error {
 	return s.counter.Collect(ctx, b)
 }
 
-// TestTimeoutOfCaptures: the timeout of a source with a clock of its own is by that clock. The
-// source gets it, and the engine's clock ends nothing.
+// TestTimeoutOfCaptures: the timeout of a capture is packet time. The source gets it as Limit,
+// and the engine's clock does not end the run.
 func TestTimeoutOfCaptures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := &slowReader{counter: counter{end: 3, endErr: io.EOF, span: time.Second}}, &recorder{}

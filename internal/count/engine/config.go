@@ -8,64 +8,62 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Config is a run: which backends may serve it, who gets the reports, and how
-// flows are grouped, bounded and ordered.
+// Config describes a run: candidate backends, outputs, grouping, limits and order.
 type Config struct {
-	// Candidates in the order in which Open is tried. With one, its error ends
-	// the run; with several (--backend=auto), the next one is tried.
+	// Candidates are opened in this order. If there is one, its error ends the run. If there are
+	// several (--backend=auto), the engine tries the next one.
 	Candidates   []Candidate
-	Alternatives []flow.Alternative  // what was considered and is not tried, for the report
-	Env          registry.BackendEnv // handed to Open; Interval is set by the engine
+	Alternatives []flow.Alternative  // backends that were considered but are not candidates, for the report
+	Env          registry.BackendEnv // passed to Open; the engine sets Interval
 	Outputs      []Output
-	// Labels returns the labels of a run with this backend, in the order in which they see
+	// Labels returns the labels of a run with this backend, in the order in which they get
 	// records. May be nil.
 	Labels func(Candidate) []Label
 
 	Dims     flow.Dims
-	MaxFlows int         // rows kept at most; the smallest fold into Other
-	Sort     *flow.Field // order of the rows; nil: by rate
-	Layer    flow.Layer  // layer of the rates; 0: frames where the backend sees them, else IP
+	MaxFlows int         // maximum number of rows; the smallest rows move into Overflow
+	Sort     *flow.Field // order of the rows; nil: by bps
+	Layer    flow.Layer  // layer of the rates; 0: frames if the backend sees them, else IP
 
-	Origin flow.Origin // for the reports
+	Origin flow.Origin // copied into the reports
 
-	Timeout time.Duration // 0: until the context ends or the source does
-	Refresh time.Duration // length of an interval report
+	Timeout time.Duration // 0: until ctx ends or the source ends
+	Refresh time.Duration // length of an interval
 
-	Over []Threshold // the first one that is passed ends the run with an [OverError]
+	Over []Threshold // the first exceeded threshold ends the run with an [OverError]
 
-	// ReportNow asks for an interval report before its time (SIGUSR1). May be nil.
+	// ReportNow requests an early interval report (SIGUSR1). May be nil.
 	ReportNow <-chan struct{}
-	// Attached is called once counting has started, with what was chosen and what was
-	// not. May be nil.
+	// Attached is called once, when counting has started, with the chosen backend and the
+	// alternatives. May be nil.
 	Attached func(Candidate, []flow.Alternative, registry.Attachment)
-	// Progress is called now and then, from the engine's goroutine. May be nil.
+	// Progress is called every 0.1 s or less often, by the engine's goroutine. May be nil.
 	Progress func(Progress)
 }
 
-// Candidate is a backend that may serve the run.
+// Candidate is a backend that the engine may open.
 type Candidate struct {
 	Name    string
 	Backend registry.Backend
 	Config  registry.BackendConfig
-	Reason  string // why auto proposes it; "" when named by the user
-	WhyNot  string // what it loses by if one before it is taken
+	Reason  string // why auto proposes it; "" if the user named it
+	WhyNot  string // why it is worse than an earlier candidate
 }
 
-// Output is an open sink and which reports it gets.
+// Output is an open sink with the reports that it gets.
 type Output struct {
-	Name string // as the user wrote it: for messages
+	Name string // as the user wrote it, for messages
 	Sink registry.Sink
 	When registry.When
-	Top  int // rows it shows at most; 0: all
+	Top  int // maximum number of rows it shows; 0: all
 }
 
-// Progress of a run.
+// Progress describes the run so far.
 type Progress struct {
 	Elapsed time.Duration
-	Total   flow.Counters // seen so far
+	Total   flow.Counters // counted so far
 	Flows   int
 }
 
-// ErrOutput is wrapped by Run's error when counting went well but an output
-// failed (exit code 5).
+// Run's error wraps ErrOutput if counting succeeded but an output failed (exit code 5).
 var ErrOutput = errors.New("output failed")

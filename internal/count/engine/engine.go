@@ -1,12 +1,12 @@
-// Package engine runs a count: it opens a source, collects from it, keeps the
-// ledger and gives every output its reports.
+// Package engine runs a count: it opens a source, collects from it, keeps the ledger and gives
+// the outputs their reports.
 //
-//	open source -> first Collect, thrown away
+//	open source -> first Collect, discarded
 //	            -> loop { tick | EOF | signal -> Collect { window closed -> labels; records -> labels -> ledger }
 //	                      -> report -> labels }
 //	            -> last Collect -> final report -> close
 //
-// One goroutine runs the loop and one each output. The engine knows no plugin by
+// One goroutine runs the loop, and one goroutine runs each output. The engine knows no plugin by
 // name.
 package engine
 
@@ -25,20 +25,20 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// collectEvery is the longest time between two Collects of a live source: tables
-// in the kernel are sized for about a second's worth of flows.
+// collectEvery is the longest time between two Collects of a live source. Kernel tables have room
+// for the flows of about a second.
 const collectEvery = time.Second
 
-// collectWithin bounds one Collect of a live source. It is not cut short by the
-// end of the run: what was counted until then is in it.
+// collectWithin limits the duration of a Collect of a live source. The end of the run does not
+// shorten it, so that the last packets are counted.
 const collectWithin = 5 * time.Second
 
-// Run counts until the source ends, ctx ends or the timeout is over, and gives
-// every output its reports; the final one always, with everything counted until
-// then. The outputs are closed when it returns.
+// Run counts until the source ends, ctx ends or the timeout expires. The final report always
+// reaches its outputs, with everything counted until then. When Run returns, the outputs are
+// closed.
 //
-// The error is an [OverError], the source's or the first of the outputs' (then it wraps
-// [ErrOutput]); a [multierror.Error] if there are several. That ctx ended is no error.
+// The error is an [OverError], the source's error, or an output's error, which wraps [ErrOutput].
+// Several errors are a [multierror.Error]. The end of ctx is no error.
 func Run(ctx context.Context, c Config) error {
 	var result *multierror.Error
 	workers := startWorkers(ctx, c.Outputs)
@@ -64,9 +64,9 @@ func Run(ctx context.Context, c Config) error {
 	case err != nil:
 		result = multierror.Append(result, fmt.Errorf("backend %s: %w", o.cand.Name, err))
 	}
-	// The outputs write the last reports while the source detaches: neither waits for the
-	// other. Detaching from many interfaces takes long, and a slow output must not keep
-	// programs in the packet path.
+	// The outputs write the last reports while the source detaches. Detaching from many
+	// interfaces is slow and must not delay the outputs. A slow output must not keep programs in
+	// the packet path.
 	r.final()
 	workers.end()
 	if err := o.src.Close(); err != nil {
@@ -77,7 +77,7 @@ func Run(ctx context.Context, c Config) error {
 	return result.ErrorOrNil()
 }
 
-// run is the state of one count; the loop's goroutine owns it.
+// run is the state of a count. The goroutine of the loop owns it.
 type run struct {
 	c *Config
 	opened
@@ -89,7 +89,7 @@ type run struct {
 	workers workers
 	rate    flow.Layer
 
-	attachment registry.Attachment // as of the last Collect
+	attachment registry.Attachment // after the last Collect
 
 	seq           uint64
 	begun         time.Time // when the source began to count, by the engine's clock
@@ -107,7 +107,7 @@ func newRun(c *Config, o workers) *run {
 	}
 }
 
-// begin is called when the source counts on everything that it was opened for.
+// begin starts counting with an open source.
 func (r *run) begin(ctx context.Context, from opened) error {
 	c, now := r.c, r.c.Env.Now()
 	r.opened, r.rate = from, rateLayer(c.Layer, from.cand.Backend.Layers)
@@ -122,9 +122,8 @@ func (r *run) begin(ctx context.Context, from opened) error {
 	return err
 }
 
-// discard throws away what a live source has counted while it was opened, and returns when
-// that ended. Attaching to many interfaces takes seconds, which are in no rate: what was
-// counted in them must be in none either.
+// discard discards the packets that a live source counted during Open. It returns the time when
+// its window ended. Attaching to many interfaces takes seconds, which no rate includes.
 func (r *run) discard(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, collectWithin)
 	defer cancel()
@@ -136,14 +135,14 @@ func (r *run) discard(ctx context.Context) (time.Time, error) {
 	if ferr := b.Flush(); ferr != nil && notEOF(err) == nil {
 		err = ferr
 	}
-	if b.End.IsZero() { // the window was not closed
+	if b.End.IsZero() { // the source did not close the window
 		b.End = r.c.Env.Now()
 	}
 	return b.End, err
 }
 
-// hooks are what happens in a Collect under ctx: the end of the window is told to the labels,
-// and the records go through them into the ledger.
+// hooks returns the hooks of a Collect. Labels learn that the window ended. The records pass
+// through the labels into the ledger.
 func (r *run) hooks(ctx context.Context) flow.BatchHooks {
 	return flow.BatchHooks{
 		WindowClosed: func() {
@@ -153,16 +152,16 @@ func (r *run) hooks(ctx context.Context) flow.BatchHooks {
 			r.window(ctx)
 		},
 		Records: func(recs []flow.Record) error {
-			r.links.add(recs) // before keys are projected
+			r.links.add(recs) // needs the keys before projection
 			r.labels.records(recs)
 			r.ledger.Merge(recs)
-			r.showProgress(r.begun) // a capture may be one long Collect
+			r.showProgress(r.begun) // the whole capture may be one Collect
 			return nil
 		},
 	}
 }
 
-// rateLayer is the layer that rates are computed from.
+// rateLayer returns the layer that rates are computed from.
 func rateLayer(asked, has flow.Layer) flow.Layer {
 	if asked != 0 {
 		return asked
@@ -173,11 +172,11 @@ func rateLayer(asked, has flow.Layer) flow.Layer {
 	return flow.LayerIP
 }
 
-// loop collects until the run is over. When it returns, everything the source
-// counted is in the ledger and in interval reports.
+// loop collects until the run ends. On return, everything the source counted is in the ledger and
+// in interval reports.
 func (r *run) loop(ctx context.Context) error {
 	if r.clock == registry.ClockSource {
-		return r.loopSource(ctx) // the source ends by its own clock
+		return r.loopSource(ctx) // the source applies the timeout itself
 	}
 	if r.c.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -187,10 +186,10 @@ func (r *run) loop(ctx context.Context) error {
 	return r.loopWall(ctx)
 }
 
-// sliver is what is too short for an interval of its own: a rate over it would be noise.
+// sliver is the shortest interval with useful rates.
 func (c *Config) sliver() time.Duration { return c.Refresh / 8 }
 
-// loopWall serves live sources: the engine's clock ticks.
+// loopWall runs live sources, by the engine's clock.
 func (r *run) loopWall(ctx context.Context) error {
 	uncut := context.WithoutCancel(ctx)
 	tick := time.NewTicker(r.c.tick())
@@ -217,15 +216,14 @@ func (r *run) loopWall(ctx context.Context) error {
 			r.interval()
 			return notEOF(err)
 		}
-		// A tick that comes a little early must not put the report off to the
-		// next one.
+		// A tick may come a little early. Waiting for the next one would delay the report.
 		if due && !wantsIntervals(r.c.Outputs) {
 			r.soFar(begun)
 		}
 		now := r.c.Env.Now()
 		left := r.c.Timeout - now.Sub(begun)
 		switch {
-		case !due && r.c.Timeout > 0 && left < r.c.sliver(): // what is left joins this interval
+		case !due && r.c.Timeout > 0 && left < r.c.sliver(): // the rest of the run joins this interval
 		case due || now.Add(r.c.sliver()).After(next):
 			r.interval()
 			for !next.After(now) {
@@ -239,7 +237,7 @@ func (r *run) loopWall(ctx context.Context) error {
 	}
 }
 
-// finish is the last Collect and the last interval.
+// finish runs the last Collect and ends the last interval.
 func (r *run) finish(ctx context.Context) error {
 	err := r.collectLive(ctx)
 	r.interval()
@@ -259,8 +257,8 @@ func notEOF(err error) error {
 	return err
 }
 
-// loopSource serves captures: each Collect is one interval of the packets' own
-// time, or everything if nobody wants intervals.
+// loopSource runs captures. Each Collect returns one interval of packet time, or everything if no
+// output wants intervals.
 func (r *run) loopSource(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -285,7 +283,7 @@ func (r *run) loopSource(ctx context.Context) error {
 	}
 }
 
-// collect moves what the source counted into the ledger.
+// collect moves the records of the source into the ledger.
 func (r *run) collect(ctx context.Context) error {
 	b := r.batch
 	b.Reset(r.end, r.hooks(ctx))
@@ -298,7 +296,7 @@ func (r *run) collect(ctx context.Context) error {
 	r.ledger.AddLost(b.Lost)
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
 	if r.clock == registry.ClockSource {
-		// A pause between two windows of a capture belongs to neither.
+		// The gap between two windows of a capture belongs to neither.
 		r.intervalStart = b.Start
 		if r.start.IsZero() {
 			r.start = b.Start
@@ -316,14 +314,14 @@ func (r *run) collect(ctx context.Context) error {
 	return err
 }
 
-// soFar answers who asks for a report that no output writes.
+// soFar prints the totals for a user who requested a report that no output writes.
 func (r *run) soFar(begun time.Time) {
 	t := r.ledger.Sums(ledger.Run).Total
 	one, many := r.c.Dims.Nouns()
 	if r.ledger.Len() == 1 {
 		many = one
 	}
-	r.c.Env.Notify("so far %d packets, %d bytes, %d %s in %s; no output writes reports of intervals, as ndjson does",
+	r.c.Env.Notify("so far %d packets, %d bytes, %d %s in %s; no output writes interval reports (ndjson would)",
 		t.Packets, t.Bytes, r.ledger.Len(), many, r.c.Env.Now().Sub(begun).Round(time.Millisecond))
 }
 
@@ -338,7 +336,7 @@ func (r *run) showProgress(begun time.Time) {
 	})
 }
 
-// pacer tells when it is time again.
+// pacer limits how often something happens.
 type pacer struct {
 	now   func() time.Time
 	every time.Duration

@@ -23,7 +23,7 @@ func TestTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(t, sink, src)
-		if len(sink.reports) != 5 { // at 1, 2, 3 and 3.5 s, and the final one
+		if len(sink.reports) != 5 { // at 1, 2, 3 and 3.5 s, and the final report
 			t.Errorf("%d reports, want 5", len(sink.reports))
 		}
 		f := sink.final(t)
@@ -39,8 +39,8 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// TestSlowStart: what a source counts while it is opened is in no report, and the time that
-// it takes is in none. The first window begins where the one thrown away ended.
+// TestSlowStart: no report includes packets or time of Open. The first window begins where the
+// discarded one ended.
 func TestSlowStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := &counter{slow: 40 * time.Second}, &recorder{}
@@ -57,13 +57,13 @@ func TestSlowStart(t *testing.T) {
 			t.Errorf("counting started after %v and took %v", from, f.Duration())
 		}
 		if f.LostBytesUnknown || len(f.Links) > 0 {
-			t.Errorf("bytes of what is lost unknown %t, links %v: of before counting started", f.LostBytesUnknown, f.Links)
+			t.Errorf("LostBytesUnknown is %t, links are %v: counted before the start", f.LostBytesUnknown, f.Links)
 		}
 	})
 }
 
-// TestLastInterval: what is left after the last whole interval joins it if it is short. An
-// interval that a signal ends there says that its rates are noise.
+// TestLastInterval: a short rest after the last whole interval joins it. An interval that a
+// signal cut short has a note on its rates.
 func TestLastInterval(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {
@@ -107,7 +107,7 @@ func TestLastInterval(t *testing.T) {
 	}
 }
 
-// detaching is a source that detaches when the report is written, and waits for that.
+// detaching is a source whose Close waits until the report is written.
 type detaching struct {
 	counter
 	written chan struct{}
@@ -119,7 +119,7 @@ func (s *detaching) Open(context.Context, registry.BackendEnv) (registry.Source,
 
 func (s *detaching) Close() error { <-s.written; return s.counter.Close() }
 
-// closer is a sink that tells when it was closed.
+// closer is a sink that signals its Close.
 type closer struct {
 	recorder
 	written chan struct{}
@@ -127,8 +127,8 @@ type closer struct {
 
 func (s *closer) Close() error { close(s.written); return s.recorder.Close() }
 
-// TestReportsFirst: the outputs are written and closed before the source has detached. The
-// test ends in a deadlock otherwise.
+// TestReportsFirst: the outputs are written and closed before the source has detached. Otherwise
+// the test deadlocks.
 func TestReportsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		written := make(chan struct{})
@@ -143,7 +143,7 @@ func TestReportsFirst(t *testing.T) {
 	})
 }
 
-// closing is a source that remembers when it detached.
+// closing is a source that records when it detached.
 type closing struct {
 	counter
 	at time.Time
@@ -183,8 +183,8 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// TestRefresh: intervals are as long as asked, and a long one does not keep the
-// engine from collecting every second.
+// TestRefresh: intervals have the requested length. A long interval does not stop the engine from
+// collecting every second.
 func TestRefresh(t *testing.T) {
 	for _, refresh := range []time.Duration{100 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second} {
 		t.Run(refresh.String(), func(t *testing.T) {
@@ -251,7 +251,7 @@ func TestCandidates(t *testing.T) {
 		c.Candidates = []Candidate{
 			{Name: "x", Backend: b, Config: missing, WhyNot: "not said: it was tried"},
 			{Name: "y", Backend: b, Config: denied},
-			{Name: "z", Backend: b, Config: src, Reason: "it is left"},
+			{Name: "z", Backend: b, Config: src, Reason: "last candidate"},
 			{Name: "later", Backend: b, Config: src, WhyNot: "costs more"},
 		}
 		c.Alternatives = []flow.Alternative{{Backend: "unfit", Why: "egress is not seen"}}
@@ -264,11 +264,11 @@ func TestCandidates(t *testing.T) {
 			{Backend: "later", Why: "costs more"},
 			{Backend: "unfit", Why: "egress is not seen"},
 		}
-		if f := sink.final(t); f.Backend != "z" || f.Reason != "it is left" || !slices.Equal(f.Alternatives, want) {
-			t.Errorf("backend %q, reason %q, runners-up %q", f.Backend, f.Reason, f.Alternatives)
+		if f := sink.final(t); f.Backend != "z" || f.Reason != "last candidate" || !slices.Equal(f.Alternatives, want) {
+			t.Errorf("backend %q, reason %q, alternatives %q", f.Backend, f.Reason, f.Alternatives)
 		}
 
-		// None opens: the remedy that the user can act on is the answer.
+		// No candidate opens: Run returns the error that the user can fix.
 		sink = &recorder{}
 		c = config(src, sink)
 		c.Candidates = []Candidate{{Name: "x", Backend: b, Config: missing}, {Name: "y", Backend: b, Config: denied}}
@@ -282,7 +282,7 @@ func TestCandidates(t *testing.T) {
 	})
 }
 
-// TestCountLayer: --layer of a layer that the backend does not see is refused.
+// TestCountLayer: --layer with a layer that the backend does not see is an error.
 func TestCountLayer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := &counter{end: 1, endErr: io.EOF}, &recorder{}
@@ -300,7 +300,7 @@ func TestCountLayer(t *testing.T) {
 	})
 }
 
-// TestMaxFlows: what is folded counts in other, with its retransmits.
+// TestMaxFlows: folded rows count in overflow, with their retransmits.
 func TestMaxFlows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := &counter{end: 20, endErr: io.EOF}, &recorder{}
@@ -313,13 +313,13 @@ func TestMaxFlows(t *testing.T) {
 		if f := sink.final(t); len(f.Packed) > 4 || f.Overflow.Packets <= 20 || f.Overflow.Retransmits == 0 {
 			t.Errorf("%d rows, overflow %+v", len(f.Packed), f.Overflow)
 		} else if table := f.OverflowBy[flow.OverflowTableFull].Packets; table != 20 {
-			t.Errorf("%d packets of overflow are of the source, want 20: %+v", table, f.OverflowBy)
+			t.Errorf("the source counted %d packets of overflow, want 20: %+v", table, f.OverflowBy)
 		}
 	})
 }
 
-// TestEarliest: the run begins with the earliest packet, whichever window that counts in. The
-// intervals stay where they are.
+// TestEarliest: the run begins with the earliest packet, in whichever window it counts. The
+// intervals keep their times.
 func TestEarliest(t *testing.T) {
 	src, sink := &counter{end: 5, endErr: io.EOF, span: time.Second, late: time.Hour}, &recorder{}
 	c := config(src, sink)

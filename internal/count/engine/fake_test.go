@@ -11,27 +11,27 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// counter is a source that sees ten packets of one flow and one of a new flow at
-// every Collect, counts one into other and loses one. A live one has the same before
-// counting starts, which is in no report.
+// counter is a source. Each Collect returns ten packets of one flow, one of a new flow, one of
+// overflow and one lost packet. A live counter returns the same once for the time before counting
+// starts.
 type counter struct {
-	live     bool // collected from before: what comes now counts
-	collects int
-	end      int           // Collect number at which it ends, 0: never
-	emptyAt  int           // Collect number without anything, 0: none
-	endErr   error         // how it ends
-	span     time.Duration // ClockSource: length of each window
-	late     time.Duration // ClockSource: how long before its start the last window has a packet
-	started  time.Time
-	slow     time.Duration // what Open takes, and each half of the first Collect
-	closed   int
-	seen     flow.Counters
-	again    uint64 // of a new flow's segment, at every second Collect
+	live        bool // the first Collect is over
+	collects    int
+	end         int           // number of the Collect at which it ends; 0: never
+	emptyAt     int           // number of the Collect that is empty; 0: none
+	endErr      error         // error at its end
+	span        time.Duration // ClockSource: length of each window
+	late        time.Duration // ClockSource: the last window has a packet this long before its start
+	started     time.Time
+	slow        time.Duration // duration of Open, and of each half of the first Collect
+	closed      int
+	seen        flow.Counters
+	retransmits uint64 // seen so far: of the new flow, at every second Collect
 }
 
 func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 	if err := ctx.Err(); err != nil && s.span == 0 {
-		return err // a live source's last Collect must get a context that works
+		return err // the last Collect of a live source must get a context that has not ended
 	}
 	if !s.live && s.span == 0 {
 		s.live = true
@@ -57,7 +57,7 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 		r := flow.Record{Key: k, Counters: c, First: int64(n), Last: int64(n), Retransmits: uint64(i * (n & 1))}
 		b.Add(r)
 		s.seen.Add(c)
-		s.again += r.Retransmits
+		s.retransmits += r.Retransmits
 	}
 	b.Overflow.Add(flow.OverflowTableFull, flow.Counters{Packets: 1, Bytes: 10, FrameBytes: 24})
 	b.Lost = flow.Counters{Packets: 1, Bytes: 5, FrameBytes: 19}
@@ -69,7 +69,7 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 	return nil
 }
 
-// early hands out what came before counting started. It takes a while.
+// early returns packets from before counting started. It takes some time.
 func (s *counter) early(b *flow.Batch) {
 	time.Sleep(s.slow)
 	b.WindowClosed(time.Time{})
@@ -90,7 +90,7 @@ func (s *counter) Open(context.Context, registry.BackendEnv) (registry.Source, e
 	return s, nil
 }
 
-// refuser is a backend that cannot be opened.
+// refuser is a backend whose Open fails.
 type refuser struct {
 	counter
 	err error
@@ -100,11 +100,11 @@ func (r *refuser) Open(context.Context, registry.BackendEnv) (registry.Source, e
 	return nil, r.err
 }
 
-// recorder is a sink that keeps what it needs of its reports.
+// recorder is a sink that keeps its reports.
 type recorder struct {
 	reports []flow.Report
 	delay   time.Duration
-	failAt  int // report number whose Write fails, from 1
+	failAt  int // number of the report whose Write fails, from 1
 	err     error
 	closed  int
 }
@@ -146,7 +146,7 @@ func backend(clock registry.Clock) registry.Backend {
 	return registry.Backend{Layers: flow.LayerIP | flow.LayerFrame, Clock: clock}
 }
 
-// check holds a run's reports to the invariants of flow.Report.
+// check checks the invariants of flow.Report for all reports of a run.
 func check(t *testing.T, sink *recorder, src *counter) {
 	t.Helper()
 	var intervals flow.Totals
@@ -168,10 +168,10 @@ func check(t *testing.T, sink *recorder, src *counter) {
 			intervals.Add(r.Total)
 		}
 		if r.Run.Total != intervals {
-			t.Errorf("report %d: the run has %+v, up to here there were %+v", i, r.Run.Total, intervals)
+			t.Errorf("report %d: the run has %+v, the intervals so far have %+v", i, r.Run.Total, intervals)
 		}
 	}
-	seen := flow.Totals{Counters: src.seen, Retransmits: src.again}
+	seen := flow.Totals{Counters: src.seen, Retransmits: src.retransmits}
 	if f := sink.final(t); f.Total != seen {
 		t.Errorf("final total %+v, the source saw %+v", f.Total, seen)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Label is a label that a run has.
+// Label is a label of the run.
 type Label struct {
 	Name    string
 	Label   registry.Label
@@ -18,17 +18,17 @@ type Label struct {
 	Grouped bool // rows are grouped by one of its fields
 }
 
-// labels are the open labels of a run, in the order in which they see records.
+// labels are the open labels of a run, in the order in which they get records.
 type labels struct {
 	open []openLabel
-	// all numbers everything that labels know of a flow, and grouped what rows are
-	// grouped by. The keys of the ledger have the second number.
+	// all numbers the values of all labels. grouped numbers the values that rows are grouped by;
+	// keys in the ledger have these numbers.
 	all, grouped *ids.Table
-	most         int      // numbers that each of them holds
-	reduced      []uint32 // grouped's number by all's, as far as it is known; 0: not
-	gen          uint64   // of all, that reduced is of
+	most         int      // maximum size of each table
+	reduced      []uint32 // maps numbers of all to numbers of grouped; 0: not looked up yet
+	gen          uint64   // generation of all that reduced belongs to
 	sweepAt      int
-	numbered     bool // the source numbers fields of its own
+	numbered     bool // the source numbers its own fields
 }
 
 type openLabel struct {
@@ -37,11 +37,10 @@ type openLabel struct {
 }
 
 const (
-	// sweepOwners is how many numbers there are before those that no row has any more
-	// are looked for.
+	// sweepOwners is the number of entries above which the engine removes unused ones.
 	sweepOwners = 4096
-	// roomPerRow bounds the numbers by the bound on rows: between two sweeps there may be
-	// some that no row has.
+	// roomPerRow is the number of entries per row. More than one is needed, as unused entries
+	// stay until the next sweep.
 	roomPerRow = 4
 )
 
@@ -50,7 +49,7 @@ func newLabels(dims flow.Dims, maxFlows int) labels {
 	return labels{all: ids.New(^flow.Dims(0), most), grouped: ids.New(dims, most), most: most, sweepAt: sweepOwners}
 }
 
-// openLabels opens the labels that a run with cand has.
+// openLabels opens the labels of a run with cand.
 func (r *run) openLabels(ctx context.Context, cand Candidate) error {
 	if r.c.Labels == nil {
 		return nil
@@ -70,10 +69,10 @@ func (r *run) openLabels(ctx context.Context, cand Candidate) error {
 	return nil
 }
 
-// tuples is a table of owners as labels see it.
+// tuples is the part of a table that labels may use.
 type tuples struct{ *ids.Table }
 
-// window is called when the source has closed a window, before its first record.
+// window runs when the source has closed a window, before its first record.
 func (r *run) window(ctx context.Context) {
 	l := &r.labels
 	for _, o := range l.open {
@@ -86,12 +85,13 @@ func (r *run) window(ctx context.Context) {
 		l.sweepAt = max(sweepOwners, 2*l.grouped.Len())
 	}
 	if l.all.Len() > min(2*l.sweepAt, l.most/2) {
-		l.all.Sweep(func(func(uint32) bool) {}) // whoever keeps numbers asks for them anew
+		l.all.Sweep(func(func(uint32) bool) {}) // the new generation makes labels number their values again
 	}
-	l.reduced = l.reduced[:0] // what does not tell owners apart may have changed: a path, a user id
+	l.reduced = l.reduced[:0] // fields that do not identify an owner may have changed: a path, a user id
 }
 
-// records numbers what rows are grouped by into the records' keys.
+// records replaces the numbers in the records' keys by numbers of the values that rows are
+// grouped by.
 func (l *labels) records(recs []flow.Record) {
 	numbered := l.numbered
 	for i := range l.open {
@@ -113,12 +113,12 @@ func (l *labels) records(recs []flow.Record) {
 	}
 }
 
-// reduce returns the number of what rows are grouped by. It looks each up once a window.
+// reduce maps a number of all to a number of grouped. It looks up each number once a window.
 func (l *labels) reduce(id uint32) uint32 {
 	if int(id) >= len(l.reduced) {
 		l.reduced = append(l.reduced, make([]uint32, int(id)+1-len(l.reduced)+len(l.reduced)/2)...)
 	}
-	const known = 1 << 31 // 0 may be the answer
+	const known = 1 << 31 // marks a result, as 0 is a valid one
 	if l.reduced[id] == 0 {
 		o := l.all.Get(id)
 		l.reduced[id] = l.grouped.Number(&o) | known
@@ -126,7 +126,7 @@ func (l *labels) reduce(id uint32) uint32 {
 	return l.reduced[id] &^ known
 }
 
-// report gives a report its owners, its labels and what labels have to say.
+// report adds owners, labels and the labels' notes to a report.
 func (l *labels) report(r *flow.Report) {
 	var display []registry.Labeler
 	for i := range l.open {
@@ -139,7 +139,7 @@ func (l *labels) report(r *flow.Report) {
 		}
 	}
 	if n := l.all.Refused() + l.grouped.Refused(); n > 0 {
-		r.Notes = slices.Concat(r.Notes, []string{fmt.Sprintf("labels: there was no room for %d labels of flows", n)})
+		r.Notes = slices.Concat(r.Notes, []string{fmt.Sprintf("labels: the table is full, %d labels of flows are missing", n)})
 	}
 	if len(display) > 0 {
 		r.Label = func(rows []*flow.Row) {
@@ -161,7 +161,7 @@ func (l *labels) report(r *flow.Report) {
 	}
 }
 
-// close closes all and returns what went wrong.
+// close closes all labels and returns their errors.
 func (l *labels) close() []error {
 	var errs []error
 	for _, o := range slices.Backward(l.open) {

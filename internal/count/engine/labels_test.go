@@ -16,7 +16,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// witness is a label that writes down what it sees.
+// witness is a label that records its calls.
 type witness struct {
 	t       *testing.T
 	seen    []string
@@ -45,8 +45,8 @@ func (w *witness) labels(Candidate) []Label {
 	return []Label{{Name: "witness", Label: registry.Label{Always: true}, Config: w}}
 }
 
-// TestWindows: a label gets a window once a Collect, under its context, before the records of the
-// window; also when there are none.
+// TestWindows: each Collect calls Window of a label once, with its context, before the records of
+// the window. It does so even without records.
 func TestWindows(t *testing.T) {
 	for _, clock := range []registry.Clock{registry.ClockWall, registry.ClockSource} {
 		synctest.Test(t, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestWindows(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := []string{"begin", "records 0", "begin", "begin", "records 2", "close"}
-			if clock == registry.ClockWall { // what came before counting started is no label's
+			if clock == registry.ClockWall { // labels do not get packets from before counting started
 				want = slices.Insert(want, 0, "begin")
 			}
 			if !slices.Equal(w.seen, want) {
@@ -71,7 +71,7 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// rude is a source that breaks the rule of WindowClosed.
+// rude is a source that breaks the rules of WindowClosed.
 type rude struct {
 	counter
 	collect func(b *flow.Batch) error
@@ -80,7 +80,7 @@ type rude struct {
 func (s *rude) Open(context.Context, registry.BackendEnv) (registry.Source, error) { return s, nil }
 func (s *rude) Collect(_ context.Context, b *flow.Batch) error                     { return s.collect(b) }
 
-// TestRudeSource: records that come at the wrong time end the run, and reach no label.
+// TestRudeSource: records at the wrong time end the run, and no label gets them.
 func TestRudeSource(t *testing.T) {
 	broken := errors.New("broken")
 	for name, tt := range map[string]struct {

@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Fields of two labels that rows can be grouped by.
+// Groupable fields of two labels.
 var (
 	evenField = testField("test_even")
 	sizeField = testField("test_magnitude")
@@ -25,7 +25,7 @@ func testField(name string) *flow.Field {
 	return flow.Fields.Register(flow.Field{Name: name, Title: name, Help: name, Kind: flow.Text, Role: flow.Label, Groupable: true})
 }
 
-// portLabel makes a text of the destination port, for records and rows alike.
+// portLabel derives a text from the destination port, for records and rows.
 type portLabel struct {
 	field  *flow.Field
 	text   func(port uint16) string
@@ -70,8 +70,8 @@ func size() *portLabel {
 	return &portLabel{field: sizeField, text: func(p uint16) string { return [...]string{"small", "large"}[min(p/10, 1)] }}
 }
 
-// ports is a source that sees one packet to each port at every Collect, and from one more
-// each time if it grows.
+// ports is a source. Each Collect returns one packet to each port. If grows is set, it uses one
+// more port each time.
 type ports struct {
 	counter
 	n, grows int
@@ -81,7 +81,7 @@ func (s *ports) Open(context.Context, registry.BackendEnv) (registry.Source, err
 
 func (s *ports) Collect(_ context.Context, b *flow.Batch) error {
 	b.WindowClosed(time.Time{})
-	if !s.live { // nothing came before counting started
+	if !s.live { // nothing was counted before the start
 		s.live = true
 		return nil
 	}
@@ -97,7 +97,7 @@ func (s *ports) Collect(_ context.Context, b *flow.Batch) error {
 	return nil
 }
 
-// labelled runs a source with labels, and returns the final report.
+// labelled runs a source with labels and returns the final report.
 func labelled(t *testing.T, src registry.BackendConfig, dims flow.Dims, maxFlows int, all ...Label) (report flow.Report) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func labelled(t *testing.T, src registry.BackendConfig, dims flow.Dims, maxFlows
 
 func grouped(name string, l *portLabel) Label { return Label{Name: name, Config: l, Grouped: true} }
 
-// packetsBy are the packets of a report's rows by the values of fields.
+// packetsBy returns the packets of a report's rows, by the values of fields.
 func packetsBy(r *flow.Report, fields ...*flow.Field) map[string]uint64 {
 	sums := map[string]uint64{}
 	for row := range r.Rows() {
@@ -128,8 +128,8 @@ func packetsBy(r *flow.Report, fields ...*flow.Field) map[string]uint64 {
 	return sums
 }
 
-// TestTwoLabels: rows are grouped by two labels at a time, by one of them, and by a label
-// with a field of packets.
+// TestTwoLabels: rows can be grouped by two labels, by one of them, and by a label and a field of
+// packets.
 func TestTwoLabels(t *testing.T) {
 	for _, tt := range []struct {
 		dims flow.Dims
@@ -149,8 +149,8 @@ func TestTwoLabels(t *testing.T) {
 	}
 }
 
-// TestDisplayedLabel: a label that rows are not grouped by sees the rows and no record, but
-// for one that sees every record.
+// TestDisplayedLabel: a label that rows are not grouped by gets the rows and no records. A label
+// with Always gets every record.
 func TestDisplayedLabel(t *testing.T) {
 	for _, always := range []bool{false, true} {
 		shown := even()
@@ -166,13 +166,12 @@ func TestDisplayedLabel(t *testing.T) {
 	}
 }
 
-// eachPort is a label with a text of its own for each port.
+// eachPort returns a label with a different text for each port.
 func eachPort() *portLabel {
 	return &portLabel{field: evenField, text: func(p uint16) string { return fmt.Sprint(p) }}
 }
 
-// TestSweep: labels of rows that have been folded make room, and those that remain keep
-// their texts.
+// TestSweep: labels of folded rows make room for others. The remaining rows keep their texts.
 func TestSweep(t *testing.T) {
 	const n = 3 * sweepOwners
 	r := labelled(t, &ports{counter: counter{end: 12}, n: 100, grows: n / 12}, flow.DimDstPort|evenField.Dim, 1000, grouped("each", eachPort()))
@@ -184,8 +183,8 @@ func TestSweep(t *testing.T) {
 			t.Fatalf("the row of port %d has the label %q", row.Dst.Port(), got)
 		}
 	}
-	if notes := strings.Join(r.Notes, "\n"); strings.Contains(notes, "no room") {
-		t.Errorf("there was no room: %s", notes)
+	if notes := strings.Join(r.Notes, "\n"); strings.Contains(notes, "is full") {
+		t.Errorf("the table was full: %s", notes)
 	}
 	sums := r.Rest
 	sums.Add(r.Overflow)
@@ -197,11 +196,10 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestTableOfAllIsSwept: what labels number in a run is bounded, and a bound that the rows
-// reach does not keep it full.
+// TestTableOfAllIsSwept: the table of all label values is bounded. A full table gets room again.
 func TestTableOfAllIsSwept(t *testing.T) {
 	l := newLabels(flow.DimPID, sweepOwners)
-	// As many owners have rows as there may be: the bound at which sweeping begins has grown.
+	// As many owners as possible have rows, so the size at which sweeping starts has grown.
 	l.sweepAt = 2 * sweepOwners
 	r := &run{c: &Config{}, labels: l, ledger: newRun(&Config{Dims: flow.DimPID, MaxFlows: 10}, workers{}).ledger}
 	for n := range uint32(20 * l.most / 4) {
@@ -215,11 +213,11 @@ func TestTableOfAllIsSwept(t *testing.T) {
 	}
 }
 
-// TestNoRoomForLabels: a note says that labels are missing, and the counters are all there.
+// TestNoRoomForLabels: a note reports the missing labels, and the counters are complete.
 func TestNoRoomForLabels(t *testing.T) {
 	const most = roomPerRow * sweepOwners
 	r := labelled(t, &ports{counter: counter{end: 1}, n: most + 100}, evenField.Dim, 10, grouped("each", eachPort()))
-	if !slices.Contains(r.Notes, "labels: there was no room for 100 labels of flows") {
+	if !slices.Contains(r.Notes, "labels: the table is full, 100 labels of flows are missing") {
 		t.Errorf("notes %q", r.Notes)
 	}
 	if r.Total.Packets != most+100 {
@@ -245,7 +243,7 @@ func (l *changing) Records(recs []flow.Record) {
 	}
 }
 
-// TestLaterPath: what does not tell owners apart reaches the rows though it is known later.
+// TestLaterPath: rows get fields of an owner that become known later, if they do not identify it.
 func TestLaterPath(t *testing.T) {
 	r := labelled(t, &ports{counter: counter{end: 3}, n: 1}, flow.DimsFlow, 100, Label{Name: "changing", Label: registry.Label{Always: true}, Config: &changing{}})
 	for row := range r.Rows() {

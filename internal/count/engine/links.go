@@ -9,36 +9,36 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// links adds up what was counted on each interface, whatever flows are grouped by.
+// links counts the traffic of each interface, whatever rows are grouped by.
 type links struct {
 	all    map[uint32]*linkSums
-	recent [64]*linkSums    // by the lowest bits of the index
-	gone   [2]flow.Counters // by span, of interfaces that the source has forgotten
-	once   [2]flow.Counters // by span, of interfaces while they were stacked on none
-	// repeated is what was counted since the start on interfaces while they were stacked
-	// on others, which have it, too.
+	recent [64]*linkSums    // cache, by the lowest bits of the index
+	gone   [2]flow.Counters // by span; the sum of interfaces that forget removed
+	once   [2]flow.Counters // by span; traffic of interfaces while they were stacked on no other
+	// repeated is the traffic since the start of interfaces while they were stacked on others.
+	// The others counted it too.
 	repeated flow.Counters
-	before   map[uint32][]uint32 // what they were stacked on when they were last settled
+	before   map[uint32][]uint32 // Attachment.StackedOn at the last settle
 }
 
-// linkSums are the counters of an interface.
+// linkSums are the counters of one interface.
 type linkSums struct {
 	index  uint32
 	window flow.Counters    // since the last settle
 	sums   [2]flow.Counters // by span
-	below  []uint32         // what it is stacked on, or was last
+	below  []uint32         // interfaces that it is stacked on, or was last
 }
 
-// forgottenFrom is how many more interfaces there may be than the source knows, before
-// those that it does not know are added up as one.
-const forgottenFrom = 1024
+// maxGone is the number of vanished interfaces that keep counters of their own. If there are
+// more, the engine merges them.
+const maxGone = 1024
 
-// add adds records. Their keys must be as the source made them.
+// add adds records. It needs their keys before projection.
 func (l *links) add(recs []flow.Record) {
 	for i := range recs {
 		index := recs[i].Key.Ifindex
 		if index == 0 {
-			continue // not seen on an interface
+			continue // a socket or netns hook: no interface is known
 		}
 		recent := &l.recent[index%uint32(len(l.recent))]
 		if *recent == nil || (*recent).index != index {
@@ -60,8 +60,8 @@ func (l *links) find(index uint32) *linkSums {
 	return s
 }
 
-// settle ends a Collect. What an interface counted while it was stacked on others, at the
-// beginning or at the end of the time since the last one, they have counted too.
+// settle closes the window. If an interface was stacked on others at either end of it, the others
+// have counted its traffic too.
 func (l *links) settle(a *registry.Attachment) {
 	for index, s := range l.all {
 		below := a.StackedOn[index]
@@ -86,7 +86,7 @@ func (l *links) settle(a *registry.Attachment) {
 	l.forget(a.Interfaces)
 }
 
-// endInterval moves the interval's sums into the run's.
+// endInterval adds the interval's sums to the run's.
 func (l *links) endInterval() {
 	end := func(sums *[2]flow.Counters) {
 		sums[ledger.Run].Add(sums[ledger.Interval])
@@ -99,9 +99,9 @@ func (l *links) endInterval() {
 	end(&l.once)
 }
 
-// forget bounds the number of interfaces: they may come and go for months.
+// forget limits the number of interfaces, because interfaces may come and go for months.
 func (l *links) forget(known []flow.Interface) {
-	if len(l.all) <= len(known)+forgottenFrom {
+	if len(l.all) <= len(known)+maxGone {
 		return
 	}
 	is := make(map[uint32]bool, len(known))
@@ -120,14 +120,14 @@ func (l *links) forget(known []flow.Interface) {
 	clear(l.recent[:])
 }
 
-// report fills in the report's links, if there is more than one: of the run all, of an
-// interval those with traffic.
+// report sets the report's links if there are several. A report of the run has all of them, an
+// interval report only those with traffic.
 func (l *links) report(r *flow.Report, span ledger.Span) {
 	names := make(map[uint32]string, len(r.Interfaces))
 	for i := range r.Interfaces {
-		names[r.Interfaces[i].Index] = r.Interfaces[i].Name // the last one that it had
+		names[r.Interfaces[i].Index] = r.Interfaces[i].Name // the last name counts
 	}
-	delete(names, 0) // of a capture
+	delete(names, 0) // captures may have no interface
 	if len(names) < 2 && l.gone[ledger.Run].IsZero() {
 		return
 	}

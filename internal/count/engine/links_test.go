@@ -18,8 +18,8 @@ func record(index uint32, n uint64) flow.Record {
 	return flow.Record{Key: flow.Packed{Ifindex: index}, Counters: packets(n)}
 }
 
-// What a bridge counted while it had ports, they have counted too; what it counted
-// before and after that is its own.
+// A bridge's packets are repeated while it has ports, because the ports count them too. Before
+// and after, they count for the bridge.
 func TestLinks(t *testing.T) {
 	const br, a, b = 1, 2, 3
 	var l links
@@ -50,11 +50,11 @@ func TestLinks(t *testing.T) {
 	collect(nil, record(br, 1), record(0, 100))
 	check("alone", text(report(ledger.Interval)), "br 1 []", "1")
 	stacked := map[uint32][]uint32{br: {a, b}}
-	collect(stacked, record(br, 10), record(a, 10)) // the ports came in the middle of it
+	collect(stacked, record(br, 10), record(a, 10)) // the ports were added during the window
 	l.endInterval()
 	collect(stacked, record(br, 20), record(b, 20), record(a, 3))
 	check("with ports", text(report(ledger.Interval)), "br 20 [b c]", "b 3 []", "c 20 []", "23")
-	collect(nil, record(br, 40), record(a, 40)) // they went in the middle of it
+	collect(nil, record(br, 40), record(a, 40)) // the ports were removed during the window
 	collect(nil, record(br, 80))
 	l.endInterval()
 	check("interval without traffic", text(report(ledger.Interval)), "0")
@@ -62,25 +62,25 @@ func TestLinks(t *testing.T) {
 
 	on.Interfaces = on.Interfaces[:1]
 	if r := report(ledger.Run); r.Links != nil || !r.LinkTotal.IsZero() {
-		t.Errorf("of one interface: %+v", r)
+		t.Errorf("links of a single interface: %+v", r)
 	}
 }
 
-// Interfaces that the source does not know any more are added up as one.
+// Interfaces that the source no longer knows are merged into one.
 func TestForgottenLinks(t *testing.T) {
 	var l links
 	on := registry.Attachment{}
-	const all = 3 * forgottenFrom
+	const all = 3 * maxGone
 	for i := range uint32(all) {
 		on.Interfaces = []flow.Interface{{Index: i, Name: "a"}, {Index: i + 1, Name: "b"}}
 		l.add([]flow.Record{record(i+1, 1)})
 		l.settle(&on)
-		if len(l.all) > len(on.Interfaces)+forgottenFrom {
+		if len(l.all) > len(on.Interfaces)+maxGone {
 			t.Fatalf("%d interfaces are kept", len(l.all))
 		}
 	}
 	l.endInterval()
-	// Those that are known, and all that were kept when they were last forgotten.
+	// The known interfaces, and all those that survived the last merge.
 	r := &flow.Report{Interfaces: on.Interfaces}
 	for i := range uint32(all) {
 		r.Interfaces = append(r.Interfaces, flow.Interface{Index: i + 1, Name: fmt.Sprint(i)})

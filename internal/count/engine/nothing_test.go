@@ -12,7 +12,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// silent is a source that sees nothing, on some interfaces.
+// silent is a source without packets, on some interfaces.
 type silent struct {
 	counter
 	on  []flow.Interface
@@ -28,7 +28,7 @@ func (s *silent) Collect(_ context.Context, b *flow.Batch) error {
 
 func (s *silent) Attachment() registry.Attachment { return registry.Attachment{Interfaces: s.on} }
 
-// TestNothing: a report without packets says where none was seen, and what to check.
+// TestNothing: a report without packets has a note with the interfaces and a hint.
 func TestNothing(t *testing.T) {
 	eth0 := flow.Interface{Index: 2, Name: "eth0"}
 	for _, tt := range []struct {
@@ -38,7 +38,7 @@ func TestNothing(t *testing.T) {
 		want  string
 	}{
 		{registry.CapInterfaces, registry.ClockWall, []flow.Interface{eth0, eth0}, "no packet was seen on eth0: traffic may use another interface"},
-		{registry.CapInterfaces, registry.ClockWall, nil, "no packet was seen: no interface was there"},
+		{registry.CapInterfaces, registry.ClockWall, nil, "no packet was seen: there was no interface"},
 		{registry.CapInterfaces, registry.ClockWall, []flow.Interface{eth0, {Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}, "no packet was seen"},
 		{0, registry.ClockWall, nil, "no packet was seen"},
 		{registry.CapFile, registry.ClockSource, nil, "no packet was read: the capture has none"},

@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// opened is the source that was taken.
+// opened is the source that the engine chose.
 type opened struct {
 	src          registry.Source
 	cand         Candidate
@@ -18,8 +18,7 @@ type opened struct {
 	alternatives []flow.Alternative
 }
 
-// open tries the candidates in order. An explicitly named backend is the only
-// one and its error is the answer; of several the most useful error is.
+// open tries the candidates in order. If all of them fail, it returns the most useful error.
 func (r *run) open(ctx context.Context) (opened, error) {
 	c := r.c
 	var failed []error
@@ -46,11 +45,11 @@ func (r *run) open(ctx context.Context) (opened, error) {
 		}
 	}
 	if len(failed) == 0 {
-		return opened{}, fmt.Errorf("%w: no backend can do what was asked", registry.ErrUnsupported)
+		return opened{}, fmt.Errorf("%w: no backend supports this request", registry.ErrUnsupported)
 	}
 	for _, err := range failed {
 		if errors.Is(err, registry.ErrPermission) {
-			return opened{}, err // the one thing the user can change at once
+			return opened{}, err // the user can fix a missing permission at once
 		}
 	}
 	return opened{}, failed[0]
@@ -95,7 +94,7 @@ func wantsIntervals(outputs []Output) bool {
 	return false
 }
 
-// describe asks the source how it is attached now.
+// describe reads how the source is attached now.
 func (r *run) describe() {
 	r.attachment = registry.Attachment{Interfaces: r.c.Env.Interfaces}
 	if a, ok := r.src.(registry.Attached); ok {

@@ -9,33 +9,33 @@ import (
 	"github.com/pktstat/pktstat/internal/render/units"
 )
 
-// Measure is what a [Threshold] is of. Where interfaces are stacked on one another, each
-// packet is measured once.
+// Measure is the quantity of a [Threshold]. It counts each packet once, even if stacked
+// interfaces see it several times.
 type Measure uint8
 
 // Measures.
 const (
-	MeasureBits       Measure = iota // a second, of the layer of the rates
-	MeasurePackets                   // a second
-	MeasureTotalBytes                // layer 3, since the start
+	MeasureBits       Measure = iota // bits per second of the rate layer
+	MeasurePackets                   // packets per second
+	MeasureTotalBytes                // layer-3 bytes since the start
 	MeasureTotalPackets
 )
 
-// IsRate reports whether a window is needed.
+// IsRate reports whether the measure is a rate, which needs a window.
 func (m Measure) IsRate() bool { return m <= MeasurePackets }
 
-// Threshold ends a run when it is passed.
+// Threshold ends a run when its measure exceeds Limit.
 type Threshold struct {
 	Of     Measure
 	Limit  float64
-	Window time.Duration // over which a rate is measured, at least
+	Window time.Duration // shortest time over which a rate is measured
 	Text   string        // as the user wrote it
 }
 
-// OverError says that a threshold was passed. The run has ended in order.
+// OverError reports an exceeded threshold. The run ended in order, with a final report.
 type OverError struct {
 	Threshold
-	Value float64 // what was measured
+	Value float64 // the measured value
 }
 
 func (e *OverError) Error() string {
@@ -53,7 +53,7 @@ func (e *OverError) Error() string {
 	return fmt.Sprintf("%s is exceeded: %s", e.Text, value)
 }
 
-// loads remembers what was counted when, for as long as the longest window.
+// loads are the totals at earlier times, back to the longest window.
 type loads []load
 
 type load struct {
@@ -61,12 +61,12 @@ type load struct {
 	total flow.Counters // since the start
 }
 
-// load is what was counted since the start, each packet once.
+// load returns the total since the start, with each packet counted once.
 func (r *run) load() flow.Counters {
 	return r.ledger.Sums(ledger.Run).Total.Counters.Minus(r.links.repeated)
 }
 
-// exceeded measures after each Collect.
+// exceeded checks the thresholds after each Collect.
 func (r *run) exceeded() error {
 	if len(r.c.Over) == 0 || r.start.IsZero() {
 		return nil
@@ -90,7 +90,8 @@ func (r *run) exceeded() error {
 	return nil
 }
 
-// measure returns the current value, if the run is as long as the window.
+// measure returns the current value. ok is false for a rate if the run is shorter than the
+// window.
 func (r *run) measure(t *Threshold, now load) (value float64, ok bool) {
 	switch t.Of {
 	case MeasureTotalBytes:
@@ -112,7 +113,7 @@ func (r *run) measure(t *Threshold, now load) (value float64, ok bool) {
 	return 0, false
 }
 
-// tick is how often a live source is collected from.
+// tick returns the time between two Collects of a live source.
 func (c *Config) tick() time.Duration {
 	every := min(c.Refresh, collectEvery)
 	for i := range c.Over {

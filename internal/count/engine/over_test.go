@@ -11,13 +11,13 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// A counter counts 13 packets, 1115 bytes and 1297 bytes of frames at every Collect, which
-// is every second, or every window of a capture.
+// A counter counts 13 packets, 1115 bytes and 1297 frame bytes at every Collect: once a second,
+// or once a window of a capture.
 func TestOver(t *testing.T) {
 	const perCollect, bits = 13, 8 * 1297
 	for _, tc := range []struct {
 		over     []Threshold
-		collects int // until it is passed; 0: it is not
+		collects int // Collects until the threshold is exceeded; 0: it is not
 	}{
 		{[]Threshold{{Of: MeasureTotalPackets, Limit: 3 * perCollect}}, 4},
 		{[]Threshold{{Of: MeasureTotalPackets, Limit: 3*perCollect - 1}}, 3},
@@ -55,7 +55,7 @@ func TestOver(t *testing.T) {
 	}
 }
 
-// What interfaces show again is not measured again.
+// Packets that stacked interfaces see again count once for thresholds.
 func TestOverOnce(t *testing.T) {
 	r := &run{c: &Config{Over: []Threshold{{Of: MeasureTotalPackets, Limit: 10}}}, start: time.Now()}
 	r.end = r.start.Add(time.Second)
@@ -68,12 +68,12 @@ func TestOverOnce(t *testing.T) {
 		r.links.settle(&on)
 		err := r.exceeded()
 		if over := (*OverError)(nil); n == 6 && err != nil || n == 5 && (!errors.As(err, &over) || over.Value != 11) {
-			t.Errorf("%d more: %v", n, err)
+			t.Errorf("%d more packets: %v", n, err)
 		}
 	}
 }
 
-// Durations are of the monotonic clock: a report's times have its reading.
+// Durations use the monotonic clock: the times of a report have a monotonic reading.
 func TestMonotonic(t *testing.T) {
 	sink := &recorder{}
 	c := config(&counter{end: 2, endErr: io.EOF}, sink)
@@ -82,7 +82,7 @@ func TestMonotonic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range sink.reports {
-		if r.Start == r.Start.Round(0) || r.End == r.End.Round(0) { //nolint:staticcheck // Equal does not look at the reading
+		if r.Start == r.Start.Round(0) || r.End == r.End.Round(0) { //nolint:staticcheck // Equal ignores the monotonic reading
 			t.Errorf("%v to %v", r.Start, r.End)
 		}
 	}

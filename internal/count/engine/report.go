@@ -11,8 +11,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// interval ends an interval: reports it to the outputs that want intervals and
-// moves its deltas into the run's totals.
+// interval ends an interval: it sends the report to the outputs that want it, and adds the
+// interval to the run's totals.
 func (r *run) interval() {
 	empty := !r.end.After(r.intervalStart) && r.ledger.Sums(ledger.Interval).Total.IsZero()
 	if wantsIntervals(r.c.Outputs) && !empty {
@@ -24,7 +24,7 @@ func (r *run) interval() {
 	}
 }
 
-// final reports the whole run.
+// final sends the report of the whole run.
 func (r *run) final() {
 	r.ledger.EndInterval()
 	r.links.endInterval()
@@ -36,7 +36,7 @@ func (r *run) final() {
 	r.workers.final(rep)
 }
 
-// nothing explains a run without packets.
+// nothing returns a note that explains a run without packets.
 func (r *run) nothing() string {
 	if r.clock == registry.ClockSource {
 		return "no packet was read: the capture has none"
@@ -50,7 +50,7 @@ func (r *run) nothing() string {
 		}
 		switch {
 		case len(names) == 0:
-			return "no packet was seen: no interface was there"
+			return "no packet was seen: there was no interface"
 		case len(names) <= fewInterfaces:
 			return fmt.Sprintf("no packet was seen on %s: traffic may use another interface (-i any counts on all that are up)", strings.Join(names, ", "))
 		}
@@ -58,7 +58,7 @@ func (r *run) nothing() string {
 	return "no packet was seen"
 }
 
-// fewInterfaces are named in a note.
+// fewInterfaces is the number of interfaces that a note names.
 const fewInterfaces = 4
 
 func (r *run) report(span ledger.Span, top int) *flow.Report {
@@ -79,7 +79,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	if span == ledger.Run {
 		rep.Start = r.start
 	} else if took := rep.Duration(); took < r.c.sliver() {
-		// A signal ends the interval, or SIGUSR1 asks for it.
+		// The interval was ended early by a signal, or by SIGUSR1.
 		rep.Notes = slices.Concat(rep.Notes, []string{fmt.Sprintf("this interval is only %v long: its rates are noise", took.Round(10*time.Microsecond))})
 	}
 	r.links.report(rep, span)
@@ -87,7 +87,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	return rep
 }
 
-// readable is a row with all that can be ordered by, but for its counters.
+// readable returns a row with all fields that --sort takes, except its counters.
 func (r *run) readable(p *flow.PackedRow) flow.Row {
 	row := p.Readable()
 	for i := range r.attachment.Interfaces {

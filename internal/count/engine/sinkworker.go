@@ -11,19 +11,19 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// queued is how many interval reports may wait for a slow output.
+// queued is the number of interval reports that may wait for a slow output.
 const queued = 8
 
-// sinkWorker feeds one sink from a goroutine of its own, so that a slow or stalled
-// one does not slow the count. A sink that cannot keep up loses its oldest
-// interval reports, which is counted; the final report is never dropped.
+// sinkWorker runs one sink in a goroutine of its own, so that a slow sink does not slow the
+// count. It drops and counts the oldest interval reports of a slow sink. It never drops the final
+// report.
 type sinkWorker struct {
 	Output
 	mu      sync.Mutex
 	changed sync.Cond
 	reports []*flow.Report
 	dropped uint64
-	ended   bool // no report will come
+	ended   bool // there will be no further report
 	err     error
 	failed  bool
 
@@ -37,7 +37,7 @@ type workers struct {
 
 func startWorkers(ctx context.Context, outputs []Output) workers {
 	os := workers{none: make(chan struct{})}
-	// Sinks write the final report after ctx has ended.
+	// Sinks must be able to write the final report after ctx has ended.
 	ctx = context.WithoutCancel(ctx)
 	left := len(outputs)
 	var mu sync.Mutex
@@ -56,7 +56,7 @@ func startWorkers(ctx context.Context, outputs []Output) workers {
 	return os
 }
 
-// serve writes reports until there are no more, then closes the sink.
+// serve writes reports until the last one, then closes the sink.
 func (o *sinkWorker) serve(ctx context.Context, failed func()) {
 	defer close(o.done)
 	for {
@@ -75,7 +75,7 @@ func (o *sinkWorker) serve(ctx context.Context, failed func()) {
 	}
 }
 
-// next waits for a report; nil when there are no more.
+// next waits for a report. It returns nil after the last one.
 func (o *sinkWorker) next() *flow.Report {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -91,7 +91,7 @@ func (o *sinkWorker) next() *flow.Report {
 	return r
 }
 
-// fail remembers the first error and lets nothing more queue up.
+// fail stores the first error and empties the queue.
 func (o *sinkWorker) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -102,7 +102,7 @@ func (o *sinkWorker) fail(err error) {
 	o.changed.Broadcast()
 }
 
-// put queues a report. When the queue is full it waits, or drops the oldest.
+// put queues a report. If the queue is full, it waits or drops the oldest report.
 func (o *sinkWorker) put(r *flow.Report, wait bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -127,8 +127,8 @@ func (o *sinkWorker) end() {
 	o.changed.Broadcast()
 }
 
-// interval hands an interval report to the outputs that want them. With wait
-// (captures: nothing is lost by reading on later) a slow output holds up the count.
+// interval sends an interval report to the outputs that want it. With wait, as for captures, a
+// slow output stops the reading of packets.
 func (os workers) interval(r *flow.Report, wait bool) {
 	for _, o := range os.all {
 		if o.When&registry.WhenInterval != 0 {
@@ -145,7 +145,7 @@ func (os workers) final(r *flow.Report) {
 	}
 }
 
-// top is the number of rows that serves every output that gets such reports.
+// top returns the largest number of rows that any output of such reports shows; 0: all.
 func (os workers) top(w registry.When) int {
 	top := 0
 	for _, o := range os.all {
@@ -160,19 +160,19 @@ func (os workers) top(w registry.When) int {
 	return top
 }
 
-// allFailed is closed when no output is left that could be written to.
+// allFailed is closed when every output has failed.
 func (os workers) allFailed() <-chan struct{} { return os.none }
 
-// end lets the outputs close when they have written what they have got.
+// end makes the outputs close after the queued reports.
 func (os workers) end() {
 	for _, o := range os.all {
 		o.end()
 	}
 }
 
-// close ends the outputs, waits for them and returns what went wrong. A reader
-// that went away (EPIPE) wanted no more: that is no failure. Nor is being slow,
-// but what an output missed is said.
+// close ends the outputs, waits for them and returns their errors. EPIPE is no error: the reader
+// wants no more. A slow output is no error either, but the user learns how many reports it
+// missed.
 func (os workers) close(notify func(string, ...any)) []error {
 	os.end()
 	var errs []error

@@ -14,7 +14,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestFailingSink: the others go on and the run ends with ErrOutput.
+// TestFailingSink: the other sinks go on, and the run ends with ErrOutput.
 func TestFailingSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("no space left on device")
@@ -32,8 +32,8 @@ func TestFailingSink(t *testing.T) {
 	})
 }
 
-// TestReaderGone: a closed pipe ends the run quietly, but only when it was the
-// last output.
+// TestReaderGone: a closed pipe ends the run without an error, but only if no other output is
+// left.
 func TestReaderGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, gone := &counter{}, &recorder{failAt: 1, err: fmt.Errorf("write: %w", syscall.EPIPE)}
@@ -44,7 +44,7 @@ func TestReaderGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if d := time.Since(begun); d > 2*time.Second {
-			t.Errorf("counted on for %v with nobody to report to", d)
+			t.Errorf("counted for another %v without an output", d)
 		}
 
 		src, gone, good := &counter{}, &recorder{failAt: 1, err: syscall.EPIPE}, &recorder{}
@@ -57,8 +57,8 @@ func TestReaderGone(t *testing.T) {
 	})
 }
 
-// TestSlowSink: it misses interval reports, which is said, and no other output
-// nor the count waits for it; the final report reaches it.
+// TestSlowSink: a slow sink misses interval reports, and the user learns how many. It delays
+// neither the count nor other outputs. It gets the final report.
 func TestSlowSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, slow, good := &counter{}, &recorder{delay: 3 * time.Second}, &recorder{}
@@ -70,18 +70,18 @@ func TestSlowSink(t *testing.T) {
 			t.Fatal(err)
 		}
 		check(t, good, src)
-		if f := slow.final(t); f.Total.Counters != src.seen || f.Total.Retransmits != src.again {
+		if f := slow.final(t); f.Total.Counters != src.seen || f.Total.Retransmits != src.retransmits {
 			t.Errorf("the slow sink's final total is %+v, want %+v", f.Total, src.seen)
 		}
 		missed := len(good.reports) - len(slow.reports)
 		want := fmt.Sprintf("output sink0 is too slow: it missed %d interval reports", missed)
 		if missed == 0 || !slices.Contains(said, want) {
-			t.Errorf("%d missed, said %q", missed, said)
+			t.Errorf("%d reports missed, message %q", missed, said)
 		}
 	})
 }
 
-// TestSlowSinkOfCapture: reading a file waits instead of losing reports.
+// TestSlowSinkOfCapture: reading a capture waits for a slow sink instead of dropping reports.
 func TestSlowSinkOfCapture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, slow := &counter{end: 50, endErr: io.EOF, span: time.Second}, &recorder{delay: time.Second}
@@ -94,7 +94,7 @@ func TestSlowSinkOfCapture(t *testing.T) {
 	})
 }
 
-// TestTop: outputs that show different numbers of rows get the same totals.
+// TestTop: outputs with different numbers of rows get the same totals.
 func TestTop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, few, all := &counter{end: 20, endErr: io.EOF}, &recorder{}, &recorder{}
@@ -115,7 +115,7 @@ func TestTop(t *testing.T) {
 	})
 }
 
-// TestReportNow: SIGUSR1 gives an interval report before its time.
+// TestReportNow: SIGUSR1 causes an early interval report.
 func TestReportNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, sink := &counter{}, &recorder{}

@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/internal/count/ledger"
 )
 
-// ParseSort reads the value of --sort: a field's name or alias.
+// ParseSort reads a value of --sort: a field's name or alias. An unknown name is an error.
 func ParseSort(s string) (*flow.Field, error) {
 	if f := flow.Fields.Find(s); f != nil && !f.Derived {
 		return f, nil
@@ -18,11 +18,11 @@ func ParseSort(s string) (*flow.Field, error) {
 	return nil, fmt.Errorf("unknown sort field %q: there are %s", s, strings.Join(SortNames(), ", "))
 }
 
-// SortNames returns the names of the fields that rows can be ordered by.
+// SortNames returns the names of the fields that --sort takes.
 func SortNames() []string { return flow.Fields.Names(func(f *flow.Field) bool { return !f.Derived }) }
 
-// order returns the order of the rows of a report: by the field of --sort, the rate if
-// there is none, then by packets, then by the key.
+// order returns the order of a report's rows: by the field of --sort (default bps), then by
+// packets, then by key.
 func (r *run) order(span ledger.Span) ledger.Order {
 	counters := func(p *flow.PackedRow) *flow.Counters {
 		if span == ledger.Run {
@@ -41,7 +41,7 @@ func (r *run) order(span ledger.Span) ledger.Order {
 	return slices.Concat(keys, ledger.Order{packets}, byKey)
 }
 
-// sort is the field that rows are ordered by.
+// sort returns the field that rows are ordered by.
 func (c *Config) sort() *flow.Field {
 	if c.Sort == nil {
 		return flow.Fields.Find("bps")
@@ -49,13 +49,13 @@ func (c *Config) sort() *flow.Field {
 	return c.Sort
 }
 
-// sortKeys are the numbers that order rows by a field, the smallest first.
+// sortKeys returns the numbers that order rows by a field, ascending.
 func (r *run) sortKeys(f *flow.Field, counters func(*flow.PackedRow) *flow.Counters, retransmits func(*flow.PackedRow) uint64) ledger.Order {
 	switch {
 	case f.Order != nil:
 		return slices.Clone(f.Order)
 	case f.Sum != nil:
-		var t flow.Totals // one for all calls: the accessor would move it to the heap
+		var t flow.Totals // shared by all calls: a new one would be allocated on the heap
 		return ledger.Order{func(p *flow.PackedRow) uint64 {
 			t = flow.Totals{Counters: *counters(p), Retransmits: retransmits(p)}
 			return f.Sum(&t)
@@ -75,7 +75,7 @@ func (r *run) sortKeys(f *flow.Field, counters func(*flow.PackedRow) *flow.Count
 	return r.textKeys(f)
 }
 
-// textKeys order rows by a text: each gets its place among all texts.
+// textKeys orders rows by a text. Each text's key is its rank among all texts.
 func (r *run) textKeys(f *flow.Field) ledger.Order {
 	var row flow.Row
 	text := func(p *flow.PackedRow) string {
@@ -102,7 +102,7 @@ func (r *run) textKeys(f *flow.Field) ledger.Order {
 	return ledger.Order{func(p *flow.PackedRow) uint64 { return place[text(p)] }}
 }
 
-// byKey makes any order a total one, so that equal traffic prints equally.
+// byKey makes every order total, so that equal traffic prints in the same order.
 var byKey = func() ledger.Order {
 	o := make(ledger.Order, flow.SortKeys)
 	for i := range o {

@@ -17,7 +17,7 @@ func TestParseSort(t *testing.T) {
 			got, err := ParseSort(name)
 			if f.Derived {
 				if err == nil {
-					t.Errorf("%q, which is made of other fields, orders rows", name)
+					t.Errorf("%q is a derived field, but orders rows", name)
 				}
 			} else if err != nil || got != f {
 				t.Errorf("%q: %v, %v", name, got, err)
@@ -26,11 +26,11 @@ func TestParseSort(t *testing.T) {
 	}
 	_, err := ParseSort("size")
 	if err == nil || !strings.Contains(err.Error(), "packets, bytes") || strings.Contains(err.Error(), "info") {
-		t.Errorf("an unknown field: %v", err)
+		t.Errorf("error for an unknown field: %v", err)
 	}
 }
 
-// sortOwners are the owners of rows, by their number less 1.
+// sortOwners are the owners of the rows, by number - 1.
 var sortOwners = []flow.Owner{
 	{PID: 30, Comm: "Curl", UID: 5, CgroupID: 3, Cgroup: "/a", Container: "docker:b"},
 	{PID: 20, Comm: "sh", UID: 6, CgroupID: 1, Cgroup: "/C", Container: "docker:a"},
@@ -39,8 +39,8 @@ var sortOwners = []flow.Owner{
 
 var sortInterfaces = []flow.Interface{{Index: 2, Name: "eth0"}, {Index: 3, Name: "Eth1"}, {Index: 12, Name: "dummy0"}}
 
-// sortKeys are the rows of the test by a letter. Each letter of rest has fewer packets
-// than the one before, and than t, s and u.
+// sortKeys are the test's rows, named by letters. The letters of rest have fewer packets than t,
+// s and u, and each has fewer than the letter before.
 var sortKeys = map[rune]flow.Key{
 	'u': {
 		Src: netip.MustParseAddrPort("10.0.0.1:90"), Dst: netip.MustParseAddrPort("10.0.0.9:1"),
@@ -68,8 +68,8 @@ var sortKeys = map[rune]flow.Key{
 
 const rest = "efijpqghab"
 
-// sortIntervals are the records of two intervals. Each has another order, and so has
-// the run.
+// sortIntervals returns the records of two intervals. The order of rows differs between the two
+// intervals and the run.
 func sortIntervals() [2][]flow.Record {
 	var recs [2][]flow.Record
 	add := func(interval int, letter rune, c flow.Counters, retransmits uint64, first, last int64) {
@@ -94,8 +94,8 @@ func sortIntervals() [2][]flow.Record {
 	return recs
 }
 
-// sortWant names the rows that have the field, in order. Of a measure the order in the
-// interval comes first, then that in the run.
+// sortWant lists the rows that have the field, in order. A measure has two orders: in the
+// interval and in the run.
 var sortWant = map[string][]string{
 	"proto": {"abpqefghijstu"},
 	"src":   {"uts"}, "src_port": {"stu"}, "dst": {"stu"}, "dst_port": {"ust"},
@@ -108,8 +108,8 @@ var sortWant = map[string][]string{
 	"match": {"uts"}, "tcp_flags": {"tsu"},
 }
 
-// TestSortFields: every field of the table orders rows, by the interval's numbers and by
-// the run's. Rows without the field come first, or last where the largest is first.
+// TestSortFields: every field orders rows, by the numbers of the interval and of the run. Rows
+// without the field come first, or last in a descending order.
 func TestSortFields(t *testing.T) {
 	for _, f := range flow.Fields.All() {
 		if f.Derived || f == evenField || f == sizeField {
@@ -167,7 +167,7 @@ func checkSort(t *testing.T, f *flow.Field, layer flow.Layer, want []string) {
 		if got != all {
 			t.Errorf("by %s, layer %v, span %v: %s, want %s", r.c.sort().Name, layer, span, got, all)
 		}
-		for top := range len(got) { // the heap that cuts agrees with the order
+		for top := range len(got) { // the heap that selects the top rows agrees with the order
 			var cut string
 			for _, row := range r.ledger.Select(span, top+1, r.order(span)).Rows {
 				cut += letters[row.Key]

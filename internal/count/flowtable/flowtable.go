@@ -8,16 +8,16 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Table adds up packets by flow. It is one goroutine's at a time. Rows lie densely; an open-addressing index of 64-bit
-// words (upper half of the hash, row number) finds them. A flow for which there is no
-// budget takes the place of a small one, which is summed up in other: nothing is lost, and
-// a large flow that begins late is found.
+// Table adds up packets by flow. It is not safe for concurrent use. Rows lie densely. An
+// open-addressing index of 64-bit words (upper half of the hash, row number) finds them. Without
+// budget, a new flow replaces a small one, whose counters move into the overflow. So every packet
+// counts, and a large flow that begins late gets a row.
 type Table struct {
 	budget *Budget
 	seed   flow.Seed
-	index  []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
+	index  []uint64 // 0: free; else upper half of the hash << 32 | row number + 1
 	rows   []row
-	hand   int // where to look for a small flow next
+	hand   int // row at which the next search for a small flow starts
 	other  flow.Counters
 }
 
@@ -30,12 +30,12 @@ type row struct {
 
 const minIndex = 1 << 10
 
-// New returns an empty table.
+// New returns an empty table. Several tables may share a budget.
 func New(r *Budget) *Table {
 	return &Table{budget: r, seed: flow.Seed{rand.Uint64(), rand.Uint64()}, index: make([]uint64, minIndex)}
 }
 
-// Add counts a packet, or several.
+// Add counts the packets of a record.
 func (f *Table) Add(r *flow.Record) {
 	h := r.Key.Hash(f.seed)
 	mask := uint64(len(f.index) - 1)
@@ -66,7 +66,7 @@ func (f *Table) insert(r *flow.Record, h, free uint64) {
 			f.grow()
 			free = f.find(h, 0)
 		}
-	case n == 0: // others have it all
+	case n == 0: // other tables use the whole budget
 		f.other.Add(r.Counters)
 		return
 	default:
@@ -77,7 +77,7 @@ func (f *Table) insert(r *flow.Record, h, free uint64) {
 	f.index[free] = h&^0xffffffff | uint64(n+1)
 }
 
-// find returns the place in the index of what is there for a hash.
+// find returns the index slot of the entry with a hash and a word.
 func (f *Table) find(h, word uint64) uint64 {
 	mask := uint64(len(f.index) - 1)
 	j := h & mask
@@ -95,7 +95,7 @@ func (f *Table) grow() {
 	}
 }
 
-// evict moves the smallest of a few flows into other, and returns its row.
+// evict moves the smallest of a few flows into the overflow and returns its row.
 func (f *Table) evict() int {
 	const sample = 8
 	small := f.hand % len(f.rows)
@@ -111,7 +111,7 @@ func (f *Table) evict() int {
 	return small
 }
 
-// remove frees a place of the index, and moves up what could not be found any more.
+// remove frees an index slot, and moves entries that a search would no longer find.
 func (f *Table) remove(hole uint64) {
 	mask := uint64(len(f.index) - 1)
 	for j := (hole + 1) & mask; f.index[j] != 0; j = (j + 1) & mask {
@@ -124,8 +124,8 @@ func (f *Table) remove(hole uint64) {
 	f.index[hole] = 0
 }
 
-// Drain hands everything to the batch, with these for First and Last of the records (Unix
-// nanoseconds), and forgets it. The batch's window is closed before.
+// Drain adds all flows to the batch and clears the table. first and last (Unix nanoseconds)
+// become First and Last of the records. The batch's window must be closed.
 func (f *Table) Drain(b *flow.Batch, first, last int64) {
 	f.budget.release(len(f.rows))
 	for i := range f.rows {
@@ -136,7 +136,7 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 	b.Overflow.Add(flow.OverflowTableFull, f.other)
 	f.other = flow.Counters{}
 	switch n := len(f.rows); {
-	case cap(f.rows) > minIndex && n < cap(f.rows)/8: // the ring next to it may need the memory now
+	case cap(f.rows) > minIndex && n < cap(f.rows)/8: // another table may need the memory
 		f.index, f.rows = make([]uint64, minIndex), nil
 	case n > 0:
 		clear(f.index)
@@ -145,21 +145,21 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 	f.hand = 0
 }
 
-// Budget is how many flows there may be, over several tables that may be used concurrently.
+// Budget is a maximum number of flows, shared by tables in several goroutines.
 type Budget struct {
 	left atomic.Int64
 	half int64
-	wake chan struct{} // gets a value when half of it is taken
+	wake chan struct{} // gets a value when half of the budget is used
 }
 
-// NewBudget returns budget for n flows.
+// NewBudget returns a budget of n flows.
 func NewBudget(n int) *Budget {
 	r := &Budget{half: int64(n / 2), wake: make(chan struct{}, 1)}
 	r.left.Store(int64(max(n, 1)))
 	return r
 }
 
-// Wake has a value when half of the budget is taken.
+// Wake returns a channel that gets a value when half of the budget is used.
 func (r *Budget) Wake() <-chan struct{} { return r.wake }
 
 func (r *Budget) acquire() bool {

@@ -8,7 +8,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// TestTable counts many flows in little budget. None may be lost, wherever it is counted.
+// TestTable counts more flows than the budget allows. Every packet counts, in a row or in the
+// overflow.
 func TestTable(t *testing.T) {
 	const maxFlows, packets, elephants = 8000, 300_000, 10
 	budget := NewBudget(maxFlows)
@@ -24,7 +25,7 @@ func TestTable(t *testing.T) {
 			var r flow.Record
 			r.Key.Family, r.Key.Proto, r.Key.L4Kind = flow.FamilyIPv4, flow.UDP, flow.L4Ports
 			r.Key.L4 = uint32(elephants + random.IntN(100_000))
-			if i > packets/2 && i%10 == 0 { // late
+			if i > packets/2 && i%10 == 0 { // large flows begin late
 				r.Key.L4 = uint32(i / 10 % elephants)
 			}
 			bytes := uint64(20 + random.IntN(1000))
@@ -38,7 +39,7 @@ func TestTable(t *testing.T) {
 		select {
 		case <-budget.Wake():
 		default:
-			t.Error("no budget is left, and the channel has no value")
+			t.Error("the budget is used up, but Wake has no value")
 		}
 		records := 0
 		var got flow.Counters
@@ -70,20 +71,20 @@ func TestTable(t *testing.T) {
 			t.Errorf("epoch %d: counted %+v of %+v", epoch, got, sum)
 		}
 		if len(large) != elephants {
-			t.Errorf("epoch %d: %d large flows of %d are found", epoch, len(large), elephants)
+			t.Errorf("epoch %d: %d large flows of %d have a row", epoch, len(large), elephants)
 		}
 		for k, n := range large {
 			if n < want[k].Packets*8/10 {
-				t.Errorf("epoch %d: of %d packets of a large flow %d are in its row", epoch, want[k].Packets, n)
+				t.Errorf("epoch %d: a large flow has %d packets, its row has %d", epoch, want[k].Packets, n)
 			}
 		}
 		if left := budget.left.Load(); left != maxFlows {
-			t.Errorf("epoch %d: budget for %d flows is left of %d", epoch, left, maxFlows)
+			t.Errorf("epoch %d: a budget of %d flows is left of %d", epoch, left, maxFlows)
 		}
 	}
 }
 
-// TestExact counts flows that have all the budget that they need.
+// TestExact counts flows with enough budget for all of them.
 func TestExact(t *testing.T) {
 	const n = 50_000
 	f := New(NewBudget(n))

@@ -2,10 +2,9 @@ package ledger
 
 import "github.com/pktstat/pktstat/flow"
 
-// fold makes room: it moves the smallest eighth of the rows into other. Newcomers
-// are always admitted and the largest always stay, so a flow that starts late
-// and grows is found however many small ones pass. Over many folds the cost is
-// a few steps an insert.
+// fold makes room: it moves the smallest eighth of the rows into the overflow. New flows always
+// get a row, and the largest rows always stay. So a flow that starts late and grows keeps its
+// row. Averaged over many folds, an insert costs a few steps.
 func (l *Ledger) fold() {
 	n := l.rows.n
 	k := max(1, n/8)
@@ -42,18 +41,18 @@ func (l *Ledger) fold() {
 	l.reindex(len(l.index))
 }
 
-// size orders rows for folding: bytes over the whole run.
+// size is the measure for folding: bytes over the whole run.
 func size(r *flow.PackedRow) uint64 {
 	return max(r.Total.FrameBytes+r.Delta.FrameBytes, r.Total.Bytes+r.Delta.Bytes)
 }
 
-// kthSmallest returns the value v of the k-th smallest element (k from 1) and
-// how many elements equal to v are among the k smallest. It reorders s.
+// kthSmallest returns the value v of the k-th smallest element, k >= 1. ties is the number of
+// elements equal to v among the k smallest. It reorders s.
 func kthSmallest(s []uint64, k int) (v uint64, ties int) {
 	lo, hi := 0, len(s)
 	for want := k - 1; ; {
 		p := median3(s[lo], s[lo+(hi-lo)/2], s[hi-1])
-		// Three-way partition: equal sizes are the common case of a flood.
+		// Three-way partition, because a flood has many equal sizes.
 		lt, i, gt := lo, lo, hi
 		for i < gt {
 			switch {

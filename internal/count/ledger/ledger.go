@@ -1,9 +1,9 @@
-// Package ledger adds up what a source counted: per row, for the interval and
-// for the run, in bounded memory, so that
+// Package ledger adds up the records of a source by row, for the interval and for the run. Its
+// memory is bounded. For every interval and for the run,
 //
 //	total == sum(rows) + overflow + lost
 //
-// holds for every interval and for the run, to the byte.
+// holds to the byte.
 package ledger
 
 import (
@@ -12,26 +12,26 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Ledger holds one row per distinct key, after projection to the fields that
-// rows are grouped by. It is not safe for concurrent use.
+// Ledger holds one row per distinct key, after projection to the fields that rows are grouped by.
+// It is not safe for concurrent use.
 //
-// Rows lie densely in chunks that never move; an open-addressing index of
-// 64-bit words (hash tag, row number) finds them. That is two cache misses a
-// record at a million rows, and no garbage.
+// Rows lie densely in chunks that never move. An open-addressing index of 64-bit words (upper
+// half of the hash, row number) finds them. With a million rows, a record costs two cache misses
+// and no garbage.
 type Ledger struct {
 	seed        flow.Seed
 	proj        flow.Projection
 	max         int
-	index       []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
+	index       []uint64 // 0: free; else upper half of the hash << 32 | row number + 1
 	rows        rows
 	sums        [2]flow.Sums // by span; Rest stays 0
 	retransmits retransmits
 
-	scratch []uint64 // sizes, for fold
-	touched uint64   // keeps touch's loads from being optimised away
+	scratch []uint64 // sizes of rows, for fold
+	touched uint64   // keeps the compiler from removing touch's loads
 }
 
-// Span is what sums and rows are over.
+// Span is the time that sums and rows cover.
 type Span uint8
 
 // Spans.
@@ -42,8 +42,8 @@ const (
 
 const minIndex = 1 << 10
 
-// New returns a ledger that keeps at most maxRows rows, at least one. The seed
-// should be random: it keeps traffic from aiming at one place of the index.
+// New returns a ledger with at most maxRows rows, at least one. The seed should be random, so
+// that an attacker cannot force hash collisions.
 func New(dims flow.Dims, maxRows int, seed flow.Seed) *Ledger {
 	return &Ledger{
 		seed: seed, proj: dims.Projection(), max: max(maxRows, 1),
@@ -51,13 +51,13 @@ func New(dims flow.Dims, maxRows int, seed flow.Seed) *Ledger {
 	}
 }
 
-// Len is the number of rows.
+// Len returns the number of rows.
 func (l *Ledger) Len() int { return l.rows.n }
 
-// Sums returns the sums over a span.
+// Sums returns the sums of a span.
 func (l *Ledger) Sums(s Span) flow.Sums { return l.sums[s] }
 
-// Owners iterates over the owners of the rows; one may come several times.
+// Owners iterates over the owners of the rows. It may repeat an owner.
 func (l *Ledger) Owners() iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for row := range l.rows.all() {
@@ -71,7 +71,7 @@ func (l *Ledger) Owners() iter.Seq[uint32] {
 // Rows iterates over all rows.
 func (l *Ledger) Rows() iter.Seq[*flow.PackedRow] { return l.rows.all() }
 
-// AddOverflow adds what a source counted without a flow.
+// AddOverflow adds packets that a source counted without a flow.
 func (l *Ledger) AddOverflow(o *flow.Overflow) {
 	for i := range l.sums {
 		for reason, c := range o {
@@ -81,7 +81,7 @@ func (l *Ledger) AddOverflow(o *flow.Overflow) {
 	}
 }
 
-// AddLost adds what a source saw and could not count to a flow.
+// AddLost adds packets that a source saw but could not count.
 func (l *Ledger) AddLost(c flow.Counters) {
 	for i := range l.sums {
 		l.sums[i].Total.Counters.Add(c)
@@ -89,11 +89,11 @@ func (l *Ledger) AddLost(c flow.Counters) {
 	}
 }
 
-// block is how many records are looked up together: their index words and rows
-// are touched in a first pass, so that the cache misses overlap.
+// block is the number of records that Merge looks up together. A first pass touches their index
+// words and rows, so that the cache misses overlap.
 const block = 64
 
-// Merge adds records. It changes their keys (projection).
+// Merge adds records. It projects their keys in place.
 func (l *Ledger) Merge(recs []flow.Record) {
 	var total flow.Totals
 	var hashes [block]uint64
@@ -115,7 +115,7 @@ func (l *Ledger) Merge(recs []flow.Record) {
 	}
 }
 
-// touch computes the hashes and loads what add will need.
+// touch computes the hashes and loads the memory that add needs.
 func (l *Ledger) touch(recs []flow.Record, hashes *[block]uint64) {
 	identity := l.proj.IsIdentity()
 	mask := uint64(len(l.index) - 1)
@@ -172,7 +172,7 @@ func (l *Ledger) insert(r *flow.Record, h, free uint64) {
 	l.index[free] = h&^0xffffffff | uint64(l.rows.n)
 }
 
-// probe returns the first free place for h.
+// probe returns the first free slot for h.
 func (l *Ledger) probe(h uint64) uint64 {
 	mask := uint64(len(l.index) - 1)
 	j := h & mask
@@ -182,7 +182,7 @@ func (l *Ledger) probe(h uint64) uint64 {
 	return j
 }
 
-// reindex rebuilds the index with n words, a power of two.
+// reindex rebuilds the index with n words; n is a power of two.
 func (l *Ledger) reindex(n int) {
 	if n == len(l.index) {
 		clear(l.index)
@@ -195,7 +195,7 @@ func (l *Ledger) reindex(n int) {
 	}
 }
 
-// EndInterval moves the interval's deltas into the totals.
+// EndInterval adds the interval's counters to the totals and clears them.
 func (l *Ledger) EndInterval() {
 	l.sums[Interval] = flow.Sums{}
 	l.retransmits.endInterval()
@@ -204,7 +204,7 @@ func (l *Ledger) EndInterval() {
 	}
 }
 
-// rows are PackedRows in chunks: growing copies nothing and pointers stay valid.
+// rows are PackedRows in chunks: growing copies no row, and pointers stay valid.
 type rows struct {
 	chunks []*[chunkRows]flow.PackedRow
 	n      int
@@ -212,7 +212,7 @@ type rows struct {
 
 const (
 	chunkBits = 12
-	chunkRows = 1 << chunkBits // 128 bytes each: half a megabyte
+	chunkRows = 1 << chunkBits // rows of 128 bytes: half a megabyte
 )
 
 func (r *rows) at(i uint32) *flow.PackedRow {

@@ -11,7 +11,7 @@ import (
 
 var seed = flow.Seed{0x243f6a8885a308d3, 0x13198a2e03707344}
 
-// record makes a record of the id-th flow.
+// record returns a record of flow number id.
 func record(id uint32, packets, bytes uint64) flow.Record {
 	r := flow.Record{Counters: flow.Counters{Packets: packets, Bytes: bytes, FrameBytes: bytes + 14*packets}}
 	var a [8]byte
@@ -30,7 +30,7 @@ func byBytes(s Span) Order {
 	}
 }
 
-// conserved fails unless total == rows + rest + overflow + lost over the span.
+// conserved fails unless total == rows + rest + overflow + lost for the span.
 func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 	t.Helper()
 	sel := l.Select(s, top, byBytes(s))
@@ -62,8 +62,8 @@ func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 	return sel
 }
 
-// TestAgainstMap compares the ledger with a plain map over random traffic, with
-// intervals, and checks conservation at every one.
+// TestAgainstMap compares the ledger with a map over random traffic. It checks the sums at the
+// end of each interval.
 func TestAgainstMap(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, flows := range []int{1, 7, 500, 20_000} {
@@ -108,8 +108,8 @@ func TestAgainstMap(t *testing.T) {
 	}
 }
 
-// TestBound floods small ledgers: they stay inside their bound, lose nothing and
-// keep the elephants that start late.
+// TestBound floods small ledgers. They keep their limit, count every packet and keep large flows
+// that start late.
 func TestBound(t *testing.T) {
 	for _, bound := range []int{1, 2, 7, 8, 100, 4096} {
 		t.Run(fmt.Sprint(bound), func(t *testing.T) {
@@ -140,12 +140,12 @@ func TestBound(t *testing.T) {
 			sel := conserved(t, l, Run, 0)
 			for e := range elephants {
 				if got := sel.Rows[e].Total.Packets; got != 3000 {
-					t.Errorf("elephant %d has %d packets, want 3000", e, got)
+					t.Errorf("large flow %d has %d packets, want 3000", e, got)
 				}
 			}
 			switch sums := l.Sums(Run); {
 			case sums.Overflow.IsZero():
-				t.Error("nothing was folded: the test floods nothing")
+				t.Error("no row was folded: the flood is too small")
 			case sums.OverflowBy[flow.OverflowMaxFlows] != sums.Overflow.Counters:
 				t.Errorf("folded rows are %+v, the reasons %+v", sums.Overflow, sums.OverflowBy)
 			}
@@ -171,7 +171,7 @@ func TestProjection(t *testing.T) {
 	}
 }
 
-// TestIntervalRowsAreCopies: a report stays as it is while counting goes on.
+// TestIntervalRowsAreCopies: counting does not change an earlier report.
 func TestIntervalRowsAreCopies(t *testing.T) {
 	l := New(flow.DimsFlow, 100, seed)
 	l.Merge([]flow.Record{record(1, 1, 10)})
@@ -210,8 +210,8 @@ func TestKthSmallest(t *testing.T) {
 	}
 }
 
-// BenchmarkMerge is the cost of one record: the flows all seen before, and churn
-// (every record a new flow, folding all the time).
+// BenchmarkMerge measures the cost of a record: for known flows, and with churn, where every
+// record is a new flow and causes folds.
 func BenchmarkMerge(b *testing.B) {
 	for _, flows := range []int{1000, 5000, 64 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("flows=%d", flows), func(b *testing.B) {
@@ -244,7 +244,7 @@ func BenchmarkMerge(b *testing.B) {
 	})
 }
 
-// BenchmarkInterval is the end of an interval with every row active.
+// BenchmarkInterval measures the end of an interval in which every row was active.
 func BenchmarkInterval(b *testing.B) {
 	for _, flows := range []int{64 << 10, 1 << 20} {
 		for _, top := range []int{40, 0} {

@@ -7,11 +7,11 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Order is an order of rows: by the first key, the largest first; where that is
-// equal by the second one, and so on. There is at least one.
+// Order is an order of rows by descending keys. The second key orders rows with an equal first
+// key, and so on. There is at least one key.
 //
-// Keys are numbers so that sorting does not visit the rows, which are all over the
-// memory, for each comparison: a million equal counters took seconds.
+// Keys are numbers, so that sorting need not read the rows for each comparison. Rows are
+// scattered in memory; sorting a million equal counters took seconds.
 type Order []func(*flow.PackedRow) uint64
 
 // keyed is a row with one of its keys.
@@ -20,7 +20,7 @@ type keyed struct {
 	row *flow.PackedRow
 }
 
-// compare compares rows that are keyed by the order's first key.
+// compare compares rows by all keys. Both hold the order's first key.
 func (o Order) compare(a, b keyed) int {
 	if a.key != b.key {
 		return cmp.Compare(b.key, a.key)
@@ -34,12 +34,12 @@ func (o Order) compare(a, b keyed) int {
 }
 
 const (
-	fewRows  = 12   // are compared by all their keys at once
-	manyRows = 4096 // are worth counting bytes of keys for
+	fewRows  = 12   // up to this number, rows are compared by all keys at once
+	manyRows = 4096 // from this number on, radix sort is faster
 )
 
-// sort sorts rows that are keyed by the order's first key. Those that have it in
-// common are keyed and sorted by the next one.
+// sort sorts rows that hold the order's first key. It sorts rows with an equal key by the next
+// key.
 func (o Order) sort(rows []keyed) {
 	var spare []keyed
 	if len(rows) >= manyRows {
@@ -73,8 +73,8 @@ func (o Order) sortWith(rows, spare []keyed) {
 	}
 }
 
-// radix sorts rows by their keys, the largest first, a byte at a time from the lowest
-// one (LSD radix sort): most keys have few bytes in which they differ.
+// radix sorts rows by descending keys, byte by byte from the lowest (LSD radix sort). Most keys
+// differ in few bytes only.
 func radix(rows, spare []keyed) {
 	const digits, values = 8, 256
 	digit := func(k *keyed, d int) uint8 { return uint8(^k.key >> (8 * d)) }

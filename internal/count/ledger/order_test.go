@@ -9,8 +9,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// TestOrder sorts rows with few different values of three keys, so that most are
-// equal in one or two of them.
+// TestOrder sorts rows whose three keys have few values, so that most rows share one or two keys.
 func TestOrder(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	o := Order{
@@ -38,8 +37,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// BenchmarkOrder sorts a million rows that differ in the first key, and some that do
-// not: by their keys one after the other, and for comparison by all keys at once.
+// BenchmarkOrder sorts a million rows, with different and with equal first keys. It compares
+// sorting key by key with comparing all keys at once.
 func BenchmarkOrder(b *testing.B) {
 	const n = 1 << 20
 	order := byBytes(Interval)

@@ -2,8 +2,8 @@ package ledger
 
 import "github.com/pktstat/pktstat/flow"
 
-// retransmits are the TCP segments of each row that were sent again. Few rows have
-// any, so they live in a map beside the rows.
+// retransmits holds the retransmitted TCP segments of each row. Few rows have any, so they live
+// in a map beside the rows.
 type retransmits struct {
 	rows map[flow.Packed]*[2]uint64 // by Span
 }
@@ -40,7 +40,7 @@ func (t *retransmits) endInterval() {
 	}
 }
 
-// Retransmits returns the retransmits of the rows that have any in a span, by key.
+// Retransmits returns the retransmits by key, for rows that have any in the span.
 func (l *Ledger) Retransmits(s Span) map[flow.Packed]flow.Spans {
 	var m map[flow.Packed]flow.Spans
 	for key, n := range l.retransmits.rows {
@@ -55,7 +55,7 @@ func (l *Ledger) Retransmits(s Span) map[flow.Packed]flow.Spans {
 	return m
 }
 
-// RetransmitsOf returns the retransmits of a row over a span.
+// RetransmitsOf returns a function that returns a row's retransmits in a span.
 func (l *Ledger) RetransmitsOf(s Span) func(*flow.PackedRow) uint64 {
 	if len(l.retransmits.rows) == 0 {
 		return func(*flow.PackedRow) uint64 { return 0 }

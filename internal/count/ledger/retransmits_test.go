@@ -7,8 +7,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// again is a record of TCP that has sent segments again.
-func again(host byte, port uint16, bytes, retransmits uint64) flow.Record {
+// retransmitted returns a TCP record with retransmits.
+func retransmitted(host byte, port uint16, bytes, retransmits uint64) flow.Record {
 	r := flow.Record{
 		Key: flow.Pack(flow.Key{
 			Src:   netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, host}), port),
@@ -23,7 +23,7 @@ func again(host byte, port uint16, bytes, retransmits uint64) flow.Record {
 	return r
 }
 
-// checkRetransmits: what the rows have, what is cut off after top rows, and what was folded.
+// checkRetransmits checks the retransmits of the rows, the rest after top rows, and the overflow.
 func checkRetransmits(t *testing.T, l *Ledger, s Span, top int, total, rest, overflow uint64) {
 	t.Helper()
 	sel, sums := l.Select(s, top, byBytes(s)), l.Sums(s)
@@ -39,13 +39,14 @@ func checkRetransmits(t *testing.T, l *Ledger, s Span, top int, total, rest, ove
 	}
 }
 
-// TestRetransmits: they follow their rows: by interval, over the run, and into other.
+// TestRetransmits: retransmits follow their rows: by interval, over the run, and into the
+// overflow.
 func TestRetransmits(t *testing.T) {
 	l := New(flow.DimSrc, 8, flow.Seed{1, 2})
-	key := again(1, 0, 0, 0).Key
+	key := retransmitted(1, 0, 0, 0).Key
 	p := flow.DimSrc.Projection()
 	p.Apply(&key)
-	l.Merge([]flow.Record{again(1, 10, 1, 2), again(1, 11, 1, 3), again(2, 10, 1000, 0)})
+	l.Merge([]flow.Record{retransmitted(1, 10, 1, 2), retransmitted(1, 11, 1, 3), retransmitted(2, 10, 1000, 0)})
 	if got := l.Retransmits(Interval); len(got) != 1 || got[key] != (flow.Spans{Delta: 5, Total: 5}) {
 		t.Errorf("interval: %v", got)
 	}
@@ -56,30 +57,30 @@ func TestRetransmits(t *testing.T) {
 		t.Errorf("next interval: %v", got)
 	}
 	checkRetransmits(t, l, Interval, 0, 0, 0, 0)
-	l.Merge([]flow.Record{again(1, 12, 1, 1)})
+	l.Merge([]flow.Record{retransmitted(1, 12, 1, 1)})
 	if got := l.Retransmits(Run); len(got) != 1 || got[key] != (flow.Spans{Delta: 1, Total: 6}) {
 		t.Errorf("run: %v", got)
 	}
 	for host := range byte(20) { // row 1 is the smallest
-		l.Merge([]flow.Record{again(10+host, 1, 5000, 0)})
+		l.Merge([]flow.Record{retransmitted(10+host, 1, 5000, 0)})
 	}
 	if got := l.Retransmits(Run); len(got) != 0 {
-		t.Errorf("of a row that was folded: %v", got)
+		t.Errorf("a folded row still has retransmits: %v", got)
 	}
 	checkRetransmits(t, l, Interval, 0, 1, 0, 1)
-	l.Merge([]flow.Record{again(1, 10, 9000, 4)}) // it comes back
+	l.Merge([]flow.Record{retransmitted(1, 10, 9000, 4)}) // the flow gets a new row
 	l.EndInterval()
 	checkRetransmits(t, l, Run, 0, 10, 0, 6)
 }
 
-// TestRetransmitsAlone: a row of which an interval has nothing else is there all the same.
+// TestRetransmitsAlone: an interval has a row even for retransmits alone.
 func TestRetransmitsAlone(t *testing.T) {
 	l := New(flow.DimsFlow, 8, flow.Seed{1, 2})
-	l.Merge([]flow.Record{again(1, 10, 100, 0), again(2, 10, 100, 0)})
+	l.Merge([]flow.Record{retransmitted(1, 10, 100, 0), retransmitted(2, 10, 100, 0)})
 	l.EndInterval()
-	l.Merge([]flow.Record{again(1, 10, 0, 2)})
+	l.Merge([]flow.Record{retransmitted(1, 10, 0, 2)})
 	sel := l.Select(Interval, 0, byBytes(Interval))
-	if len(sel.Rows) != 1 || sel.Count != 1 || sel.Rows[0].Key != again(1, 10, 0, 0).Key || !sel.Rows[0].Delta.IsZero() {
+	if len(sel.Rows) != 1 || sel.Count != 1 || sel.Rows[0].Key != retransmitted(1, 10, 0, 0).Key || !sel.Rows[0].Delta.IsZero() {
 		t.Errorf("rows %+v", sel.Rows)
 	}
 	checkRetransmits(t, l, Interval, 0, 2, 0, 0)

@@ -2,16 +2,16 @@ package ledger
 
 import "github.com/pktstat/pktstat/flow"
 
-// Selection is the ordered rows of a span and what they leave out.
+// Selection holds the rows of a span in order, and the sum of the others.
 type Selection struct {
 	Rows  []*flow.PackedRow
 	Count int         // rows with traffic or retransmits in the span, before the cut
-	Rest  flow.Totals // of the rows that were cut off
+	Rest  flow.Totals // sum of the rows beyond the cut
 }
 
-// Select returns the first top rows (0: all) of a span in order. Rows of an
-// interval are copies; rows of the run are the ledger's own, valid until it
-// changes: the caller asks for them when counting is over.
+// Select returns the first top rows (0: all) of a span, in order. Rows of an interval are copies.
+// Rows of the run belong to the ledger and are valid until it changes, so the caller must have
+// stopped counting.
 func (l *Ledger) Select(s Span, top int, order Order) Selection {
 	var sel Selection
 	retransmits := l.RetransmitsOf(s)
@@ -43,7 +43,7 @@ func (l *Ledger) Select(s Span, top int, order Order) Selection {
 	kept := make([]flow.PackedRow, len(h.rows))
 	for i := range h.rows {
 		kept[i] = *h.rows[i].row
-		// Total is moved forward by EndInterval; a report shows it moved.
+		// EndInterval will add Delta to Total; the report shows the result.
 		kept[i].Total.Add(kept[i].Delta)
 		sel.Rows[i] = &kept[i]
 	}
@@ -57,15 +57,15 @@ func counters(r *flow.PackedRow, s Span) flow.Counters {
 	return r.Delta
 }
 
-// heap keeps the first rows of an order, the last of them at the root.
+// heap keeps the first rows of an order, with the last of them at the root.
 type heap struct {
 	order Order
 	rows  []keyed
 	cuts  bool // there may be more rows than fit
 }
 
-// offer adds a row if it is among the first top so far, and returns the row that
-// is then out: another one, itself, or nil.
+// offer adds a row if it is among the first top rows so far. It returns the row that falls out:
+// another row, the same row, or nil.
 func (h *heap) offer(k keyed, top int) *flow.PackedRow {
 	if len(h.rows) < top {
 		h.rows = append(h.rows, k)
