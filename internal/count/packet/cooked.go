@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// The link types here have a header that was never on the wire.
+// The link types in this file have a header that was never on the wire.
 
 const (
 	nullLen  = 4
@@ -17,7 +17,7 @@ const (
 	ipnetLen = 24
 )
 
-// cooked takes n bytes of header off. It returns false if they are not there.
+// cooked removes a header of n bytes. It returns false if the header is incomplete.
 func cooked(data []byte, origLen, n int, f *Frame) bool {
 	if len(data) < n {
 		opaque(flow.EtherTypeRunt, origLen-n, f)
@@ -27,14 +27,14 @@ func cooked(data []byte, origLen, n int, f *Frame) bool {
 	return true
 }
 
-// null reads BSD's loopback header: the address family in the byte order of the host.
+// null reads BSD's loopback header: an address family in host byte order.
 func null(data []byte, origLen int, f *Frame) {
 	if cooked(data, origLen, nullLen, f) {
 		f.EtherType = familyType(hostOrder(data))
 	}
 }
 
-// loop reads OpenBSD's loopback header: the address family, big-endian.
+// loop reads OpenBSD's loopback header: an address family in big-endian.
 func loop(data []byte, origLen int, f *Frame) {
 	if cooked(data, origLen, nullLen, f) {
 		f.EtherType = familyType(binary.BigEndian.Uint32(data))
@@ -60,7 +60,7 @@ func pflog(data []byte, origLen int, f *Frame) {
 	}
 }
 
-// hostOrder reads an address family in either byte order: all are below 2^16.
+// hostOrder reads an address family in either byte order. Every family is below 2^16.
 func hostOrder(d []byte) uint32 {
 	family := binary.BigEndian.Uint32(d)
 	if family > 0xffff {
@@ -69,8 +69,8 @@ func hostOrder(d []byte) uint32 {
 	return family
 }
 
-// familyType returns the ethertype of an address family: 0, so that the packet
-// itself tells, for those that are not IP on any system.
+// familyType returns the ethertype of an address family. It returns 0 for a family that is not IP
+// on any system; the packet's first bits then determine the type.
 func familyType(family uint32) flow.EtherType {
 	switch family {
 	case 2: // AF_INET everywhere
@@ -81,7 +81,7 @@ func familyType(family uint32) flow.EtherType {
 	return 0
 }
 
-// ipnet reads the header of Solaris' ipnet devices (pcap/ipnet.h): version, family, ...
+// ipnet reads the header of Solaris' ipnet devices (pcap/ipnet.h): version, family, and others.
 func ipnet(data []byte, origLen int, f *Frame) {
 	const solarisINET6 = 26
 	switch {
@@ -107,9 +107,8 @@ func sll2(data []byte, origLen int, f *Frame) {
 	}
 }
 
-// realType returns the ethertype for the type field of a header. Those below 0x0600
-// (ETH_P_802_3, ETH_P_802_2, ...) are frames without an ethertype; 0 would have
-// another meaning in Frame.
+// realType returns the ethertype for a type field. Values below 0x0600 (ETH_P_802_3, ETH_P_802_2,
+// ...) mark frames without ethertype. 0 has another meaning in Frame.
 func realType(t flow.EtherType) flow.EtherType {
 	if t >= minType {
 		return t
@@ -117,8 +116,8 @@ func realType(t flow.EtherType) flow.EtherType {
 	return flow.EtherTypeLLC
 }
 
-// replacedLen returns the length of the link header that a cooked one stands
-// for, by the ARPHRD number of the device.
+// replacedLen returns the length of the link header that a cooked header replaces, by the
+// device's ARPHRD number.
 func replacedLen(b []byte) int {
 	switch binary.BigEndian.Uint16(b) {
 	case 1, 772: // ARPHRD_ETHER, ARPHRD_LOOPBACK
@@ -141,19 +140,19 @@ func sll2Direction(d []byte) flow.Direction {
 	return DirectionOf(d[10])
 }
 
-// DirectionOf returns the direction of a packet type of linux/if_packet.h.
+// DirectionOf returns the direction of a packet type in linux/if_packet.h.
 func DirectionOf(packetType byte) flow.Direction {
 	switch packetType {
-	case 0, 1, 2, 3: // to us, to all, to a group, to somebody else
+	case 0, 1, 2, 3: // PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST
 		return flow.Ingress
-	case 4: // from us
+	case 4: // PACKET_OUTGOING
 		return flow.Egress
 	}
 	return flow.DirUnknown
 }
 
-// nflog reads what the kernel's nfnetlink_log hands to libpcap: the address family, and
-// attributes (linux/netfilter/nfnetlink_log.h) in the byte order of the host.
+// nflog reads packets that nfnetlink_log passes to libpcap: an address family, and attributes
+// (linux/netfilter/nfnetlink_log.h) in host byte order.
 func nflog(data []byte, origLen int, f *Frame) {
 	const header = 4
 	if len(data) >= header {
@@ -169,12 +168,12 @@ func nflog(data []byte, origLen int, f *Frame) {
 	opaque(flow.EtherTypeRunt, origLen, f)
 }
 
-// nflogPayload looks for the payload attribute in d, of which held bytes are on the wire. Only
-// of that attribute may the capture miss the end.
+// nflogPayload finds the payload attribute in d. held is the number of bytes on the wire from d
+// on. Only the payload may be captured in part.
 func nflogPayload(d []byte, held int, order binary.ByteOrder, f *Frame) bool {
 	const (
 		attribute  = 4 // length and type
-		packetHdr  = 1 // NFULA_PACKET_HDR: the ethertype, the hook
+		packetHdr  = 1 // NFULA_PACKET_HDR: ethertype, hook
 		payload    = 9 // NFULA_PAYLOAD
 		newestType = 64
 	)

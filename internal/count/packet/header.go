@@ -7,13 +7,13 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// header is a kind of header between the link header and layer 3. It starts with four
-// bytes that are known by a mask.
+// header is a kind of header between the link header and layer 3. The first four bytes, under a
+// mask, identify it.
 type header struct {
 	etherType   flow.EtherType
 	mask, value uint32
 	length      int
-	next        flow.EtherType // of what follows; 0: its last two bytes tell
+	next        flow.EtherType // type of the next header; 0: the last two bytes contain it
 }
 
 const (
@@ -25,17 +25,17 @@ const (
 	typePBB     flow.EtherType = 0x88e7 // 802.1ah
 	typeNSH     flow.EtherType = 0x894f
 	typeArista  flow.EtherType = 0xd28b
-	typeVNTag   flow.EtherType = 0x8926 // 802.1BR's forerunner
+	typeVNTag   flow.EtherType = 0x8926 // predecessor of 802.1BR
 	typeETag    flow.EtherType = 0x893f // 802.1BR
 	typeFabric  flow.EtherType = 0x8903 // Cisco FabricPath
 
 	maxHeaders = 8
 	vlanID     = 0xfff
-	pppShort   = 0x0100      // the protocol has one byte (RFC 1661, 6.5)
+	pppShort   = 0x0100      // set if the protocol field has one byte (RFC 1661, 6.5)
 	nshMask    = 0xc03f_0fff // version, length, MD type, next protocol
 )
 
-// headers are the kinds of docs/accounting.md.
+// headers are the kinds of headers in docs/accounting.md.
 var headers = [...]header{
 	{etherType: typeVLAN, length: tagLen},
 	{etherType: typeQinQ, length: tagLen},
@@ -56,7 +56,7 @@ var headers = [...]header{
 	{etherType: typeNSH, mask: nshMask, value: 0x0006_0105, length: 24, next: typeMPLS},
 }
 
-// HeaderTypes returns the ethertypes of the headers that Parse looks through.
+// HeaderTypes returns the ethertypes of the headers that Parse skips.
 func HeaderTypes() []flow.EtherType {
 	var types []flow.EtherType
 	for i := range headers {
@@ -67,9 +67,9 @@ func HeaderTypes() []flow.EtherType {
 	return types
 }
 
-// skipHeaders looks through the headers from off on, whose first one has the ethertype,
-// after n tags. It returns the ethertype and the offset of what follows, and sets the
-// key's VLAN if there was no tag before.
+// skipHeaders skips headers from off on; etherType is the type of the first one, and n is the
+// number of headers before. It returns the ethertype and the offset of layer 3. It sets the key's
+// VLAN if n is 0.
 func skipHeaders(f *Frame, k *flow.Packed, n int, etherType flow.EtherType, off int) (flow.EtherType, int) {
 	tagged := n > 0
 	for ; n < maxHeaders; n++ {
@@ -105,8 +105,8 @@ func skipHeaders(f *Frame, k *flow.Packed, n int, etherType flow.EtherType, off 
 	return etherType, off
 }
 
-// following returns the ethertype of what follows a header that d starts with, and the
-// header's length: 0 if PPP carries something that has no ethertype.
+// following returns the ethertype after the header at the start of d, and the header's length.
+// The length is 0 if a PPP protocol has no ethertype.
 func (h *header) following(d []byte) (next flow.EtherType, length int) {
 	if h.next != 0 {
 		return h.next, h.length
@@ -127,8 +127,8 @@ func (h *header) following(d []byte) (next flow.EtherType, length int) {
 	return next, length
 }
 
-// headerOf returns the kind of the header that d starts with, nil if it has an unknown
-// form or is not all there.
+// headerOf returns the kind of the header at the start of d. It returns nil for an unknown form
+// or an incomplete header.
 func headerOf(d []byte, etherType flow.EtherType) *header {
 	for i := range headers {
 		h := &headers[i]
@@ -141,9 +141,9 @@ func headerOf(d []byte, etherType flow.EtherType) *header {
 
 const labelLen = 4
 
-// ipAfterLabels returns the ethertype of what follows the bottom of an MPLS stack, of
-// which held bytes were on the wire: 0 if it is not surely IP. A pseudowire without a
-// control word starts with a MAC address, whose first four bits may be 4 or 6 (RFC 8469).
+// ipAfterLabels returns the ethertype after the bottom of an MPLS stack, 0 if it is not certainly
+// IP. held is the number of bytes on the wire from d on. A pseudowire without control word starts
+// with a MAC address, whose first four bits may be 4 or 6 (RFC 8469).
 func ipAfterLabels(d []byte, held int) flow.EtherType {
 	const maxPadding = 64
 	var etherType flow.EtherType

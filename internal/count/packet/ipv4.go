@@ -8,8 +8,8 @@ import (
 
 const ipv4Len = 20
 
-// ipv4 reads an IPv4 header (RFC 791) of a packet that has held bytes on the
-// wire. bytes is 0 if it is none.
+// ipv4 parses an IPv4 header (RFC 791). held is the number of bytes on the wire from d on. bytes
+// is 0 if d is not IPv4.
 func ipv4(d []byte, held int, k *flow.Packed) (bytes, header int, payload []byte) {
 	if len(d) < ipv4Len || d[0]>>4 != 4 {
 		return 0, 0, nil
@@ -31,7 +31,7 @@ func ipv4(d []byte, held int, k *flow.Packed) (bytes, header int, payload []byte
 	return bytes, header, payload
 }
 
-// inside returns what is there of d[from:to].
+// inside returns the captured part of d[from:to].
 func inside(d []byte, from, to int) []byte {
 	to = min(to, len(d))
 	if from >= to {

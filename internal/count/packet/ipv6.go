@@ -24,8 +24,8 @@ const (
 	shim6       flow.Proto = 140
 )
 
-// ipv6 reads an IPv6 header and its extension headers (RFC 8200) of a packet
-// that has held bytes on the wire. bytes is 0 if it is none.
+// ipv6 parses an IPv6 header and its extension headers (RFC 8200). held is the number of bytes on
+// the wire from d on. bytes is 0 if d is not IPv6.
 func ipv6(d []byte, held int, k *flow.Packed) (bytes, header int, payload []byte) {
 	if len(d) < ipv6Len || held < ipv6Len || d[0]>>4 != 6 {
 		return 0, 0, nil
@@ -45,21 +45,21 @@ func ipv6(d []byte, held int, k *flow.Packed) (bytes, header int, payload []byte
 	return bytes, header, payload
 }
 
-// ipv6Bytes returns the layer-3 length: the header's, or held if that is less.
+// ipv6Bytes returns the layer-3 length by the header, but at most held.
 func ipv6Bytes(d []byte, held int) int {
 	bytes := ipv6Len + int(binary.BigEndian.Uint16(d[4:]))
 	if bytes == ipv6Len {
 		if n, ok := jumboLen(d); ok {
 			bytes = ipv6Len + n
-		} else if held > maxPlainPacket { // GSO above 64 KiB without a jumbo option
+		} else if held > maxPlainPacket { // a GSO frame above 64 KiB without a jumbo option
 			return held
 		}
 	}
 	return min(bytes, held)
 }
 
-// jumboLen returns the length in a jumbo payload option (RFC 2675), if the first
-// option of a hop-by-hop header is one.
+// jumboLen returns the length in a jumbo payload option (RFC 2675). The option must be the first
+// one of a hop-by-hop header.
 func jumboLen(d []byte) (int, bool) {
 	const jumboOption, optionLen = 0xc2, 4
 	if flow.Proto(d[6]) != hopByHop || len(d) < ipv6Len+minExtLen ||
@@ -69,9 +69,9 @@ func jumboLen(d []byte) (int, bool) {
 	return int(binary.BigEndian.Uint32(d[ipv6Len+4:])), true
 }
 
-// skipExtHeaders walks the extension headers of d, an IPv6 packet as far as it is
-// there. It returns the protocol, the offset of its header, and whether that is
-// there at all: it is not after a cut chain and in fragments other than the first.
+// skipExtHeaders skips the extension headers of d, the captured part of an IPv6 packet. It
+// returns the protocol and the offset of its header. first is false if d lacks that header: in
+// later fragments, and if the capture ends before.
 func skipExtHeaders(d []byte, next flow.Proto) (proto flow.Proto, off int, first bool) {
 	off = ipv6Len
 	for range maxExtHeaders {

@@ -6,8 +6,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// The link types here are local networks that have an ethertype, behind addresses of
-// their own or behind LLC and SNAP. Their headers were on the wire.
+// The link types in this file are local networks. The ethertype follows their addresses, or LLC
+// and SNAP. Their headers were on the wire.
 
 const (
 	llcLen  = 3
@@ -15,8 +15,8 @@ const (
 	fcsLen  = 4
 )
 
-// llc reads the LLC header at offset n of a frame (IEEE 802.2) and SNAP behind it (RFC 1042).
-// Without SNAP, the frame is flow.EtherTypeLLC.
+// llc reads the LLC header at offset n (IEEE 802.2) and SNAP after it (RFC 1042). A frame without
+// SNAP is a flow.EtherTypeLLC.
 func llc(data []byte, origLen, n int, f *Frame) {
 	if len(data) < n {
 		opaque(flow.EtherTypeRunt, origLen, f)
@@ -30,11 +30,11 @@ func llc(data []byte, origLen, n int, f *Frame) {
 	opaque(flow.EtherTypeLLC, origLen, f)
 }
 
-// bridgePadding is between SNAP and a bridged Ethernet frame, except on Frame Relay (RFC 2684).
+// bridgePadding lies between SNAP and a bridged Ethernet frame, except on Frame Relay (RFC 2684).
 const bridgePadding = 2
 
 // snapHeader reads a SNAP header at offset n: an ethertype, or a bridged Ethernet frame. It
-// returns false for anything else.
+// returns false for other contents.
 func snapHeader(data []byte, origLen, n, padding int, f *Frame) bool {
 	if len(data) < n+snapLen {
 		return false
@@ -64,16 +64,16 @@ func snapHeader(data []byte, origLen, n, padding int, f *Frame) bool {
 	return false
 }
 
-// cutFCS takes the last n bytes on the wire off.
+// cutFCS removes the last n bytes on the wire.
 func cutFCS(data []byte, origLen, n int) (cut []byte, wireLen int) {
 	wireLen = max(origLen-n, 0)
 	return data[:min(len(data), wireLen)], wireLen
 }
 
-// snap reads LLC and SNAP without anything before them (RFC 2684).
+// snap reads LLC and SNAP at the start of the packet (RFC 2684).
 func snap(data []byte, origLen int, f *Frame) { llc(data, origLen, 0, f) }
 
-// atmCLIP reads LLC and SNAP, or IP where they are left out (RFC 2225).
+// atmCLIP reads LLC and SNAP, or IP without them (RFC 2225).
 func atmCLIP(data []byte, origLen int, f *Frame) {
 	if ipVersion(data) != flow.EtherTypeRunt {
 		raw(data, origLen, f)
@@ -82,7 +82,7 @@ func atmCLIP(data []byte, origLen int, f *Frame) {
 	llc(data, origLen, 0, f)
 }
 
-// fddi reads frame control, the addresses and LLC (ISO 9314-2).
+// fddi reads frame control, addresses and LLC (ISO 9314-2).
 func fddi(data []byte, origLen int, f *Frame) {
 	const (
 		header  = 13
@@ -96,7 +96,7 @@ func fddi(data []byte, origLen int, f *Frame) {
 	llc(data, origLen, header, f)
 }
 
-// tokenRing reads access and frame control, the addresses, source routing and LLC (IEEE 802.5).
+// tokenRing reads access control, frame control, addresses, source routing and LLC (IEEE 802.5).
 func tokenRing(data []byte, origLen int, f *Frame) {
 	const (
 		header       = 14
@@ -120,13 +120,13 @@ func tokenRing(data []byte, origLen int, f *Frame) {
 // fibreChannel reads the network header and LLC of IP over Fibre Channel (RFC 2625).
 func fibreChannel(data []byte, origLen int, f *Frame) { llc(data, origLen, 16, f) }
 
-// firewire reads IP over IEEE 1394 as Apple captures it: two addresses, an ethertype.
+// firewire reads IP over IEEE 1394 as captured by macOS: two addresses and an ethertype.
 func firewire(data []byte, origLen int, f *Frame) { typed(data, origLen, 16, 2, f) }
 
-// infiniband reads IP over InfiniBand: a global routing header and the one of RFC 4391.
+// infiniband reads IP over InfiniBand: a global routing header and the header of RFC 4391.
 func infiniband(data []byte, origLen int, f *Frame) { typed(data, origLen, 40, 4, f) }
 
-// typed reads an ethertype at an offset, in a field of some bytes.
+// typed reads an ethertype at an offset. field is the length of the field that contains it.
 func typed(data []byte, origLen, at, field int, f *Frame) {
 	if len(data) < at+field {
 		opaque(flow.EtherTypeRunt, origLen, f)
@@ -135,8 +135,8 @@ func typed(data []byte, origLen, at, field int, f *Frame) {
 	linked(data, origLen, at+field, typeAt(data, at), f)
 }
 
-// The tags of Ethernet switches (net/dsa/tag_*.c of Linux) lie between the addresses and the
-// ethertype, or before the frame.
+// Tags of Ethernet switches (Linux, net/dsa/tag_*.c) lie between the addresses and the ethertype,
+// or before the frame.
 const (
 	addressesLen         = 12
 	switchTagLen         = 4
@@ -163,8 +163,8 @@ func broadcomPrepended(data []byte, origLen int, f *Frame) {
 	*f = Frame{Data: data[switchTagLen:], Len: origLen - switchTagLen, LinkLen: switchTagLen}
 }
 
-// arcnetLinux reads addresses, offset and type as Linux has them (RFC 1051 and RFC 1201).
-// Only the latter has a flag and a sequence number; its later fragments have no IP header.
+// arcnetLinux reads addresses, offset and type in the order of Linux (RFC 1051 and RFC 1201). RFC
+// 1201 adds a flag and a sequence number; its later fragments have no IP header.
 func arcnetLinux(data []byte, origLen int, f *Frame) {
 	const (
 		oldHeader = 5

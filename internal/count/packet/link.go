@@ -11,11 +11,11 @@ const (
 	tagLen      = 4
 	arpLen      = 28 // with Ethernet and IPv4 addresses
 
-	minType flow.EtherType = 0x0600 // below, the field is an 802.3 length
+	minType flow.EtherType = 0x0600 // lower values are a length (802.3)
 )
 
-// link reads what is before layer 3. It returns the ethertype and the offset of
-// what follows, and sets the key's VLAN.
+// link parses everything before layer 3. It returns the ethertype and the offset of layer 3, and
+// sets the key's VLAN.
 func link(f *Frame, k *flow.Packed) (flow.EtherType, int) {
 	d, off := f.Data, 0
 	var etherType flow.EtherType
@@ -34,7 +34,7 @@ func link(f *Frame, k *flow.Packed) (flow.EtherType, int) {
 		etherType = ipVersion(d)
 	}
 
-	n := 0 // headers before layer 3
+	n := 0 // number of headers before layer 3
 	if f.Tagged {
 		k.VLAN = f.TCI & vlanID
 		n = 1
@@ -60,7 +60,7 @@ func link(f *Frame, k *flow.Packed) (flow.EtherType, int) {
 	return etherType, off
 }
 
-// ipVersion tells the ethertype by the first four bits.
+// ipVersion returns the ethertype by the first four bits.
 func ipVersion(d []byte) flow.EtherType {
 	if len(d) > 0 {
 		switch d[0] >> 4 {
@@ -73,8 +73,8 @@ func ipVersion(d []byte) flow.EtherType {
 	return flow.EtherTypeRunt
 }
 
-// arp sets the addresses and the operation of ARP with Ethernet and IPv4
-// addresses (RFC 826); of any other ARP it sets nothing.
+// arp sets the addresses and the operation of ARP with Ethernet and IPv4 addresses (RFC 826). It
+// sets nothing for other ARP.
 func arp(d []byte, k *flow.Packed) {
 	k.L4Kind = flow.L4Subtype
 	if len(d) < arpLen {

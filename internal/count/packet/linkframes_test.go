@@ -9,21 +9,21 @@ import (
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// linkFrame is a packet of a link type, with how it is counted by docs/accounting.md.
+// linkFrame is a packet of a link type, with its counters by docs/accounting.md.
 type linkFrame struct {
 	name string
 	link packet.LinkType
 	data []byte
-	cut  int // captured bytes, if fewer
+	cut  int // number of captured bytes, if fewer than the packet has
 
-	want  string // what is read: "udp4", "udp6", "arp", or an ethertype
+	want  string // what the parser reads: "udp4", "udp6", "arp", or an ethertype
 	frame int    // frame bytes
 	dir   flow.Direction
 
-	tsharkDiffers string // why tshark reads another thing
+	tsharkDiffers string // why tshark reads something else
 }
 
-// captured is what of the packet was captured.
+// captured returns the captured part of the packet.
 func (l *linkFrame) captured() []byte {
 	if l.cut > 0 {
 		return l.data[:l.cut]
@@ -41,7 +41,7 @@ func hexBytes(s string) []byte {
 	return b
 }
 
-// What the packets carry: 46, 66 and 28 bytes.
+// Packets inside the frames: 46, 66 and 28 bytes.
 var (
 	udp4 = hexBytes("4500002e 00000000 40110000 c0000201 c0000202 9c41 9c42 001a 0000" + strings.Repeat("ee", 18))
 	udp6 = hexBytes("60000000 001a 11 40 20010db8000000000000000000000001 20010db8000000000000000000000002 9c41 9c42 001a 0000" + strings.Repeat("ee", 18))

@@ -12,7 +12,7 @@ import (
 // (https://www.tcpdump.org/linktypes.html).
 type LinkType uint32
 
-// Link types that other packages name. The table linkTypes has all.
+// Link types that other packages use. The table linkTypes has all of them.
 const (
 	LinkTypeNull      LinkType = 0
 	LinkTypeEthernet  LinkType = 1
@@ -29,16 +29,15 @@ const (
 	linkTypeFrameRelay LinkType = 107
 )
 
-// linkType is how a link type is called and read. One with neither read nor unwrap is known
-// by name only.
+// linkType is an entry of the table. If read and unwrap are nil, only its name is known.
 type linkType struct {
 	name string
-	// read sets every field of f to a packet.
+	// read sets every field of f from a packet.
 	read func(data []byte, origLen int, f *Frame)
-	// unwrap takes off a header that names another link type. It returns false if the
-	// header is not there.
+	// unwrap removes a header that names another link type. It returns false if the header is
+	// incomplete.
 	unwrap func(data []byte, origLen int) (LinkType, []byte, int, bool)
-	// direction reads the direction of a packet; nil if none is captured.
+	// direction returns a packet's direction. Nil: the link type has none.
 	direction func(data []byte) flow.Direction
 }
 
@@ -49,13 +48,13 @@ func (l LinkType) entry() *linkType {
 	return &linkType{}
 }
 
-// Supported reports whether Frame knows the link type.
+// Supported reports whether Frame reads the link type.
 func (l LinkType) Supported() bool {
 	e := l.entry()
 	return e.read != nil || e.unwrap != nil
 }
 
-// String returns "linktype 127 (IEEE802_11_RADIO)", or "linktype N" for one without a name.
+// String returns "linktype 127 (IEEE802_11_RADIO)", or "linktype N" if the type has no name.
 func (l LinkType) String() string {
 	s := "linktype " + strconv.FormatUint(uint64(l), 10)
 	if name := l.Name(); name != "" {
@@ -64,10 +63,10 @@ func (l LinkType) String() string {
 	return s
 }
 
-// Name returns the name that tcpdump -L gives the link type, "" if it has none.
+// Name returns the name in tcpdump -L, "" if there is none.
 func (l LinkType) Name() string { return l.entry().name }
 
-// Direction returns the direction that a packet of this link type has in its header.
+// Direction returns the direction in the header of a packet of this link type.
 func (l LinkType) Direction(data []byte) flow.Direction {
 	if read := l.entry().direction; read != nil {
 		return read(data)
@@ -75,14 +74,13 @@ func (l LinkType) Direction(data []byte) flow.Direction {
 	return flow.DirUnknown
 }
 
-// Frame sets every field of f to a captured packet of this link type, without
-// copying data: a header that is the capture's and was not on the wire is taken off. A
-// packet that ends inside such a header has the ethertype flow.EtherTypeRunt. origLen is
-// the length on the wire that the capture gives, that header included; one below
-// len(data) counts as len(data).
+// Frame sets every field of f from a captured packet of this link type. It does not copy data. It
+// removes headers that the capture added and that were not on the wire. A packet that ends inside
+// such a header gets the ethertype flow.EtherTypeRunt. origLen is the original length in the
+// capture, with that header; a value below len(data) counts as len(data).
 //
-// It returns false if the link type is not Supported: f is then the packet's length, as
-// flow.EtherTypeRunt.
+// It returns false if the link type is not Supported. f is then a flow.EtherTypeRunt of the
+// packet's length.
 func (l LinkType) Frame(data []byte, origLen int, f *Frame) bool {
 	origLen = max(origLen, len(data))
 	switch l {
@@ -114,13 +112,13 @@ func (l LinkType) Frame(data []byte, origLen int, f *Frame) bool {
 	return true
 }
 
-// opaque makes f a frame of n bytes on the wire of which nothing is read.
+// opaque makes f a frame of n bytes on the wire that is not parsed.
 func opaque(t flow.EtherType, n int, f *Frame) {
 	*f = Frame{Len: max(n, 0), Raw: true, EtherType: t, Opaque: true}
 }
 
-// linked makes f what follows n bytes of a link header, which count as part of the frame.
-// They must be there.
+// linked makes f a frame with a link header of n bytes, which FrameBytes includes. data must have
+// them.
 func linked(data []byte, origLen, n int, t flow.EtherType, f *Frame) {
 	*f = Frame{Data: data[n:], Len: origLen - n, Raw: true, EtherType: realType(t), LinkLen: n}
 }
@@ -141,5 +139,5 @@ func mpls(data []byte, origLen int, f *Frame) {
 	*f = Frame{Data: data, Len: origLen, Raw: true, EtherType: typeMPLS}
 }
 
-// typeAt returns the ethertype at an offset of d, which must be there.
+// typeAt returns the ethertype at an offset. d must be long enough.
 func typeAt(d []byte, at int) flow.EtherType { return flow.EtherType(binary.BigEndian.Uint16(d[at:])) }

@@ -20,10 +20,10 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// maxLinkType is above all numbers that have a name.
+// maxLinkType is larger than every number with a name.
 const maxLinkType = 400
 
-// read says what a frame was read as, in the words of linkFrame.
+// read returns what a frame was read as, in the terms of linkFrame.want.
 func read(r *flow.Record) string {
 	k := r.Key.Key()
 	words := map[string]string{
@@ -42,7 +42,7 @@ func read(r *flow.Record) string {
 	return s
 }
 
-// layer3 is the bytes of what linkFrame.want names.
+// layer3 returns the layer-3 bytes of a linkFrame.want.
 func layer3(want string) uint64 {
 	switch {
 	case strings.HasPrefix(want, "udp4"):
@@ -73,8 +73,8 @@ func TestLinkFrames(t *testing.T) {
 	}
 }
 
-// Every link type that is read has a frame in the tests, and every prefix of these frames
-// has no more bytes than the frame and is read without a crash.
+// Every supported link type has a frame in the tests. A prefix of a frame is parsed without panic
+// and counts no more bytes than the frame.
 func TestLinkFramesCut(t *testing.T) {
 	tested := map[packet.LinkType]bool{}
 	for _, l := range linkFrames() {
@@ -99,10 +99,10 @@ func TestLinkFramesCut(t *testing.T) {
 	}
 }
 
-// unknownToTShark are the link types that tshark 4.0 does not read.
+// unknownToTShark are the link types that tshark 4.0 cannot read.
 var unknownToTShark = []packet.LinkType{166, 205, 206, 219, 281, 282, 284, 285}
 
-// TestLinkFramesTShark compares with what tshark reads of the same packets.
+// TestLinkFramesTShark compares the parser with tshark on the same packets.
 func TestLinkFramesTShark(t *testing.T) {
 	tshark := testenv.Tool(t, "tshark", "tshark")
 	byLink := map[packet.LinkType][]linkFrame{}
@@ -119,7 +119,7 @@ func TestLinkFramesTShark(t *testing.T) {
 			}
 			for i, l := range frames {
 				n := len(l.data)
-				if link == 204 { // a header that tshark does not count either
+				if link == 204 { // tshark does not count this header either
 					n = l.frame
 				}
 				got, want := lines[i], fmt.Sprintf("%d %s", n, tsharkWant(l.want))
@@ -127,14 +127,14 @@ func TestLinkFramesTShark(t *testing.T) {
 					t.Errorf("%s: tshark %q, want %q", l.name, got, want)
 				}
 				if l.tsharkDiffers != "" && got == want {
-					t.Errorf("%s: tshark is to differ (%s), but reads the same", l.name, l.tsharkDiffers)
+					t.Errorf("%s: tshark should differ (%s), but reads the same", l.name, l.tsharkDiffers)
 				}
 			}
 		})
 	}
 }
 
-// tsharkWant is what tshark shows of linkFrame.want.
+// tsharkWant returns tshark's output for a linkFrame.want.
 func tsharkWant(want string) string {
 	switch {
 	case strings.HasPrefix(want, "udp4"):
@@ -147,8 +147,7 @@ func tsharkWant(want string) string {
 	return ""
 }
 
-// TestLinkFramesTCPDump compares with what tcpdump reads of the link types that tshark does
-// not know.
+// TestLinkFramesTCPDump compares the parser with tcpdump on link types that tshark cannot read.
 func TestLinkFramesTCPDump(t *testing.T) {
 	tcpdump := testenv.Tool(t, "tcpdump", "tcpdump")
 	for _, l := range linkFrames() {
@@ -223,8 +222,7 @@ func writeFrames(t *testing.T, file string, link packet.LinkType, frames []linkF
 	}
 }
 
-// TestLinkTypeNames compares the names with those that tcpdump prints. One that is older
-// than the table knows fewer.
+// TestLinkTypeNames compares the names with tcpdump's. An old tcpdump knows fewer names.
 func TestLinkTypeNames(t *testing.T) {
 	tcpdump := testenv.Tool(t, "tcpdump", "tcpdump")
 	named := regexp.MustCompile(`link-type ([A-Z]\w+) \(`)
@@ -258,12 +256,12 @@ func TestLinkTypeString(t *testing.T) {
 	}
 }
 
-// A packet of a link type that cannot be read counts by its length.
+// A packet of an unsupported link type counts by its length.
 func TestUnknownLinkType(t *testing.T) {
 	for _, l := range []packet.LinkType{2, 189, 8224, 1 << 16, 1<<28 | 1} {
 		var f packet.Frame
 		if l.Supported() || l.Frame(make([]byte, 60), 70, &f) {
-			t.Errorf("%v is taken for one that can be read", l)
+			t.Errorf("%v counts as supported", l)
 		}
 		r := dirty()
 		packet.Parse(&f, &r)
@@ -273,7 +271,7 @@ func TestUnknownLinkType(t *testing.T) {
 	}
 }
 
-// Every field of a reused Frame is set.
+// Frame sets every field of a reused Frame.
 func TestFrameIsReset(t *testing.T) {
 	for _, l := range []packet.LinkType{0, 1, 101, 108, 113, 228, 229, 276} {
 		for _, data := range [][]byte{nil, make([]byte, 60)} {
@@ -292,7 +290,7 @@ func TestFrameIsReset(t *testing.T) {
 	}
 }
 
-// Some writers leave the original length 0.
+// Some capture writers set the original length to 0.
 func TestOrigLenBelowCaptured(t *testing.T) {
 	data := make([]byte, 60)
 	for _, l := range []packet.LinkType{packet.LinkTypeEthernet, packet.LinkTypeRaw} {
@@ -306,7 +304,7 @@ func TestOrigLenBelowCaptured(t *testing.T) {
 	}
 }
 
-// The table of docs/accounting.md has the link types that are read, with their names.
+// docs/accounting.md lists the supported link types with their names.
 func TestLinkTypesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/accounting.md")
 	if err != nil {

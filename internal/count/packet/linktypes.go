@@ -1,8 +1,8 @@
 package packet
 
-// linkTypes are the link types of pcap/dlt.h and pcap-common.c of libpcap, with the names
-// that tcpdump -L gives them. Numbers that systems use in memory are here too, as old files
-// have them: 12 and 14 are RAW of Linux and OpenBSD, 11 and 19 are ATM.
+// linkTypes are the link types of libpcap's pcap/dlt.h and pcap-common.c, with their names in
+// tcpdump -L. The table includes platform-specific numbers that old files contain: 12 and 14 are
+// RAW of Linux and OpenBSD, 11 and 19 are ATM.
 var linkTypes = [...]linkType{
 	0:   {name: "NULL", read: null},
 	1:   {name: "EN10MB", read: ethernet},

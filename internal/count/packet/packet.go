@@ -1,58 +1,56 @@
-// Package packet is the Go packet parser: from a frame to its flow and its
-// counters, after docs/accounting.md. The C parser, bpf/parse.h, follows the
-// same rules; testdata/packets and a fuzz test hold both to them.
+// Package packet is the Go packet parser. It turns a frame into a flow key and counters, by the
+// rules of docs/accounting.md. The C parser, bpf/parse.h, has the same rules; testdata/packets
+// and a fuzz test check both.
 package packet
 
 import "github.com/pktstat/pktstat/flow"
 
-// Frame is a packet as it was captured, with what the kernel or the capture
-// file knows about it besides its bytes.
+// Frame is a captured packet, with what the kernel or the capture file knows about it.
 type Frame struct {
-	Data []byte // captured bytes, from the link header on (layer 3 if there is none)
-	Len  int    // length on the wire of what Data starts: at least len(Data)
+	Data []byte // captured bytes, from the link header on (or from layer 3 if there is none)
+	Len  int    // bytes on the wire from the start of Data; at least len(Data)
 
-	// Raw: there is no Ethernet header, Data starts at layer 3.
+	// Raw: Data starts at layer 3, without an Ethernet header.
 	Raw bool
-	// EtherType of a Raw frame; 0: told by the first four bits.
+	// EtherType of a Raw frame. 0: the first four bits of Data determine it.
 	EtherType flow.EtherType
 	// LinkLen is the length of the link header before Data, which a cooked capture may have
-	// replaced: FrameBytes counts it. 0: the link has none.
+	// replaced. FrameBytes includes it. 0: the link has no header.
 	LinkLen int
-	// Opaque: a Raw frame is one of EtherType, whatever is in Data.
+	// Opaque: the frame counts as EtherType, and Data is not parsed. It implies Raw.
 	Opaque bool
 
-	// Tagged: the kernel holds the outermost VLAN tag outside of Data and Len.
+	// Tagged: the kernel keeps the outermost VLAN tag outside of Data and Len.
 	Tagged bool
-	TCI    uint16 // of that tag
+	TCI    uint16 // the outermost tag
 
-	// Segments of a GSO or GRO super-frame; 0 and 1 mean that it is none, unless there
-	// is a SegmentSize.
+	// Segments is the number of segments of a GSO or GRO super-frame. 0 and 1 mean no
+	// super-frame, unless SegmentSize is set.
 	Segments int
-	// SegmentSize is the payload of each segment of a super-frame but the last, whose
-	// Segments are not known. 0: it is none.
+	// SegmentSize is the payload of each segment but the last, for a super-frame whose Segments
+	// are unknown. 0: no super-frame.
 	SegmentSize int
-	// HeaderLen is what is in Data before the payload that is segmented, the headers
-	// inside of a tunnel included. 0: it ends with the transport header.
+	// HeaderLen is the length of the headers before the segmented payload, including the headers
+	// inside a tunnel. 0: they end with the transport header.
 	HeaderLen int
 }
 
-// Parse sets the key, the counters and the marks of r from f: every field of
-// them, since r may hold an old record. Dir, Ifindex, NetNS and OwnerID are 0;
-// they, First and Last are the caller's. No frame is an error: what cannot be
-// read is counted by its ethertype.
+// Parse sets the key, the counters and the marks of r from f. It sets every field of them, as r
+// may hold an old record. Dir, Ifindex, NetNS and OwnerID become 0; the caller sets these, First
+// and Last. No frame is an error: a frame that Parse cannot read counts by its ethertype.
 //
-// The flags are 0 if the frame has no TCP header up to there, as later fragments. The
-// header of a super-frame has the union of its segments' flags.
+// The TCP flags are 0 if Data has no TCP header, as in later fragments. The header of a
+// super-frame has the union of its segments' flags.
 //
-// Parse does not allocate, and keeps nothing of f.
+// Parse does not allocate, and keeps no reference to f.
 func Parse(f *Frame, r *flow.Record) {
 	k := &r.Key
 	*k = flow.Packed{}
 
 	etherType, l3 := link(f, k)
-	// Of an IP packet: its layer-3 length (never 0), the length of its header,
-	// and what is there of the transport header and what follows. These are
-	// single values, not a struct, because copying one costs more than parsing.
+	// For an IP packet: its layer-3 length (never 0), its header length, and the captured bytes
+	// from the transport header on. They are no struct, because copying one costs more than
+	// parsing.
 	var bytes, header int
 	var payload []byte
 	var marks flow.Marks
@@ -73,7 +71,7 @@ func Parse(f *Frame, r *flow.Record) {
 
 	frameBytes := f.Len + f.LinkLen
 	if f.Raw && f.LinkLen == 0 && bytes != 0 {
-		frameBytes = l3 + bytes // no link, no padding
+		frameBytes = l3 + bytes // without link header and padding
 	}
 	if f.Tagged {
 		frameBytes += tagLen

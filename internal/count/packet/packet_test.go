@@ -17,7 +17,7 @@ func cases(tb testing.TB) []corpus.Case {
 	return all
 }
 
-// dirty is what a reused record may hold.
+// dirty returns a record with old contents in every field.
 func dirty() flow.Record {
 	k := flow.Packed{
 		L4: 1, Proto: 2, Family: 3, Dir: 4, L4Kind: 5, VLAN: 6, EtherType: 7,
@@ -46,8 +46,8 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// TestSegmentSize: what is known of a super-frame may be the size of its segments, and
-// where their headers end.
+// TestSegmentSize: the kernel may report the segment size of a super-frame and the end of its
+// headers instead of the number of segments.
 func TestSegmentSize(t *testing.T) {
 	const ethernet, ip, tcp, udp, vxlan = 14, 20, 32, 8, 8
 	headers := make([]byte, ethernet+ip+tcp)

@@ -7,8 +7,8 @@ const (
 	typeMPLSMulticast flow.EtherType = 0x8848
 )
 
-// etherTypeOfPPP returns the ethertype of what follows a PPP protocol number (RFC 1332,
-// RFC 5072, RFC 3032). It knows IPv4, IPv6 and MPLS.
+// etherTypeOfPPP returns the ethertype for a PPP protocol number (RFC 1332, RFC 5072, RFC 3032).
+// It knows IPv4, IPv6 and MPLS.
 func etherTypeOfPPP(proto uint16) (etherType flow.EtherType, ok bool) {
 	switch proto {
 	case 0x0021:

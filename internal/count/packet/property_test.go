@@ -11,8 +11,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/corpus"
 )
 
-// check parses f and returns what any packet's result must satisfy and this one
-// does not.
+// check parses f and returns an error if the result breaks a rule that holds for every packet.
 func check(f *packet.Frame) error {
 	r := dirty()
 	packet.Parse(f, &r)
@@ -28,7 +27,7 @@ func check(f *packet.Frame) error {
 	case k.Dir != 0 || k.Ifindex != 0 || k.NetNS != 0 || k.OwnerID != 0:
 		return fmt.Errorf("the caller's fields are not 0: %+v", k)
 	case flow.Pack(k) != r.Key:
-		return fmt.Errorf("not as flow.Pack has it: %+v, %+v", r.Key, flow.Pack(k))
+		return fmt.Errorf("key differs from flow.Pack: %+v, %+v", r.Key, flow.Pack(k))
 	case r.Packets != uint64(max(1, f.Segments)):
 		return fmt.Errorf("%d packets of %d segments", r.Packets, f.Segments)
 	case isIP != (r.Bytes > 0) && f.Segments <= 1:
@@ -51,23 +50,24 @@ func check(f *packet.Frame) error {
 		return fmt.Errorf("%d frame bytes of %d, %d bytes", r.FrameBytes, whole, r.Bytes)
 	}
 
-	// Nothing beyond the captured bytes is read.
+	// The result must not depend on bytes after the captured ones.
 	more := *f
 	more.Data = bytes.Join([][]byte{f.Data, bytes.Repeat([]byte{0x11}, 64)}, nil)[:len(f.Data)]
 	again := dirty()
 	packet.Parse(&more, &again)
 	if again != r {
-		return fmt.Errorf("depends on what follows the packet: %+v, %+v", r, again)
+		return fmt.Errorf("depends on bytes after the packet: %+v, %+v", r, again)
 	}
 	return nil
 }
 
-// exact returns a copy of d whose capacity is its length: reading past it panics.
+// exact returns a copy of d with capacity len(d), so that reading past it panics.
 func exact(d []byte) []byte {
 	return append(make([]byte, 0, len(d)), d...)[:len(d):len(d)]
 }
 
-// variants calls do for a case as captured, and as if the kernel held a tag or it had segments.
+// variants calls do with the case as captured, with a tag that the kernel keeps, and with
+// segments.
 func variants(l packet.LinkType, data []byte, origLen int, do func(*packet.Frame)) {
 	var f packet.Frame
 	if !l.Frame(data, origLen, &f) {
@@ -82,7 +82,7 @@ func variants(l packet.LinkType, data []byte, origLen int, do func(*packet.Frame
 	do(&f)
 }
 
-// everything is the corpus, and the frames of other link types.
+// everything returns the corpus and the frames of other link types.
 func everything(tb testing.TB) []corpus.Case {
 	tb.Helper()
 	all := cases(tb)
@@ -144,12 +144,12 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestOneHeaderMore: one header more changes frame_bytes, and the VLAN if it is a tag.
+// TestOneHeaderMore: another header changes frame_bytes, and the VLAN if it is a tag.
 func TestOneHeaderMore(t *testing.T) {
 	ran := 0
 	for _, h := range []struct {
 		etherType uint16
-		header    []byte // up to the type of what follows
+		header    []byte // bytes up to the type of the next header
 		vlan      bool
 	}{
 		{0x8100, []byte{0, 9}, true},
@@ -162,7 +162,7 @@ func TestOneHeaderMore(t *testing.T) {
 	} {
 		for _, c := range cases(t) {
 			if c.LinkType != packet.LinkTypeEthernet || len(c.Data) < 14 || c.Rule == "before 2" {
-				continue // the ninth header changes more
+				continue // the ninth header has other effects
 			}
 			want := c.Want
 			more := 2 + len(h.header)
@@ -184,7 +184,7 @@ func TestOneHeaderMore(t *testing.T) {
 		}
 	}
 	if ran < 1000 {
-		t.Errorf("only %d frames: is the corpus there?", ran)
+		t.Errorf("only %d frames: is the corpus missing?", ran)
 	}
 }
 

@@ -6,9 +6,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// addSegments turns the counters of a super-frame into those of its segments on
-// the wire: each after the first repeats what is before layer 3, the IP header
-// and the transport header.
+// addSegments adds the headers of a super-frame's segments to its counters. On the wire, each
+// segment after the first repeats the link, IP and transport headers.
 func addSegments(c *flow.Counters, f *Frame, l3, ipHeader int, payload []byte, k *flow.Packed) {
 	end := l3 + ipHeader + transportLen(payload, k.Proto)
 	if f.HeaderLen > end {
@@ -41,9 +40,8 @@ func addSegments(c *flow.Counters, f *Frame, l3, ipHeader int, payload []byte, k
 	c.FrameBytes += more * uint64(before+headers)
 }
 
-// jumboHeaderLen is the length of the hop-by-hop header that the kernel puts into
-// IPv6 super-frames above 64 KiB and takes out of every segment
-// (ipv6_hopopt_jumbo_remove in include/net/ipv6.h).
+// jumboHeaderLen is the length of the hop-by-hop header in IPv6 super-frames above 64 KiB. The
+// kernel removes it from every segment (ipv6_hopopt_jumbo_remove in include/net/ipv6.h).
 const jumboHeaderLen = 8
 
 func isJumbo(d []byte) bool {
@@ -51,8 +49,8 @@ func isJumbo(d []byte) bool {
 	return ok && binary.BigEndian.Uint16(d[4:]) == 0
 }
 
-// transportLen returns the length of the transport header of the protocols that
-// are segmented, 0 for others and if it is not there.
+// transportLen returns the length of the transport header of a segmented protocol. It returns 0
+// for other protocols and for an incomplete header.
 func transportLen(d []byte, p flow.Proto) int {
 	switch {
 	case p == flow.TCP && len(d) > 12:

@@ -2,15 +2,15 @@ package packet
 
 import "github.com/pktstat/pktstat/flow"
 
-// The link types here are of serial lines. Their headers were on the wire.
+// The link types in this file are serial lines. Their headers were on the wire.
 
 const (
 	typePPPoEDiscovery flow.EtherType = 0x8863
 	typePPPoESession   flow.EtherType = 0x8864
 )
 
-// ppp reads a PPP header (RFC 1661, section 2), with or without HDLC framing (RFC 1662) and
-// with a protocol field of one or two bytes, or Cisco's HDLC framing.
+// ppp reads a PPP header (RFC 1661, section 2) with or without HDLC framing (RFC 1662). The
+// protocol field has one or two bytes. Cisco's HDLC framing is recognized too.
 func ppp(data []byte, origLen int, f *Frame) {
 	n := 0
 	switch {
@@ -23,7 +23,7 @@ func ppp(data []byte, origLen int, f *Frame) {
 	pppProtocol(data, origLen, n, f)
 }
 
-// pppd reads PPP as pppd's filter does: the first byte, in place of 0xff, is the direction.
+// pppd reads packets of pppd's filter: the first byte is the direction instead of 0xff.
 func pppd(data []byte, origLen int, f *Frame) {
 	n := 1
 	if len(data) >= 2 && data[1] == 0x03 {
@@ -32,7 +32,7 @@ func pppd(data []byte, origLen int, f *Frame) {
 	pppProtocol(data, origLen, n, f)
 }
 
-// pppProtocol reads the protocol field at offset n. It has one byte if that is odd.
+// pppProtocol reads the protocol field at offset n. An odd first byte is the whole field.
 func pppProtocol(data []byte, origLen, n int, f *Frame) {
 	var proto uint16
 	switch {
@@ -52,11 +52,11 @@ func pppProtocol(data []byte, origLen, n int, f *Frame) {
 	linked(data, origLen, n, etherType, f)
 }
 
-// pppoe reads a PPPoE header (RFC 2516, section 4) and the PPP protocol behind it.
+// pppoe reads a PPPoE header (RFC 2516, section 4) and the PPP protocol after it.
 func pppoe(data []byte, origLen int, f *Frame) {
 	const (
 		header  = 6
-		version = 0x11 // and type
+		version = 0x11 // version and type
 		session = 0
 	)
 	if len(data) < header || data[0] != version {
@@ -82,8 +82,7 @@ const (
 	hdlcMulticast = 0x8f
 )
 
-// ciscoHDLC reads address, control and ethertype. Cisco's keepalives have the ethertype of
-// RARP there.
+// ciscoHDLC reads address, control and ethertype. Cisco's keepalives use the ethertype of RARP.
 func ciscoHDLC(data []byte, origLen int, f *Frame) {
 	const (
 		header    = 4
@@ -99,8 +98,8 @@ func ciscoHDLC(data []byte, origLen int, f *Frame) {
 	}
 }
 
-// frameRelay reads a Q.922 address of two to four bytes and what tells the protocol: an
-// NLPID (RFC 2427), or an ethertype as Cisco has it.
+// frameRelay reads a Q.922 address of two to four bytes and the protocol: an NLPID (RFC 2427), or
+// Cisco's ethertype.
 func frameRelay(data []byte, origLen int, f *Frame) {
 	const (
 		lastAddressByte = 1
@@ -128,7 +127,7 @@ func frameRelay(data []byte, origLen int, f *Frame) {
 	}
 	n++
 	if data[n] == 0 && len(data) > n+1 {
-		n++ // padding, to align what follows
+		n++ // padding
 	}
 	switch data[n] {
 	case ipv4NLPID:
@@ -146,7 +145,7 @@ func frameRelay(data []byte, origLen int, f *Frame) {
 	}
 }
 
-// behindDirection returns an unwrap for a byte of direction in front of another link type.
+// behindDirection returns an unwrap for a link type after a byte with the direction.
 func behindDirection(inner LinkType) func([]byte, int) (LinkType, []byte, int, bool) {
 	return func(data []byte, origLen int) (LinkType, []byte, int, bool) {
 		if len(data) < 1 {
@@ -156,7 +155,8 @@ func behindDirection(inner LinkType) func([]byte, int) (LinkType, []byte, int, b
 	}
 }
 
-// firstByteDirection: 0 was received, anything else was sent.
+// firstByteDirection returns the direction in the first byte: 0 is received, any other value is
+// sent.
 func firstByteDirection(d []byte) flow.Direction {
 	switch {
 	case len(d) == 0:

@@ -6,7 +6,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Marks returns the marks of a packet from its transport header, as far as that is there.
+// Marks returns the marks from a transport header. d may end inside the header.
 func Marks(p flow.Proto, d []byte) flow.Marks {
 	const tcpFlagsAt = 13
 	if p == flow.TCP && len(d) > tcpFlagsAt {
@@ -15,14 +15,14 @@ func Marks(p flow.Proto, d []byte) flow.Marks {
 	return flow.Marks{}
 }
 
-// transport sets the ports or the sub of the key's protocol from d, the transport
-// header as far as it is there. A field that is not there is 0.
+// transport sets the ports or the subtype from d, the captured part of the transport header. A
+// missing field is 0.
 func transport(d []byte, k *flow.Packed) {
 	switch k.Proto {
 	case flow.TCP, flow.UDP, flow.DCCP, flow.SCTP, flow.UDPLite:
 		k.L4Kind = flow.L4Ports
 		if len(d) >= 4 {
-			k.L4 = binary.BigEndian.Uint32(d) // as flow.Ports packs them
+			k.L4 = binary.BigEndian.Uint32(d) // in the order of flow.Ports
 		}
 	case flow.ICMP, flow.ICMPv6:
 		k.L4Kind = flow.L4Subtype
@@ -41,7 +41,7 @@ func transport(d []byte, k *flow.Packed) {
 		}
 	case flow.AH:
 		k.L4Kind = flow.L4Subtype
-		// In IPv6 it is an extension header: here, it is the ninth.
+		// In IPv6, AH is an extension header. Here it is the ninth one.
 		if k.Family == flow.FamilyIPv4 && len(d) >= 8 {
 			k.L4 = binary.BigEndian.Uint32(d[4:]) // SPI
 		}

@@ -6,31 +6,31 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// wifi reads an 802.11 frame: of data frames that are not encrypted, LLC and SNAP.
+// wifi reads an 802.11 frame. In unencrypted data frames it reads LLC and SNAP.
 func wifi(data []byte, origLen int, f *Frame) { wifiFrame(data, origLen, false, f) }
 
-// Of the frame control field (IEEE 802.11-2020, 9.2.4.1).
+// Bits of the frame control field (IEEE 802.11-2020, 9.2.4.1).
 const (
-	wifiVersion = 0x03 // of the first byte
+	wifiVersion = 0x03 // first byte
 	wifiType    = 0x0c
 	wifiControl = 0x04
 	wifiData    = 0x08
 	wifiNoData  = 0x40
 	wifiQoS     = 0x80
 
-	wifiToDS      = 0x01 // of the second byte
+	wifiToDS      = 0x01 // second byte
 	wifiFromDS    = 0x02
 	wifiProtected = 0x40
 	wifiOrder     = 0x80
 )
 
-// wifiFrame reads an 802.11 frame. padded: what follows the header begins at a multiple of
-// four bytes, by padding that was not on the wire.
+// wifiFrame reads an 802.11 frame. padded: the capture has padding after the header, up to a
+// multiple of four bytes, that was not on the wire.
 func wifiFrame(data []byte, origLen int, padded bool, f *Frame) {
 	const (
 		sequenceField = 22
 		header        = 24
-		fragment      = 0x0f // of the sequence field
+		fragment      = 0x0f // bits of the sequence field
 	)
 	if len(data) < 2 || data[0]&wifiVersion != 0 {
 		opaque(flow.EtherTypeRunt, origLen, f)
@@ -65,15 +65,15 @@ func wifiFrame(data []byte, origLen int, padded bool, f *Frame) {
 	}
 }
 
-// wifiHeader returns the length of the header of a data frame, and whether its body is an
-// aggregate of several (A-MSDU, 9.3.2.2).
+// wifiHeader returns the header length of a data frame, and whether its body is an A-MSDU
+// (9.3.2.2).
 func wifiHeader(data []byte) (n int, aggregate bool) {
 	const (
 		header        = 24
 		fourthAddress = 6
 		qosControl    = 2
 		htControl     = 4
-		isAggregate   = 0x80 // of the first byte of the QoS control
+		isAggregate   = 0x80 // bit of the first byte of the QoS control
 	)
 	n = header
 	if data[1]&(wifiToDS|wifiFromDS) == wifiToDS|wifiFromDS {
@@ -89,11 +89,11 @@ func wifiHeader(data []byte) (n int, aggregate bool) {
 	return n, aggregate
 }
 
-// radiotap reads an 802.11 frame behind the header of https://www.radiotap.org.
+// radiotap reads an 802.11 frame after a radiotap header (https://www.radiotap.org).
 func radiotap(data []byte, origLen int, f *Frame) {
 	const (
 		header  = 8
-		atEnd   = 0x10 // flags: the FCS is there
+		atEnd   = 0x10 // flags: the frame ends with the FCS
 		datapad = 0x20
 	)
 	if len(data) < header || data[0] != 0 {
@@ -113,15 +113,15 @@ func radiotap(data []byte, origLen int, f *Frame) {
 	wifiFrame(data, origLen, flags&datapad != 0, f)
 }
 
-// radiotapFlags returns the field "flags" of a radiotap header, 0 if it has none. Fields are
-// in the order of the bits that announce them, aligned to their size; only the first of them
-// (TSFT, 8 bytes) lies before the flags.
+// radiotapFlags returns the field "flags" of a radiotap header, 0 if there is none. Fields are in
+// the order of their presence bits and aligned to their size. Only TSFT (8 bytes) lies before the
+// flags.
 func radiotapFlags(h []byte) byte {
 	const (
 		present  = 4
 		hasTSFT  = 1 << 0
 		hasFlags = 1 << 1
-		another  = 1 << 31 // another word of bits follows
+		another  = 1 << 31 // another word of presence bits follows
 	)
 	bits := binary.LittleEndian.Uint32(h[present:])
 	if bits&hasFlags == 0 {
@@ -140,7 +140,7 @@ func radiotapFlags(h []byte) byte {
 	return h[at]
 }
 
-// prism reads an 802.11 frame behind the header of the Prism drivers, or behind the one of AVS.
+// prism reads an 802.11 frame after a Prism or AVS header.
 func prism(data []byte, origLen int, f *Frame) {
 	const (
 		prismLen  = 144

@@ -6,13 +6,13 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// ppi takes off a Per-Packet Information header (PPI Packet Header 1.0.9): its length, the
-// link type behind it, and fields, of which one says whether 802.11 frames have an FCS.
+// ppi removes a Per-Packet Information header (PPI Packet Header 1.0.9). The header has its
+// length, the inner link type and fields. One field has the FCS flag of 802.11 frames.
 func ppi(data []byte, origLen int) (LinkType, []byte, int, bool) {
 	const (
 		header      = 8
 		fieldHeader = 4
-		wifiCommon  = 2 // a type of field
+		wifiCommon  = 2 // type of a field
 		flagsAt     = fieldHeader + 8
 		hasFCS      = 1
 	)
@@ -38,10 +38,10 @@ func ppi(data []byte, origLen int) (LinkType, []byte, int, bool) {
 	return inner, data, origLen, true
 }
 
-// Of Darwin's struct pktap_header (bsd/net/pktap.h), in little-endian.
+// Fields of Darwin's struct pktap_header (bsd/net/pktap.h), in little-endian.
 const (
 	pktapLen     = 108
-	pktapType    = 4 // of the next header
+	pktapType    = 4 // type of the next header
 	pktapLink    = 8
 	pktapFlags   = 36
 	pktapPacket  = 1 // type: a packet
@@ -49,12 +49,13 @@ const (
 	pktapSent    = 1 << 1
 )
 
-// isPktap reports whether d begins with such a header: 149 is a number for private use.
+// isPktap reports whether d starts with such a header. Link type 149 is for private use, so other
+// contents are possible.
 func isPktap(d []byte) bool {
 	return len(d) >= pktapLen && binary.LittleEndian.Uint32(d[pktapType:]) == pktapPacket
 }
 
-// pktap takes off the header of macOS' pktap interfaces.
+// pktap removes the header of macOS' pktap interfaces.
 func pktap(data []byte, origLen int) (LinkType, []byte, int, bool) {
 	if !isPktap(data) {
 		return 0, nil, origLen, false
