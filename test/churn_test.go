@@ -285,7 +285,7 @@ func (c *churn) del(n int) error {
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", name(n), err)
 	}
-	return c.said.wait("interface "+name(n)+" has gone: it is counted up to here", c.made[n])
+	return c.said.wait("interface "+name(n)+" has gone: counting on it ended", c.made[n])
 }
 
 // resources are what a process holds.

@@ -83,7 +83,7 @@ func TestLinkTypeVRFWithin(t *testing.T) {
 		sendWithin(t, red, 3)
 		p.signal(syscall.SIGINT)
 		got := finalOf(t, p)
-		if backend == "tc" && !strings.Contains(p.errors(), "the traffic of a VRF does not pass tc: it counts on its members") {
+		if backend == "tc" && !strings.Contains(p.errors(), "the traffic of a VRF does not pass tc: its members are counted") {
 			t.Errorf("%s", p.errors())
 		}
 		at := map[string]uint64{}
@@ -162,12 +162,12 @@ func TestLinkTypeL3S(t *testing.T) {
 		if c, ok := got[passageOf(&in.Key)]; ok {
 			t.Errorf("%s: what comes in is counted after all, and the note is wrong: %+v", backend, c)
 		}
-		if !strings.Contains(p.errors(), "x: what comes in on an ipvlan interface in mode l3s does not pass") {
+		if !strings.Contains(p.errors(), "x: incoming packets of an ipvlan interface in mode l3s do not pass") {
 			t.Errorf("%s: %s", backend, p.errors())
 		}
 	}
 	p := start(t, nil, "--netns", inner.NetNS(), "-b", "xdp", "-i", "x", "-t", "1ms")
-	if code := p.wait(); code != 3 || !strings.HasSuffix(p.errors(), "does not pass XDP: use --backend afpacket or --backend tc\n") {
+	if code := p.wait(); code != 3 || !strings.HasSuffix(p.errors(), "do not pass XDP: use --backend afpacket or --backend tc\n") {
 		t.Errorf("exit code %d, %s", code, p.errors())
 	}
 }

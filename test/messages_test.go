@@ -224,7 +224,7 @@ func TestRefusedBPF(t *testing.T) {
 		if code != 4 {
 			t.Errorf("exit code %d", code)
 		}
-		check(t, "stderr", stderr, "the limit on locked memory, which holds for BPF before Linux 5.11, is too low; raise it (ulimit -l unlimited), or run it as root")
+		check(t, "stderr", stderr, "the limit on locked memory is too low (it applies to BPF before Linux 5.11); raise it (ulimit -l unlimited), or run it as root")
 	})
 	t.Run("capabilities", func(t *testing.T) {
 		command := func(args ...string) *exec.Cmd {

@@ -132,7 +132,7 @@ func TestNetNSMakesNoSense(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--netns", "no-such-name"}, "network namespace no-such-name: there is none of this name, see `ip netns`"},
+		{[]string{"--netns", "no-such-name"}, "network namespace no-such-name: no namespace has this name, see `ip netns`"},
 		{[]string{"--netns", ""}, "a name, a process id or a path is missing"},
 		{[]string{"--netns", "/proc/self/ns/net", "--pcap-file", "../testdata/mix.pcap"}, "--netns makes no sense"},
 	} {

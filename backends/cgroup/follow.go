@@ -16,7 +16,7 @@ func (s *source) look() {
 	for i, g := range s.groups {
 		if !g.gone && g.removed() {
 			g.gone = true
-			s.env.Notify("control group %s has gone: it is counted up to here, and again when it returns", g.Name())
+			s.env.Notify("control group %s has gone: counting in it ended, and resumes when it returns", g.Name())
 		}
 		if g.gone {
 			s.await(i)

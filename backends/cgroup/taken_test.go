@@ -33,9 +33,9 @@ func TestTakenOff(t *testing.T) {
 		return l.Detach()
 	})
 	for _, dir := range []string{dir + " ingress", dir + " egress"} {
-		s.WaitNote("another program took pktstat off " + dir + ": attached again, up to ")
+		s.WaitNote("another program detached pktstat from " + dir + ": attached again, up to ")
 	}
-	if said := s.Said(); len(said) == 0 || len(said) > 2 || !strings.Contains(said[0], "another program took pktstat off "+dir) {
+	if said := s.Said(); len(said) == 0 || len(said) > 2 || !strings.Contains(said[0], "another program detached pktstat from "+dir) {
 		t.Errorf("said %q", said)
 	}
 	sendFrom(t, a.Host, dir, 4)
@@ -52,7 +52,7 @@ func TestGroupReturns(t *testing.T) {
 	sendFrom(t, a.Host, dir, 3)
 	old := socketOf(t, a.Host, dir)
 	remove(t, dir)
-	s.WaitSaid("control group " + dir + " has gone: it is counted up to here, and again when it returns")
+	s.WaitSaid("control group " + dir + " has gone: counting in it ended, and resumes when it returns")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

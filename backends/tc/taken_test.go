@@ -64,7 +64,7 @@ func TestTakenOff(t *testing.T) {
 			c.take(t, b)
 			dirs := strings.Fields(c.off)
 			for _, dir := range dirs {
-				s.WaitNote("another program took pktstat off " + b.Name + " " + dir + ": attached again, up to ")
+				s.WaitNote("another program detached pktstat from " + b.Name + " " + dir + ": attached again, up to ")
 			}
 			exact(t, s, a, b, 51)
 			if notes := s.Attachment().Notes; len(notes) != len(dirs) {
@@ -90,7 +90,7 @@ func TestTakenOffAtTheEnd(t *testing.T) {
 			s := livetest.Open(t, "tc", args(c.method), b)
 			c.take(t, b)
 			s.Records()
-			if !s.HasNote("another program took pktstat off " + b.Name) {
+			if !s.HasNote("another program detached pktstat from " + b.Name) {
 				t.Errorf("notes %q", s.Attachment().Notes)
 			}
 		})
@@ -128,7 +128,7 @@ func TestTakenOffForGood(t *testing.T) {
 		must(t, netlink.QdiscDel(clsactQdisc(uint32(b.Index))))
 		must(t, netlink.QdiscAdd(ingress))
 	})
-	s.WaitSaid(": counted up to here: attach again: there is an ingress qdisc")
+	s.WaitSaid(": counted up to now: cannot attach again: there is an ingress qdisc")
 	s.WaitNote(b.Name + " ingress: counted up to ")
 	inside(t, b.Host, func() { must(t, netlink.QdiscDel(ingress)) })
 	for _, dir := range []string{"ingress", "egress"} {

@@ -29,9 +29,9 @@ func TestTakenOff(t *testing.T) {
 				before := s.Attachment()
 				exact(t, s, a, b, 50)
 				takeOff(t, b, take)
-				s.WaitNote("another program took pktstat off " + b.Name + ": attached again, up to ")
+				s.WaitNote("another program detached pktstat from " + b.Name + ": attached again, up to ")
 				exact(t, s, a, b, 51)
-				if said := s.Said(); len(said) != 1 || !strings.Contains(said[0], "off "+b.Name+": attached again, up to ") {
+				if said := s.Said(); len(said) != 1 || !strings.Contains(said[0], "from "+b.Name+": attached again, up to ") {
 					t.Errorf("said %q", said)
 				}
 				if now := s.Attachment(); now.Method != before.Method || len(now.Notes) != len(before.Notes)+1 {
@@ -59,7 +59,7 @@ func TestTakenOffForGood(t *testing.T) {
 			return err
 		})
 	}
-	s.WaitSaid("another program took pktstat off " + b.Name + ": counted up to here: attach again: XDP is taken by")
+	s.WaitSaid("another program detached pktstat from " + b.Name + ": counted up to now: cannot attach again: XDP is taken by")
 	s.WaitNote(b.Name + ": counted up to ")
 	if err := theirs.Close(); err != nil {
 		t.Fatal(err)

@@ -7,9 +7,9 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Collect closes the window, adds to b what was counted since the previous Collect, or
-// since Load, and clears it. A flow that several CPUs have seen comes in several records.
-// First and Last of the records are b's window.
+// Collect closes the window and adds to b what was counted since the previous Collect, or since
+// Load. It clears these counters. A flow that several CPUs saw has several records. Their First
+// and Last are b's window.
 func (t *Table) Collect(b *flow.Batch) error {
 	epoch, end, err := t.seq.flip(t.opts.Now)
 	if err != nil {
@@ -51,17 +51,17 @@ func (t *Table) Collect(b *flow.Batch) error {
 	return nil
 }
 
-// part of the buckets of one kind: a shard's.
+// part is a range of buckets of one kind: the buckets of a shard.
 type part struct{ first, n int }
 
-// touched returns the words of a touched map, in which each bucket has a bit.
+// touched returns the part's words of a touched map, which has a bit for each bucket.
 func (p part) touched(all []uint64) []uint64 {
 	return all[p.first/minBuckets : (p.first+p.n)/minBuckets]
 }
 
 func slotsOf[T any](p part, all []T) []T { return all[p.first*bucketSlots : (p.first+p.n)*bucketSlots] }
 
-// window is when packets were seen, and how.
+// window is the time of the packets in Unix nanoseconds.
 type window struct {
 	first, last int64
 	noFrames    bool

@@ -9,13 +9,12 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// sequencer switches programs from one epoch to the other.
+// sequencer switches programs between the two epochs.
 type sequencer struct {
 	active *uint32 // shared with the programs
 
-	// Putting a map into an array of maps waits until every program that may have
-	// seen the previous one has ended (maybe_wait_bpf_programs in
-	// kernel/bpf/syscall.c): so until every program that was running has.
+	// Putting a map into an array of maps waits until every running program has ended. Any of
+	// them may have seen the previous map (maybe_wait_bpf_programs in kernel/bpf/syscall.c).
 	outer, inner *ebpf.Map
 }
 
@@ -33,16 +32,16 @@ func newSequencer(active *uint32) (*sequencer, error) {
 	return s, nil
 }
 
-// flip makes programs count in the other epoch and returns the one that they have
-// left, and when. It takes 1 to 15 ms, rarely more: an RCU grace period, in which packets
-// count in the other one already.
+// flip makes programs count in the other epoch. It returns the previous epoch and the time of the
+// switch. It waits for an RCU grace period: usually 1 to 15 ms. Packets meanwhile count in the
+// other epoch.
 func (s *sequencer) flip(now func() time.Time) (epoch int, at time.Time, err error) {
 	old := atomic.LoadUint32(s.active) & 1
 	atomic.StoreUint32(s.active, old^1)
 	at = now()
 	if err := s.outer.Put(uint32(0), s.inner); err != nil {
-		// The old epoch may still be written to. It stays as it is, and is read
-		// when its turn comes again.
+		// Programs may still write to the old epoch. It stays unread until a later flip returns
+		// it.
 		return 0, at, fmt.Errorf("wait for running programs: %w", err)
 	}
 	return int(old), at, nil

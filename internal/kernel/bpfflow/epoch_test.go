@@ -13,8 +13,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// TestFlipWaits has a program read the active epoch, take its time, and then count in
-// that epoch. After a flip, no count may come to the epoch that was left.
+// TestFlipWaits: a program reads the active epoch, waits, and then counts in that epoch. After a
+// flip, no program may count in the old epoch.
 func TestFlipWaits(t *testing.T) {
 	testenv.Privileged(t)
 	const activeAt, countsAt, size = 0, 64, 128
@@ -32,7 +32,7 @@ func TestFlipWaits(t *testing.T) {
 	defer func() { _ = unix.Munmap(mem) }()
 	counts := (*[2]uint64)(unsafe.Pointer(&mem[countsAt]))
 
-	const spins = 100_000 // 0.1 ms or so
+	const spins = 100_000 // about 0.1 ms
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.SchedCLS, License: "MIT",
 		Instructions: asm.Instructions{
@@ -92,7 +92,7 @@ func TestFlipWaits(t *testing.T) {
 		left := atomic.LoadUint64(&counts[old])
 		time.Sleep(2 * time.Millisecond)
 		if late := atomic.LoadUint64(&counts[old]) - left; late != 0 {
-			t.Fatalf("%d counts came to an epoch after flip had returned", late)
+			t.Fatalf("programs counted %d times in the old epoch after flip had returned", late)
 		}
 	}
 	if counts[0] == 0 || counts[1] == 0 {
@@ -100,8 +100,8 @@ func TestFlipWaits(t *testing.T) {
 	}
 }
 
-// TestFlipTime: the time of a flip is that at which programs begin to count in the other
-// epoch, before the wait. What comes during the wait is of the next window.
+// TestFlipTime: flip returns the time of the switch, before the wait. Packets during the wait
+// belong to the next window.
 func TestFlipTime(t *testing.T) {
 	testenv.Privileged(t)
 	active := new(uint32)
@@ -109,7 +109,7 @@ func TestFlipTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// There is nothing to wait by.
+	// Without its maps, flip cannot wait.
 	if err := seq.close(); err != nil {
 		t.Fatal(err)
 	}

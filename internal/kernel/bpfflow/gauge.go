@@ -5,19 +5,18 @@ import (
 	"time"
 )
 
-// gaugeInterval is how often the shards are looked at: a few cache lines. A flood
-// of new flows can fill them faster; then they evict.
+// gaugeInterval is the time between two checks of the shards. A check reads a few cache lines. A
+// flood of new flows may fill a shard faster; the programs then evict flows.
 const gaugeInterval = 100 * time.Millisecond
 
-// gauge tells when a shard is filling.
+// gauge watches how full the shards are.
 type gauge struct {
 	wake chan struct{}
 	quit chan struct{}
 	done chan struct{}
 }
 
-// watch starts to send to wake while a shard of the active epoch has taken half of its
-// slots or more.
+// watch sends to wake while half of the slots of a shard in the active epoch are used.
 func watch(sides []side, active *uint32, s size) *gauge {
 	g := &gauge{wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	go func() {

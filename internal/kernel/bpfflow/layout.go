@@ -6,11 +6,11 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// These mirror bpf/flow.h; TestLayout compares them with the objects' BTF.
+// These types mirror bpf/flow.h. TestLayout compares them with the BTF of the objects.
 
 const bucketSlots = 8
 
-// Kinds of wide keys (enum kind).
+// Kinds of wide keys (enum kind in bpf/flow.h).
 const (
 	kindEth = iota
 	kindIPv4
@@ -35,8 +35,8 @@ const (
 
 type slot4 struct {
 	Meta   uint32
-	L4     [4]byte // network order
-	Addrs  [8]byte // source, destination
+	L4     [4]byte // network byte order
+	Addrs  [8]byte // source and destination
 	Counts counts
 }
 
@@ -79,7 +79,7 @@ type side struct {
 
 type lost struct{ Packets, Bytes uint64 }
 
-// decode sets every field of r but First and Last.
+// decode sets every field of r except First and Last.
 func (s *slot4) decode(r *flow.Record) {
 	k := &r.Key
 	proto := flow.Proto(s.Meta)
@@ -145,15 +145,15 @@ func (s *keyWide) decode(k *flow.Packed) {
 		copy(k.Dst[:4], s.Addrs[16:])
 	case kindEth:
 		k.EtherType = flow.EtherType(l4)
-		if k.EtherType == flow.EtherTypeARP { // as flow.Pack has it, whatever the ARP
+		if k.EtherType == flow.EtherTypeARP { // as flow.Pack does for every ARP
 			k.L4Kind = flow.L4Subtype
 		}
 	}
 }
 
-// decode returns the counters, and the union of the TCP flags: byte 13 of the header
-// (RFC 9293), from CWR in bit 7 to FIN in bit 0. Frames that are not IP have no layer-3
-// bytes, and their frame bytes take that place.
+// decode returns the counters and the union of the TCP flags. The flags are byte 13 of the header
+// (RFC 9293): CWR in bit 7 to FIN in bit 0. A frame that is not IP has its frame bytes in the
+// field of the layer-3 bytes.
 func (c *counts) decode(ip bool) (n flow.Counters, flags flow.TCPFlags) {
 	bytes := c.BytesFlags & countsBytes
 	n = flow.Counters{

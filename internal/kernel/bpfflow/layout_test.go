@@ -12,8 +12,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// objects returns every committed object that has the table in it. Each has slots of
-// bpf/flows.h or of bpf/slot_socket.h.
+// objects returns every committed object with a flow table. Its slots are those in bpf/flows.h or
+// bpf/slot_socket.h.
 func objects(t *testing.T) map[string]*ebpf.CollectionSpec {
 	t.Helper()
 	files, err := filepath.Glob("../../../backends/*/*_bpfel.o")
@@ -31,13 +31,13 @@ func objects(t *testing.T) map[string]*ebpf.CollectionSpec {
 		}
 	}
 	if len(specs) == 0 {
-		t.Fatal("there is no object with a flow table")
+		t.Fatal("found no object with a flow table")
 	}
 	return specs
 }
 
-// TestLayout compares the structures of bpf/flow.h, as the objects' BTF has them,
-// with those that Go reads.
+// TestLayout compares the structures of bpf/flow.h, read from the objects' BTF, with the Go
+// types.
 func TestLayout(t *testing.T) {
 	for name, spec := range objects(t) {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func testSocket(t *testing.T, spec *ebpf.CollectionSpec) {
 	}
 }
 
-// place is where a member is.
+// place is the position of a member.
 type place struct{ offset, size uintptr }
 
 type members map[string]place
@@ -151,7 +151,7 @@ func fields(t *testing.T, spec *ebpf.CollectionSpec, mapName, array, name string
 	return f
 }
 
-// collect adds the members of a structure; those of anonymous ones as their own.
+// collect adds the members of a structure, including the members of anonymous structures.
 func (f members) collect(prefix string, at uintptr, typ btf.Type) error {
 	var list []btf.Member
 	switch u := btf.UnderlyingType(typ).(type) {

@@ -13,29 +13,29 @@ import (
 )
 
 const (
-	// minBuckets is how many buckets one word of a touched map stands for.
+	// minBuckets is the number of buckets for one word of a touched map.
 	minBuckets = 64
 	maxBuckets = 1 << 28
 
-	// memoryShare of the machine's memory is what all shards together may take:
-	// one of so many parts. Above, a shard holds less than MaxFlows; on a machine
-	// of so many CPUs no single one sees all flows.
+	// All shards together use at most 1/memoryShare of the machine's memory. Beyond that, a shard
+	// holds fewer than MaxFlows flows. A machine with so many CPUs sees only a part of the flows
+	// on each.
 	memoryShare = 8
 )
 
-// size of a table.
+// size is the size of a table.
 type size struct {
-	shards  int  // CPUs that have one
-	buckets int  // of each kind that is used, per shard and epoch: a power of two
-	sockets bool // all flows take slots of bpf/slot_socket.h; else, of bpf/flows.h
+	shards  int  // number of CPUs with a full shard
+	buckets int  // per kind, shard and epoch: a power of two
+	sockets bool // all slots are from bpf/slot_socket.h, else from bpf/flows.h
 
-	smallShards  int // CPUs after them that have a small one, in case they come online
-	smallBuckets int // as buckets
+	smallShards  int // number of further CPUs, with a small shard in case they come online
+	smallBuckets int // as buckets, for a small shard
 }
 
 func sizeFor(maxFlows int, sockets bool) (size, error) {
 	if maxFlows <= 0 {
-		return size{}, fmt.Errorf("a flow table for %d flows", maxFlows)
+		return size{}, fmt.Errorf("cannot make a flow table for %d flows", maxFlows)
 	}
 	shards, possible, err := cpuCounts()
 	if err != nil {
@@ -46,7 +46,7 @@ func sizeFor(maxFlows int, sockets bool) (size, error) {
 	s.setBuckets(1 << bits.Len(uint(min(max(buckets, minBuckets), maxBuckets)-1)))
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
-		return size{}, fmt.Errorf("find out how much memory there is: %w", err)
+		return size{}, fmt.Errorf("read the size of the memory: %w", err)
 	}
 	// Both fields are narrower on some architectures.
 	memory := uint64(info.Totalram) * uint64(info.Unit) //nolint:unconvert // see above
@@ -58,8 +58,8 @@ func sizeFor(maxFlows int, sockets bool) (size, error) {
 	return s, nil
 }
 
-// cpuCounts returns how many CPUs there are up to the last one that is online, and how
-// many could be online: a machine to which CPUs can be added has often many more.
+// cpuCounts returns the number of CPUs up to the last one online, and the number of possible
+// CPUs. A machine with hot-plugged CPUs often has many more possible ones.
 func cpuCounts() (online, possible int, err error) {
 	possible, err = ebpf.PossibleCPU()
 	if err != nil {
@@ -67,7 +67,7 @@ func cpuCounts() (online, possible int, err error) {
 	}
 	b, err := os.ReadFile("/sys/devices/system/cpu/online")
 	if err != nil {
-		return possible, possible, nil // no sysfs in here
+		return possible, possible, nil // sysfs is not mounted
 	}
 	list := strings.TrimSpace(string(b))
 	last, err := strconv.Atoi(list[strings.LastIndexAny(list, ",-")+1:])
@@ -77,8 +77,8 @@ func cpuCounts() (online, possible int, err error) {
 	return min(last+1, possible), possible, nil
 }
 
-// setBuckets sets the size of shards. All small shards together take at most as much
-// memory as one of the others, unless they are as small as they get.
+// setBuckets sets the size of the shards. All small shards together use at most the memory of one
+// full shard, unless they have the minimum size.
 func (s *size) setBuckets(buckets int) {
 	s.buckets, s.smallBuckets = buckets, minBuckets
 	for 2*s.smallBuckets*s.smallShards <= buckets && s.smallBuckets < buckets {
@@ -86,8 +86,8 @@ func (s *size) setBuckets(buckets int) {
 	}
 }
 
-// halve makes the table half as large; the small shards go last. It returns false if the
-// table is as small as it gets.
+// halve halves the table, and at the end drops the small shards. It returns false if the table
+// cannot get smaller.
 func (s *size) halve() bool {
 	switch {
 	case s.buckets > minBuckets:
@@ -100,10 +100,10 @@ func (s *size) halve() bool {
 	return true
 }
 
-// cpus is how many have a shard of either size.
+// cpus returns the number of CPUs with a shard of either size.
 func (s size) cpus() int { return s.shards + s.smallShards }
 
-// part returns where the buckets of a CPU's shard are, as count_in() in bpf/table.h does.
+// part returns the buckets of a CPU's shard, as count_in() in bpf/table.h does.
 func (s size) part(cpu, epoch int) part {
 	if cpu < s.shards {
 		return part{(2*cpu + epoch) * s.buckets, s.buckets}
@@ -111,10 +111,10 @@ func (s size) part(cpu, epoch int) part {
 	return part{2*s.shards*s.buckets + (2*(cpu-s.shards)+epoch)*s.smallBuckets, s.smallBuckets}
 }
 
-// allBuckets of each kind, of all shards and both epochs.
+// allBuckets returns the number of buckets of each kind, over all shards and both epochs.
 func (s size) allBuckets() int { return 2 * (s.shards*s.buckets + s.smallShards*s.smallBuckets) }
 
-// slots of each kind, per shard and epoch.
+// slots returns the number of slots of each kind, per full shard and epoch.
 func (s size) slots() int { return s.buckets * bucketSlots }
 
 func (s size) bytes() uint64 {

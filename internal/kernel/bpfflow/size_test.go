@@ -33,7 +33,7 @@ func TestSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	if share := memory / memoryShare; s.bytes() > share || s.bytes() < share/4 {
-		t.Errorf("for far too many flows: %d bytes, where %d are allowed", s.bytes(), share)
+		t.Errorf("for too many flows: %d bytes, but %d are allowed", s.bytes(), share)
 	}
 	if _, err := sizeFor(0, false); err == nil {
 		t.Error("no error for a table of no flows")
@@ -45,14 +45,14 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestSmallShards: CPUs that may come online have shards of their own, which take no more
-// memory than one of the others.
+// TestSmallShards: CPUs that may come online have small shards. Together these use at most the
+// memory of one full shard.
 func TestSmallShards(t *testing.T) {
 	for _, c := range []struct{ shards, small, buckets, smallBuckets int }{
 		{2, 1, 1024, 1024},
 		{2, 2, 1024, 512},
 		{4, 236, 32768, 128},
-		{4, 236, 1024, minBuckets}, // as small as they get: all of them take more than one
+		{4, 236, 1024, minBuckets}, // minimum size: together they use more than one full shard
 		{4, 0, 1024, 1024},
 	} {
 		s := size{shards: c.shards, smallShards: c.small}

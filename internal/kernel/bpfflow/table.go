@@ -1,9 +1,9 @@
-// Package bpfflow is the user-space side of the flow table in bpf/table.h: it
-// sizes and loads it, and reads what was counted.
+// Package bpfflow is the user-space side of the flow table in bpf/table.h. It sizes, loads and
+// reads the table.
 //
-// The table has two epochs. Programs count in one of them; [Table.Collect] makes
-// them take the other, waits until none is left in the first, and then reads and
-// clears that one through a memory mapping, while counting goes on.
+// The table has two epochs, and programs count in one of them. [Table.Collect] switches them to
+// the other epoch and waits until no program uses the first one. It then reads and clears the
+// first epoch through a memory mapping, while programs count in the other.
 package bpfflow
 
 import (
@@ -22,12 +22,12 @@ import (
 
 // Options of a table.
 type Options struct {
-	// MaxFlows is how many flows each CPU's shard holds, for IPv4 and for
-	// everything else, when it is half full. CPUs that are offline have smaller ones.
+	// MaxFlows is the number of flows that half of a CPU's shard holds: as many for IPv4 as for
+	// all others. CPUs that are offline have smaller shards.
 	MaxFlows int
 	// NoFrames: the hook sees no frames, and FrameBytes are 0.
 	NoFrames bool
-	// Constants are set in the programs, besides those of the table.
+	// Constants are values of constants in the programs, besides the table's own.
 	Constants map[string]any
 
 	Now    func() time.Time
@@ -36,11 +36,11 @@ type Options struct {
 
 // Table is a loaded collection of programs with its flow table.
 //
-// Collect and Close must not be called at the same time.
+// Collect and Close must not run concurrently.
 type Table struct {
-	// Programs of the collection by name. Close closes them.
+	// Programs are the collection's programs by name. Close closes them.
 	Programs map[string]*ebpf.Program
-	// Variables of the collection by name, until Close.
+	// Variables are the collection's variables by name. They are valid until Close.
 	Variables map[string]*ebpf.Variable
 
 	opts   Options
@@ -51,36 +51,37 @@ type Table struct {
 	filled *gauge
 
 	evictions, folds uint64
-	decrypted        atomic.Uint64 // packets that did not count again, until the last Collect
+	decrypted        atomic.Uint64 // IPsec packets that were not counted again, until the last Collect
 }
 
 // mappings are the arrays that programs and user space share.
 type mappings struct {
 	sides []side
 
-	// Of objects that include bpf/flows.h; else empty.
+	// Of objects with bpf/flows.h, else empty.
 	flows4      []slot4
 	flowsWide   []slotWide
 	touched4    []uint64
 	touchedWide []uint64
 
-	// Of objects that include bpf/slot_socket.h; else empty.
+	// Of objects with bpf/slot_socket.h, else empty.
 	flowsSocket   []slotSocket
 	touchedSocket []uint64
 
-	// Of objects that include bpf/ipsec.h; else nil. The programs add to it.
+	// Of objects with bpf/ipsec.h, else nil. The programs add to it.
 	decrypted *uint64
 
 	unmap []func() error
 }
 
-// Load sizes the table of spec, which includes bpf/flows.h or bpf/slot_socket.h, and loads all of it.
+// Load sizes and loads the table and the programs of spec, which must include bpf/flows.h or
+// bpf/slot_socket.h.
 func Load(spec *ebpf.CollectionSpec, opts Options) (*Table, error) {
 	if opts.Debugf == nil {
 		opts.Debugf = func(string, ...any) {}
 	}
-	// Kernels from 5.11 on account to the memory cgroup. Where the limit matters
-	// and cannot be raised, creating the maps fails and says so.
+	// Since 5.11 the memory cgroup accounts for BPF memory. Before, creating a map returns EPERM
+	// if the limit is too low and cannot be raised.
 	if err := rlimit.RemoveMemlock(); err != nil {
 		opts.Debugf("memlock limit not raised: %v", err)
 	}
@@ -180,14 +181,14 @@ func (m *mappings) mapSockets(coll *ebpf.Collection) (err error) {
 	return err
 }
 
-// mapped maps an array. Its values are of type T, or arrays of T.
+// mapped maps an array whose values are a T or an array of T.
 func mapped[T any](m *mappings, coll *ebpf.Collection, name string) ([]T, error) {
 	array, ok := coll.Maps[name]
 	if !ok {
 		return nil, noMap(name)
 	}
 	n := int(array.ValueSize()) * int(array.MaxEntries())
-	// Not ebpf.Map.Memory: that ends at 4 GiB.
+	// ebpf.Map.Memory cannot map more than 4 GiB.
 	mem, err := unix.Mmap(array.FD(), 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("mmap %s, %d bytes: %w", name, n, err)
@@ -204,12 +205,12 @@ func noMap(name string) error {
 // Wake returns a channel that gets a value when a shard is half full.
 func (t *Table) Wake() <-chan struct{} { return t.filled.wake }
 
-// Decrypted returns how many packets of IPsec did not count again after they were
-// decrypted, until the last Collect.
+// Decrypted returns the number of IPsec packets that passed a hook again after decryption, until
+// the last Collect. They count once.
 func (t *Table) Decrypted() uint64 { return t.decrypted.Load() }
 
-// Close frees the table and its programs. What was counted since the last
-// Collect is gone. It may be called twice.
+// Close frees the table and its programs. Counters since the last Collect are lost. It may be
+// called twice.
 func (t *Table) Close() error {
 	if t.filled != nil {
 		t.filled.stop()
@@ -244,7 +245,7 @@ func setConstant(spec *ebpf.CollectionSpec, name string, v any) error {
 	return nil
 }
 
-// hashKey returns the random numbers that choose buckets.
+// hashKey returns the random numbers that select buckets.
 func hashKey() (key [17]uint64) {
 	var b [8 * len(key)]byte
 	rand.Read(b[:]) // never fails

@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// Bits of TCP's flags (RFC 9293).
+// TCP flags (RFC 9293).
 const (
 	fin = 0x01
 	syn = 0x02
@@ -25,7 +25,7 @@ const (
 	cwr = 0x80
 )
 
-// loadOnly loads the table of a backend's object with only those programs.
+// loadOnly loads the table of a backend's object with the named programs only.
 func loadOnly(t *testing.T, object string, programs ...string) *Table {
 	t.Helper()
 	testenv.Privileged(t)
@@ -50,7 +50,7 @@ func loadOnly(t *testing.T, object string, programs ...string) *Table {
 	return table
 }
 
-// tcpFlags returns the flags of all flows by their destination port.
+// tcpFlags returns the flags of all flows by destination port.
 func (t *Table) tcpFlags() map[uint16]uint8 {
 	flags := map[uint16]uint8{}
 	add := func(meta uint32, decode func(*flow.Record)) {
@@ -72,8 +72,8 @@ func (t *Table) tcpFlags() map[uint16]uint8 {
 	return flags
 }
 
-// TestTCPFlags: slots of every kind have the union of their packets' flags, by the fast
-// path and by the general one. Port 0 is that of later fragments, which have none.
+// TestTCPFlags: slots of every kind hold the union of their packets' flags, by the fast and by
+// the general path. Later fragments have port 0 and no flags.
 func TestTCPFlags(t *testing.T) {
 	const (
 		eth4, eth6 = "0200000000020200000000010800", "02000000000202000000000186dd"
@@ -125,8 +125,8 @@ func TestTCPFlags(t *testing.T) {
 	}
 }
 
-// TestTCPFlagsKernel is TestTCPFlags for programs that a test run does not take: they see
-// a connection.
+// TestTCPFlagsKernel is TestTCPFlags for programs that BPF_PROG_TEST_RUN cannot run. They see a
+// real connection.
 func TestTCPFlagsKernel(t *testing.T) {
 	table := loadOnly(t, "kprobe/kprobe_bpfel.o", "tracepoint_netif_receive_skb")
 	l, err := link.AttachRawTracepoint(link.RawTracepointOptions{

@@ -1,5 +1,5 @@
-// Package bpfprobe is what backends that load BPF programs have in common when they
-// find out whether they work here: what a failure means, and a place to try things.
+// Package bpfprobe helps backends with BPF programs to probe: it explains errors and provides a
+// private network namespace.
 package bpfprobe
 
 import (
@@ -16,14 +16,14 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Explain adds to an error of loading or attaching what kind of failure it is: the
-// kernel lacks something ([registry.ErrUnsupported]), or the process lacks some of
-// needs, or it may not use BPF for another reason ([registry.ErrPermission]). What is
-// refused for no known reason is a [registry.RefusedError]. Other errors keep their kind.
+// Explain adds the kind of a loading or attaching error. [registry.ErrUnsupported]: the kernel
+// lacks a feature. [registry.ErrPermission]: the process lacks some of needs, or may not use BPF
+// for another reason. [registry.RefusedError]: the reason of a refusal is unknown. Other errors
+// keep their kind.
 func Explain(err error, needs ...caps.Capability) error {
 	var before *registry.RefusedError
 	if err == nil || errors.Is(err, ErrNoNetNS) || errors.As(err, &before) {
-		return err // without a namespace to try in it takes more than needs
+		return err // creating a namespace needs other capabilities
 	}
 	err = tidy(err)
 	if errors.Is(err, ebpf.ErrNotSupported) && !errors.Is(err, registry.ErrUnsupported) {
@@ -31,9 +31,9 @@ func Explain(err error, needs ...caps.Capability) error {
 	}
 	var refused *ebpf.VerifierError
 	if (errors.As(err, &refused) || errors.Is(err, unix.EFAULT)) && !allHeld(needs) {
-		// Without CAP_PERFMON the verifier follows mispredicted branches, too, and may give up
-		// for other reasons than the capability: too many of them (seen on 7.3), or a fault of
-		// its own (EFAULT, on 6.18).
+		// Without CAP_PERFMON the verifier also follows mispredicted branches. It may then give
+		// up for other reasons than the capability: too many branches (seen on 7.3), or EFAULT
+		// (on 6.18).
 		return registry.NeedCaps(nil, caps.Names(needs...)...)
 	}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
@@ -42,11 +42,11 @@ func Explain(err error, needs ...caps.Capability) error {
 	return err
 }
 
-// NeedBTF returns an [registry.ErrUnsupported] unless the kernel describes its types,
-// without which programs cannot find the fields that they read.
+// NeedBTF returns an [registry.ErrUnsupported] unless the kernel has BTF. Programs need it to
+// find the fields that they read.
 func NeedBTF() error {
 	if _, err := btf.LoadKernelSpec(); err != nil {
-		return fmt.Errorf("%w: the kernel has no BTF, which describes its types (CONFIG_DEBUG_INFO_BTF): %w",
+		return fmt.Errorf("%w: the kernel has no BTF type information (CONFIG_DEBUG_INFO_BTF): %w",
 			registry.ErrUnsupported, err)
 	}
 	return nil
@@ -56,8 +56,8 @@ func allHeld(cs []caps.Capability) bool {
 	return !slices.ContainsFunc(cs, func(c caps.Capability) bool { return !caps.Held(c) })
 }
 
-// Check is the outcome of trying one thing. Only that it works and that the kernel says
-// that it has no such thing are conclusive: who may not try does not know.
+// Check returns the result of trying a feature. Only success and ErrUnsupported are conclusive: a
+// missing permission hides what the kernel supports.
 func Check(name, since string, err error, needs ...caps.Capability) registry.Check {
 	c := registry.Check{Name: name, Since: since}
 	if err == nil {
@@ -83,22 +83,23 @@ func Check(name, since string, err error, needs ...caps.Capability) registry.Che
 	return c
 }
 
-// Refused is the result when a check has failed without which there is nothing to try.
+// Refused returns the result of a probe that ends with a failed check, because all others depend
+// on it.
 func Refused(name, since string, err error, needs ...caps.Capability) registry.ProbeResult {
 	c := Check(name, since, err, needs...)
 	return registry.ProbeResult{Verdict: c.Verdict, Err: Explain(err, needs...), Checks: []registry.Check{c}}
 }
 
-// ErrNoNetNS is what trying comes to without the right to create a network namespace
-// (CAP_SYS_ADMIN): nothing is known then.
-var ErrNoNetNS = errors.New("not tried, as there is no network namespace to try it in")
+// ErrNoNetNS is the error of a probe without permission to create a network namespace
+// (CAP_SYS_ADMIN). The result is then unknown.
+var ErrNoNetNS = errors.New("not tried, as pktstat may not create a network namespace for it")
 
-// InPrivateNetNS runs f in a network namespace that ends with it. There is a loopback
-// interface, of index 1, which is down.
+// InPrivateNetNS runs f in a network namespace that ends with f. It has a loopback interface with
+// index 1, which is down.
 func InPrivateNetNS(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // for good: the thread and its namespace end with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread and its namespace end with the goroutine
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			result <- fmt.Errorf("%w: %w", ErrNoNetNS, err)
 			return

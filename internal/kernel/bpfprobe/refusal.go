@@ -13,11 +13,11 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// explainRefusal says why the kernel refuses BPF.
+// explainRefusal finds out why the kernel refuses BPF.
 func explainRefusal(err error, needs ...caps.Capability) error {
 	if initial, nsErr := caps.InitialUserNS(); nsErr == nil && !initial {
 		return &registry.RefusedError{
-			Err:    unix.EPERM, // what was being done tells a user nothing
+			Err:    unix.EPERM, // the user does not know the refused operation
 			Reason: "as capabilities of another user namespace (a rootless container) do not count for BPF",
 			Remedy: "run it as root of the machine",
 			All:    true,
@@ -29,20 +29,20 @@ func explainRefusal(err error, needs ...caps.Capability) error {
 	if countsLockedMemory() && rlimit.RemoveMemlock() != nil {
 		return &registry.RefusedError{
 			Err:    unix.EPERM,
-			Reason: "as the limit on locked memory, which holds for BPF before Linux 5.11, is too low",
+			Reason: "as the limit on locked memory is too low (it applies to BPF before Linux 5.11)",
 			Remedy: "raise it (ulimit -l unlimited), or run it as root",
 			All:    true,
 		}
 	}
 	return &registry.RefusedError{
 		Err:    err,
-		Reason: "although the capabilities are held",
-		Remedy: "look for lockdown, a security module or the seccomp filter of a container",
+		Reason: "although the process has the capabilities",
+		Remedy: "check for lockdown, a security module or the seccomp filter of a container",
 	}
 }
 
-// countsLockedMemory reports whether BPF's memory counts against RLIMIT_MEMLOCK: before
-// 5.11. Package rlimit cannot tell that from other refusals.
+// countsLockedMemory reports whether BPF's memory counts for RLIMIT_MEMLOCK: before 5.11. Package
+// rlimit cannot distinguish that from other refusals.
 func countsLockedMemory() bool {
 	var u unix.Utsname
 	var major, minor int
@@ -53,10 +53,10 @@ func countsLockedMemory() bool {
 	return err == nil && (major < 5 || major == 5 && minor < 11)
 }
 
-// memlockHint is what package ebpf guesses about each EPERM of creating and loading.
+// memlockHint is the hint that package ebpf adds to each EPERM.
 const memlockHint = " (MEMLOCK may be too low, consider rlimit.RemoveMemlock)"
 
-// tidied is an error without what package ebpf adds to its text for programmers.
+// tidied is an error without the parts of its text that package ebpf adds for programmers.
 type tidied struct {
 	error
 	text string
@@ -65,8 +65,8 @@ type tidied struct {
 func (t *tidied) Error() string { return t.text }
 func (t *tidied) Unwrap() error { return t.error }
 
-// tidy takes out of an error's text the guess about the memlock limit, and what the
-// verifier logged before the kernel ran out of descriptors.
+// tidy removes the hint on the memlock limit, and the verifier's log from before the kernel ran
+// out of descriptors.
 func tidy(err error) error {
 	text := strings.ReplaceAll(err.Error(), memlockHint, "")
 	if errors.As(err, new(*ebpf.VerifierError)) && errors.Is(err, unix.EMFILE) {

@@ -1,4 +1,4 @@
-// Package caps tells which capabilities this process lacks (capabilities(7)).
+// Package caps reports which Linux capabilities this process lacks (capabilities(7)).
 package caps
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Capability is a bit of a capability set.
+// Capability is the number of a capability.
 type Capability uint
 
-// The capabilities that backends need, and those that make them find out more.
+// The capabilities that backends need, and those that give them more information.
 const (
 	NetAdmin  Capability = unix.CAP_NET_ADMIN
 	NetRaw    Capability = unix.CAP_NET_RAW
@@ -26,7 +26,7 @@ const (
 	DACReadSearch Capability = unix.CAP_DAC_READ_SEARCH
 )
 
-// String returns the name as setcap spells it.
+// String returns the name as in setcap(8).
 func (c Capability) String() string {
 	switch c {
 	case NetAdmin:
@@ -47,7 +47,7 @@ func (c Capability) String() string {
 	return fmt.Sprintf("cap_%d", uint(c))
 }
 
-// Names returns the names as setcap spells them.
+// Names returns the names as in setcap(8).
 func Names(cs ...Capability) []string {
 	names := make([]string, len(cs))
 	for i, c := range cs {
@@ -56,14 +56,14 @@ func Names(cs ...Capability) []string {
 	return names
 }
 
-// Held reports whether the calling thread has a capability, or a wider one that stands
-// for it. In doubt it has not.
+// Held reports whether the calling thread has a capability, or a wider one that includes it. If
+// that is unknown, it returns false.
 func Held(c Capability) bool {
 	missing, err := Missing(c)
 	return err == nil && len(missing) == 0
 }
 
-// Missing returns which of want the calling thread lacks.
+// Missing returns the capabilities in want that the calling thread lacks.
 func Missing(want ...Capability) ([]Capability, error) {
 	var data [2]unix.CapUserData
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -72,13 +72,13 @@ func Missing(want ...Capability) ([]Capability, error) {
 	}
 	has := func(c Capability) bool { return data[c/32].Effective&(1<<(c%32)) != 0 }
 	return slices.DeleteFunc(slices.Clone(want), func(c Capability) bool {
-		// The older, wider capability stands for the two that were split off it in 5.8.
+		// CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON, which Linux 5.8 split off.
 		return has(c) || (c == BPF || c == PerfMon) && has(SysAdmin)
 	}), nil
 }
 
-// InitialUserNS reports whether the process is in the machine's initial user namespace
-// (user_namespaces(7)). In another one, capabilities hold for what belongs to it only.
+// InitialUserNS reports whether the process is in the initial user namespace
+// (user_namespaces(7)). In another one, capabilities are valid for its own resources only.
 func InitialUserNS() (bool, error) {
 	const first = 0xEFFFFFFD // PROC_USER_INIT_INO of include/linux/proc_ns.h
 	var ns unix.Stat_t
@@ -88,9 +88,9 @@ func InitialUserNS() (bool, error) {
 	return ns.Ino == first, nil
 }
 
-// Explain makes of an error that says "not permitted" a [registry.CapsError], if any of
-// want is missing. It names all of want, as setcap has to be told all. Other errors are
-// returned as they are.
+// Explain turns an EPERM or EACCES into a [registry.CapsError] if any of want is missing. The
+// error names all of want, because setcap replaces all capabilities of a file. Other errors are
+// returned unchanged.
 func Explain(err error, want ...Capability) error {
 	refusal := unix.EPERM
 	switch {
@@ -101,9 +101,9 @@ func Explain(err error, want ...Capability) error {
 	}
 	missing, capErr := Missing(want...)
 	if capErr != nil || len(missing) == 0 {
-		// Refused for another reason: a user namespace, a security module, lockdown.
+		// Another reason: a user namespace, a security module, lockdown.
 		return err
 	}
-	// What was being done when it was refused tells a user nothing.
+	// The user does not know the refused operation.
 	return registry.NeedCaps(refusal, Names(want...)...)
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// without runs f on a thread that has given up all capabilities but keep.
+// without runs f on a thread that has only the capabilities in keep.
 func without(t *testing.T, f func() error, keep ...Capability) {
 	t.Helper()
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		var data [2]unix.CapUserData
 		for _, c := range keep {
 			data[c/32].Effective |= 1 << (c % 32)
@@ -62,7 +62,7 @@ func TestExplain(t *testing.T) {
 	without(t, func() error {
 		err := Explain(refused, BPF, NetAdmin)
 		if !errors.Is(err, registry.ErrPermission) || !errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("%v is no ErrPermission with its cause", err)
+			return fmt.Errorf("%v is not an ErrPermission with its cause", err)
 		}
 		if want := "needs root or cap_bpf,cap_net_admin: operation not permitted"; err.Error() != want {
 			return fmt.Errorf("got %q, want %q", err, want)
@@ -71,7 +71,7 @@ func TestExplain(t *testing.T) {
 	}, NetAdmin)
 	without(t, func() error {
 		if err := Explain(refused, BPF, NetAdmin); err != refused {
-			return fmt.Errorf("with all that was wanted: %v, want the error as it was", err)
+			return fmt.Errorf("with all capabilities: %v, want the error unchanged", err)
 		}
 		return nil
 	}, BPF, NetAdmin)

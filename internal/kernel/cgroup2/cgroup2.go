@@ -1,6 +1,6 @@
-// Package cgroup2 finds the hierarchy of cgroup v2, wherever it is mounted: not always
-// on /sys/fs/cgroup. In a hybrid setup it is in a directory below that, and `ip netns
-// exec` covers /sys with a new sysfs, so that it is at no path at all.
+// Package cgroup2 finds the cgroup v2 hierarchy, which is not always mounted on /sys/fs/cgroup.
+// In a hybrid setup it is in a directory below. `ip netns exec` mounts a new sysfs over /sys, so
+// that no path leads to it.
 package cgroup2
 
 import (
@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotMounted is that cgroup v2 is not mounted where this process sees it.
+// ErrNotMounted means that cgroup v2 is not mounted in this mount namespace.
 var ErrNotMounted = errors.New("cgroup v2 is not mounted here")
 
-// Open opens the root of the hierarchy. Where it is not mounted, it is mounted for this
-// process alone, nowhere, or found among the mounts of the first process. An error is
-// [unix.ENODEV] if the kernel has no cgroup v2, and [unix.EPERM] if the mount is not permitted.
+// Open opens the root of the hierarchy. If it is not mounted, Open mounts it without a path
+// (fsmount(2)), or finds it among the mounts of process 1. The error is [unix.ENODEV] if the
+// kernel has no cgroup v2, and [unix.EPERM] if mounting is not permitted.
 func Open() (*os.File, error) {
 	root, tableErr := openMounted("/proc/thread-self/mountinfo", "/")
 	if tableErr == nil {
@@ -36,7 +36,7 @@ func Open() (*os.File, error) {
 	return nil, fmt.Errorf("no cgroup v2 hierarchy: %w; %w", tableErr, mountErr)
 }
 
-// Path returns where the hierarchy is mounted; the error is [ErrNotMounted] if it is not.
+// Path returns the mount point of the hierarchy, or [ErrNotMounted].
 func Path() (string, error) {
 	root, err := openMounted("/proc/thread-self/mountinfo", "/")
 	if err != nil {
@@ -45,7 +45,7 @@ func Path() (string, error) {
 	return root.Name(), root.Close()
 }
 
-// openMounted opens the root at the first of a mount table's mounts that nothing covers.
+// openMounted opens the root at the first mount in a mount table that no other mount covers.
 func openMounted(table, dir string) (root *os.File, err error) {
 	f, err := os.Open(table)
 	if err != nil {
@@ -63,14 +63,14 @@ func openMounted(table, dir string) (root *os.File, err error) {
 		if Is(int(root.Fd())) {
 			return root, nil
 		}
-		_ = root.Close() // it was only looked at
+		_ = root.Close() // not the hierarchy
 		err = fmt.Errorf("something else is mounted over %s", m)
 	}
 	return nil, err
 }
 
-// mountsIn reads a mount table (proc_pid_mountinfo(5)): where the hierarchy is mounted,
-// where it is whole first.
+// mountsIn reads a mount table (proc_pid_mountinfo(5)). It returns the mount points of the
+// hierarchy. Mounts of the whole hierarchy come first.
 func mountsIn(table io.Reader) ([]string, error) {
 	found, err := mountinfo.GetMountsFromReader(table, mountinfo.FSTypeFilter("cgroup2"))
 	if err != nil {
@@ -87,14 +87,14 @@ func mountsIn(table io.Reader) ([]string, error) {
 	return paths, nil
 }
 
-// Is reports whether an open file is of the cgroup v2 file system.
+// Is reports whether an open file is on the cgroup v2 file system.
 func Is(fd int) bool {
 	var st unix.Statfs_t
 	return unix.Fstatfs(fd, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
-// mount returns the root of a mount that is in no mount table and ends with the file
-// (fsmount(2), since 5.2).
+// mount mounts the hierarchy without a path and returns its root. The mount ends when the file is
+// closed (fsmount(2), since 5.2).
 func mount() (*os.File, error) {
 	ctx, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -108,8 +108,8 @@ func mount() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fsmount cgroup2: %w", err)
 	}
-	defer func() { _ = unix.Close(mnt) }() // the directory keeps it
-	// What fsmount returns is a path only; BPF wants an open directory.
+	defer func() { _ = unix.Close(mnt) }() // the open directory keeps the mount
+	// fsmount returns an O_PATH descriptor. BPF needs an open directory.
 	fd, err := unix.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open cgroup2: %w", err)

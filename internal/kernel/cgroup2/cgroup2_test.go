@@ -37,23 +37,23 @@ func TestMountsIn(t *testing.T) {
 	}
 }
 
-// TestOpen: whatever this process may do, what is opened is the hierarchy, and where it
-// is mounted it is the same one.
+// TestOpen: with any permissions, Open opens the hierarchy. If it is mounted, Open returns the
+// same one.
 func TestOpen(t *testing.T) {
 	root, err := Open()
 	path, pathErr := Path()
 	if err != nil {
 		if pathErr == nil {
-			t.Fatalf("it is at %s, but: %v", path, err)
+			t.Fatalf("it is mounted at %s, but: %v", path, err)
 		}
-		t.Skipf("there is none here: %v", err)
+		t.Skipf("no hierarchy: %v", err)
 	}
 	defer root.Close()
 	if !Is(int(root.Fd())) {
-		t.Errorf("%s is something else", root.Name())
+		t.Errorf("%s is not a cgroup v2 file system", root.Name())
 	}
 	if pathErr == nil && path != root.Name() {
-		t.Errorf("it is at %s, %s was opened", path, root.Name())
+		t.Errorf("it is mounted at %s, but Open opened %s", path, root.Name())
 	}
 	if pathErr != nil && !errors.Is(pathErr, ErrNotMounted) {
 		t.Error(pathErr)

@@ -1,5 +1,5 @@
-// Package held looks whether what a run has attached is attached still. It attaches again
-// what other programs have taken off, and accounts for the time between.
+// Package held checks whether the attachments of a run still exist. It reattaches what other
+// programs have detached, and measures the gaps.
 package held
 
 import (
@@ -10,60 +10,60 @@ import (
 	"time"
 )
 
-// Every is how often to look: a gap must end within a second.
+// Every is the time between two checks, so that a gap ends within a second.
 const Every = 250 * time.Millisecond
 
-// pause is the shortest time between two attempts to attach a thing again: another program
-// may take it off all the time.
+// pause is the shortest time between two attempts to reattach a thing, because another program
+// may detach it all the time.
 const pause = time.Second
 
-// budget is how long one Look may attach things again, which takes 25 ms each where the
-// kernel waits for RCU. The others have to wait for the next one.
+// budget limits how long one Look reattaches things. Each takes 25 ms if the kernel waits for
+// RCU. The next Look handles the others.
 const budget = 200 * time.Millisecond
 
-// silence is the shortest time between two lines of what takes many Looks.
+// silence is the shortest time between two messages about a task that takes many Looks.
 const silence = 10 * time.Second
 
-// shown bounds how many things a line or the notes name.
+// shown is the maximum number of things that a message or the notes name.
 const shown = 5
 
-// Thing is something attached that other programs can take off, or switch off.
+// Thing is an attachment that other programs can remove or switch off.
 type Thing struct {
 	Name func() string
 	// Held reports whether it is attached and works.
 	Held func() (bool, error)
-	// Again attaches it again. Its error wraps [ErrGone] if there is nothing left to attach
-	// to. Nil: there is nothing to do but to wait.
+	// Again attaches it again. Its error wraps [ErrGone] if the target has vanished. Nil: the
+	// keeper only waits.
 	Again func() error
 
-	seen   time.Time // when it was last known to be attached
-	tried  time.Time // when it was last attached again, or could not be
-	late   bool      // it is off and waits for the next Look
-	off    error     // why it is not attached again; nil: it is attached
-	times  int       // how often it was found off
+	seen   time.Time // last time it was attached
+	tried  time.Time // last attempt to attach it again
+	late   bool      // detached, and waits for the next Look
+	off    error     // why it cannot be attached again; nil if it is attached
+	times  int       // how often it was found detached
 	missed time.Duration
 }
 
-// ErrGone is no error of a [Thing]: the caller says what has become of its target.
+// ErrGone means that the target has vanished. The keeper does not report it; the caller does.
 var ErrGone = errors.New("what it was attached to has gone")
 
 var errWaiting = errors.New("waiting")
 
-// Words are what a [Keeper] says, as formats.
+// Words are the format strings of a [Keeper]'s messages.
 type Words struct {
-	Off    string // of names: "another program took pktstat off %s"
-	Again  string // what was done about it: "attached again"
-	Missed string // of a length of time: "up to %s was not counted"
-	Until  string // of a time, or "here": "counted up to %s"
+	Off    string // takes names: "another program detached pktstat from %s"
+	Again  string // what the keeper did: "attached again"
+	Missed string // takes a duration: "up to %s was not counted"
+	Until  string // takes a time or "now": "counted up to %s"
 }
 
-// TakenOff are the words of what counts packets.
+// TakenOff are the words for attachments that count packets.
 var TakenOff = Words{
-	Off: "another program took pktstat off %s", Again: "attached again",
+	Off: "another program detached pktstat from %s", Again: "attached again",
 	Missed: "up to %s was not counted", Until: "counted up to %s",
 }
 
-// Keeper looks after things. Its methods are not called at the same time.
+// Keeper watches things. Its methods must not be called concurrently.
 type Keeper struct {
 	words  Words
 	now    func() time.Time
@@ -71,47 +71,47 @@ type Keeper struct {
 	debugf func(format string, args ...any)
 
 	things []*Thing
-	taken  []*Thing // the first that were found off: they stay when they are removed
-	others tally    // of the other ones
+	taken  []*Thing // the first things that were found detached; Remove keeps them
+	others tally    // sum of all other things
 
-	again, off round // to be said
+	again, off round // for the next message
 	spoke      time.Time
 }
 
-// tally adds up things that the notes do not name.
+// tally is the sum of the things that the notes do not name.
 type tally struct {
 	things, times, off int
 	longest            time.Duration
 }
 
-// New returns a keeper without things. It tells the user by notify.
+// New returns a keeper without things. notify sends a message to the user.
 func New(w Words, now func() time.Time, notify, debugf func(format string, args ...any)) *Keeper {
 	return &Keeper{words: w, now: now, notify: notify, debugf: debugf}
 }
 
-// Add looks after a thing, which has just been attached.
+// Add starts watching a thing, which has just been attached.
 func (k *Keeper) Add(t *Thing) {
 	t.seen = k.now()
 	k.things = append(k.things, t)
 }
 
-// Remove ends looking after things. The notes keep what became of them.
+// Remove stops watching things. The notes still describe them.
 func (k *Keeper) Remove(ts ...*Thing) {
 	if len(ts) > 0 {
 		k.things = slices.DeleteFunc(k.things, func(t *Thing) bool { return slices.Contains(ts, t) })
 	}
 }
 
-// Look looks at all things and attaches again what is off. It reports whether anything was
-// off since the previous Look.
+// Look checks all things and reattaches the detached ones. It reports whether anything was
+// detached since the previous Look.
 func (k *Keeper) Look() (gap bool) {
 	end, late := k.now().Add(budget), false
 	for _, t := range k.things {
 		held, err := t.Held()
 		gap = gap || !held || t.off != nil
 		switch {
-		case err != nil: // what is missed is reckoned from the last time that it was seen
-			k.debugf("look whether %s is attached: %v", t.Name(), err)
+		case err != nil: // the gap counts from the last successful check
+			k.debugf("check whether %s is attached: %v", t.Name(), err)
 		case held && t.off == nil && !t.late:
 			t.seen = k.now()
 		case held:
@@ -123,10 +123,10 @@ func (k *Keeper) Look() (gap bool) {
 			k.retry(t)
 		}
 	}
-	// While many wait for the next Looks, there is a line now and then.
+	// While things wait for the next Looks, a message appears every silence.
 	if !late || k.now().Sub(k.spoke) >= silence {
 		k.say(&k.again, k.words.Again+", "+fmt.Sprintf(k.words.Missed, length(k.again.longest)))
-		k.say(&k.off, k.until("here", k.off.err))
+		k.say(&k.off, k.until("now", k.off.err))
 		k.again, k.off = round{}, round{}
 	}
 	return gap
@@ -153,7 +153,7 @@ func (k *Keeper) retry(t *Thing) {
 	}
 }
 
-// returned takes note of a thing that is attached again.
+// returned records that a thing is attached again.
 func (k *Keeper) returned(t *Thing) {
 	first := t.times == 0
 	if t.off == nil {
@@ -164,7 +164,7 @@ func (k *Keeper) returned(t *Thing) {
 	missed := k.now().Sub(t.seen)
 	t.missed += missed
 	t.seen = t.seen.Add(missed)
-	if first || t.off != nil { // how often it happens is in the notes
+	if first || t.off != nil { // the notes have the number of times
 		k.again.add(t)
 	}
 	k.again.longest = max(k.again.longest, missed)
@@ -174,7 +174,7 @@ func (k *Keeper) returned(t *Thing) {
 	}
 }
 
-// found takes note of a thing that was found off.
+// found records that a thing was found detached.
 func (k *Keeper) found(t *Thing) {
 	t.times++
 	if t.times == 1 {
@@ -192,16 +192,16 @@ func (k *Keeper) found(t *Thing) {
 // named reports whether the notes name a thing.
 func (k *Keeper) named(t *Thing) bool { return slices.Contains(k.taken, t) }
 
-// round is what Looks find of things that had the same fate.
+// round collects the things of some Looks with the same result.
 type round struct {
-	names   []string // to be said
+	names   []string // for the message
 	longest time.Duration
-	err     error // of the last of them
+	err     error // of the last thing
 }
 
 func (r *round) add(t *Thing) { r.names = append(r.names, t.Name()) }
 
-// say tells the user in one line.
+// say sends one message to the user.
 func (k *Keeper) say(r *round, rest string) {
 	if len(r.names) == 0 {
 		return
@@ -210,7 +210,7 @@ func (k *Keeper) say(r *round, rest string) {
 	k.notify("%s: %s", fmt.Sprintf(k.words.Off, some(r.names)), rest)
 }
 
-// some are the first of names.
+// some lists the first names.
 func some(names []string) string {
 	s := strings.Join(names[:min(shown, len(names))], ", ")
 	if n := len(names) - shown; n > 0 {
@@ -219,16 +219,16 @@ func some(names []string) string {
 	return s
 }
 
-// until says that nothing is counted from then on.
+// until says that nothing is counted after a time.
 func (k *Keeper) until(when string, why error) string {
 	s := fmt.Sprintf(k.words.Until, when)
 	if why != nil && !errors.Is(why, errWaiting) {
-		s += ": attach again: " + why.Error()
+		s += ": cannot attach again: " + why.Error()
 	}
 	return s
 }
 
-// Notes are what a reader of the report must know.
+// Notes returns the notes for the report.
 func (k *Keeper) Notes() []string {
 	var notes []string
 	for _, t := range k.taken {
@@ -236,9 +236,9 @@ func (k *Keeper) Notes() []string {
 	}
 	if o := k.others; o.things > 0 {
 		what := fmt.Sprintf(k.words.Off, fmt.Sprintf("%d more, %d times in all", o.things, o.times))
-		notes = append(notes, fmt.Sprintf("%s: of each "+k.words.Missed, what, length(o.longest)))
+		notes = append(notes, fmt.Sprintf("%s: for each, "+k.words.Missed, what, length(o.longest)))
 		if o.off > 0 {
-			notes[len(notes)-1] += fmt.Sprintf(", and nothing more of %d of them", o.off)
+			notes[len(notes)-1] += fmt.Sprintf("; still detached: %d", o.off)
 		}
 	}
 	var late []string
@@ -267,16 +267,16 @@ func (k *Keeper) note(t *Thing) string {
 	if t.off != nil {
 		rest = append(rest, k.until(t.seen.Format(time.TimeOnly), t.off))
 	}
-	return what + ": " + strings.Join(rest, "; at last ")
+	return what + ": " + strings.Join(rest, "; then ")
 }
 
-// length is an upper bound.
+// length returns an upper bound of a duration in seconds.
 func length(d time.Duration) string {
 	const unit = 10 * time.Millisecond
 	return fmt.Sprintf("%.2f s", (d + unit - 1).Truncate(unit).Seconds())
 }
 
-// Start calls look from a goroutine, until stop is called, which waits until that has ended.
+// Start calls look every [Every] from a goroutine. stop ends the goroutine and waits for it.
 func Start(look func()) (stop func()) {
 	stopping, ended := make(chan struct{}), make(chan struct{})
 	go func() {

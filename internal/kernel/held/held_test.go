@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/internal/kernel/held"
 )
 
-// world is a keeper with a clock that a test sets.
+// world is a keeper with a clock that the test sets.
 type world struct {
 	*held.Keeper
 	now  time.Time
@@ -25,13 +25,13 @@ func newWorld() *world {
 	return w
 }
 
-// look lets time go by before.
+// look advances the clock and calls Look.
 func (w *world) look(after time.Duration) (gap bool) {
 	w.now = w.now.Add(after)
 	return w.Look()
 }
 
-// check compares what was said since the last time, and the notes.
+// check compares the new messages and the notes.
 func (w *world) check(t *testing.T, said, notes []string) {
 	t.Helper()
 	if !slices.Equal(w.said, said) {
@@ -43,12 +43,12 @@ func (w *world) check(t *testing.T, said, notes []string) {
 	w.said = nil
 }
 
-// fake is a thing that tests take off.
+// fake is a thing that tests detach.
 type fake struct {
 	off     bool
-	refusal error // of attaching it again
-	unknown error // of asking for it
-	again   int   // how often it was attached again
+	refusal error // error of Again
+	unknown error // error of Held
+	again   int   // number of calls of Again
 }
 
 func (w *world) add(name string) *fake {
@@ -75,23 +75,24 @@ func TestAgain(t *testing.T) {
 	w := newWorld()
 	a, b := w.add("a"), w.add("b")
 	if w.look(time.Minute) {
-		t.Error("nothing is off, but a gap is told")
+		t.Error("Look reports a gap, but nothing is detached")
 	}
 	w.check(t, nil, nil)
 	a.off, b.off = true, true
 	if !w.look(251 * time.Millisecond) {
-		t.Error("no gap is told")
+		t.Error("Look reports no gap")
 	}
-	w.check(t, []string{"another program took pktstat off a, b: attached again, up to 0.26 s was not counted"}, []string{
-		"another program took pktstat off a: attached again, up to 0.26 s was not counted",
-		"another program took pktstat off b: attached again, up to 0.26 s was not counted",
+	w.check(t, []string{"another program detached pktstat from a, b: attached again, up to 0.26 s was not counted"}, []string{
+		"another program detached pktstat from a: attached again, up to 0.26 s was not counted",
+		"another program detached pktstat from b: attached again, up to 0.26 s was not counted",
 	})
 	if w.look(time.Minute) {
-		t.Error("a gap is told twice")
+		t.Error("Look reports a gap twice")
 	}
 }
 
-// TestFight: what is taken off all the time is attached once a second, and said once.
+// TestFight: a thing that another program detaches all the time is attached again once a second.
+// The user gets one message.
 func TestFight(t *testing.T) {
 	w := newWorld()
 	a := w.add("a")
@@ -99,14 +100,14 @@ func TestFight(t *testing.T) {
 	for range looks {
 		a.off = true
 		if !w.look(250 * time.Millisecond) {
-			t.Error("no gap is told")
+			t.Error("Look reports no gap")
 		}
 	}
 	if a.again != looks/4 {
 		t.Errorf("attached again %d times in ten seconds", a.again)
 	}
-	w.check(t, []string{"another program took pktstat off a: attached again, up to 0.25 s was not counted"},
-		[]string{"another program took pktstat off a 10 times: attached again, up to 9.25 s was not counted"})
+	w.check(t, []string{"another program detached pktstat from a: attached again, up to 0.25 s was not counted"},
+		[]string{"another program detached pktstat from a 10 times: attached again, up to 9.25 s was not counted"})
 }
 
 func TestRefused(t *testing.T) {
@@ -116,26 +117,26 @@ func TestRefused(t *testing.T) {
 	until := w.now.Format(time.TimeOnly)
 	for range 10 {
 		if !w.look(500 * time.Millisecond) {
-			t.Error("no gap is told")
+			t.Error("Look reports no gap")
 		}
 	}
 	if a.again != 5 {
 		t.Errorf("tried %d times in 5 s", a.again)
 	}
-	w.check(t, []string{"another program took pktstat off a: counted up to here: attach again: taken by another one"},
-		[]string{"another program took pktstat off a: counted up to " + until + ": attach again: taken by another one"})
+	w.check(t, []string{"another program detached pktstat from a: counted up to now: cannot attach again: taken by another one"},
+		[]string{"another program detached pktstat from a: counted up to " + until + ": cannot attach again: taken by another one"})
 	a.refusal = nil
 	w.look(time.Second)
-	const again = "another program took pktstat off a: attached again, up to 6.00 s was not counted"
+	const again = "another program detached pktstat from a: attached again, up to 6.00 s was not counted"
 	w.check(t, []string{again}, []string{again})
 
 	a.off, a.refusal = true, errors.New("taken once more")
 	w.look(time.Second)
-	w.check(t, []string{"another program took pktstat off a: counted up to here: attach again: taken once more"},
-		[]string{"another program took pktstat off a 2 times: attached again, up to 6.00 s was not counted; at last counted up to 12:00:06: attach again: taken once more"})
+	w.check(t, []string{"another program detached pktstat from a: counted up to now: cannot attach again: taken once more"},
+		[]string{"another program detached pktstat from a 2 times: attached again, up to 6.00 s was not counted; then counted up to 12:00:06: cannot attach again: taken once more"})
 }
 
-// TestGone: what has gone with its interface is no matter.
+// TestGone: a vanished target causes no message.
 func TestGone(t *testing.T) {
 	w := newWorld()
 	a := w.add("a")
@@ -145,7 +146,7 @@ func TestGone(t *testing.T) {
 	w.check(t, nil, nil)
 }
 
-// TestUnknown: what was missed is reckoned from the last time that it was seen.
+// TestUnknown: the gap counts from the last successful check.
 func TestUnknown(t *testing.T) {
 	w := newWorld()
 	a := w.add("a")
@@ -153,11 +154,11 @@ func TestUnknown(t *testing.T) {
 	w.look(time.Second)
 	a.unknown, a.off = nil, true
 	w.look(time.Second)
-	w.check(t, []string{"another program took pktstat off a: attached again, up to 2.00 s was not counted"},
-		[]string{"another program took pktstat off a: attached again, up to 2.00 s was not counted"})
+	w.check(t, []string{"another program detached pktstat from a: attached again, up to 2.00 s was not counted"},
+		[]string{"another program detached pktstat from a: attached again, up to 2.00 s was not counted"})
 }
 
-// TestWait: what is switched off and not to be attached again.
+// TestWait: the keeper does not reattach a thing that was switched off.
 func TestWait(t *testing.T) {
 	w := newWorld()
 	a := &fake{off: true}
@@ -166,15 +167,15 @@ func TestWait(t *testing.T) {
 	w.Add(thing)
 	w.look(time.Second)
 	w.look(time.Second)
-	w.check(t, []string{"another program took pktstat off a: counted up to here"},
-		[]string{"another program took pktstat off a: counted up to 12:00:00"})
+	w.check(t, []string{"another program detached pktstat from a: counted up to now"},
+		[]string{"another program detached pktstat from a: counted up to 12:00:00"})
 	a.off = false
 	w.look(time.Second)
-	const again = "another program took pktstat off a: attached again, up to 3.00 s was not counted"
+	const again = "another program detached pktstat from a: attached again, up to 3.00 s was not counted"
 	w.check(t, []string{again}, []string{again})
 }
 
-// TestMany: lines and notes are bounded, and add up the others.
+// TestMany: messages and notes name a few things and count the others.
 func TestMany(t *testing.T) {
 	w := newWorld()
 	const n = 1000
@@ -191,18 +192,18 @@ func TestMany(t *testing.T) {
 	fakes[n-1].off, fakes[n-1].refusal = true, errors.New("taken")
 	w.look(2 * time.Second)
 	said := w.said
-	if len(said) != 2 || said[0] != "another program took pktstat off i0, i1, i2, i3, i4 and 995 more: attached again, up to 2.00 s was not counted" {
+	if len(said) != 2 || said[0] != "another program detached pktstat from i0, i1, i2, i3, i4 and 995 more: attached again, up to 2.00 s was not counted" {
 		t.Errorf("said %q", said)
 	}
 	notes := w.Notes()
-	const others = "another program took pktstat off 995 more, 1991 times in all: of each up to 4.00 s was not counted, and nothing more of 1 of them"
-	if len(notes) != 6 || notes[5] != others || !strings.HasPrefix(notes[4], "another program took pktstat off i4 2 times: ") {
+	const others = "another program detached pktstat from 995 more, 1991 times in all: for each, up to 4.00 s was not counted; still detached: 1"
+	if len(notes) != 6 || notes[5] != others || !strings.HasPrefix(notes[4], "another program detached pktstat from i4 2 times: ") {
 		t.Errorf("notes %q", notes)
 	}
 }
 
-// TestSlow: where attaching takes long, a Look ends in time, the notes have what is still off
-// at the end, and two lines have all of it.
+// TestSlow: if attaching is slow, a Look still ends in time. The notes name the detached things.
+// Two messages name all of them.
 func TestSlow(t *testing.T) {
 	w := newWorld()
 	fakes := make([]*fake, 20)
@@ -223,15 +224,15 @@ func TestSlow(t *testing.T) {
 		t.Errorf("one Look took %s", took)
 	}
 	notes := w.Notes()
-	const late = "another program took pktstat off i5, i6, i7, i8, i9 and 10 more: counted up to 12:00:00"
+	const late = "another program detached pktstat from i5, i6, i7, i8, i9 and 10 more: counted up to 12:00:00"
 	if len(notes) != 6 || notes[5] != late {
 		t.Errorf("notes %q", notes)
 	}
 	for w.look(0) {
 	}
 	said := []string{
-		"another program took pktstat off i0, i1, i2, i3, i4: attached again, up to 1.25 s was not counted",
-		"another program took pktstat off i5, i6, i7, i8, i9 and 10 more: attached again, up to 2.00 s was not counted",
+		"another program detached pktstat from i0, i1, i2, i3, i4: attached again, up to 1.25 s was not counted",
+		"another program detached pktstat from i5, i6, i7, i8, i9 and 10 more: attached again, up to 2.00 s was not counted",
 	}
 	if !slices.Equal(w.said, said) {
 		t.Errorf("said %q, want %q", w.said, said)
@@ -243,7 +244,7 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// TestRemove: the notes keep what became of a thing.
+// TestRemove: the notes still describe a removed thing.
 func TestRemove(t *testing.T) {
 	w := newWorld()
 	a := &fake{}
@@ -255,7 +256,7 @@ func TestRemove(t *testing.T) {
 	w.Remove(thing)
 	a.off = true
 	if w.look(time.Second) {
-		t.Error("a gap is told of a thing that was removed")
+		t.Error("Look reports a gap of a removed thing")
 	}
 	if a.again != 1 || !slices.Equal(w.Notes(), notes) || len(notes) != 1 {
 		t.Errorf("attached again %d times, notes %q, before %q", a.again, w.Notes(), notes)

@@ -4,9 +4,9 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
-// heldLink returns how to find out whether a BPF link, which has just been attached, is so still
-// and has its program. Others can detach it (BPF_LINK_DETACH, since 5.9) and put another
-// program into it (BPF_LINK_UPDATE).
+// heldLink returns a function that checks whether a new BPF link is still attached and has its
+// program. Other programs can detach it (BPF_LINK_DETACH, since 5.9) or replace its program
+// (BPF_LINK_UPDATE).
 func heldLink(l link.Link) func() (bool, error) {
 	first, err := l.Info()
 	return func() (bool, error) {
@@ -18,8 +18,7 @@ func heldLink(l link.Link) func() (bool, error) {
 	}
 }
 
-// hasTarget reports whether a link is attached to anything. Links of other types cannot be
-// detached.
+// hasTarget reports whether a link is attached. Other types of links cannot be detached.
 func hasTarget(info *link.Info) bool {
 	switch {
 	case info.TCX() != nil:

@@ -2,26 +2,25 @@ package held
 
 import "github.com/cilium/ebpf/link"
 
-// Attached is a program in its place.
+// Attached is an attached program.
 type Attached struct {
 	Held   func() (bool, error)
 	Detach func() error
 }
 
-// Place is where a program is attached.
+// Place is a place where a program is attached.
 type Place struct {
 	attach func() (Attached, error)
-	now    Attached // empty: nothing is attached
+	now    Attached // zero: nothing is attached
 }
 
-// Attach attaches a program by a function, which is called again if another program has
-// taken that off.
+// Attach calls attach. It is called again after another program has detached the program.
 func Attach(attach func() (Attached, error)) (*Place, error) {
 	p := &Place{attach: attach}
 	return p, p.Again()
 }
 
-// Held is for [Thing].
+// Held implements [Thing.Held].
 func (p *Place) Held() (bool, error) {
 	if p.now.Held == nil {
 		return false, nil
@@ -29,8 +28,8 @@ func (p *Place) Held() (bool, error) {
 	return p.now.Held()
 }
 
-// Again is for [Thing]. Where another program has put one of its own into the place, it
-// detaches that.
+// Again implements [Thing.Again]. It detaches a program that another program has put into the
+// link.
 func (p *Place) Again() (err error) {
 	if err := p.Detach(); err != nil {
 		return err
@@ -49,7 +48,7 @@ func (p *Place) Detach() error {
 	return detach()
 }
 
-// ByLink is what is attached by a link. It passes an error on.
+// ByLink returns the attachment of a link, or err.
 func ByLink(l link.Link, err error) (Attached, error) {
 	if err != nil {
 		return Attached{}, err

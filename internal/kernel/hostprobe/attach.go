@@ -18,14 +18,14 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Only BPF_PROG_TEST_RUN comes by here (net/bpf/test_run.c): whatever is attached
-// disturbs nobody.
+// Only BPF_PROG_TEST_RUN reaches these (net/bpf/test_run.c), so attaching to them has no effect
+// on others.
 const (
 	quietFunction   = "bpf_fentry_test1" // since 5.5
 	quietTracepoint = "bpf_test_finish"  // since 5.2
 )
 
-// hooks tries to attach. What sees the packets of an interface is tried by the backends.
+// hooks tries to attach to hooks. The backends try the hooks of interfaces.
 func hooks() []registry.Check {
 	return []registry.Check{
 		bpfprobe.Check("raw_tp", "4.17", RawTracepoint(), forTracing...),
@@ -44,8 +44,8 @@ func RawTracepoint() error {
 	})
 }
 
-// BTFTracepoint tries to attach a program to a tracepoint whose arguments it knows by
-// BTF. Whether the program type is there tells nothing of it.
+// BTFTracepoint tries to attach a program to a tracepoint with BTF arguments. The program type
+// alone does not show that the kernel supports this.
 func BTFTracepoint() error {
 	return withProgram(ebpf.ProgramSpec{
 		Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: quietTracepoint,
@@ -59,8 +59,8 @@ func FEntry() error {
 	}, tracing)
 }
 
-// TaskFileIterator tries to attach a program to the iterator over the files of all
-// processes. It does not run.
+// TaskFileIterator tries to attach a program to the iterator over the files of all processes. The
+// program does not run.
 func TaskFileIterator() error {
 	return withProgram(ebpf.ProgramSpec{
 		Type: ebpf.Tracing, AttachType: ebpf.AttachTraceIter, AttachTo: "task_file",
@@ -69,8 +69,8 @@ func TaskFileIterator() error {
 	})
 }
 
-// CgroupSKB tries to attach a program to what is not a cgroup. A kernel that has the hook
-// says so; attaching to a cgroup would touch the packets of others.
+// CgroupSKB tries to attach a program to a file that is not a cgroup. A kernel with the hook
+// returns EBADF. Attaching to a real cgroup would affect packets of other programs.
 func CgroupSKB() error {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -86,7 +86,7 @@ func CgroupSKB() error {
 	switch {
 	case errors.Is(err, unix.EBADF):
 		return nil
-	case errors.Is(err, unix.EINVAL): // what a kernel without CONFIG_CGROUP_BPF answers
+	case errors.Is(err, unix.EINVAL): // a kernel without CONFIG_CGROUP_BPF returns EINVAL
 		return fmt.Errorf("%w: %w", registry.ErrUnsupported, err)
 	}
 	return err
@@ -96,7 +96,7 @@ func tracing(prog *ebpf.Program) (link.Link, error) {
 	return link.AttachTracing(link.TracingOptions{Program: prog})
 }
 
-// withProgram loads a program that does nothing, attaches it and detaches it.
+// withProgram loads an empty program, attaches it and detaches it.
 func withProgram(spec ebpf.ProgramSpec, attach func(*ebpf.Program) (link.Link, error)) error {
 	spec.License = "Dual MIT/GPL"
 	spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}
@@ -112,9 +112,8 @@ func withProgram(spec ebpf.ProgramSpec, attach func(*ebpf.Program) (link.Link, e
 	return l.Close()
 }
 
-// Kprobe tries to attach a program to a kprobe. It does what package link does, but for
-// kernels without the perf PMU: there, package link would fall back to tracefs, whose
-// probes outlive a process that is killed.
+// Kprobe tries to attach a program to a kprobe. It does not use package link: without the perf
+// PMU, that would use tracefs, whose probes outlive a killed process.
 func Kprobe() error {
 	const pmu = "/sys/bus/event_source/devices/kprobe/type"
 	text, err := os.ReadFile(pmu)

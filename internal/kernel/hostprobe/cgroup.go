@@ -8,13 +8,13 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// cgroups looks for the hierarchy of cgroup v2.
+// cgroups looks for the cgroup v2 hierarchy.
 func cgroups() []registry.Check {
 	path, err := cgroup2.Path()
 	c := found(bpfprobe.Check("cgroup v2", "4.5", err), path)
 	if errors.Is(err, cgroup2.ErrNotMounted) {
-		// `ip netns exec` gives its command a /sys of its own, without what was mounted there.
-		c.Remedy = "outside of `ip netns exec`, or: mount -t cgroup2 none DIRECTORY"
+		// `ip netns exec` mounts a new sysfs on /sys, without the mounts below the old one.
+		c.Remedy = "run pktstat outside of `ip netns exec`, or: mount -t cgroup2 none DIRECTORY"
 	}
 	return []registry.Check{c}
 }

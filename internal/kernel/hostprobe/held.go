@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// capabilities tells which are held, and if not, whether they can be had at all.
+// capabilities checks which capabilities the process has, and whether it can get the others.
 func capabilities() []registry.Check {
 	var checks []registry.Check
 	for _, c := range []struct {
@@ -16,9 +16,9 @@ func capabilities() []registry.Check {
 	}{
 		{caps.BPF, "5.8", "loading BPF programs"},
 		{caps.NetAdmin, "", "attaching to interfaces and cgroups"},
-		{caps.PerfMon, "5.8", "attaching to the kernel's functions, and programs that reckon with pointers"},
+		{caps.PerfMon, "5.8", "attaching to kernel functions, and programs with pointer arithmetic"},
 		{caps.NetRaw, "", "packet sockets"},
-		{caps.SysAdmin, "", "trying things in a network namespace of their own, and naming the programs of others"},
+		{caps.SysAdmin, "", "probing in a private network namespace, and naming other programs at a hook"},
 		{caps.SysPtrace, "", "the sockets of other users' processes, together with cap_dac_read_search"},
 	} {
 		check := registry.Check{Name: c.String(), Since: c.since}
@@ -26,11 +26,11 @@ func capabilities() []registry.Check {
 		case caps.Held(c.Capability):
 		case !inBoundingSet(c.Capability):
 			check.Verdict = registry.No
-			check.Reason = "not held, and not to be had here; it is for " + c.does
+			check.Reason = "missing, and not available here; needed for " + c.does
 			check.Remedy = "in a container, add it (--cap-add)"
 		default:
 			check.Verdict = registry.No
-			check.Reason = "not held; it is for " + c.does
+			check.Reason = "missing; needed for " + c.does
 			check.Caps = []string{c.String()}
 		}
 		checks = append(checks, check)
@@ -38,7 +38,7 @@ func capabilities() []registry.Check {
 	return checks
 }
 
-// inBoundingSet reports whether a program that is executed can gain a capability.
+// inBoundingSet reports whether an executed program can gain a capability.
 func inBoundingSet(c caps.Capability) bool {
 	in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0)
 	return err != nil || in == 1

@@ -1,8 +1,8 @@
-// Package hostprobe finds out what this machine offers to any backend: BPF, hooks,
-// cgroups, capabilities, and what containers and kernel settings take away. It tries
-// things where nobody notices, and changes nothing: what is attached goes to functions
-// and tracepoints that only BPF_PROG_TEST_RUN uses, and goes away with its descriptor,
-// that is with the process at the latest.
+// Package hostprobe finds out what this machine supports for all backends: BPF, hooks, cgroups
+// and capabilities. It also finds restrictions of containers and kernel settings. It changes
+// nothing on the system. It attaches programs only to functions and tracepoints that
+// BPF_PROG_TEST_RUN alone uses. Closing a descriptor detaches each, at the latest when the
+// process ends.
 //
 //   - load.go: program types, maps, helpers; attach.go: hooks
 //   - cgroup.go: where cgroup v2 is mounted; limits.go: namespaces, seccomp
@@ -19,28 +19,28 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Host is what was found.
+// Host is the result of Probe.
 type Host struct {
-	Kernel string // release, as uname -r has it
-	Arch   string // as uname -m has it
+	Kernel string // release as in uname -r
+	Arch   string // architecture as in uname -m
 	Groups []Group
 }
 
-// Group is checks of one kind. Names and order are the same on every machine.
+// Group holds the checks of one kind. Names and order are the same on every machine.
 type Group struct {
 	Name   string
 	Checks []registry.Check
 }
 
-// Probe tries everything. When ctx ends, it returns with the groups it has.
+// Probe runs all checks. When ctx ends, it returns the groups so far.
 func Probe(ctx context.Context) (Host, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return Host{}, fmt.Errorf("uname: %w", err)
 	}
 	h := Host{Kernel: unix.ByteSliceToString(u.Release[:]), Arch: unix.ByteSliceToString(u.Machine[:])}
-	// Before 5.11 the memory of maps and programs counts against this limit, and trying
-	// would fail for its sake. Later it does nothing.
+	// Before 5.11 the memory of maps and programs counts for RLIMIT_MEMLOCK, and checks would
+	// fail because of it. Since 5.11 this call does nothing.
 	_ = rlimit.RemoveMemlock()
 	for _, g := range []struct {
 		name   string
@@ -63,7 +63,7 @@ func Probe(ctx context.Context) (Host, error) {
 	return h, nil
 }
 
-// found adds what was found to a check that holds.
+// found adds details to a successful check.
 func found(c registry.Check, detail string) registry.Check {
 	c.Detail = detail
 	return c

@@ -13,8 +13,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestHooks: on a kernel that has a hook, trying it says so. The verdict is that of the
-// probe; that real programs attach there too is tested with the backends.
+// TestHooks: on a kernel with a hook, its check succeeds. The backends test that real programs
+// attach there too.
 func TestHooks(t *testing.T) {
 	testenv.Privileged(t)
 	if err := rlimit.RemoveMemlock(); err != nil {
@@ -34,15 +34,15 @@ func TestHooks(t *testing.T) {
 		t.Run(h.name, func(t *testing.T) {
 			testenv.Feature(t, h.name, h.since, h.try)
 			if err := h.try(); err != nil {
-				t.Errorf("again, as if the first one had left something: %v", err)
+				t.Errorf("the second check failed: %v", err)
 			}
 		})
 	}
 }
 
-// TestProbe: every check has a verdict and what belongs to it, and nothing stays open.
+// TestProbe: every check has a verdict and matching fields, and no descriptor stays open.
 func TestProbe(t *testing.T) {
-	if _, err := Probe(t.Context()); err != nil { // what is cached, is
+	if _, err := Probe(t.Context()); err != nil { // fills caches
 		t.Fatal(err)
 	}
 	before := descriptors(t)
@@ -57,7 +57,7 @@ func TestProbe(t *testing.T) {
 	for _, g := range h.Groups {
 		for _, c := range g.Checks {
 			if name := g.Name + "/" + c.Name; c.Name == "" || names[name] {
-				t.Errorf("%s has no name of its own", name)
+				t.Errorf("%s has no unique name", name)
 			} else {
 				names[name] = true
 			}

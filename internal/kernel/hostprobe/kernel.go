@@ -13,47 +13,47 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// kernel reads how the kernel was told to behave.
+// kernel reads kernel settings.
 func kernel() []registry.Check {
 	return []registry.Check{
 		bpfprobe.Check("BTF", "5.2", haveBTF()),
 		lockdown(),
 		sysctl("BPF without capabilities", "kernel/unprivileged_bpf_disabled", "", map[string]verdict{
 			"0": {},
-			"1": {no: "loading takes cap_bpf, and that until the next boot"},
-			"2": {no: "loading takes cap_bpf"},
+			"1": {no: "loading needs cap_bpf; only a reboot changes this setting"},
+			"2": {no: "loading needs cap_bpf"},
 		}),
 		sysctl("BPF compiled to machine code", "net/core/bpf_jit_enable", "", map[string]verdict{
 			"0": {no: "programs are interpreted, which is slow", remedy: "sysctl net.core.bpf_jit_enable=1"},
 			"1": {}, "2": {},
 		}),
-		sysctl("perf events without capabilities", "kernel/perf_event_paranoid", "probes take cap_perfmon", map[string]verdict{
+		sysctl("perf events without capabilities", "kernel/perf_event_paranoid", "probes need cap_perfmon", map[string]verdict{
 			"-1": {},
 		}),
 	}
 }
 
-// verdict on a value of a sysctl. The zero one is: supported.
+// verdict is the verdict on a value of a sysctl. Zero: supported.
 type verdict struct{ no, remedy string }
 
-// sysctl judges a value. others is the reason for the values that are not in the table.
+// sysctl judges the value of a sysctl. others is the reason for values that are not in the table.
 func sysctl(name, path, others string, values map[string]verdict) registry.Check {
 	sysctlName := strings.ReplaceAll(path, "/", ".")
 	text, err := os.ReadFile("/proc/sys/" + path)
 	if errors.Is(err, os.ErrPermission) {
 		return registry.Check{
 			Name: name, Verdict: registry.Inconclusive,
-			Reason: sysctlName + " may be read by root only",
+			Reason: sysctlName + " is readable by root only",
 		}
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return registry.Check{
 			Name: name, Verdict: registry.Inconclusive,
-			Reason: "there is no " + sysctlName + " in this kernel or in this network namespace",
+			Reason: "this kernel or this network namespace has no " + sysctlName + "",
 		}
 	}
 	if err != nil {
-		return registry.Check{Name: name, Verdict: registry.Inconclusive, Reason: "not known: " + err.Error()}
+		return registry.Check{Name: name, Verdict: registry.Inconclusive, Reason: "unknown: " + err.Error()}
 	}
 	value := strings.TrimSpace(string(text))
 	c := registry.Check{Name: name, Detail: sysctlName + " = " + value}
@@ -63,7 +63,7 @@ func sysctl(name, path, others string, values map[string]verdict) registry.Check
 	case others != "":
 		v.no = others
 	default:
-		v.no = "a value that is not known here"
+		v.no = "unknown value"
 	}
 	if v.no != "" {
 		c.Verdict, c.Reason, c.Remedy = registry.No, v.no, v.remedy
@@ -73,12 +73,12 @@ func sysctl(name, path, others string, values map[string]verdict) registry.Check
 
 const lockdownName, lockdownSince = "no lockdown", "5.4"
 
-// lockdown reads what the kernel keeps even from root (kernel_lockdown(7), since 5.4).
+// lockdown reads the kernel's restrictions on root (kernel_lockdown(7), since 5.4).
 func lockdown() registry.Check {
 	mode, err := lockdownMode()
 	switch {
 	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, os.ErrNotExist):
-		return found(registry.Check{Name: lockdownName, Since: lockdownSince}, "the kernel has none")
+		return found(registry.Check{Name: lockdownName, Since: lockdownSince}, "the kernel has no lockdown")
 	case err != nil:
 		return bpfprobe.Check(lockdownName, lockdownSince, err, caps.SysAdmin)
 	}
@@ -91,7 +91,7 @@ func judgeLockdown(mode string) registry.Check {
 	case "none":
 	case "confidentiality":
 		c.Verdict = registry.No
-		c.Reason = "programs may not read the kernel's memory: kprobe and process attribution may not work"
+		c.Reason = "programs cannot read kernel memory: kprobe and process attribution may not work"
 		c.Remedy = "boot with lockdown=integrity"
 	default:
 		c.Verdict = registry.Inconclusive
@@ -100,7 +100,7 @@ func judgeLockdown(mode string) registry.Check {
 	return c
 }
 
-// lockdownMode returns the mode, which is the word in brackets.
+// lockdownMode returns the mode: the word in brackets.
 func lockdownMode() (string, error) {
 	text, err := os.ReadFile("/sys/kernel/security/lockdown")
 	if errors.Is(err, os.ErrNotExist) {
@@ -116,14 +116,14 @@ func bracketed(text string) (string, error) {
 	_, rest, _ := strings.Cut(text, "[")
 	mode, _, ok := strings.Cut(rest, "]")
 	if !ok {
-		return "", fmt.Errorf("lockdown: %q has no word in brackets", text)
+		return "", fmt.Errorf("lockdown: no word in brackets in %q", text)
 	}
 	return mode, nil
 }
 
-// securityFile reads a file of securityfs where that is not mounted, as under `ip netns
-// exec`: from a mount that is in no directory (since 5.2) and goes away with its
-// descriptor.
+// securityFile reads a file of securityfs even if it is not mounted, as under `ip netns exec`. It
+// mounts securityfs without a path (fsmount(2), since 5.2). The mount ends when its descriptor is
+// closed.
 func securityFile(name string) ([]byte, error) {
 	fs, err := unix.Fsopen("securityfs", unix.FSOPEN_CLOEXEC)
 	if errors.Is(err, unix.ENODEV) {

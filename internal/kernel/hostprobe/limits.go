@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// limits looks for what a container takes away.
+// limits checks restrictions of containers.
 func limits() []registry.Check {
 	return []registry.Check{
 		userNamespace(),
@@ -35,17 +35,17 @@ func userNamespace() registry.Check {
 	return c
 }
 
-// networkNamespace looks for a sysctl that only the initial network namespace has
-// (net_core_table in net/core/sysctl_net_core.c): unlike a look at process 1, that works
-// in containers, too, and takes no permission.
+// networkNamespace checks for a sysctl that only the initial network namespace has
+// (net_core_table in net/core/sysctl_net_core.c). Unlike a comparison with process 1, this works
+// in containers and needs no permission.
 func networkNamespace() registry.Check {
 	c := registry.Check{Name: "initial network namespace"}
 	_, err := os.Stat("/proc/sys/net/core/dev_weight")
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		c.Verdict = registry.No
-		c.Reason = "the interfaces of this network namespace are seen, not those of the machine"
-		c.Remedy = "for those, run it outside of `ip netns exec`, or the container with --network host"
+		c.Reason = "pktstat sees the interfaces of this network namespace, not the machine's"
+		c.Remedy = "run it outside of `ip netns exec`, or the container with --network host"
 	case err != nil:
 		c.Verdict, c.Reason = registry.Inconclusive, err.Error()
 	}
@@ -55,12 +55,12 @@ func networkNamespace() registry.Check {
 func seccomp() registry.Check {
 	c := registry.Check{Name: "no seccomp filter"}
 	switch mode, err := status("Seccomp"); {
-	case errors.Is(err, errNoField): // a kernel without
+	case errors.Is(err, errNoField): // a kernel without seccomp
 	case err != nil:
 		c.Verdict, c.Reason = registry.Inconclusive, err.Error()
 	case mode != "0":
 		c.Verdict = registry.Inconclusive
-		c.Reason = "a filter is in place: it may refuse bpf(2) and perf_event_open(2) whatever the capabilities"
+		c.Reason = "a seccomp filter is active: it may refuse bpf(2) and perf_event_open(2)"
 		c.Remedy = "in a container: --security-opt seccomp=unconfined, or a profile that allows them"
 	}
 	return c
@@ -74,7 +74,7 @@ func fileCapabilities() registry.Check {
 		c.Verdict, c.Reason = registry.Inconclusive, err.Error()
 	case flag != "0":
 		c.Verdict = registry.No
-		c.Reason = "this process may gain none (no_new_privs): setcap has no effect"
+		c.Reason = "no_new_privs is set for this process: setcap has no effect"
 		c.Remedy = "start it without NoNewPrivileges= or --security-opt no-new-privileges"
 	}
 	return c
@@ -101,12 +101,12 @@ func status(name string) (string, error) {
 	return "", errNoField
 }
 
-// netNSOfOnesOwn tells whether backends can try to attach where nobody sees it.
+// netNSOfOnesOwn checks whether backends can probe in a private network namespace.
 func netNSOfOnesOwn() registry.Check {
 	err := bpfprobe.InPrivateNetNS(func() error { return nil })
 	c := bpfprobe.Check("network namespaces to try in", "", err)
 	if c.Reason != "" {
-		c.Reason = "none can be made, so not all can be tried"
+		c.Reason = "pktstat cannot create one, so it cannot try every feature"
 	}
 	return c
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// What loading takes, by what the programs do.
+// The capabilities for loading, by the kind of program.
 var (
 	forNet     = []caps.Capability{caps.BPF, caps.NetAdmin}
 	forTracing = []caps.Capability{caps.BPF, caps.PerfMon}
 )
 
-// programTypes leaves out Tracing: that a kernel has the type says nothing about what
-// attaches. See hooks.
+// programTypes leaves out Tracing, because the type alone does not show what can be attached. See
+// hooks.
 func programTypes() []registry.Check {
 	return eachCheck([]attempt[ebpf.ProgramType]{
 		{"socket_filter", "3.19", ebpf.SocketFilter, []caps.Capability{caps.BPF}},
@@ -32,7 +32,7 @@ func programTypes() []registry.Check {
 	}, features.HaveProgramType)
 }
 
-// helper is one that programs of a type may call.
+// helper is a BPF helper for programs of a type.
 type helper struct {
 	in ebpf.ProgramType
 	fn asm.BuiltinFunc
@@ -45,7 +45,7 @@ func helpers() []registry.Check {
 		{"xdp_get_buff_len", "5.18", helper{ebpf.XDP, asm.FnXdpGetBuffLen}, forNet},
 		{"xdp_load_bytes", "5.18", helper{ebpf.XDP, asm.FnXdpLoadBytes}, forNet},
 		{"get_socket_cookie", "4.12", helper{ebpf.CGroupSKB, asm.FnGetSocketCookie}, forNet},
-		// Lockdown takes it away in its mode confidentiality.
+		// Lockdown in mode confidentiality disables it.
 		{"probe_read_kernel", "5.5", helper{ebpf.RawTracepoint, asm.FnProbeReadKernel}, forTracing},
 	}, func(h helper) error { return features.HaveProgramHelper(h.in, h.fn) })
 }
@@ -57,7 +57,7 @@ func maps() []registry.Check {
 	}
 }
 
-// attempt is one thing to try, and what trying it takes.
+// attempt is a feature to try, with the capabilities that trying needs.
 type attempt[T any] struct {
 	name, since string
 	what        T
@@ -72,8 +72,8 @@ func eachCheck[T any](all []attempt[T], try func(T) error) []registry.Check {
 	return checks
 }
 
-// haveBTF reads the kernel's type information, without which programs cannot find the
-// kernel's fields.
+// haveBTF reads the kernel's type information. Programs need it to find fields of kernel
+// structures.
 func haveBTF() error {
 	_, err := btf.LoadKernelSpec()
 	return err

@@ -4,8 +4,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Deafen makes a source miss messages about interfaces: its socket holds but a few, and
-// until the function that is returned is called, it reads none.
+// Deafen makes a source lose messages about interfaces. Its socket's buffer becomes small, and
+// the source does not read it until hear is called.
 func Deafen(src registry.Source) (hear func(), err error) {
 	s := src.(*source)
 	s.mu.Lock()

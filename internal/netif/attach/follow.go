@@ -12,12 +12,12 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// keptGone is how many interfaces that are gone are remembered, so that rows of the
-// final report have their names.
+// keptGone is the maximum number of vanished interfaces that the source remembers. Rows of the
+// final report need their names.
 const keptGone = 4096
 
-// changed takes notice of an interface that is new, or that may have changed. The
-// caller holds s.mu, as for what follows.
+// changed handles a new interface, or a change of an interface. The caller of the functions in
+// this file holds s.mu.
 func (s *source) changed(l netlink.Link) {
 	a := l.Attrs()
 	now := flow.Interface{Index: uint32(a.Index), Name: a.Name}
@@ -27,15 +27,14 @@ func (s *source) changed(l netlink.Link) {
 			return
 		}
 		s.described = nil
-		// One that is down keeps being counted on: whether it is up only matters for the
-		// beginning.
+		// An interface that went down stays attached. Only at the start does it have to be up.
 		if p.wanted != "" || s.Env.Follow != nil && s.Env.Follow(registry.Link{Name: a.Name, AltNames: a.AltNames, Up: true}) {
 			s.Env.Notify("interface %s is now named %s", p.Name, now.Name)
 			p.Name = now.Name
 			return
 		}
 		s.leave(p)
-		s.Env.Notify("interface %s is now named %s, which is not meant: it is counted up to here", p.Name, now.Name)
+		s.Env.Notify("interface %s is now named %s, which --iface does not match: counting on it ended", p.Name, now.Name)
 	}
 	if s.refused[now.Index] == now.Name {
 		return
@@ -50,7 +49,7 @@ func (s *source) changed(l netlink.Link) {
 	}
 }
 
-// port returns the port that is counted on and has that index; nil if there is none.
+// port returns the attached port with that index, nil if there is none.
 func (s *source) port(index uint32) *Port {
 	for _, p := range s.ports {
 		if p.Index == index && !p.gone {
@@ -60,24 +59,23 @@ func (s *source) port(index uint32) *Port {
 	return nil
 }
 
-// vanished takes notice of an interface that was deleted or moved to another network
-// namespace.
+// vanished handles an interface that was deleted or moved to another network namespace.
 func (s *source) vanished(index uint32) {
 	delete(s.refused, index)
 	if p := s.port(index); p != nil {
 		s.leave(p)
 		again := ""
 		if p.wanted != "" {
-			again = ", and again when it returns"
+			again = ", and resumes when it returns"
 		}
-		s.Env.Notify("interface %s has gone: it is counted up to here%s", p.Name, again)
+		s.Env.Notify("interface %s has gone: counting on it ended%s", p.Name, again)
 	}
 	s.stack.Remove(index)
 }
 
-// leave ends counting on a port. The table keeps what was counted on it.
+// leave stops counting on a port. The table keeps the port's counters.
 func (s *source) leave(p *Port) {
-	s.restack() // the last time that what it is stacked on is known
+	s.restack() // before detaching: it needs to know what the port is stacked on
 	p.gone, s.described = true, nil
 	s.unkeep(p)
 	if err := p.detach(); err != nil {
@@ -85,13 +83,13 @@ func (s *source) leave(p *Port) {
 	}
 }
 
-// awaited reports whether an interface of that name was named, and has gone.
+// awaited reports whether the user named an interface that has vanished.
 func (s *source) awaited(name string) bool {
 	return slices.Contains(s.named, name) &&
 		!slices.ContainsFunc(s.ports, func(p *Port) bool { return p.wanted == name && !p.gone })
 }
 
-// returned attaches to an interface that has the name of one that was named and has gone.
+// returned attaches to an interface whose name the user gave and that had vanished.
 func (s *source) returned(iface flow.Interface) {
 	switch err := s.add(iface, iface.Name); {
 	case err == nil:
@@ -102,7 +100,7 @@ func (s *source) returned(iface flow.Interface) {
 	}
 }
 
-// appeared attaches to an interface that any or a pattern means.
+// appeared attaches to an interface that "any" or a pattern matches.
 func (s *source) appeared(iface flow.Interface) {
 	switch err := s.add(iface, ""); {
 	case err == nil:
@@ -113,7 +111,7 @@ func (s *source) appeared(iface flow.Interface) {
 	}
 }
 
-// add attaches to one more interface.
+// add attaches to another interface.
 func (s *source) add(iface flow.Interface, wanted string) error {
 	p, err := newPort(s.Point, iface, wanted, s.Env.Follow)
 	if err != nil {
@@ -128,7 +126,7 @@ func (s *source) add(iface flow.Interface, wanted string) error {
 	return nil
 }
 
-// refuse remembers an interface that cannot be counted on: that is said once.
+// refuse remembers an interface that cannot be attached to, so that the user is told once.
 func (s *source) refuse(iface flow.Interface) {
 	if s.refused == nil {
 		s.refused = map[uint32]string{}
@@ -136,7 +134,7 @@ func (s *source) refuse(iface flow.Interface) {
 	s.refused[iface.Index] = iface.Name
 }
 
-// forget keeps the number of ports that are gone within bounds, the oldest first.
+// forget removes the oldest vanished ports above keptGone.
 func (s *source) forget() {
 	gone := -keptGone
 	for _, p := range s.ports {
@@ -153,13 +151,13 @@ func (s *source) forget() {
 	})
 }
 
-// hasGone reports whether there is no such interface any more: another message says so.
+// hasGone reports whether an interface has vanished. The watcher gets a message about it.
 func hasGone(err error) bool {
 	var notFound netlink.LinkNotFoundError
 	return errors.Is(err, unix.ENODEV) || errors.As(err, &notFound)
 }
 
-// restack tells the ports what is below them.
+// restack updates what each port is stacked on.
 func (s *source) restack() {
 	if !s.stack.Changed {
 		return

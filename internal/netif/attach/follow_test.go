@@ -18,8 +18,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestFollow counts on patterns, from outside the network namespace where things happen
-// to interfaces.
+// TestFollow counts on patterns. The interfaces are in another network namespace than the test.
 func TestFollow(t *testing.T) {
 	testenv.Privileged(t)
 	for _, b := range backends {
@@ -61,16 +60,16 @@ func testPattern(t *testing.T, match matcher) {
 	h.veth("fx0")
 	other := h.veth("o0")
 	f1 := h.veth("f1")
-	s.WaitSaid("interface f1 has appeared") // so those before have been looked at
+	s.WaitSaid("interface f1 has appeared") // the earlier ones have been handled
 	h.send("f1", 3)
 	h.send("fx0", 7)
 	h.send("o0", 7)
 	want := map[int]uint64{f0: 5, f1: 3}
 	check(t, s, want)
 
-	// Names that come and go.
+	// Renamed interfaces.
 	h.rename("f1", "o1")
-	s.WaitSaid("interface f1 is now named o1, which is not meant: it is counted up to here")
+	s.WaitSaid("interface f1 is now named o1, which --iface does not match: counting on it ended")
 	h.send("o1", 11)
 	h.rename("o0", "f2")
 	s.WaitSaid("interface f2 has appeared")
@@ -80,14 +79,14 @@ func testPattern(t *testing.T, match matcher) {
 	h.send("f3", 2)
 	h.rename("o1", "f1")
 	h.veth("f4")
-	s.WaitSaid("interface f4 has appeared") // so f1 is counted on again
+	s.WaitSaid("interface f4 has appeared") // f1 has been handled again
 	h.send("f1", 1)
 	check(t, s, map[int]uint64{other: 4, f1: 1})
 
-	// Interfaces that go, and what was counted until then.
+	// Deleted interfaces, and the packets until then.
 	h.send("f0", 6)
 	h.del("f0")
-	s.WaitSaid("interface f0 has gone: it is counted up to here")
+	s.WaitSaid("interface f0 has gone: counting on it ended")
 	h.send("f3", 1)
 	elsewhere := host{t, testnet.NewHost(t)}
 	h.move("f3", elsewhere)
@@ -112,7 +111,7 @@ func testPattern(t *testing.T, match matcher) {
 	}
 }
 
-// testAny: interfaces that are up.
+// testAny: "any" matches interfaces that are up.
 func testAny(t *testing.T, match matcher) {
 	h := host{t, testnet.NewHost(t)}
 	h.veth("x0")
@@ -140,19 +139,20 @@ func testAny(t *testing.T, match matcher) {
 	h.up("w0-peer")
 	h.up("w0")
 	s.WaitSaid("interface w0 has appeared")
-	// What goes down stays, whatever its name is then.
+	// An interface that goes down stays attached, even under a new name.
 	h.do(func() error { return netlink.LinkSetDown(h.link("w1")) })
 	h.do(func() error { return netlink.LinkSetName(h.link("w1"), "w2") })
 	s.WaitSaid("interface w1 is now named w2")
 	h.up("w2")
-	h.do(func() error { return netlink.LinkSetDown(h.link("w1-peer")) }) // before 6.2 it must be
+	h.do(func() error { return netlink.LinkSetDown(h.link("w1-peer")) }) // Linux before 6.2 renames only interfaces that are down
 	h.do(func() error { return netlink.LinkSetName(h.link("w1-peer"), "w2-peer") })
 	h.up("w2-peer")
 	h.send("w2", 3)
 	check(t, s, map[int]uint64{index: 3})
 }
 
-// testRefusedOnce: one that cannot be counted on is skipped and said once.
+// testRefusedOnce: the source skips an interface that it cannot attach to, and notifies the user
+// once.
 func testRefusedOnce(t *testing.T, match matcher) {
 	h := host{t, testnet.NewHost(t)}
 	h.unknown("x0")
@@ -176,7 +176,7 @@ func testRefusedOnce(t *testing.T, match matcher) {
 
 	s.Close()
 
-	// One that was there before is no reason to end, either.
+	// Such an interface does not stop Open either.
 	again := match(t, h.Host, "w*", "!*-peer")
 	again.WaitSaid("not counted: not supported: interface w0: link type ")
 	if a := again.Attachment(); len(a.Interfaces) != 1 || a.Interfaces[0].Name != "w1" {
@@ -184,7 +184,7 @@ func testRefusedOnce(t *testing.T, match matcher) {
 	}
 }
 
-// testOverflow: messages that are lost are made up for.
+// testOverflow: the source recovers from lost messages.
 func testOverflow(t *testing.T, match matcher) {
 	h := host{t, testnet.NewHost(t)}
 	kept := h.veth("w0")
@@ -208,7 +208,7 @@ func testOverflow(t *testing.T, match matcher) {
 	check(t, s, map[int]uint64{kept: 3, late: 4})
 }
 
-// testChurn: when interfaces have come and gone, no goroutine of theirs is left.
+// testChurn: vanished interfaces leave no goroutine behind.
 func testChurn(t *testing.T, match matcher) {
 	h := host{t, testnet.NewHost(t)}
 	s := match(t, h.Host, "c*", "!*-peer")
@@ -237,8 +237,8 @@ func testChurn(t *testing.T, match matcher) {
 	}
 }
 
-// testGone: the source looks whether all is attached when interfaces are gone, and it has
-// not heard of that yet. No other program is to blame.
+// testGone: the source checks attachments after an interface has vanished, before it gets the
+// message. It must not blame another program.
 func testGone(t *testing.T, match matcher) {
 	h, elsewhere := host{t, testnet.NewHost(t)}, host{t, testnet.NewHost(t)}
 	s := match(t, h.Host, "g*", "!*-peer")
@@ -262,7 +262,7 @@ func testGone(t *testing.T, match matcher) {
 	}
 }
 
-// check collects and compares with what was sent, by interface.
+// check collects and compares the packets of each interface with those sent.
 func check(t *testing.T, s *livetest.Source, want map[int]uint64) {
 	t.Helper()
 	records := s.Records()
@@ -277,7 +277,7 @@ func check(t *testing.T, s *livetest.Source, want map[int]uint64) {
 	}
 }
 
-// host is where the test changes interfaces.
+// host is the namespace in which the test changes interfaces.
 type host struct {
 	t *testing.T
 	*testnet.Host
@@ -294,12 +294,12 @@ func (h host) do(f func() error) {
 func (h host) link(name string) netlink.Link {
 	l, err := netlink.LinkByName(name)
 	if err != nil {
-		return &netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: name}} // what is done with it fails
+		return &netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: name}} // using it fails
 	}
 	return l
 }
 
-// veth creates a pair, NAME and NAME-peer, and returns the index of the first.
+// veth creates the pair NAME and NAME-peer, and returns the index of the first.
 func (h host) veth(name string) (index int) {
 	h.t.Helper()
 	h.do(func() error {
@@ -321,7 +321,7 @@ func (h host) up(name string) {
 	h.do(func() error { return netlink.LinkSetUp(h.link(name)) })
 }
 
-// rename renames a pair; older kernels want it to be down.
+// rename renames a pair. Linux before 6.2 needs it to be down.
 func (h host) rename(from, to string) {
 	h.t.Helper()
 	for _, suffix := range []string{"", "-peer"} {
@@ -348,13 +348,13 @@ func (h host) move(name string, to host) {
 	})
 }
 
-// send sends frames to an interface from its peer.
+// send sends frames from the peer to an interface.
 func (h host) send(name string, n int) {
 	h.t.Helper()
 	h.do(func() error { return sendFrames(name+"-peer", n) })
 }
 
-// unknown creates an interface of a link type that nothing here can parse.
+// unknown creates an interface of a link type that pktstat cannot read.
 func (h host) unknown(name string) {
 	h.t.Helper()
 	tun := &netlink.Tuntap{

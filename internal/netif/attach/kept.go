@@ -2,16 +2,16 @@ package attach
 
 import "github.com/pktstat/pktstat/internal/kernel/held"
 
-// Kept is what another program can take off a port.
+// Kept is an attachment that another program can remove.
 type Kept struct {
-	What string // "ingress"; "": all that is attached to the port
-	// Held reports whether it is attached still.
+	What string // "ingress"; "" if the port has one attachment only
+	// Held reports whether it is still attached.
 	Held func() (bool, error)
-	// Again attaches it again. The note, if any, is for the report.
+	// Again attaches it again. It may return a note for the report.
 	Again func() (note string, err error)
 }
 
-// keep looks after what is attached to a port. The caller holds s.mu, as for what follows.
+// keep watches the attachments of a port. The caller of the functions in this file holds s.mu.
 func (s *source) keep(p *Port) {
 	for _, k := range p.attached.Kept {
 		t := &held.Thing{
@@ -30,8 +30,8 @@ func (s *source) keep(p *Port) {
 						p.attached.Notes = append(p.attached.Notes, note)
 					}
 					return nil
-				case p.isGone(): // XDP says EINVAL then
-					return held.ErrGone // the watcher hears of it
+				case p.isGone(): // XDP returns EINVAL if the interface has vanished
+					return held.ErrGone // the watcher handles it
 				}
 				return s.Explain(err)
 			},
@@ -41,13 +41,13 @@ func (s *source) keep(p *Port) {
 	}
 }
 
-// unkeep ends looking after a port.
+// unkeep stops watching the attachments of a port.
 func (s *source) unkeep(p *Port) {
 	s.keeper.Remove(p.kept...)
 	p.kept = nil
 }
 
-// look attaches again what other programs have taken off.
+// look reattaches what other programs have detached.
 func (s *source) look() {
 	err := s.Env.NetNS.Inside(func() error {
 		s.mu.Lock()
@@ -58,6 +58,6 @@ func (s *source) look() {
 		return nil
 	})
 	if err != nil {
-		s.Env.Debugf("look whether all is attached: %v", err)
+		s.Env.Debugf("check the attachments: %v", err)
 	}
 }

@@ -6,5 +6,5 @@ import (
 	"go.uber.org/goleak"
 )
 
-// However often interfaces come and go, and sources with them, no goroutine stays.
+// Interfaces and sources leave no goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -6,21 +6,20 @@ import (
 	"time"
 )
 
-// What takes long tells how far it is: the first time after sayAfter, then every sayEvery.
+// Slow operations report their progress: first after sayAfter, then every sayEvery.
 const (
 	sayAfter = time.Second
 	sayEvery = 5 * time.Second
 )
 
-// What is done to many ports, as messages have it.
+// Operations on many ports, as messages name them.
 const (
 	attaching = "attaching to"
 	detaching = "detaching from"
 )
 
-// sideBySide calls f for 0 to n-1, from as many goroutines as the backend can bear, and
-// returns what it returned. All calls are in the calling thread's network namespace, which
-// is the interfaces'.
+// sideBySide calls f for 0 to n-1 on up to atOnce goroutines and returns the results. All calls
+// run in the calling thread's network namespace, where the interfaces are.
 func (s *source) sideBySide(doing string, n int, f func(i int) error) []error {
 	errs := make([]error, n)
 	var next, done atomic.Int64
@@ -35,7 +34,7 @@ func (s *source) sideBySide(doing string, n int, f func(i int) error) []error {
 	for range min(s.atOnce, n) - 1 {
 		helpers.Go(func() {
 			err := s.Env.NetNS.Inside(func() error { work(); return nil })
-			if err != nil { // the others do its part
+			if err != nil { // the other goroutines do its work
 				s.Env.Debugf("%s interfaces with a thread less: %v", doing, err)
 			}
 		})
@@ -45,8 +44,7 @@ func (s *source) sideBySide(doing string, n int, f func(i int) error) []error {
 	return errs
 }
 
-// sayProgress tells the user how many of n interfaces are done, until the function that it
-// returns is called.
+// sayProgress reports how many of n interfaces are done, until stop is called.
 func (s *source) sayProgress(doing string, n int, done *atomic.Int64) (stop func()) {
 	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -15,9 +15,9 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// slowHook takes 0.9 s for each port, to attach as to detach.
+// slowHook takes 0.9 s to attach to a port or to detach from it.
 type slowHook struct {
-	refuse             uint32 // the index of a port that it does not attach to
+	refuse             uint32 // index of the port whose Attach fails
 	now, most          atomic.Int32
 	attached, detached atomic.Int32
 }
@@ -47,7 +47,7 @@ func (h *slowHook) busy() (done func()) {
 
 func (h *slowHook) Close() error { return nil }
 
-// many is a source of n ports that are not attached yet.
+// many returns a source with n ports that are not attached yet.
 func many(h *slowHook, n, atOnce int, notify func(string, ...any)) *source {
 	s := &source{hook: h, atOnce: atOnce, Explain: func(err error) error { return err }}
 	s.Env = registry.BackendEnv{Notify: notify, Debugf: func(string, ...any) {}}
@@ -57,8 +57,8 @@ func many(h *slowHook, n, atOnce int, notify func(string, ...any)) *source {
 	return s
 }
 
-// TestSideBySide: ports are attached to and detached from as many at a time as the backend
-// allows, each once, and the user hears how far it is where it takes long.
+// TestSideBySide: the source attaches to each port once, with up to AtOnce calls at a time, and
+// detaches the same way. The user gets progress messages if it takes long.
 func TestSideBySide(t *testing.T) {
 	for _, tt := range []struct {
 		n, atOnce, most int
@@ -96,8 +96,8 @@ func TestSideBySide(t *testing.T) {
 	}
 }
 
-// TestAttachingEnds: what keeps one port from being attached to, or the end of the run, keeps
-// the rest from being tried, and what was attached is detached.
+// TestAttachingEnds: an error on one port, or the end of the run, stops attaching to the other
+// ports. Attached ports are detached.
 func TestAttachingEnds(t *testing.T) {
 	for _, atOnce := range []int{1, 4} {
 		for _, refuse := range []uint32{0, 10} {

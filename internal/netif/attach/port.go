@@ -17,22 +17,22 @@ import (
 // Port is an interface to count on.
 type Port struct {
 	flow.Interface
-	Raw      bool // there is no link header
+	Raw      bool // packets have no link header
 	Loopback bool
-	VRF      bool // packet sockets get what comes in as outgoing, too
-	Queued   bool // a VRF with a qdisc of its own, through which passes what leaves it
+	VRF      bool // packet sockets see incoming packets as outgoing ones too
+	Queued   bool // a VRF with a qdisc, which outgoing packets pass
 
-	notes []string // on what kind of interface it is
+	notes []string // about the kind of the interface
 
-	wanted   string   // the name that was asked for; "" if any or a pattern means it
-	attached Attached // as it is, or was last
+	wanted   string   // name given by the user; "" if "any" or a pattern matched
+	attached Attached // current or last attachment
 	kept     []*held.Thing
-	below    []uint32 // the ports that it is stacked on, as it is, or was last
-	gone     bool     // nothing is counted on it any more
+	below    []uint32 // ports that it is stacked on, now or last
+	gone     bool     // the interface has vanished
 }
 
-// newPort finds out what kind of interface it is, and refuses it if its packets do not
-// pass the point.
+// newPort finds out the kind of an interface. It returns an error if its packets do not pass the
+// hook at the given point.
 func newPort(at registry.Point, iface flow.Interface, wanted string, follow registry.Follow) (*Port, error) {
 	link, err := netlink.LinkByIndex(int(iface.Index))
 	if err != nil {
@@ -51,7 +51,7 @@ func newPort(at registry.Point, iface flow.Interface, wanted string, follow regi
 			return nil, fmt.Errorf("interface %s: %w", iface.Name, err)
 		}
 	}
-	// The hardware type of include/uapi/linux/if_arp.h, as netlink names it.
+	// The hardware type in include/uapi/linux/if_arp.h, with netlink's names.
 	switch kind := link.Attrs().EncapType; kind {
 	case "ether":
 	case "loopback":
@@ -61,21 +61,21 @@ func newPort(at registry.Point, iface flow.Interface, wanted string, follow regi
 		"unknown823": // ARPHRD_IP6GRE
 		p.Raw = true
 	case "ieee802.11", "ieee802.11/prism", "ieee802.11/radiotap":
-		return nil, fmt.Errorf("%w: interface %s: link type %s: it is in monitor mode and shows raw wireless frames: count on it in managed mode, or read a capture",
+		return nil, fmt.Errorf("%w: interface %s: link type %s: in monitor mode it has raw 802.11 frames: use managed mode, or read a capture",
 			registry.ErrUnsupported, iface.Name, kind)
 	default:
-		return nil, fmt.Errorf("%w: interface %s: link type %s: there is neither Ethernet nor plain IP on it", registry.ErrUnsupported, iface.Name, strings.TrimPrefix(kind, "unknown"))
+		return nil, fmt.Errorf("%w: interface %s: link type %s: it carries neither Ethernet nor plain IP", registry.ErrUnsupported, iface.Name, strings.TrimPrefix(kind, "unknown"))
 	}
 	return p, nil
 }
 
-// isGone reports whether there is no such interface any more.
+// isGone reports whether the interface has vanished.
 func (p *Port) isGone() bool {
 	_, err := netlink.LinkByIndex(int(p.Index))
 	return hasGone(err)
 }
 
-// hasQdisc reports whether an interface that has none by itself was given one.
+// hasQdisc reports whether an interface without a default qdisc got one.
 func hasQdisc(l netlink.Link) (bool, error) {
 	all, err := netlink.QdiscList(l)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -86,7 +86,7 @@ func hasQdisc(l netlink.Link) (bool, error) {
 	}), nil
 }
 
-// detach may be called twice.
+// detach detaches the port. It may be called twice.
 func (p *Port) detach() error {
 	detach := p.attached.Detach
 	p.attached.Detach = nil

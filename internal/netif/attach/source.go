@@ -1,9 +1,7 @@
-// Package attach is the source of backends that attach something to network
-// interfaces, programs or sockets. It attaches to each, follows what becomes of them, and
-// collects from the table that all of them count into.
+// Package attach is the source of backends that attach programs or sockets to network interfaces.
+// It attaches to each interface, follows changes, and collects from one table for all.
 //
-// All of it happens in one network namespace, which is that of the process or that of
-// the environment.
+// It works in one network namespace: the process's own, or the namespace of the environment.
 package attach
 
 import (
@@ -20,59 +18,61 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Table is where a backend counts what it sees on all ports.
+// Table holds the counters of all ports.
 type Table interface {
-	// Collect closes the window and hands it out, as registry.Source demands.
+	// Collect closes the window and returns its records, by the rules of registry.Source.
 	Collect(b *flow.Batch) error
-	// Decrypted returns how many packets of IPsec did not count again after they were
-	// decrypted, until the last Collect. It answers after Close too.
+	// Decrypted returns the number of IPsec packets that passed a hook again after decryption,
+	// until the last Collect. They count once. It works after Close too.
 	Decrypted() uint64
-	// Wake is a registry.Waker.
+	// Wake implements registry.Waker.
 	Wake() <-chan struct{}
-	// Close frees the table, after all is detached. It may be called twice.
+	// Close frees the table, after every port is detached. It may be called twice.
 	Close() error
 }
 
-// Hook is where a backend attaches its programs, or sockets. Its methods are not called at the
-// same time, but for Attach and Detach if [Options] allow it.
+// Hook attaches a backend's programs or sockets. Its methods are not called concurrently, except
+// Attach and Detach if [Options.AtOnce] allows it.
 type Hook interface {
-	// Attach attaches to p, or fails and leaves nothing attached.
+	// Attach attaches to p. If it fails, it leaves nothing attached.
 	Attach(p *Port) (Attached, error)
-	// Close frees what attachments share, after they are detached. It may be called twice.
+	// Close frees everything that attachments share. It is called after they are detached, and
+	// may be called twice.
 	Close() error
 }
 
-// Attached is how a backend is attached to one port.
+// Attached describes how a backend is attached to one port.
 type Attached struct {
-	Method         string // of registry.Attachment, as what follows
+	Method         string // Method, PacketsInexact and Notes as in registry.Attachment
 	PacketsInexact bool
 	Notes          []string
 
-	Kept   []Kept // what other programs can take off
+	Kept   []Kept // attachments that other programs can remove
 	Detach func() error
 }
 
-// Options are what a backend's Open gives to [Open].
+// Options are the arguments of [Open].
 type Options[T Table] struct {
 	Env   registry.BackendEnv
-	Point registry.Point // of the backend
-	// Load makes the table, and loads the programs if there are any. They are for any
-	// port: an interface that has vanished may return as another kind.
+	Point registry.Point // where the backend captures
+	// Load creates the table, and loads the programs if there are any. The programs must work on
+	// any port: an interface that vanished may return as another kind.
 	Load func() (T, error)
 	// NewHook is called after Load.
 	NewHook func(T) (Hook, error)
-	// AtOnce is how many ports Attach and Detach may be called for at the same time, where
-	// they wait for the kernel without a lock that serializes them anyway; 0: one.
+	// AtOnce is the number of concurrent calls of Attach and Detach. More than one helps if they
+	// wait for the kernel without holding a lock that serializes them. 0: one.
 	AtOnce int
-	// Notes are for the report, whatever is attached.
+	// Notes are notes for every report.
 	Notes []string
-	// Explain adds what a user needs to know of an error's kind.
+	// Explain adds the kind of an error: [registry.ErrPermission], [registry.ErrUnsupported] or
+	// none.
 	Explain func(error) error
 }
 
-// source counts on its ports.
+// source is an open source.
 type source struct {
-	Env     registry.BackendEnv // of Options, as what follows
+	Env     registry.BackendEnv // Env, Point, Notes and Explain are from Options
 	Point   registry.Point
 	Notes   []string
 	Explain func(error) error
@@ -82,15 +82,15 @@ type source struct {
 	table   Table
 	hook    Hook
 	watcher *watcher
-	looking func() // ends looking for what was taken off; nil: it has not begun
+	looking func() // stops the goroutine that calls look; nil if it does not run
 
-	named []string // interfaces that are taken up again when they return
+	named []string // names from the user; the source attaches again when they return
 
-	mu        sync.Mutex // the watcher changes what follows
-	ports     []*Port    // those that have gone too: rows name them
+	mu        sync.Mutex // the watcher's goroutine changes the fields below
+	ports     []*Port    // includes vanished ports, whose names rows still need
 	refused   map[uint32]string
 	stack     stack.Stack
-	described *registry.Attachment // nil: to be made again
+	described *registry.Attachment // cache; nil if it is outdated
 	keeper    *held.Keeper
 }
 
@@ -100,8 +100,8 @@ var (
 	_ registry.Waker    = (*source)(nil)
 )
 
-// Open makes the table and attaches to every interface of the environment, or leaves
-// nothing attached.
+// Open creates the table and attaches to every interface of the environment. If it fails, it
+// leaves nothing attached.
 func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 	if len(o.Env.Interfaces) == 0 && o.Env.Follow == nil {
 		return nil, fmt.Errorf("%w: no interface to count on", registry.ErrUsage)
@@ -127,14 +127,14 @@ func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 }
 
 func (s *source) open(ctx context.Context) (err error) {
-	s.mu.Lock() // the watcher starts before there is anything to miss, and waits
+	s.mu.Lock() // the watcher starts first, so that it misses no change; it waits for the lock
 	defer s.mu.Unlock()
 	if s.watcher, err = watch(s); err != nil {
 		return err
 	}
 	for _, iface := range s.Env.Interfaces {
 		if s.Env.Follow.Means(iface) {
-			continue // it may as well not be counted on
+			continue // attaching to it may fail; see openOthers
 		}
 		p, err := newPort(s.Point, iface, iface.Name, s.Env.Follow)
 		if err != nil {
@@ -152,7 +152,8 @@ func (s *source) open(ctx context.Context) (err error) {
 	return s.openOthers(ctx)
 }
 
-// openNamed attaches to the interfaces that the user has named: to all of them, or it fails.
+// openNamed attaches to the interfaces named by the user. It fails if it cannot attach to one of
+// them.
 func (s *source) openNamed(ctx context.Context) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -169,9 +170,9 @@ func (s *source) openNamed(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// openOthers attaches to the interfaces that any or a pattern means, those that have come
-// since they were looked up included. One that cannot be counted on is said, unless there
-// is no other.
+// openOthers attaches to the interfaces that "any" or a pattern matches, including those that
+// have appeared meanwhile. It notifies the user of interfaces that it cannot attach to. It fails
+// if there is no other interface.
 func (s *source) openOthers(ctx context.Context) error {
 	var failed []error
 	refuse := func(iface flow.Interface, err error) {
@@ -240,7 +241,8 @@ func (s *source) attach(p *Port) error {
 	return nil
 }
 
-// Collect implements [registry.Source]. What was taken off in the window is known after it.
+// Collect implements [registry.Source]. It then checks whether other programs have detached the
+// source in the window.
 func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 	err := s.table.Collect(b)
 	s.look()
@@ -250,7 +252,7 @@ func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 // Wake implements [registry.Waker].
 func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 
-// Attachment implements [registry.Attached]. It answers after Close too.
+// Attachment implements [registry.Attached]. It works after Close too.
 func (s *source) Attachment() registry.Attachment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -266,15 +268,15 @@ func (s *source) Attachment() registry.Attachment {
 	return a
 }
 
-// NotesOnDecrypted are for the report: so many packets passed a hook a second time.
+// NotesOnDecrypted returns a note on n packets that passed a hook again after decryption.
 func NotesOnDecrypted(n uint64) []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("IPsec: %d packets passed once more after they were decrypted: they count once, encrypted", n)}
+	return []string{fmt.Sprintf("IPsec: %d packets passed again after decryption: they count once, encrypted", n)}
 }
 
-// describe makes the attachment, which is not changed after.
+// describe returns a new attachment. The caller must not change it later.
 func (s *source) describe() registry.Attachment {
 	a := registry.Attachment{Notes: slices.Clone(s.Notes)}
 	if s.Env.NetNS != nil {
@@ -321,11 +323,11 @@ func (s *source) Close() error { return s.Env.NetNS.Inside(s.close) }
 func (s *source) close() error {
 	var errs []error
 	if s.watcher != nil {
-		s.watcher.stop() // before taking the lock: it may be waiting for that
+		s.watcher.stop() // before taking s.mu, because the watcher may wait for it
 		s.watcher = nil
 	}
 	if s.looking != nil {
-		s.looking() // so does that
+		s.looking() // for the same reason
 		s.looking = nil
 	}
 	s.mu.Lock()

@@ -10,15 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher listens to what becomes of the interfaces of a network namespace
-// (rtnetlink(7)).
+// watcher receives changes of the interfaces of a network namespace (rtnetlink(7)).
 type watcher struct {
 	socket   *nl.NetlinkSocket
 	stopping atomic.Bool
 	ended    chan struct{}
 }
 
-// watch subscribes to changes in the network namespace of the calling thread.
+// watch subscribes to changes in the calling thread's network namespace.
 func watch(s *source) (*watcher, error) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 	if err != nil {
@@ -37,9 +36,9 @@ func (w *watcher) serve(s *source) {
 		case w.stopping.Load():
 			return
 		case errors.Is(err, unix.ENOBUFS):
-			// More happened than the socket's buffer holds. Look at how it is now; what is
-			// still in the buffer comes to the same.
-			s.Env.Debugf("the interfaces change faster than that can be followed: looking at all of them")
+			// The socket's buffer overflowed, so messages are missing. List all interfaces
+			// instead. Messages that are still in the buffer do no harm.
+			s.Env.Debugf("interface messages were lost: listing all interfaces")
 			err = s.Env.NetNS.Inside(s.resync)
 		case err == nil && from.Pid == nl.PidKernel:
 			err = s.Env.NetNS.Inside(func() error {
@@ -51,7 +50,7 @@ func (w *watcher) serve(s *source) {
 			})
 		}
 		if err != nil {
-			s.Env.Notify("interfaces that appear or vanish are not noticed any more: %v", err)
+			s.Env.Notify("pktstat no longer follows interfaces that appear or vanish: %v", err)
 			return
 		}
 	}
@@ -63,17 +62,17 @@ func (w *watcher) stop() {
 	<-w.ended
 }
 
-// heard takes notice of one message.
+// heard handles one message.
 func (s *source) heard(h *unix.NlMsghdr, data []byte) {
 	if h.Type != unix.RTM_NEWLINK && h.Type != unix.RTM_DELLINK {
 		return
 	}
 	if nl.DeserializeIfInfomsg(data).Family != unix.AF_UNSPEC {
-		return // a port has joined or left a bridge: another message says so, too
+		return // a port joined or left a bridge; RTM_NEWLINK without family follows
 	}
 	l, err := netlink.LinkDeserialize(h, data)
 	if err != nil {
-		s.Env.Debugf("a message about an interface: %v", err)
+		s.Env.Debugf("malformed interface message: %v", err)
 		return
 	}
 	s.mu.Lock()
@@ -85,7 +84,7 @@ func (s *source) heard(h *unix.NlMsghdr, data []byte) {
 	}
 }
 
-// resync makes up for messages that were lost.
+// resync compares the interfaces with the known ones, as messages were lost.
 func (s *source) resync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +119,7 @@ func list() ([]netlink.Link, error) {
 	for range attempts {
 		links, err = netlink.LinkList()
 		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break // else there was a change meanwhile
+			break // ErrDumpInterrupted means that an interface changed meanwhile
 		}
 	}
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {

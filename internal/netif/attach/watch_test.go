@@ -20,7 +20,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// backends are all that use the package, with their options, and since which kernel.
+// backends are the backends that use this package, with their options and first kernel.
 var backends = []struct{ name, option, since string }{
 	{"tc", "-attach=tcx", "6.6"},
 	{"tc", "-attach=clsact", "4.5"},
@@ -34,8 +34,8 @@ type opener func(t *testing.T, on *testnet.Iface) *livetest.Source
 
 const insideEnv = "PKTSTAT_TEST_INSIDE"
 
-// TestWatch does to an interface that is counted on what administrators do. It runs
-// again in a process that is in a network namespace with all of its threads.
+// TestWatch makes typical changes to an interface. It runs again in a process with all threads in
+// a network namespace.
 func TestWatch(t *testing.T) {
 	testenv.Privileged(t)
 	if os.Getenv(insideEnv) == "" {
@@ -91,7 +91,7 @@ func testReturn(t *testing.T, open opener) {
 		t.Errorf("%d packets are counted of 8 before the interface went", got)
 	}
 
-	// Another interface is none of ours; one of the name that was asked for is.
+	// The source ignores another interface, but attaches to one with the user's name.
 	newVeth(t, "x0")
 	defer deleteLink(t, "x0")
 	second := newVeth(t, "w0")
@@ -109,7 +109,7 @@ func testReturn(t *testing.T, open opener) {
 	s.WaitSaid("interface w0 has gone")
 }
 
-// testDownUp: what an interface does not lose its programs by is no matter.
+// testDownUp: the source survives changes that keep its programs attached.
 func testDownUp(t *testing.T, open opener) {
 	index := newVeth(t, "w0")
 	s := open(t, &testnet.Iface{Name: "w0", Index: index})
@@ -137,8 +137,8 @@ func testDownUp(t *testing.T, open opener) {
 	deleteLink(t, "w0")
 }
 
-// testMove: in another network namespace the interface is not counted on, and its
-// program is off. It returns with the same index.
+// testMove: the source detaches from an interface that moves to another network namespace. The
+// interface returns with the same index.
 func testMove(t *testing.T, open opener) {
 	index := newVeth(t, "w0")
 	s := open(t, &testnet.Iface{Name: "w0", Index: index})
@@ -163,7 +163,7 @@ func testMove(t *testing.T, open opener) {
 	}
 	s.WaitSaid("interface w0 has returned: counting on it again")
 	if now := byName(t, "w0").Attrs().Index; now != index {
-		t.Fatalf("the index was %d and is %d: this test is about one that is the same", index, now)
+		t.Fatalf("the index was %d and is %d: the test needs the same index", index, now)
 	}
 	setUp(t, "w0")
 	send(t, "w0-peer", 4)
@@ -176,8 +176,8 @@ func testMove(t *testing.T, open opener) {
 	deleteLink(t, "w0")
 }
 
-// testRefused: an interface of the name that cannot be counted on is said once, and the
-// next one is counted.
+// testRefused: a returning interface that the source cannot attach to causes one message. The
+// source attaches to the next one.
 func testRefused(t *testing.T, open opener) {
 	s := open(t, &testnet.Iface{Name: "w0", Index: newVeth(t, "w0")})
 	defer s.Close()
@@ -197,7 +197,7 @@ func testRefused(t *testing.T, open opener) {
 	deleteLink(t, "w0")
 }
 
-// counted returns the packets that send has made.
+// counted returns the packets of send.
 func counted(records []flow.Record, index int) (n uint64) {
 	for _, r := range records {
 		if r.Key.EtherType == testType && r.Key.Ifindex == uint32(index) && r.Key.Dir == flow.Ingress {
@@ -209,7 +209,7 @@ func counted(records []flow.Record, index int) (n uint64) {
 
 const testType = 0x88b5 // for local experiments (IEEE 802)
 
-// newVeth creates a pair whose other end is called NAME-peer.
+// newVeth creates a pair. The name of the other end is NAME-peer.
 func newVeth(t *testing.T, name string) (index int) {
 	t.Helper()
 	v := netlink.NewVeth(netlink.LinkAttrs{Name: name})
@@ -222,7 +222,7 @@ func newVeth(t *testing.T, name string) (index int) {
 	return byName(t, name).Attrs().Index
 }
 
-// newUnknown creates an interface of a link type that nothing here can parse.
+// newUnknown creates an interface of a link type that pktstat cannot read.
 func newUnknown(t *testing.T, name string) {
 	t.Helper()
 	tun := &netlink.Tuntap{
@@ -238,8 +238,7 @@ func newUnknown(t *testing.T, name string) {
 	}
 }
 
-// detached waits until there is no XDP program on an interface: the kernel frees links in
-// its own time.
+// detached waits until an interface has no XDP program, because the kernel frees links later.
 func detached(t *testing.T, h *testnet.Host, name string) netlink.Link {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -277,7 +276,7 @@ func rename(t *testing.T, from, to string) {
 	t.Helper()
 	l := byName(t, from)
 	err := netlink.LinkSetName(l, to)
-	if errors.Is(err, unix.EBUSY) { // before 6.2 only while it is down (bd039b5ea2a9)
+	if errors.Is(err, unix.EBUSY) { // Linux before 6.2 renames only interfaces that are down (bd039b5ea2a9)
 		err = errors.Join(netlink.LinkSetDown(l), netlink.LinkSetName(l, to), netlink.LinkSetUp(l))
 	}
 	if err != nil {
@@ -304,8 +303,8 @@ func moveTo(t *testing.T, name string, h *testnet.Host) {
 	}
 }
 
-// send sends n frames out of an interface. One that has just got its carrier has no
-// queue until the kernel's link watch has run, and drops them without a word.
+// send sends n frames out of an interface. An interface that just got its carrier drops frames
+// until the kernel's link watch has run.
 func send(t *testing.T, name string, n int) {
 	t.Helper()
 	if err := sendFrames(name, n); err != nil {

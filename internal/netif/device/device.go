@@ -1,5 +1,5 @@
-// Package device knows the kinds of network interfaces that are not as others are: their
-// packets do not pass every point of the kernel, or are all packets of other interfaces.
+// Package device lists the kinds of network interfaces with exceptions: their packets bypass
+// hooks, or are packets of other interfaces.
 package device
 
 import (
@@ -10,37 +10,38 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Sight is how much of an interface's traffic passes a point of the kernel.
+// Sight is the part of an interface's traffic that passes a hook.
 type Sight uint8
 
-// Sights, best first.
+// Sights, the best first.
 const (
 	All    Sight = iota
-	OneWay       // one direction
-	Inside       // what no member carries
-	None         // nothing, or nothing that can be read
+	OneWay       // egress only
+	Inside       // traffic that stays on the interface; the rest passes its members
+	None         // no readable packet
 )
 
-// String returns the sight in words.
+// String describes the sight.
 func (s Sight) String() string {
-	return [...]string{"all", "egress only", "only what stays inside of it", "no"}[s]
+	return [...]string{"all", "egress only", "only traffic that stays on it", "no"}[s]
 }
 
-// Upper is on which interfaces an interface is stacked, where the kernel does not report it.
+// Upper is the stacking of an interface, if the kernel does not report it.
 type Upper uint8
 
-// Stacks that the kernel does not report.
+// Kinds of stacking that the kernel does not report.
 const (
-	AsTold   Upper = iota // none
-	OnOthers              // all of its packets are of others: it is not known of which
-	OnSwitch              // on the ports of an Open vSwitch datapath
+	AsTold   Upper = iota // none: the kernel reports everything
+	OnOthers              // its packets belong to other, unknown interfaces
+	OnSwitch              // its packets belong to the ports of an Open vSwitch datapath
 )
 
-// Kind is a kind of interfaces.
+// Kind is a kind of interface with exceptions.
 type Kind struct {
 	Name string // "VRF", for people
-	// Sees has the points that do not see [All] of it. Lacks says what these lack: in its
-	// text, POINT stands for the name of one. Because says why, for the documents.
+	// Sees maps a hook to what it sees, if that is not [All]. Lacks describes what the hook
+	// misses; POINT in the text stands for the hook's name. Because is the reason, for the
+	// documents.
 	Sees           map[registry.Point]Sight
 	Lacks, Because string
 	Upper          Upper
@@ -48,34 +49,34 @@ type Kind struct {
 	is func(netlink.Link) bool
 }
 
-// Kinds are all kinds that are not as others are.
+// Kinds are all kinds of interfaces with exceptions.
 var Kinds = []Kind{
 	{
-		// vrf_ip_rcv() and vrf_finish_direct() of drivers/net/vrf.c.
+		// vrf_ip_rcv() and vrf_finish_direct() in drivers/net/vrf.c.
 		Name: "VRF", is: IsVRF,
 		Sees:    map[registry.Point]Sight{registry.PointTC: Inside, registry.PointXDP: Inside},
 		Lacks:   "the traffic of a VRF does not pass POINT",
-		Because: "the kernel hands packets of a VRF to packet sockets only; its members show them, too",
+		Because: "the kernel passes packets of a VRF to packet sockets only; its members see them too",
 	},
 	{
-		// ipvlan_nf_input() of drivers/net/ipvlan/ipvlan_l3s.c.
+		// ipvlan_nf_input() in drivers/net/ipvlan/ipvlan_l3s.c.
 		Name: "ipvlan in mode l3s", is: isL3S,
 		Sees:    map[registry.Point]Sight{registry.PointTC: OneWay, registry.PointXDP: None, registry.PointTap: OneWay},
-		Lacks:   "what comes in on an ipvlan interface in mode l3s does not pass POINT",
-		Because: "what comes in gets to it in netfilter, behind all of them; the interface below shows it",
+		Lacks:   "incoming packets of an ipvlan interface in mode l3s do not pass POINT",
+		Because: "incoming packets reach the interface in netfilter, after every hook; the interface below sees them",
 	},
 	{
-		// skb_mac_header_rebuild() of include/linux/skbuff.h.
+		// skb_mac_header_rebuild() in include/linux/skbuff.h.
 		Name: "xfrm, vti", is: ofType("xfrm", "vti", "vti6"),
 		Sees:    map[registry.Point]Sight{registry.PointXDP: None},
-		Lacks:   "packets of an xfrm or vti interface pass POINT behind a header that is not theirs",
-		Because: "a decrypted packet has the Ethernet header of the encrypted one, which XDP cannot tell from a packet",
+		Lacks:   "packets of an xfrm or vti interface have a foreign Ethernet header at POINT",
+		Because: "a decrypted packet still has the Ethernet header of the encrypted one, and XDP cannot recognize it",
 	},
 	{Name: "ifb", is: ofType("ifb"), Upper: OnOthers},
 	{Name: "Open vSwitch", is: ofType("openvswitch"), Upper: OnSwitch},
 }
 
-// Of returns the kind of an interface: the zero Kind if it is as others are.
+// Of returns the kind of an interface, the zero Kind if it has no exceptions.
 func Of(l netlink.Link) Kind {
 	for _, k := range Kinds {
 		if k.is(l) {
@@ -88,7 +89,7 @@ func Of(l netlink.Link) Kind {
 // IsVRF reports whether an interface is a VRF (l3mdev).
 func IsVRF(l netlink.Link) bool { return l.Type() == "vrf" }
 
-// ofType recognises what `ip -d link` shows as the type (IFLA_INFO_KIND).
+// ofType matches the type in `ip -d link` (IFLA_INFO_KIND).
 func ofType(types ...string) func(netlink.Link) bool {
 	return func(l netlink.Link) bool { return slices.Contains(types, l.Type()) }
 }

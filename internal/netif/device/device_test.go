@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestLook: what a backend at a point is told of an interface.
+// TestLook: the result of Look for each kind of interface and hook.
 func TestLook(t *testing.T) {
 	a := func(name string) netlink.LinkAttrs { return netlink.LinkAttrs{Index: 1 << 30, Name: name} }
 	vrf, l3s := &netlink.Vrf{LinkAttrs: a("red")}, &netlink.IPVlan{LinkAttrs: a("iv"), Mode: netlink.IPVLAN_MODE_L3S}
@@ -24,10 +24,10 @@ func TestLook(t *testing.T) {
 		{registry.PointXDP, vrf, true, "", "the traffic of a VRF does not pass XDP: "},
 		{registry.PointTap, vrf, true, "", ""},
 		{registry.PointUnknown, vrf, true, "", ""},
-		{registry.PointTC, vrf, false, "the traffic of a VRF does not pass tc: it counts on its members", ""},
-		{registry.PointTC, l3s, true, "iv: what comes in on an ipvlan interface in mode l3s does not pass tc: only egress is counted", ""},
-		{registry.PointTap, l3s, false, "does not pass packet sockets: only egress is counted", ""},
-		{registry.PointXDP, l3s, false, "", "interface iv: what comes in"},
+		{registry.PointTC, vrf, false, "the traffic of a VRF does not pass tc: its members are counted", ""},
+		{registry.PointTC, l3s, true, "iv: incoming packets of an ipvlan interface in mode l3s do not pass tc: only egress is counted", ""},
+		{registry.PointTap, l3s, false, "do not pass packet sockets: only egress is counted", ""},
+		{registry.PointXDP, l3s, false, "", "interface iv: incoming packets"},
 		{registry.PointTC, &netlink.IPVlan{LinkAttrs: a("iv"), Mode: netlink.IPVLAN_MODE_L3}, true, "", ""},
 		{registry.PointXDP, &netlink.Xfrmi{LinkAttrs: a("ipsec0")}, true, "", "interface ipsec0: "},
 		{registry.PointXDP, &netlink.Vti{LinkAttrs: a("vti0")}, false, "", "interface vti0: "},
@@ -49,7 +49,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// Each kind that some point does not see says what that lacks, and why.
+// Each kind that a hook does not see has the texts Lacks and Because.
 func TestKinds(t *testing.T) {
 	for _, k := range Kinds {
 		if len(k.Sees) > 0 != strings.Contains(k.Lacks, "POINT") || len(k.Sees) > 0 != (k.Because != "") {

@@ -11,11 +11,10 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Look finds out what a point sees of an interface of the network namespace of the
-// calling thread. Its error, an [registry.ErrUnsupported] that names a remedy, says why a
-// backend at that point must not count there. The note is for the report. follow means
-// the interfaces that are counted on without being named: if it means all members of an
-// interface, these have what the point does not see of it.
+// Look returns what a hook sees of an interface in the calling thread's network namespace. It
+// returns an [registry.ErrUnsupported] with a remedy if a backend must not count there. The note
+// is for the report. follow matches interfaces that the user did not name. If it matches all
+// members of an interface, counting on the members replaces counting on the interface.
 func Look(at registry.Point, l netlink.Link, follow registry.Follow) (note string, err error) {
 	k := Of(l)
 	sight := k.Sees[at]
@@ -27,12 +26,12 @@ func Look(at registry.Point, l netlink.Link, follow registry.Follow) (note strin
 	}
 	members := membersOf(l)
 	if sight == Inside && follow != nil && !slices.ContainsFunc(members, func(m flow.Interface) bool { return !follow.Means(m) }) {
-		return k.lacks(at) + ": it counts on its members", nil
+		return k.lacks(at) + ": its members are counted", nil
 	}
 	return "", fmt.Errorf("%w: interface %s: %s: %s", registry.ErrUnsupported, l.Attrs().Name, k.lacks(at), k.remedy(members))
 }
 
-// LookAt is [Look] by index.
+// LookAt is [Look] for an interface index.
 func LookAt(at registry.Point, i flow.Interface, follow registry.Follow) (note string, err error) {
 	l, err := netlink.LinkByIndex(int(i.Index))
 	if err != nil {
@@ -45,7 +44,7 @@ func (k *Kind) lacks(at registry.Point) string {
 	return strings.ReplaceAll(k.Lacks, "POINT", at.String())
 }
 
-// remedy says where else the traffic of an interface with these members can be seen.
+// remedy describes other ways to count the interface's traffic.
 func (k *Kind) remedy(members []flow.Interface) string {
 	var ways []string
 	if members != nil {
@@ -70,11 +69,11 @@ func (k *Kind) remedy(members []flow.Interface) string {
 	return strings.Join(ways, " or ")
 }
 
-// membersOf returns the interfaces of which l is the master, by name.
+// membersOf returns the interfaces with master l, by name.
 func membersOf(l netlink.Link) (members []flow.Interface) {
 	all, err := netlink.LinkList()
 	if err != nil {
-		return nil // the remedy has the rest
+		return nil // the remedy then names backends only
 	}
 	for _, m := range all {
 		if a := m.Attrs(); a.MasterIndex == l.Attrs().Index {

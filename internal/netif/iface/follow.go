@@ -9,8 +9,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// follow returns which interfaces are meant that were not there when specs were
-// resolved: nil if only certain ones are, because each was named.
+// follow returns a function that matches interfaces that appear later. It returns nil if each
+// spec is the name of an existing interface.
 func follow(all []link, specs []string) registry.Follow {
 	wanted, excluded := split(specs)
 	open := slices.DeleteFunc(wanted, func(spec string) bool {
@@ -33,7 +33,7 @@ func follow(all []link, specs []string) registry.Follow {
 	}
 }
 
-// waiting returns the specs that may be met later, and are not yet.
+// waiting returns the patterns that match no interface yet.
 func waiting(all []link, specs []string) []string {
 	wanted, _ := split(specs)
 	return slices.DeleteFunc(wanted, func(spec string) bool {
@@ -42,7 +42,7 @@ func waiting(all []link, specs []string) []string {
 	})
 }
 
-// split returns what is wanted and, without the "!", what is excluded.
+// split returns the wanted specs, and the excluded ones without "!".
 func split(specs []string) (wanted, excluded []string) {
 	for _, s := range specs {
 		if not, ok := strings.CutPrefix(s, "!"); ok {
@@ -57,13 +57,13 @@ func split(specs []string) (wanted, excluded []string) {
 	return wanted, excluded
 }
 
-// isOpen reports whether a spec may mean interfaces that are not there yet.
+// isOpen reports whether a spec may match interfaces that appear later.
 func isOpen(spec string) bool { return spec == Any || strings.ContainsAny(spec, "*?[") }
 
-// matches reports whether one of an interface's names is spec, or matches it.
+// matches reports whether spec is one of the names, or a pattern that matches one.
 func matches(spec string, names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
-		ok, err := path.Match(spec, name) // checked before
+		ok, err := path.Match(spec, name) // find has checked the pattern
 		return name == spec || ok && err == nil
 	})
 }

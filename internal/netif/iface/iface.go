@@ -1,5 +1,5 @@
-// Package iface finds the interfaces that a user means: by name, by pattern, or
-// by the default route.
+// Package iface finds the interfaces that the user asks for: by name, by pattern, or by the
+// default route.
 package iface
 
 import (
@@ -17,30 +17,29 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Any stands for all interfaces that are up.
+// Any matches all interfaces that are up.
 const Any = "any"
 
-// fallback is taken when there is no default route.
+// fallback is the interface if there is no default route.
 const fallback = "eth0"
 
-// Selection is what a list of names came to.
+// Selection holds the interfaces that a list of specs selects.
 type Selection struct {
-	Interfaces []flow.Interface // in the order of the names; those of a pattern by index
-	Down       []string         // which of them are down
+	Interfaces []flow.Interface // in the order of the specs; a pattern's interfaces by index
+	Down       []string         // names of interfaces that are down
 
-	// Follow tells which interfaces are meant that appear later; nil if each was named.
+	// Follow matches interfaces that appear later. Nil: each interface was named.
 	Follow registry.Follow
-	// Waiting are patterns (and [Any]) that nothing matches yet.
+	// Waiting are patterns (and [Any]) that match nothing yet.
 	Waiting []string
 }
 
-// Resolve finds the interfaces of the network namespace of the calling thread.
-// Each of specs is a name or an alternative name, [Any], a shell pattern
-// (path.Match: "veth*"), or one of these after "!", which takes interfaces out;
-// with nothing but exclusions they are taken out of [Any]. No specs at all mean
-// the interface of the IPv4 default route, else of the IPv6 one, else eth0.
+// Resolve finds interfaces in the calling thread's network namespace. A spec is a name, an
+// alternative name, [Any] or a shell pattern (path.Match: "veth*"). A "!" before it excludes what
+// it matches. If all specs are exclusions, they exclude from [Any]. Without specs, Resolve
+// selects the interface of the IPv4 default route, else of the IPv6 default route, else eth0.
 //
-// A name must be there; nothing needs to match a pattern yet.
+// A name must exist. A pattern may match nothing yet.
 func Resolve(specs []string) (Selection, error) {
 	all, err := list()
 	if err != nil {
@@ -59,7 +58,7 @@ func Resolve(specs []string) (Selection, error) {
 	return s, nil
 }
 
-// link is what is needed of an interface.
+// link holds the used properties of an interface.
 type link struct {
 	flow.Interface
 	up       bool
@@ -104,8 +103,8 @@ func selection(links ...link) Selection {
 	return s
 }
 
-// match returns the links that specs name, each once. There may be none if some of specs
-// may be met later.
+// match returns the links that specs select, each once. There may be none if a spec may match
+// later.
 func match(all []link, specs []string) ([]link, error) {
 	wanted, excluded := split(specs)
 	var chosen []link
@@ -121,7 +120,7 @@ func match(all []link, specs []string) ([]link, error) {
 		}
 	}
 	for _, spec := range excluded {
-		// An exclusion may name what is not there: it is a wish already met.
+		// The interface of an exclusion need not exist.
 		out, err := find(all, spec)
 		if err != nil && !errors.Is(err, errNone) {
 			return nil, err
@@ -138,7 +137,7 @@ func match(all []link, specs []string) ([]link, error) {
 
 var errNone = errors.New("no such interface")
 
-// find returns the links that one spec names, an error wrapping errNone if none.
+// find returns the links that one spec selects, or an error wrapping errNone.
 func find(all []link, spec string) ([]link, error) {
 	if i, ok := byName(all, spec); ok {
 		return all[i : i+1], nil
@@ -158,14 +157,13 @@ func find(all []link, spec string) ([]link, error) {
 	return nil, &notFoundError{name: spec, there: names(all)}
 }
 
-// byName finds an interface by its own name, which may hold characters that mean
-// something in a pattern.
+// byName finds an interface by its own name, which may contain pattern characters.
 func byName(all []link, name string) (i int, ok bool) {
 	i = slices.IndexFunc(all, func(l link) bool { return l.Name == name })
 	return i, i >= 0
 }
 
-// notFoundError is an errNone with a sentence of its own.
+// notFoundError is an errNone with its own text.
 type notFoundError struct{ name, there string }
 
 func (e *notFoundError) Error() string {
@@ -174,7 +172,7 @@ func (e *notFoundError) Error() string {
 
 func (e *notFoundError) Unwrap() error { return errNone }
 
-// byDefault picks the interface to count on when none is named.
+// byDefault returns the interface to count on if the user names none.
 func byDefault(all []link, routes func(family int) ([]netlink.Route, error)) (link, error) {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		rs, err := routes(family)
@@ -193,7 +191,7 @@ func byDefault(all []link, routes func(family int) ([]netlink.Route, error)) (li
 	return link{}, fmt.Errorf("there is no default route and no %s: name an interface with --iface: there are %s", fallback, names(all))
 }
 
-// outOf is the index of the interface that a route leads to.
+// outOf returns the index of a route's interface.
 func outOf(r netlink.Route) int {
 	if r.LinkIndex == 0 && len(r.MultiPath) > 0 {
 		return r.MultiPath[0].LinkIndex
@@ -201,7 +199,7 @@ func outOf(r netlink.Route) int {
 	return r.LinkIndex
 }
 
-// names lists interfaces for a message.
+// names lists the interfaces for a message.
 func names(all []link) string {
 	s := make([]string, len(all))
 	for i, l := range all {

@@ -103,11 +103,11 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// TestFollow: which interfaces are meant that appear later.
+// TestFollow: which later interfaces match.
 func TestFollow(t *testing.T) {
 	for _, specs := range []string{"eth0", "lo eth0", "we*rd", "eth0 !docker0"} {
 		if follow(links(), strings.Fields(specs)) != nil {
-			t.Errorf("%s: others are followed, too", specs)
+			t.Errorf("%s: Follow is not nil", specs)
 		}
 	}
 	for _, tc := range []struct {
@@ -130,12 +130,12 @@ func TestFollow(t *testing.T) {
 		{"veth* any !any", registry.Link{Name: "veth9", Up: true}, false, "all are excluded"},
 	} {
 		if got := follow(links(), strings.Fields(tc.specs))(tc.link); got != tc.meant {
-			t.Errorf("%s and %+v: %t, although %s", tc.specs, tc.link, got, tc.reason)
+			t.Errorf("%s and %+v: got %t, but %s", tc.specs, tc.link, got, tc.reason)
 		}
 	}
 }
 
-// TestResolve runs in a network namespace of its own.
+// TestResolve runs in a new network namespace.
 func TestResolve(t *testing.T) {
 	testenv.Privileged(t)
 	h, peer := testnet.Pair(t, testnet.Link{})
@@ -171,8 +171,8 @@ func TestResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Routes are added from the least to the most preferred; one that leads
-	// nowhere (in IPv6 it names lo) is none.
+	// Routes are added from the least to the most preferred one. An unreachable route (in IPv6 on
+	// lo) does not count.
 	add := func(name, to string, priority, kind int) {
 		t.Helper()
 		l, err := h.Netlink().LinkByName(name)
@@ -209,7 +209,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestFallback: without a default route eth0 is taken, the most common name.
+// TestFallback: without a default route Resolve selects eth0, the most common name.
 func TestFallback(t *testing.T) {
 	none := func(int) ([]netlink.Route, error) { return nil, nil }
 	if l, err := byDefault(links(), none); err != nil || l.Name != "eth0" {

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// defaultRoutes returns the default routes of the main table, the preferred first.
+// defaultRoutes returns the default routes of the main table, the preferred one first.
 func defaultRoutes(family int) ([]netlink.Route, error) {
 	routes, err := netlink.RouteList(nil, family)
 	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
-		return nil, nil // a kernel without IPv6
+		return nil, nil // the kernel has no IPv6
 	}
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, err
@@ -23,7 +23,7 @@ func defaultRoutes(family int) ([]netlink.Route, error) {
 	return routes, nil
 }
 
-// isDefault reports whether a route leads everywhere ("unreachable default" leads nowhere).
+// isDefault reports whether a route is a usable default route. An "unreachable default" is not.
 func isDefault(r netlink.Route) bool {
 	if r.Type != unix.RTN_UNICAST {
 		return false

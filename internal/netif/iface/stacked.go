@@ -8,13 +8,13 @@ import (
 	"github.com/pktstat/pktstat/internal/netif/stack"
 )
 
-// Stacked is an interface that shows packets of others again.
+// Stacked is an interface whose packets other interfaces see too.
 type Stacked struct {
 	flow.Interface
-	On []flow.Interface // the others, by index
+	On []flow.Interface // the other interfaces, by index
 }
 
-// AllStacked finds all of them in the network namespace of the calling thread, by index.
+// AllStacked returns the stacked interfaces in the calling thread's network namespace, by index.
 func AllStacked() ([]Stacked, error) {
 	nls, err := listAll()
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package netns enters network namespaces (network_namespaces(7)) with single threads,
-// for what the kernel looks up in the namespace of whoever asks: interfaces, sockets. All
-// else of the process stays where it is.
+// Package netns runs functions in a network namespace (network_namespaces(7)) on a separate
+// thread. Interfaces and sockets depend on the thread's namespace. The rest of the process stays
+// in its own.
 package netns
 
 import (
@@ -18,19 +18,19 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// dirs are where ip-netns(8) has its names.
+// dirs are the directories of ip-netns(8).
 var dirs = [...]string{"/run/netns", "/var/run/netns"}
 
-// Namespace is an open network namespace. It stays while it is open, whatever becomes of
-// its name or its processes.
+// Namespace is an open network namespace. While it is open, the namespace exists, even without a
+// name and processes.
 type Namespace struct {
 	spec string
 	file *os.File
 }
 
-// Open opens the namespace that spec means: a name as ip-netns(8) has it, the id of a
-// process that is in it, or a path. Its errors wrap [registry.ErrUsage] if there is no
-// such namespace, and [registry.ErrPermission] if it must not be entered.
+// Open opens a namespace. spec is a name in ip-netns(8), the id of a process in it, or a path.
+// The error wraps [registry.ErrUsage] if the namespace does not exist, and
+// [registry.ErrPermission] if the process may not enter it.
 func Open(spec string) (*Namespace, error) {
 	file, err := open(spec)
 	if err != nil {
@@ -47,13 +47,13 @@ func Open(spec string) (*Namespace, error) {
 func open(spec string) (*os.File, error) {
 	paths, missing := []string{spec}, "no such file"
 	if !strings.Contains(spec, "/") {
-		paths, missing = nil, "there is none of this name, see `ip netns`"
+		paths, missing = nil, "no namespace has this name, see `ip netns`"
 		for _, dir := range dirs {
 			paths = append(paths, filepath.Join(dir, spec))
 		}
 		if pid, err := strconv.ParseUint(spec, 10, 31); err == nil {
 			paths = append(paths, fmt.Sprintf("/proc/%d/ns/net", pid))
-			missing = "there is neither a process of this id nor a namespace of this name"
+			missing = "no process has this id, and no namespace has this name"
 		}
 	}
 	for _, path := range paths {
@@ -76,8 +76,8 @@ func (n *Namespace) check() error {
 	return n.Do(func() error { return nil })
 }
 
-// explain tells which capabilities would help: cap_sys_admin is for entering, and stands
-// for those that loading BPF programs takes; the others are for what is done inside.
+// explain names the capabilities that would help. cap_sys_admin is for entering; it includes
+// those for loading BPF programs. The others are for work inside.
 func explain(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return registry.NeedCaps(err, "cap_sys_admin", "cap_net_admin", "cap_net_raw")
@@ -85,11 +85,11 @@ func explain(err error) error {
 	return err
 }
 
-// String returns what was given to [Open].
+// String returns the argument of [Open].
 func (n *Namespace) String() string { return n.spec }
 
-// Do runs f on a thread that is in the namespace, and returns its error. Goroutines that
-// f starts are not in it. It may be called concurrently.
+// Do runs f on a thread in the namespace, and returns f's error. Goroutines that f starts do not
+// run in it. It is safe for concurrent use.
 func (n *Namespace) Do(f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- n.enter(f) }()
@@ -97,7 +97,7 @@ func (n *Namespace) Do(f func() error) error {
 }
 
 func (n *Namespace) enter(f func() error) error {
-	runtime.LockOSThread() // a goroutine that ends like this takes its thread with it
+	runtime.LockOSThread() // if the goroutine ends without unlocking, the thread ends too
 	home, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		runtime.UnlockOSThread()
@@ -115,5 +115,5 @@ func (n *Namespace) enter(f func() error) error {
 	return err
 }
 
-// Close lets go of the namespace. Do must not be called any more.
+// Close closes the namespace. Do must not be called afterwards.
 func (n *Namespace) Close() error { return n.file.Close() }

@@ -33,7 +33,7 @@ func inode(t *testing.T, do func(func() error) error) (ino uint64) {
 
 func here(f func() error) error { return f() }
 
-// TestOpen finds one namespace in three ways, and leaves all other threads where they are.
+// TestOpen opens a namespace in three ways. All other threads stay in their own.
 func TestOpen(t *testing.T) {
 	testenv.Privileged(t)
 	h := testnet.NewHost(t)
@@ -80,8 +80,8 @@ func TestNotOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	for spec, want := range map[string]string{
-		"no-such-name":                         "there is none of this name",
-		fmt.Sprint(ended.Process.Pid):          "neither a process of this id nor a namespace of this name",
+		"no-such-name":                         "no namespace has this name",
+		fmt.Sprint(ended.Process.Pid):          "no process has this id, and no namespace has this name",
 		filepath.Join(filepath.Dir(file), "n"): "no such file",
 		file:                                   "not a network namespace",
 		"/proc/self/ns/uts":                    "not a network namespace",

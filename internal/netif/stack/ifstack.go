@@ -1,5 +1,5 @@
-// Package stack finds out which network interfaces are on top of which: packets of the
-// upper one pass the lower one, too.
+// Package stack finds out which network interfaces are stacked on others. The lower ones see the
+// packets of the upper one too.
 package stack
 
 import (
@@ -12,31 +12,31 @@ import (
 	"github.com/pktstat/pktstat/internal/netif/device"
 )
 
-// Stack is the interfaces of a network namespace, by index. The zero value has none.
+// Stack holds the interfaces of a network namespace by index. The zero value is empty.
 type Stack struct {
 	nodes map[uint32]node
-	// Changed is set by each change, for the owner to clear.
+	// Changed is set by every change. The caller clears it.
 	Changed bool
 }
 
 // node is an interface.
 type node struct {
-	on     uint32 // what a VLAN, macvlan or tunnel interface is on, the peer of a veth; 0: none
-	master uint32 // the bridge, bond, team or VRF that it is a port of: that one is on top
+	on     uint32 // lower interface of a VLAN, macvlan or tunnel, or peer of a veth; 0: none
+	master uint32 // bridge, bond, team or VRF of this port, which is the upper interface
 	upper  device.Upper
 }
 
 func newNode(l netlink.Link) node {
 	a := l.Attrs()
 	n := node{master: uint32(a.MasterIndex), upper: device.Of(l).Upper}
-	elsewhere := a.NetNsID >= 0 // ParentIndex is an index of another network namespace
+	elsewhere := a.NetNsID >= 0 // ParentIndex belongs to another network namespace
 	if !elsewhere && a.ParentIndex != a.Index {
 		n.on = uint32(a.ParentIndex)
 	}
 	return n
 }
 
-// Set adds an interface, or what has become of it.
+// Set adds or updates an interface.
 func (s *Stack) Set(l netlink.Link) { s.set(uint32(l.Attrs().Index), newNode(l)) }
 
 func (s *Stack) set(index uint32, n node) {
@@ -49,7 +49,7 @@ func (s *Stack) set(index uint32, n node) {
 	}
 }
 
-// Remove takes an interface out.
+// Remove removes an interface.
 func (s *Stack) Remove(index uint32) {
 	delete(s.nodes, index)
 	s.Changed = true
@@ -58,8 +58,8 @@ func (s *Stack) Remove(index uint32) {
 // All iterates over the indexes of the interfaces, in no order.
 func (s *Stack) All() iter.Seq[uint32] { return maps.Keys(s.nodes) }
 
-// under returns for each interface which ones are next below it. Where the kernel does not
-// tell, these may be any of the counted ones.
+// under returns the next lower interfaces of each interface. If the kernel does not report them,
+// it returns all counted interfaces that may be lower.
 func (s *Stack) under(counted []uint32) map[uint32][]uint32 {
 	under := make(map[uint32][]uint32, len(s.nodes))
 	var ports []uint32 // of Open vSwitch datapaths
@@ -91,8 +91,8 @@ func (s *Stack) under(counted []uint32) map[uint32][]uint32 {
 	return under
 }
 
-// Below returns for each of the counted interfaces that is stacked on others of them
-// which ones these are: the nearest ones, through any that are not counted.
+// Below returns the nearest lower interfaces for each counted interface. It skips lower
+// interfaces that are not counted, and looks below them.
 func (s *Stack) Below(counted []uint32) map[uint32][]uint32 {
 	under := s.under(counted)
 	is := make(map[uint32]bool, len(counted))
@@ -117,7 +117,7 @@ func (s *Stack) Below(counted []uint32) map[uint32][]uint32 {
 		slices.Sort(found[c])
 	}
 	for c := range found {
-		// Of the two ends of a veth pair, the newer one is on top.
+		// In a veth pair, the newer interface (higher index) is the upper one.
 		found[c] = slices.DeleteFunc(found[c], func(o uint32) bool { return o > c && slices.Contains(found[o], c) })
 	}
 	maps.DeleteFunc(found, func(_ uint32, on []uint32) bool { return len(on) == 0 })

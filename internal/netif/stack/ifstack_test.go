@@ -45,7 +45,7 @@ func TestStack(t *testing.T) {
 	s.Changed = false
 	s.set(eth0, node{master: bond0})
 	if s.Changed {
-		t.Error("nothing has changed, but it says so")
+		t.Error("Changed is set without a change")
 	}
 	s.Remove(vlan)
 	if got := s.Below([]uint32{bridge, eth0}); len(got) != 0 || !s.Changed {
@@ -53,7 +53,7 @@ func TestStack(t *testing.T) {
 	}
 }
 
-// A parent's index in another network namespace says nothing in this one.
+// A parent index in another network namespace has no meaning in this one.
 func TestParentElsewhere(t *testing.T) {
 	a := netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: 5, ParentIndex: 7, NetNsID: 0}}
 	if n := newNode(&a); n.on != 0 {
@@ -65,7 +65,8 @@ func TestParentElsewhere(t *testing.T) {
 	}
 }
 
-// An ifb shows what others have, and an internal port what other ports of the switch have.
+// An ifb has packets of other interfaces. An Open vSwitch internal port has packets of the other
+// ports.
 func TestStackNotTold(t *testing.T) {
 	const (
 		eth0, eth1, ifb0, ifb1    = 2, 3, 4, 5

@@ -60,7 +60,7 @@ func IPsec(t *testing.T, backend string, args ...string) {
 			if outer != n || decrypted != want {
 				t.Errorf("counted %d packets of ESP and %d decrypted ones, want %d and %d", outer, decrypted, n, want)
 			}
-			note := fmt.Sprintf("IPsec: %d packets passed once more after they were decrypted: they count once, encrypted", c.again*n)
+			note := fmt.Sprintf("IPsec: %d packets passed again after decryption: they count once, encrypted", c.again*n)
 			if got := slices.Contains(s.Attachment().Notes, note); got != (c.again > 0) {
 				t.Errorf("notes %q", s.Attachment().Notes)
 			}
