@@ -139,7 +139,7 @@ func (d Dims) mask(kind L4Kind) Packed {
 	if d.Has(DimNetNS) {
 		m.NetNS = uint32(ones & 0xffffffff)
 	}
-	if d&^DimsPacket != 0 { // package ownerids has already reduced the owner to d
+	if d&^DimsPacket != 0 { // the number stands for an owner reduced to d
 		m.OwnerID = uint32(ones & 0xffffffff)
 	}
 	return m

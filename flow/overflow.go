@@ -9,7 +9,7 @@ type OverflowReason uint8
 const (
 	OverflowMaxFlows    OverflowReason = iota // the ledger had --max-flows rows
 	OverflowTableFull                         // the source's table was full
-	OverflowInterrupted                       // the program interrupted itself while counting
+	OverflowInterrupted                       // the program interrupted another counting program
 	OverflowNewCPU                            // the CPU came online after the source was opened, so it has no table
 	NumOverflowReasons  = iota
 )

@@ -130,7 +130,7 @@ func addr(f Family, b *[16]byte) netip.Addr {
 	return netip.Addr{}
 }
 
-// SetIPv4 sets both addresses from the last 8 bytes of an IPv4 header (RFC 791).
+// SetIPv4 sets both addresses from the 8 address bytes of an IPv4 header (RFC 791).
 func (p *Packed) SetIPv4(b []byte) {
 	_ = b[7]
 	w := p.words()
@@ -141,7 +141,7 @@ func (p *Packed) SetIPv4(b []byte) {
 	p.Family = FamilyIPv4
 }
 
-// SetIPv6 sets both addresses from the last 32 bytes of an IPv6 header (RFC 8200).
+// SetIPv6 sets both addresses from the 32 address bytes of an IPv6 header (RFC 8200).
 func (p *Packed) SetIPv6(b []byte) {
 	p.Src = [16]byte(b[:16])
 	p.Dst = [16]byte(b[16:32])

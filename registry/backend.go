@@ -12,7 +12,7 @@ import (
 // Backend is the registration of a method of capturing packets.
 type Backend struct {
 	Summary string     // one line, for `pktstat backends`
-	Caps    Caps       // capabilities of the backend; not Linux capabilities
+	Caps    Caps       // abilities of the backend
 	Cost    Cost       // order in which --backend=auto tries backends
 	Point   Point      // where it captures on interfaces, if it has CapInterfaces
 	Layers  flow.Layer // byte counters that it fills (a set)
@@ -22,7 +22,7 @@ type Backend struct {
 	Shorthands []Shorthand
 	// Wants lists options that select this backend when the user gives them.
 	Wants []string
-	// Files is the option that takes the arguments without an option: captures. "": the backend
+	// Files is the option that gets the command's positional arguments: captures. "": the backend
 	// takes no files. The option must be a [List].
 	Files string
 	// Reads reports whether Files can read a file with these first bytes. May be nil.
@@ -43,10 +43,10 @@ type Shorthand struct {
 	Usage  string
 }
 
-// Caps is a set of a backend's capabilities.
+// Caps is a set of abilities of a backend. It has nothing to do with Linux capabilities.
 type Caps uint32
 
-// Capabilities of backends.
+// Abilities of backends.
 const (
 	CapIngress Caps = 1 << iota
 	CapEgress
@@ -60,7 +60,7 @@ const (
 // Has reports whether c contains all of x.
 func (c Caps) Has(x Caps) bool { return c&x == x }
 
-// Strings returns the names of the capabilities.
+// Strings returns the names of the abilities.
 func (c Caps) Strings() []string {
 	var s []string
 	for i, n := range []string{"ingress", "egress", "live", "file", "interfaces", "process", "cgroup"} {

@@ -17,14 +17,14 @@ type Label struct {
 
 	// Needs are names of labels that must run before this one.
 	Needs []string
-	// From is a set of capabilities; the backend must have one of them. 0: any backend will do.
+	// From is a set of abilities; the backend must have one of them. 0: any backend will do.
 	// Lacks explains why other backends do not: "captures do not tell the process".
 	From  Caps
 	Lacks string
 	// Toggle is the CLI flag that turns the label on or off, and Usage its help text. "": there
 	// is no flag.
 	Toggle, Usage string
-	// Default reports whether the label is on by default for a backend with these capabilities.
+	// Default reports whether the label is on by default for a backend with these abilities.
 	// Nil: it is on if it has Needs and all of them are on.
 	Default func(Caps) bool
 	// Always: the labeler gets every record, whatever rows are grouped by, because it sets

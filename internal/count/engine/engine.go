@@ -186,8 +186,8 @@ func (r *run) loop(ctx context.Context) error {
 	return r.loopWall(ctx)
 }
 
-// sliver is the shortest interval with useful rates.
-func (c *Config) sliver() time.Duration { return c.Refresh / 8 }
+// minInterval is the shortest interval with useful rates.
+func (c *Config) minInterval() time.Duration { return c.Refresh / 8 }
 
 // loopWall runs live sources, by the engine's clock.
 func (r *run) loopWall(ctx context.Context) error {
@@ -223,13 +223,13 @@ func (r *run) loopWall(ctx context.Context) error {
 		now := r.c.Env.Now()
 		left := r.c.Timeout - now.Sub(begun)
 		switch {
-		case !due && r.c.Timeout > 0 && left < r.c.sliver(): // the rest of the run joins this interval
-		case due || now.Add(r.c.sliver()).After(next):
+		case !due && r.c.Timeout > 0 && left < r.c.minInterval(): // the rest of the run joins this interval
+		case due || now.Add(r.c.minInterval()).After(next):
 			r.interval()
 			for !next.After(now) {
 				next = next.Add(r.c.Refresh)
 			}
-			if next.Sub(now) < r.c.sliver() {
+			if next.Sub(now) < r.c.minInterval() {
 				next = next.Add(r.c.Refresh)
 			}
 		}

@@ -31,13 +31,13 @@ func (r *run) final() {
 	rep := r.report(ledger.Run, r.workers.top(registry.WhenFinal))
 	rep.Final = true
 	if rep.Total.IsZero() {
-		rep.Notes = slices.Concat(rep.Notes, []string{r.nothing()})
+		rep.Notes = slices.Concat(rep.Notes, []string{r.emptyNote()})
 	}
 	r.workers.final(rep)
 }
 
-// nothing returns a note that explains a run without packets.
-func (r *run) nothing() string {
+// emptyNote returns a note that explains a run without packets.
+func (r *run) emptyNote() string {
 	if r.clock == registry.ClockSource {
 		return "no packet was read: the capture has none"
 	}
@@ -78,7 +78,7 @@ func (r *run) report(span ledger.Span, top int) *flow.Report {
 	rep.Rest = sel.Rest
 	if span == ledger.Run {
 		rep.Start = r.start
-	} else if took := rep.Duration(); took < r.c.sliver() {
+	} else if took := rep.Duration(); took < r.c.minInterval() {
 		// The interval was ended early by a signal, or by SIGUSR1.
 		rep.Notes = slices.Concat(rep.Notes, []string{fmt.Sprintf("this interval is only %v long: its rates are noise", took.Round(10*time.Microsecond))})
 	}

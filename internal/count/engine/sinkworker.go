@@ -11,8 +11,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// queued is the number of interval reports that may wait for a slow output.
-const queued = 8
+// maxQueued is the number of interval reports that may wait for a slow output.
+const maxQueued = 8
 
 // sinkWorker runs one sink in a goroutine of its own, so that a slow sink does not slow the
 // count. It drops and counts the oldest interval reports of a slow sink. It never drops the final
@@ -106,13 +106,13 @@ func (o *sinkWorker) fail(err error) {
 func (o *sinkWorker) put(r *flow.Report, wait bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for wait && len(o.reports) >= queued && !o.failed {
+	for wait && len(o.reports) >= maxQueued && !o.failed {
 		o.changed.Wait()
 	}
 	if o.failed {
 		return
 	}
-	if len(o.reports) >= queued && !r.Final {
+	if len(o.reports) >= maxQueued && !r.Final {
 		o.reports = o.reports[1:]
 		o.dropped++
 	}

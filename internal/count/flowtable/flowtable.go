@@ -13,12 +13,12 @@ import (
 // budget, a new flow replaces a small one, whose counters move into the overflow. So every packet
 // counts, and a large flow that begins late gets a row.
 type Table struct {
-	budget *Budget
-	seed   flow.Seed
-	index  []uint64 // 0: free; else upper half of the hash << 32 | row number + 1
-	rows   []row
-	hand   int // row at which the next search for a small flow starts
-	other  flow.Counters
+	budget    *Budget
+	seed      flow.Seed
+	index     []uint64 // 0: free; else upper half of the hash << 32 | row number + 1
+	rows      []row
+	clockHand int // row at which the next search for a small flow starts
+	overflow  flow.Counters
 }
 
 type row struct {
@@ -67,7 +67,7 @@ func (f *Table) insert(r *flow.Record, h, free uint64) {
 			free = f.find(h, 0)
 		}
 	case n == 0: // other tables use the whole budget
-		f.other.Add(r.Counters)
+		f.overflow.Add(r.Counters)
 		return
 	default:
 		n = f.evict()
@@ -98,15 +98,15 @@ func (f *Table) grow() {
 // evict moves the smallest of a few flows into the overflow and returns its row.
 func (f *Table) evict() int {
 	const sample = 8
-	small := f.hand % len(f.rows)
+	small := f.clockHand % len(f.rows)
 	for range sample {
-		f.hand = (f.hand + 1) % len(f.rows)
-		if f.rows[f.hand].FrameBytes < f.rows[small].FrameBytes {
-			small = f.hand
+		f.clockHand = (f.clockHand + 1) % len(f.rows)
+		if f.rows[f.clockHand].FrameBytes < f.rows[small].FrameBytes {
+			small = f.clockHand
 		}
 	}
 	old := &f.rows[small]
-	f.other.Add(old.Counters)
+	f.overflow.Add(old.Counters)
 	f.remove(f.find(old.hash, old.hash&^0xffffffff|uint64(small+1)))
 	return small
 }
@@ -133,8 +133,8 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 		r.Key, r.Counters, r.Marks = f.rows[i].key, f.rows[i].Counters, f.rows[i].Marks
 		r.First, r.Last = first, last
 	}
-	b.Overflow.Add(flow.OverflowTableFull, f.other)
-	f.other = flow.Counters{}
+	b.Overflow.Add(flow.OverflowTableFull, f.overflow)
+	f.overflow = flow.Counters{}
 	switch n := len(f.rows); {
 	case cap(f.rows) > minIndex && n < cap(f.rows)/8: // another table may need the memory
 		f.index, f.rows = make([]uint64, minIndex), nil
@@ -142,7 +142,7 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 		clear(f.index)
 		f.rows = f.rows[:0]
 	}
-	f.hand = 0
+	f.clockHand = 0
 }
 
 // Budget is a maximum number of flows, shared by tables in several goroutines.

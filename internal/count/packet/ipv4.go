@@ -26,13 +26,13 @@ func ipv4(d []byte, held int, k *flow.Packed) (bytes, header int, payload []byte
 	k.Proto = flow.Proto(d[9])
 	const offset = 0x1fff
 	if binary.BigEndian.Uint16(d[6:])&offset == 0 {
-		payload = inside(d, header, bytes)
+		payload = captured(d, header, bytes)
 	}
 	return bytes, header, payload
 }
 
-// inside returns the captured part of d[from:to].
-func inside(d []byte, from, to int) []byte {
+// captured returns the captured part of d[from:to].
+func captured(d []byte, from, to int) []byte {
 	to = min(to, len(d))
 	if from >= to {
 		return nil

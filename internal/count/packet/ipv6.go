@@ -35,12 +35,12 @@ func ipv6(d []byte, held int, k *flow.Packed) (bytes, header int, payload []byte
 	next := flow.Proto(d[6])
 	if !isExtHeader(next) {
 		k.Proto = next
-		return bytes, ipv6Len, inside(d, ipv6Len, bytes)
+		return bytes, ipv6Len, captured(d, ipv6Len, bytes)
 	}
 	proto, header, first := skipExtHeaders(d[:min(bytes, len(d))], next)
 	k.Proto = proto
 	if first {
-		payload = inside(d, header, bytes)
+		payload = captured(d, header, bytes)
 	}
 	return bytes, header, payload
 }

@@ -16,7 +16,7 @@ func limits() []registry.Check {
 	return []registry.Check{
 		userNamespace(),
 		networkNamespace(),
-		netNSOfOnesOwn(),
+		privateNetNS(),
 		seccomp(),
 		fileCapabilities(),
 	}
@@ -101,8 +101,8 @@ func status(name string) (string, error) {
 	return "", errNoField
 }
 
-// netNSOfOnesOwn checks whether backends can probe in a private network namespace.
-func netNSOfOnesOwn() registry.Check {
+// privateNetNS checks whether backends can probe in a private network namespace.
+func privateNetNS() registry.Check {
 	err := bpfprobe.InPrivateNetNS(func() error { return nil })
 	c := bpfprobe.Check("network namespaces to try in", "", err)
 	if c.Reason != "" {

@@ -64,11 +64,11 @@ func (s *source) vanished(index uint32) {
 	delete(s.refused, index)
 	if p := s.port(index); p != nil {
 		s.leave(p)
-		again := ""
+		resumes := ""
 		if p.wanted != "" {
-			again = ", and resumes when it returns"
+			resumes = ", and resumes when it returns"
 		}
-		s.Env.Notify("interface %s has gone: counting on it ended%s", p.Name, again)
+		s.Env.Notify("interface %s has gone: counting on it ended%s", p.Name, resumes)
 	}
 	s.stack.Remove(index)
 }
@@ -77,7 +77,7 @@ func (s *source) vanished(index uint32) {
 func (s *source) leave(p *Port) {
 	s.restack() // before detaching: it needs to know what the port is stacked on
 	p.gone, s.described = true, nil
-	s.unkeep(p)
+	s.stopKeeping(p)
 	if err := p.detach(); err != nil {
 		s.Env.Debugf("detach %s: %v", p.Name, err)
 	}

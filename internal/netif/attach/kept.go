@@ -41,8 +41,8 @@ func (s *source) keep(p *Port) {
 	}
 }
 
-// unkeep stops watching the attachments of a port.
-func (s *source) unkeep(p *Port) {
+// stopKeeping stops watching the attachments of a port.
+func (s *source) stopKeeping(p *Port) {
 	s.keeper.Remove(p.kept...)
 	p.kept = nil
 }
