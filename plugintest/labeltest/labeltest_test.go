@@ -56,7 +56,7 @@ func TestFindsDefects(t *testing.T) {
 		{"no help", "fields", "help"},
 		{"own dimension", "fields", "dimension of its own"},
 		{"groups by a number", "fields", "cannot be grouped by"},
-		{"fills what is none", "fields", "is no field of a label"},
+		{"fills what is none", "fields", "is not a field of a label"},
 		{"bad flag", "flags", `option "Loud_Mode"`},
 		{"flag without usage", "flags", "has no usage"},
 		{"refuses its default", "flags", "refuses its default"},
@@ -98,7 +98,7 @@ func TestFindsDefects(t *testing.T) {
 
 func register(labels *registry.Registry[registry.Label], d defect) {
 	l := registry.Label{
-		Summary: "how large ports are", Toggle: "size", Usage: "tell how large ports are",
+		Summary: "how large ports are", Toggle: "size", Usage: "show how large ports are",
 		Fields: []flow.Field{{Name: "test_size", Title: "Size", Help: "how large the port is", Kind: flow.Text, Groupable: true}},
 		New:    func() registry.LabelConfig { return &config{defect: d, border: new(int)} },
 	}

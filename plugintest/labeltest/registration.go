@@ -91,7 +91,7 @@ func checkFields(_ context.Context, s *suite) error {
 	}
 	for _, name := range l.Fills {
 		if f := flow.Fields.Find(name); f == nil || f.Role != flow.Label || f.Name != name {
-			return fmt.Errorf("fills %q, which is no field of a label", name)
+			return fmt.Errorf("fills %q, which is not a field of a label", name)
 		}
 	}
 	return nil

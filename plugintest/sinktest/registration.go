@@ -91,7 +91,7 @@ func checkFlags(s *suite) (err error) {
 	return err
 }
 
-// checkIndependence: what is set in one config does not show in another one.
+// checkIndependence: setting an option in one config does not change another config.
 func checkIndependence(s *suite) error {
 	out, err := s.output()
 	if err != nil {

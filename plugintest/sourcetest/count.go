@@ -180,7 +180,7 @@ func (s *subject) problem(r *flow.Record, ifaces []flow.Interface) string {
 	case s.b.Layers&flow.LayerFrame == 0 && r.FrameBytes != 0:
 		return "has frame bytes that Layers does not promise"
 	case s.b.Layers&flow.LayerFrame != 0 && r.FrameBytes < r.Bytes:
-		return "has frames shorter than what is in them"
+		return "has fewer frame bytes than layer-3 bytes"
 	case len(ifaces) > 0 && k.Ifindex != 0 &&
 		!slices.ContainsFunc(ifaces, func(i flow.Interface) bool { return i.Index == k.Ifindex }):
 		return "is of an interface that Attachment does not list"

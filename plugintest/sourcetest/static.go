@@ -105,7 +105,7 @@ func checkProbe(tb testing.TB, o *Options) {
 		configured := s.config(set.Args)
 		s.leavesNothing("Probe", func(testing.TB) Setup { return set }, func(Setup) { s.checkResult(probe(configured)) })
 		if r := probe(configured); r.Verdict == registry.No {
-			tb.Errorf("Probe says no where Setup says that Open works: %v", r.Err)
+			tb.Errorf("Probe returns no, but Setup promises that Open works: %v", r.Err)
 		}
 		s.checkProbeInterface(configured, set)
 		ctx, cancel := context.WithCancel(context.Background())
@@ -129,7 +129,7 @@ func (s *subject) checkProbeInterface(c registry.BackendConfig, set Setup) {
 			r := p.ProbeInterface(context.Background(), i)
 			s.checkResult(r)
 			if r.Verdict == registry.No {
-				s.tb.Errorf("ProbeInterface says no of %s, where Setup says that Open works: %v", i.Name, r.Err)
+				s.tb.Errorf("ProbeInterface returns no for %s, but Setup promises that Open works: %v", i.Name, r.Err)
 			}
 		}
 	}
@@ -143,7 +143,7 @@ func (s *subject) checkResult(r registry.ProbeResult) {
 	}
 	switch {
 	case r.Verdict == registry.Supported && r.Err != nil:
-		tb.Errorf("Probe: supported, and yet there is an error: %v", r.Err)
+		tb.Errorf("Probe: supported, but with an error: %v", r.Err)
 	case r.Verdict != registry.Supported && r.Err == nil:
 		tb.Errorf("Probe: %v without an error", r.Verdict)
 	case r.Verdict == registry.No && errors.Is(r.Err, registry.ErrPermission):

@@ -65,5 +65,6 @@ type Progress struct {
 	Flows   int
 }
 
-// Run's error wraps ErrOutput if counting succeeded but an output failed (exit code 5).
+// ErrOutput is in the chain of Run's error if counting succeeded but an output failed (exit
+// code 5).
 var ErrOutput = errors.New("output failed")

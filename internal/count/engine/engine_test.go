@@ -249,7 +249,7 @@ func TestCandidates(t *testing.T) {
 		c := config(src, sink)
 		b := backend(registry.ClockWall)
 		c.Candidates = []Candidate{
-			{Name: "x", Backend: b, Config: missing, WhyNot: "not said: it was tried"},
+			{Name: "x", Backend: b, Config: missing, WhyNot: "not reported: it was tried"},
 			{Name: "y", Backend: b, Config: denied},
 			{Name: "z", Backend: b, Config: src, Reason: "last candidate"},
 			{Name: "later", Backend: b, Config: src, WhyNot: "costs more"},

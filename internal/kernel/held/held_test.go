@@ -35,7 +35,7 @@ func (w *world) look(after time.Duration) (gap bool) {
 func (w *world) check(t *testing.T, said, notes []string) {
 	t.Helper()
 	if !slices.Equal(w.said, said) {
-		t.Errorf("said %q, want %q", w.said, said)
+		t.Errorf("messages %q, want %q", w.said, said)
 	}
 	if got := w.Notes(); !slices.Equal(got, notes) {
 		t.Errorf("notes %q, want %q", got, notes)
@@ -193,7 +193,7 @@ func TestMany(t *testing.T) {
 	w.look(2 * time.Second)
 	said := w.said
 	if len(said) != 2 || said[0] != "another program detached pktstat from i0, i1, i2, i3, i4 and 995 more: attached again, up to 2.00 s was not counted" {
-		t.Errorf("said %q", said)
+		t.Errorf("messages %q", said)
 	}
 	notes := w.Notes()
 	const others = "another program detached pktstat from 995 more, 1991 times in all: for each, up to 4.00 s was not counted; still detached: 1"
@@ -235,7 +235,7 @@ func TestSlow(t *testing.T) {
 		"another program detached pktstat from i5, i6, i7, i8, i9 and 10 more: attached again, up to 2.00 s was not counted",
 	}
 	if !slices.Equal(w.said, said) {
-		t.Errorf("said %q, want %q", w.said, said)
+		t.Errorf("messages %q, want %q", w.said, said)
 	}
 	for i, f := range fakes {
 		if f.again != 1 {

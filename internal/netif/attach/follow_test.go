@@ -107,7 +107,7 @@ func testPattern(t *testing.T, match matcher) {
 		t.Errorf("the report names %q, want %s", names, want)
 	}
 	if said := s.Said(); slices.ContainsFunc(said, func(l string) bool { return strings.Contains(l, "fx0") }) {
-		t.Errorf("said %q", said)
+		t.Errorf("messages %q", said)
 	}
 }
 
@@ -171,7 +171,7 @@ func testRefusedOnce(t *testing.T, match matcher) {
 		}
 	}
 	if n != 1 {
-		t.Errorf("said %q", s.Said())
+		t.Errorf("messages %q", s.Said())
 	}
 
 	s.Close()
@@ -255,7 +255,7 @@ func testGone(t *testing.T, match matcher) {
 		s.WaitSaid("interface " + name + " has gone")
 	}
 	if said := s.Said(); len(said) != 2*10 {
-		t.Errorf("said %q", said)
+		t.Errorf("messages %q", said)
 	}
 	if s.HasNote("another program") {
 		t.Errorf("notes %q", s.Attachment().Notes)

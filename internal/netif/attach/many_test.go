@@ -90,7 +90,7 @@ func TestSideBySide(t *testing.T) {
 				t.Errorf("%d ports, %d at once: attached %d, detached %d, %d at a time", tt.n, tt.atOnce, h.attached.Load(), h.detached.Load(), h.most.Load())
 			}
 			if !slices.Equal(said, tt.said) {
-				t.Errorf("%d ports, %d at once: said %q, want %q", tt.n, tt.atOnce, said, tt.said)
+				t.Errorf("%d ports, %d at once: messages %q, want %q", tt.n, tt.atOnce, said, tt.said)
 			}
 		})
 	}

@@ -132,7 +132,7 @@ func testDownUp(t *testing.T, open opener) {
 		t.Errorf("%d packets are counted of 13", got)
 	}
 	if said := s.Said(); len(said) > 0 {
-		t.Errorf("said %q", said)
+		t.Errorf("messages %q", said)
 	}
 	deleteLink(t, "w0")
 }
