@@ -176,7 +176,7 @@ endif
 
 # The files that the check covers so far.
 PROSE ?= $(filter-out README.md docs/accounting.md docs/performance.md,$(wildcard *.md docs/*.md */*/README.md)) \
-  backends bpf tools/prose
+  backends bpf flow internal/count internal/kernel internal/netif plugintest registry tools/prose
 
 .PHONY: lint-prose
 lint-prose:
