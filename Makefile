@@ -29,8 +29,8 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
-PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool fish groff iproute2 libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc nftables qemu-system-x86 tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
-TEST_TOOLS := busybox capinfos chromium dash ethtool fish groff ip mandoc nft tc tcpdump tcpreplay tcprewrite tmux tshark xz zsh
+PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool fish groff iproute2 jq libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc nftables qemu-system-x86 tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
+TEST_TOOLS := busybox capinfos chromium dash ethtool fish groff ip jq mandoc nft tc tcpdump tcpreplay tcprewrite tmux tshark xz zsh
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help
@@ -175,7 +175,7 @@ else
 endif
 
 # The files that the check covers so far.
-PROSE ?= $(filter-out README.md docs/accounting.md docs/performance.md,$(wildcard *.md docs/*.md */*/README.md)) \
+PROSE ?= $(filter-out docs/accounting.md docs/performance.md,$(wildcard *.md docs/*.md */*/README.md)) \
   backends bpf flow internal/count internal/kernel internal/netif plugintest registry tools/prose
 
 .PHONY: lint-prose

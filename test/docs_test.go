@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/registry"
 
 	_ "github.com/pktstat/pktstat/labels/all"
@@ -39,30 +40,69 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// The README shows what it says, not only tells it.
-func TestReadmeHasTranscripts(t *testing.T) {
-	if len(codeBlocks(t, "README.md", "console")) == 0 {
-		t.Error("README.md has no code block marked console")
+// The guides show what they say. The README fits on three screens of 1280 by 900 pixels,
+// which is about 80 lines.
+func TestGuides(t *testing.T) {
+	for _, doc := range []string{"docs/recipes.md", "docs/outputs.md", "docs/scripting.md"} {
+		if len(codeBlocks(t, doc, "console")) == 0 {
+			t.Errorf("%s has no code block marked console", doc)
+		}
+	}
+	if n := strings.Count(read(t, "README.md"), "\n"); n > 80 {
+		t.Errorf("README.md has %d lines, want 80 at most: docs/ has room", n)
+	}
+	if n := strings.Count(read(t, "docs/recipes.md"), "\n## "); n < 20 {
+		t.Errorf("docs/recipes.md answers %d questions, want 20", n)
 	}
 }
 
-// step is a command of a transcript and what it prints.
+// The numbers of the README's promises are from the measured run.
+func TestPromises(t *testing.T) {
+	readme, measured := prose(t, "README.md"), ""
+	for _, doc := range documents(t) {
+		if strings.HasPrefix(doc, "docs/performance") {
+			measured += read(t, doc)
+		}
+	}
+	for _, c := range []struct{ promise, run string }{
+		{"11 million packets", "| tc | UDP4 | pktstat | 11000000 | 0 | 0.0 % | 0 | 10 of 10 |"},
+		{"15 to 18 ns", "| tc | UDP4 | 1 | uniform | default | warm | 37.9 | 8.9 | 15.4 |"},
+		{"15 to 18 ns", "| xdp | UDP4 | 1 | uniform | default | warm | 36.1 | 9.1 | 18.2 |"},
+		{"164 to 172 ns", "| tc | UDP4 | 1M | uniform | fit | warm | 37.8 | 133.3 | 163.7 |"},
+		{"164 to 172 ns", "| xdp | UDP4 | 1M | uniform | fit | warm | 32.4 | 145.2 | 172.1 |"},
+		{"162 ms of CPU time", "| 1M | next report, 40 rows | ms of CPU | 161.5 |"},
+		{"160 MB", "| 1M | next report, 40 rows | MB | 160.1 |"},
+		{"360 to 410 ns", "| tc | UDP4, 64 bytes and back | 61.6 | 33.2 | 396.8 |"},
+		{"360 to 410 ns", "| xdp | TCP4, 32 kB and back | 76.9 | 43.3 | 450.9 |"},
+	} {
+		if !strings.Contains(readme, c.promise) || !strings.Contains(measured, c.run) {
+			t.Errorf("README.md promises %q for the line %q of docs/performance: one of them has changed", c.promise, c.run)
+		}
+	}
+}
+
+// step is a command of a transcript, on one line or several that end in a backslash, and
+// what it prints.
 type step struct{ command, output string }
 
 func transcript(text string) []step {
 	var steps []step
 	for _, line := range strings.SplitAfter(text, "\n") {
+		last := len(steps) - 1
 		switch command, ok := strings.CutPrefix(line, "$ "); {
+		case last >= 0 && strings.HasSuffix(steps[last].command, "\\\n"):
+			steps[last].command += line
 		case ok:
 			steps = append(steps, step{command: command})
-		case len(steps) > 0:
-			steps[len(steps)-1].output += line
+		case last >= 0:
+			steps[last].output += line
 		}
 	}
 	return steps
 }
 
 func (s step) check(t *testing.T, doc string, line int) {
+	needsTools(t, s.command)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", s.command)
@@ -83,6 +123,14 @@ func (s step) check(t *testing.T, doc string, line int) {
 		s.accept(t, doc, text)
 	} else {
 		t.Errorf("%s:%d: $ %s\nprints\n%s\nand not\n%s", doc, line, s.command, text, s.output)
+	}
+}
+
+// needsTools skips the test if a tool that a command needs is missing.
+func needsTools(t *testing.T, command string) {
+	t.Helper()
+	if strings.Contains(command, "| jq ") {
+		testenv.Tool(t, "jq", "jq")
 	}
 }
 
@@ -176,23 +224,75 @@ func checkPluginReadme(t *testing.T, kind, name, what string, flags func(*flag.F
 	})
 }
 
-// Links between documents lead somewhere.
+// Links between documents lead somewhere, to a heading too.
 func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
+	link := regexp.MustCompile(`\]\(([^)#\s]*)(#[^)]*)?\)`)
 	for _, doc := range documents(t) {
 		for _, m := range link.FindAllStringSubmatch(read(t, doc), -1) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(root, filepath.Dir(doc), m[1])); err != nil {
+			to := doc
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(doc), m[1])
+			}
+			if _, err := os.Stat(filepath.Join(root, to)); err != nil {
 				t.Errorf("%s links to %s: %v", doc, m[1], err)
+			} else if m[2] != "" && strings.HasSuffix(to, ".md") && !slices.Contains(anchors(t, to), m[2]) {
+				t.Errorf("%s links to %s%s: there is no such heading", doc, m[1], m[2])
 			}
 		}
 	}
 }
 
+// anchors are those that GitHub makes of the headings of a document.
+func anchors(t *testing.T, doc string) []string {
+	t.Helper()
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(prose(t, doc), -1) {
+		heading := regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(m[1], "$1")
+		all = append(all, "#"+regexp.MustCompile(`[^\pL\pN_ -]`).ReplaceAllString(strings.ReplaceAll(strings.ToLower(heading), " ", "-"), ""))
+	}
+	return all
+}
+
+// The comparison has a source for each cell, and the README has the tools of the comparison.
+func TestComparisonHasSources(t *testing.T) {
+	text := read(t, "docs/comparison.md")
+	_, text, _ = strings.Cut(text, "\n## pktstat\n")
+	tools := strings.Split("pktstat\n"+text, "\n## ")
+	for _, tool := range tools {
+		name, cells, _ := strings.Cut(tool, "\n")
+		rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| ([^|]+) \| (.*\]\(.*) \|$`).FindAllStringSubmatch(cells, -1)
+		if len(rows) != 10 {
+			t.Errorf("%s has %d cells with a source, want 10", name, len(rows))
+		}
+		if name != "pktstat" && !strings.Contains(strings.ReplaceAll(read(t, "README.md"), "&#8209;", "-"), "\n| "+name+" |") {
+			t.Errorf("README.md does not compare with %s", name)
+		}
+	}
+	if len(tools) != 10 {
+		t.Errorf("%d tools are compared, want 10", len(tools))
+	}
+}
+
 // documents returns the Markdown files of the repository.
 func documents(t *testing.T) []string { return files(t, ".md") }
+
+// prose returns a document without its code blocks.
+func prose(t *testing.T, doc string) string {
+	t.Helper()
+	var b strings.Builder
+	fence := false
+	for line := range strings.Lines(read(t, doc)) {
+		if strings.HasPrefix(strings.TrimSpace(line), "```") {
+			fence = !fence
+		} else if !fence {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
 
 type codeBlock struct {
 	text string

@@ -1,7 +1,7 @@
 // Command plugintables writes what documents say of plugins and fields, from the
 // registries and the table of fields, into the repository that it is given:
 //
-//   - tables in README.md, ARCHITECTURE.md and docs/interfaces.md, each between a line with its name, such as
+//   - tables in ARCHITECTURE.md, docs/plugins.md, docs/outputs.md and docs/interfaces.md, each between a line with its name, such as
 //     "<!-- backends -->", and the line "<!-- end -->" after it,
 //   - docs/fields.md,
 //   - docs/options.md,
@@ -44,8 +44,9 @@ type document struct {
 }
 
 var documents = []document{
-	{"README.md", withTables},
 	{"ARCHITECTURE.md", withTables},
+	{"docs/plugins.md", withTables},
+	{"docs/outputs.md", withTables},
 	{"docs/interfaces.md", withTables},
 	{"docs/fields.md", func([]byte) ([]byte, error) { return []byte(fields(flow.Fields.All())), nil }},
 	{"docs/options.md", func([]byte) ([]byte, error) { return []byte(options()), nil }},
@@ -104,7 +105,7 @@ func backends() string {
 	var b strings.Builder
 	b.WriteString("| backend | what it does | abilities |\n|---|---|---|\n")
 	for name, p := range registry.Backends.All() {
-		fmt.Fprintf(&b, "| [%s](backends/%s/README.md) | %s | %s |\n", name, name, p.Summary, strings.Join(p.Caps.Strings(), ", "))
+		fmt.Fprintf(&b, "| [%s](../backends/%s/README.md) | %s | %s |\n", name, name, p.Summary, strings.Join(p.Caps.Strings(), ", "))
 	}
 	return b.String()
 }
@@ -113,7 +114,7 @@ func outputs() string {
 	var b strings.Builder
 	b.WriteString("| output | what it writes |\n|---|---|\n")
 	for name, p := range registry.Outputs.All() {
-		fmt.Fprintf(&b, "| [%s](outputs/%s/README.md) | %s |\n", name, name, p.Summary)
+		fmt.Fprintf(&b, "| [%s](../outputs/%s/README.md) | %s |\n", name, name, p.Summary)
 	}
 	return b.String()
 }
@@ -126,7 +127,7 @@ func labels() string {
 		for i := range p.Fields {
 			names = append(names, p.Fields[i].Name)
 		}
-		fmt.Fprintf(&b, "| [%s](labels/%s/README.md) | %s | `%s` |\n", name, name, p.Summary, strings.Join(names, "`, `"))
+		fmt.Fprintf(&b, "| [%s](../labels/%s/README.md) | %s | `%s` |\n", name, name, p.Summary, strings.Join(names, "`, `"))
 	}
 	return b.String()
 }
