@@ -101,6 +101,34 @@ func TestStacked(t *testing.T) {
 	}
 }
 
+// TestStackedForwarding: what a bridge forwards is the load of both ports.
+func TestStackedForwarding(t *testing.T) {
+	testenv.Privileged(t)
+	r := newRouter(t, 2)
+	r.ip("link add br0 type bridge mcast_snooping 0", "link set p0 master br0", "link set p1 master br0", "link set br0 up")
+	r.iface("br0")
+	p := start(t, nil, "--netns", r.NetNS(), "-b", "tc", "-i", "any", "-i", "!lo", "-t", "0", "-j")
+	p.counting()
+	const forwarded = 50
+	from, to := r.remote[0], r.remote[1]
+	before := to.Stats().RxPackets
+	from.SendFrames(forwarded, from.Ethernet(to.MAC, 0x88b5, make([]byte, 46)))
+	received(t, to, before+forwarded)
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, p.errors())
+	}
+	got := parseReport(t, []byte(p.stdout.String()))
+	if got.Total.Packets != 2*forwarded || got.LinkTotal == nil || got.LinkTotal.Packets != 2*forwarded {
+		t.Errorf("total %+v, link total %+v", got.Total, got.LinkTotal)
+	}
+	for _, l := range got.Links {
+		if want := map[string]uint64{"p0": forwarded, "p1": forwarded}[l.Iface]; l.Packets != want {
+			t.Errorf("%s has %d packets, want %d", l.Iface, l.Packets, want)
+		}
+	}
+}
+
 // The two ends of a veth pair show what goes in at one and out of the other; if only one
 // of them is counted on, nothing is left out.
 func TestStackedPeers(t *testing.T) {

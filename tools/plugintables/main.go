@@ -5,6 +5,7 @@
 //     "<!-- backends -->", and the line "<!-- end -->" after it,
 //   - docs/fields.md,
 //   - docs/options.md,
+//   - docs/where.svg,
 //   - docs/pktstat.report.v1.schema.json.
 package main
 
@@ -50,6 +51,7 @@ var documents = []document{
 	{"docs/interfaces.md", withTables},
 	{"docs/fields.md", func([]byte) ([]byte, error) { return []byte(fields(flow.Fields.All())), nil }},
 	{"docs/options.md", func([]byte) ([]byte, error) { return []byte(options()), nil }},
+	{"docs/where.svg", func([]byte) ([]byte, error) { return []byte(where(registry.Backends.All())), nil }},
 	{"docs/pktstat.report.v1.schema.json", func([]byte) ([]byte, error) { return schema(flow.Fields.All()) }},
 }
 
