@@ -121,6 +121,10 @@ test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNE
 demo: ## draw docs/tui.svg, the picture of the README, from a real run
 	$(SUDO) unshare --uts sh -c 'hostname web-3 && PKTSTAT_DEMO=docs/tui.svg $(GO) test -count=1 -run=TestDemo ./test'
 
+.PHONY: transfer
+transfer: ## repeat the transfer that docs/accounting.md begins with, and write its tables
+	$(SUDO) $(GO) test -count=1 -run='^TestTransfer$$' ./test -update
+
 .PHONY: kernels
 kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too
 	$(VMTEST) -env PKTSTAT_RECORD=1 tools/vmtest/kernels
@@ -175,7 +179,7 @@ else
 endif
 
 # The files that the check covers so far.
-PROSE ?= $(filter-out docs/accounting.md docs/performance.md,$(wildcard *.md docs/*.md */*/README.md)) \
+PROSE ?= $(filter-out docs/performance.md,$(wildcard *.md docs/*.md */*/README.md)) \
   backends bpf flow internal/count internal/kernel internal/netif plugintest registry tools/prose
 
 .PHONY: lint-prose

@@ -52,7 +52,7 @@ var Packages = []Package{
 	{Dir: "internal/owner/process", Kernels: []string{"6.1", "6.12", "newest"}, Run: "^Test(Handover|Devices|DevicesTCP|StackedDevices|ProcPorts|PingElsewhere|Passed|Spawn|Exec)$/^(tc|bridge|vrf)", Timeout: 10 * time.Minute},
 	{Dir: "tools/vmtest/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/test/difftest", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
-	{Dir: "test", Run: "^TestLinkType|Stacked|BehindGeneric|OnALink|SuperFrames|LiveEquals|UnderIP|Whose|RefusedBPF|ProcessesOfOthers", Program: true, Timeout: 15 * time.Minute},
+	{Dir: "test", Run: "^TestLinkType|Stacked|BehindGeneric|OnALink|SuperFrames|LiveEquals|UnderIP|Whose|RefusedBPF|ProcessesOfOthers|TestTransfer$", Program: true, Timeout: 15 * time.Minute},
 	// These depend little on the kernel.
 	{Dir: "test", Run: "Stopped|TwoAtOnce|ExitOver$|LiveUntil|Signal|Killed|Clock|Suspend|Churn", Kernels: []string{"newest"}, Program: true, Timeout: 20 * time.Minute},
 }
