@@ -142,7 +142,11 @@ corpus-check: build ## compare pktstat with two other readers over the captures 
 .PHONY: bench
 bench: ## measure what counting costs, against an empty program and a floor; as root. ARGS="-h" lists its options
 	@mkdir -p $(CACHE)
-	$(GO) run ./tools/bench/cmd/bench -json $(CACHE)/bench.json $(ARGS)
+	set -o pipefail; $(GO) run ./tools/bench/cmd/bench -json $(CACHE)/bench.json $(ARGS) | tee $(CACHE)/bench.md
+
+.PHONY: bench-chart
+bench-chart: ## draw .cache/bench.svg from what the last `make bench` measured
+	$(GO) run ./tools/bench/cmd/summary -chart $(CACHE)/bench.svg $(CACHE)/bench.md
 
 # At sockets, where fentry and kprobes are: emulated, so only the ratios mean anything.
 .PHONY: bench-stack
@@ -179,7 +183,7 @@ else
 endif
 
 # The files that the check covers so far.
-PROSE ?= $(filter-out docs/performance.md,$(wildcard *.md docs/*.md */*/README.md)) \
+PROSE ?= $(wildcard *.md docs/*.md docs/*/*.md */*/README.md) \
   backends bpf flow internal/count internal/kernel internal/netif plugintest registry tools/prose
 
 .PHONY: lint-prose
