@@ -92,6 +92,11 @@ func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *outfile.Set, 
 		return nil, nil, err
 	}
 	targets := outfile.NewSet(s.beneath(s.Stdout), fileInfo(s.Stdout))
+	if _, o := cl.reader(); o != nil {
+		for _, capture := range o.texts {
+			targets.Keep(capture)
+		}
+	}
 	var planned []*plannedOutput
 	for _, spec := range specs {
 		p, err := s.planOutput(spec, targets)

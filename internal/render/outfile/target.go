@@ -28,6 +28,7 @@ type Set struct {
 
 	mu      sync.Mutex
 	claims  map[*Target]identity
+	inputs  []identity
 	pending map[*file]struct{}
 }
 
@@ -38,6 +39,17 @@ func NewSet(stdout io.Writer, info fs.FileInfo) *Set {
 		stdout: stdout, stdoutInfo: info,
 		claims: map[*Target]identity{}, pending: map[*file]struct{}{},
 	}
+}
+
+// Keep refuses targets that are this file: the run reads it. A device or a pipe is none.
+func (s *Set) Keep(name string) {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inputs = append(s.inputs, identity{path: name, info: info})
 }
 
 // Target is where one output writes.
@@ -70,6 +82,11 @@ func (t *Target) Claim() error {
 		if other != t && id.same(taken) {
 			return fmt.Errorf("%w: outputs %s and %s both write to %s: give each a target of its own",
 				registry.ErrUsage, min(other.owner, t.owner), max(other.owner, t.owner), id)
+		}
+	}
+	for _, input := range t.set.inputs {
+		if id.info != nil && os.SameFile(id.info, input.info) {
+			return fmt.Errorf("%w: output %s would overwrite %s, which this run reads: name another file", registry.ErrUsage, t.owner, input.path)
 		}
 	}
 	t.set.claims[t] = id

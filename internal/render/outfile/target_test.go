@@ -271,6 +271,32 @@ func TestCannotOpen(t *testing.T) {
 	wantNames(t, dir, "file", "loop")
 }
 
+// TestKept: no output replaces a file that the run reads, under whatever name.
+func TestKept(t *testing.T) {
+	dir := t.TempDir()
+	capture, link, device := filepath.Join(dir, "capture"), filepath.Join(dir, "link"), "/dev/null"
+	if err := os.WriteFile(capture, []byte("packets"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("capture", link); err != nil {
+		t.Fatal(err)
+	}
+	s := NewSet(io.Discard, nil)
+	for _, name := range []string{capture, device, filepath.Join(dir, "none")} {
+		s.Keep(name)
+	}
+	for _, name := range []string{capture, link, dir + "/../" + filepath.Base(dir) + "/capture"} {
+		if _, err := s.Target("o", name); !errors.Is(err, registry.ErrUsage) || !strings.Contains(err.Error(), "would overwrite "+capture) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{device, filepath.Join(dir, "none")} {
+		if _, err := s.Target("o", name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestTaken: two outputs never write to one target, whatever it is called.
 func TestTaken(t *testing.T) {
 	dir := t.TempDir()
