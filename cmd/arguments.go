@@ -7,15 +7,24 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/cli/describe"
 	"github.com/pktstat/pktstat/registry"
 )
 
 // arguments is a command line taken apart: the library reads no options behind the first word
 // that is none.
 type arguments struct {
-	words   []string // that are no options: captures
-	rest    []string // what the library reads: the program's name, options, a sub-command
-	unknown bool     // one of the options is unknown: the words may be values of it
+	words  []word   // that are no options: captures
+	rest   []string // what the library reads: the program's name, options, a sub-command
+	unread bool     // the words are no captures: values of an unknown option, or before --help
+}
+
+// word is an argument that is no option.
+type word struct {
+	text         string
+	after        *option // whose value is right before it; nil if none is
+	given, value string  // that option as it was given, and its value
 }
 
 // arguments splits the command line into words and options.
@@ -26,33 +35,44 @@ func (cl *commandLine) arguments(args, commands []string) arguments {
 			known[n] = o
 		}
 	}
-	whole := arguments{rest: args}
 	a := arguments{rest: args[:1:1]}
+	var before word // has the option that came last
 	for args = args[1:]; len(args) > 0; args = args[1:] {
-		word := args[0]
+		text := args[0]
 		switch {
-		case word == "--":
-			a.words = append(a.words, args[1:]...)
+		case text == "--":
+			for _, w := range args[1:] {
+				a.words = append(a.words, word{text: w})
+			}
 			return a
-		case word == "-" || !strings.HasPrefix(word, "-"):
-			if len(a.words) == 0 && slices.Contains(commands, word) {
+		case text == "-" || !strings.HasPrefix(text, "-"):
+			if len(a.words) == 0 && slices.Contains(commands, text) {
 				a.rest = append(a.rest, args...)
 				return a
 			}
-			a.words = append(a.words, word)
+			before.text = text
+			a.words, before = append(a.words, before), word{}
 			continue
 		}
-		a.rest = append(a.rest, word)
-		name, _, given := strings.Cut(strings.TrimPrefix(word[1:], "-"), "=")
+		a.rest = append(a.rest, text)
+		name, _, given := strings.Cut(strings.TrimPrefix(text[1:], "-"), "=")
 		o := known[name]
+		before = word{}
 		switch {
 		case slices.Contains([]string{"h", "help", "?"}, name):
-			return whole // the words are topics
+			// What follows is a topic. The library would stop at a word before it.
+			topic := args[1:]
+			if len(topic) == 1 && len(topic[0]) > 1 { // an option
+				topic = []string{strings.TrimLeft(topic[0], "-")}
+			}
+			a.rest, a.unread = append(a.rest, topic...), true
+			return a
 		case o == nil:
-			a.unknown = true
+			a.unread = true
 		case !given && !isBool(o.value) && len(args) > 1:
 			args = args[1:]
 			a.rest = append(a.rest, args[0])
+			before = word{after: o, given: text, value: args[0]}
 		}
 	}
 	return a
@@ -73,15 +93,15 @@ func (cl *commandLine) reader() (*mountedBackend, *option) {
 const theCapture = "the capture"
 
 // takeCaptures takes the words for captures.
-func (cl *commandLine) takeCaptures(words, commands []string) error {
+func (cl *commandLine) takeCaptures(words []word, commands []string) error {
 	_, o := cl.reader()
-	for _, w := range words {
-		if o == nil || !looksLikeFile(w) {
-			return strayArgument(w, words, commands)
+	for i, w := range words {
+		if o == nil || !looksLikeFile(w.text) {
+			return strayArgument(words, i, commands)
 		}
 	}
 	for _, w := range words {
-		if err := (&form{option: o, as: theCapture}).Set(w); err != nil {
+		if err := (&form{option: o, as: theCapture}).Set(w.text); err != nil {
 			return err
 		}
 	}
@@ -90,27 +110,38 @@ func (cl *commandLine) takeCaptures(words, commands []string) error {
 
 // looksLikeFile reports whether a word can only be meant as the name of a file.
 func looksLikeFile(word string) bool {
-	if word == "-" || strings.ContainsAny(word, "/.") {
+	if _, err := os.Stat(word); err == nil || word == "-" {
 		return true
 	}
-	_, err := os.Stat(word)
+	return strings.ContainsAny(word, "/.") && !isFilter(word) && !isInterface(word)
+}
+
+func isInterface(name string) bool {
+	_, err := net.InterfaceByName(name)
 	return err == nil
 }
 
 // strayArgument says that a word means nothing, and what may have been meant.
-func strayArgument(word string, words, commands []string) error {
+func strayArgument(words []word, i int, commands []string) error {
+	w := words[i]
 	hint := "a capture is named by its file, and an interface with -i"
-	_, ifaceErr := net.InterfaceByName(word)
-	near := nearest(word, commands)
+	near := nearest(w.text, commands)
+	fields := flow.Fields.Find(w.text) != nil || w.text == "flow"
 	switch {
-	case slices.ContainsFunc(words, isFilterWord):
+	case w.after != nil && w.after.values.Kind == describe.Words && fields: // --by src dst
+		hint = fmt.Sprintf("fields are joined by commas: %s %s,%s", w.given, w.value, w.text)
+	case slices.ContainsFunc(words, func(w word) bool { return isFilter(w.text) }):
 		hint = noFilter
-	case ifaceErr == nil:
-		hint = "to count on this interface: -i " + word
+	case slices.Contains(commands, w.text):
+		hint = fmt.Sprintf("it is a command of its own: %s %s", program, w.text)
+	case w.after != nil && w.after.list() && (near == "" || isInterface(w.text)):
+		hint = fmt.Sprintf("each has an option of its own: %s %s %s %s", w.given, w.value, w.given, w.text)
+	case isInterface(w.text):
+		hint = "to count on this interface: -i " + w.text
 	case near != "":
 		hint = "is " + near + " meant?"
 	}
-	return fmt.Errorf("%w: unexpected argument %q: %s", registry.ErrUsage, word, hint)
+	return fmt.Errorf("%w: unexpected argument %q: %s", registry.ErrUsage, w.text, hint)
 }
 
 // usage is how a count is asked for.

@@ -34,6 +34,9 @@ func (s *session) request(cl *commandLine) (*choose.Request, error) {
 	if cl.ifacesConfigured() && backendSelected(r) {
 		r.Iface = ""
 	}
+	if _, o := cl.reader(); o != nil && o.given != "" && r.Iface != "" {
+		return nil, fmt.Errorf("%w: %s and %s: a run counts on interfaces or reads captures", registry.ErrUsage, cl.asGiven(r.Iface), o.value)
+	}
 	return r, nil
 }
 
@@ -80,6 +83,14 @@ func (cl *commandLine) aboutInterfaces() string {
 		return "--netns"
 	}
 	return ""
+}
+
+// asGiven is an option as it was typed.
+func (cl *commandLine) asGiven(name string) string {
+	if o := cl.find(name); o != nil && o.given != "" {
+		return o.given
+	}
+	return name
 }
 
 // subject is what the backend was asked to count, in the words of the option

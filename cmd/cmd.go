@@ -3,6 +3,7 @@
 //
 //   - options.go, option.go, mount.go: the options, pktstat's own and the plugins'
 //   - arguments.go: captures, which are no options; habits.go: what users of other tools type
+//   - usage.go: errors about the command line; guess.go, nearest.go: what may have been meant
 //   - backend.go: what the user asks of the backends, from which package choose
 //     chooses; output.go: which outputs a run has
 //   - run.go: a count, from the options to the engine; signals.go: what ends it
@@ -137,7 +138,7 @@ func (s *session) dispatch(ctx context.Context) error {
 	}
 	names := append(commandNames(commands), "help")
 	a := cl.arguments(a0(s.Args), names)
-	if !a.unknown {
+	if !a.unread {
 		if err := cl.takeCaptures(a.words, names); err != nil {
 			return err
 		}

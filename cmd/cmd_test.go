@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,7 +53,7 @@ func TestErrors(t *testing.T) {
 		{"by", "--by src,colour", 2, `unknown field "colour": use flow or any of proto, src, src_port, dst,`},
 		{"sort", "--sort colour", 2, `unknown sort field "colour": there are proto, src, src_port,`},
 		{"top", "--top -1", 2, `--top "-1": must be between 0 and`},
-		{"layer", "--layer bits", 2, `--layer "bits": must be frame or ip`},
+		{"layer", "--layer bits", 2, `--layer "bits": must be frame (layer 2) or ip (layer 3)`},
 		{"max-flows 0", "--max-flows 0", 2, `must be between 1 and 16777216`},
 		{"max-flows too large", "--max-flows 99999999999999999999", 2, `must be between 1 and 16777216`},
 		{"max-flows no number", "--max_flows 1e6", 2, `--max_flows "1e6": not a whole number`},
@@ -90,7 +91,7 @@ func TestErrors(t *testing.T) {
 		{"sub-command with an option", "outputs --xml", 2, "unknown option --xml"},
 		{"options before a sub-command", "-t 1s outputs", 2, "-t makes no sense before outputs"},
 
-		{"missing interface", "-b live -i nosuch0", 1, `interface "nosuch0" does not exist: there are `},
+		{"missing interface", "-b live -i nosuch0", 2, `interface "nosuch0" does not exist: there are `},
 		{"missing directory", "-b live -i lo --output final=" + dir + "/no/out", 1, fmt.Sprintf("the directory %q does not exist", dir+"/no")},
 		{"directory as target", "-b live -i lo --output final=" + dir, 1, "it is a directory"},
 		{"full disk", "--reader-file x --output final=/dev/full", 5, "no space left on device"},
@@ -109,7 +110,7 @@ func TestErrors(t *testing.T) {
 			if b.stdout.Len() > 0 {
 				t.Errorf("an error wrote to stdout: %q", b.stdout.String())
 			}
-			if hint := strings.Contains(lines[0], "try 'pktstat --help'"); hint != (tc.code == exitUsage) {
+			if hint := helpHint.MatchString(lines[0]); hint != (tc.code == exitUsage) {
 				t.Errorf("hint at --help: %t: %s", hint, lines[0])
 			}
 			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -387,3 +388,6 @@ func TestFieldNames(t *testing.T) {
 		}
 	}
 }
+
+// helpHint is how a line about wrong usage ends.
+var helpHint = regexp.MustCompile(`; try 'pktstat( [a-z]+)? --help'$`)

@@ -15,7 +15,7 @@ import (
 // Exit codes.
 const (
 	exitDone        = 0
-	exitFailure     = 1 // at run time, and an interface that is not there
+	exitFailure     = 1 // at run time
 	exitUsage       = 2
 	exitUnsupported = 3   // the kernel or the NIC lacks what was asked
 	exitPermission  = 4   // a capability is missing
@@ -90,7 +90,11 @@ func (s *session) message(err error) string {
 	case exitUsage:
 		// The exit code and the hint say that it is about usage.
 		text = strings.Replace(text, registry.ErrUsage.Error()+": ", "", 1)
-		text += "; try '" + program + " --help'"
+		command := program
+		if of := (*commandError)(nil); errors.As(err, &of) {
+			command += " " + of.command
+		}
+		text += "; try '" + command + " --help'"
 	case exitPermission:
 		text += s.permissionRemedy(err)
 	default:

@@ -27,13 +27,14 @@ func (s *session) commands(stdout io.Writer, cl *commandLine) []*cli.Command {
 		s.configCommand(stdout, cl),
 	}
 	pages, shells := manual.Pages(program), completion.Shells()
-	return append(all,
+	all = append(all,
 		s.textCommand("man", "[PAGE]", program, "a man page, for `man -l` and packages", stdout, cl,
 			func(d *describe.Program, page string) []byte { return pages[page].Roff(d) }),
 		s.textCommand("completion", "SHELL", "", "a script that lets a shell complete options and their values", stdout, cl,
 			func(d *describe.Program, shell string) []byte { return []byte(shells[shell](d)) }),
-		s.versionCommand(stdout, cl),
-		&cli.Command{Name: "help", Usage: "help on a topic", ArgsUsage: "[TOPIC]", HideHelp: true, Hidden: true, Action: helpOn})
+		s.versionCommand(stdout, cl))
+	return append(marked(all),
+		&cli.Command{Name: "help", Usage: "help on a topic", ArgsUsage: "[TOPIC]", HideHelp: true, Hidden: true, SkipFlagParsing: true, Action: helpOn})
 }
 
 // argumentWords are what a sub-command takes for its argument; nil: anything, or none.
@@ -75,7 +76,8 @@ func (s *session) textCommand(name, args, initial, usage string, w io.Writer, cl
 			case which == "":
 				return fmt.Errorf("%w: %s needs an argument: %s", registry.ErrUsage, name, strings.Join(list, ", "))
 			case !slices.Contains(list, which):
-				return fmt.Errorf("%w: %s has no %q: there are %s", registry.ErrUsage, name, which, strings.Join(list, ", "))
+				err := fmt.Errorf("%w: %s has no %q: there are %s", registry.ErrUsage, name, which, strings.Join(list, ", "))
+				return withGuess(err, which, list)
 			}
 			_, err := w.Write(text(s.describe(cl, s.commands(io.Discard, cl)), which))
 			return ignoreReported(err)

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,10 +16,12 @@ type habit struct {
 
 const noFilter = "packets cannot be filtered: all are counted; --by dst_port or --by src,dst groups them, and plain output is for grep"
 
+const captureIsArgument = "a capture is an argument: pktstat FILE"
+
 // habits are options of tcpdump, tshark, iftop, nethogs, bandwhich, ss and the like.
 var habits = []habit{
 	{[]string{"w", "write"}, "pktstat keeps no packets: tcpdump -w FILE does"},
-	{[]string{"read", "file", "input"}, "a capture is an argument: pktstat FILE"},
+	{[]string{"read", "file", "input"}, captureIsArgument},
 	{[]string{"n", "nn", "numeric", "no-resolve", "no-resolve-dns"}, "addresses are never resolved; --service=false leaves out the names of ports"},
 	{[]string{"D", "L", "list-interfaces", "interfaces"}, "`ip link` lists the interfaces, and -i any counts on all that are up"},
 	{[]string{"v", "vv", "verbose"}, "--debug says more, and --version prints the version"},
@@ -42,13 +45,14 @@ func (cl *commandLine) habitOf(name string) string {
 			return h.line
 		}
 	}
-	for _, kind := range []struct {
-		names []string
-		by    string
-	}{{cl.outputNames, "--output "}, {cl.backendNames(), "--backend "}} {
-		if slices.Contains(kind.names, name) {
-			return "it is chosen by " + kind.by + name
-		}
+	reader, _ := cl.reader()
+	switch {
+	case reader != nil && name == reader.name:
+		return captureIsArgument
+	case slices.Contains(cl.outputNames, name):
+		return "it is chosen by --output " + name + " or --output " + name + "=TARGET"
+	case slices.Contains(cl.backendNames(), name):
+		return "it is chosen by --backend " + name
 	}
 	return ""
 }
@@ -68,10 +72,15 @@ var fieldHabits = map[string]string{
 	"pair": "src,dst", "hosts": "src,dst", "program": "comm", "protocol": "proto",
 }
 
-// isFilterWord reports whether a word begins or joins a filter of pcap-filter(7).
-func isFilterWord(word string) bool {
-	return slices.Contains(strings.Fields(
-		"tcp udp icmp icmp6 ip ip6 arp sctp ether vlan port portrange host net src dst proto not and or less greater broadcast multicast"), word)
+// filterWords begin or join a filter of pcap-filter(7).
+var filterWords = strings.Fields(
+	"tcp udp icmp icmp6 ip ip6 arp sctp ether vlan port portrange host net src dst proto not and or less greater broadcast multicast")
+
+// isFilter reports whether an argument is a filter or a word of one, or an address.
+func isFilter(argument string) bool {
+	_, _, noNet := net.ParseCIDR(argument)
+	return noNet == nil || net.ParseIP(argument) != nil ||
+		slices.ContainsFunc(strings.Fields(argument), func(word string) bool { return slices.Contains(filterWords, word) })
 }
 
 // valueHabit is an error if the option is one of tcpdump's with a value as there, where the

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -54,7 +55,12 @@ func noHabits(string) string { return "" }
 // alone refuses what makes no sense with a sub-command.
 func alone(c *cli.Context, name string, cl *commandLine) error {
 	if c.Args().Present() {
-		return fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
+		err := fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
+		takesOne := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "iface") })
+		if takesOne && isInterface(c.Args().First()) {
+			err = fmt.Errorf("%w; for this interface: %s -i %s", err, name, c.Args().First())
+		}
+		return err
 	}
 	return cl.noneGiven(name)
 }

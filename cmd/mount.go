@@ -125,8 +125,11 @@ func (o *outputShorthand) Set(s string) error {
 		spec.options = []keyValue{{o.option, s}}
 	} else {
 		var t toggle
-		if err := t.Set(s); err != nil || !t.on || o.given {
-			return err
+		if t.Set(s) != nil {
+			return fmt.Errorf("it takes no value; to write a file: --output %s=%s", o.name, s)
+		}
+		if !t.on || o.given {
+			return nil
 		}
 		o.given = true
 	}

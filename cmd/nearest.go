@@ -19,32 +19,43 @@ func nearestOption(name string, options []*option) string {
 	return main[nearest(name, names)]
 }
 
-// nearest returns the name that is most like a mistyped one, or "" if none is near. A name
-// that was cut short or has something behind it is nearer than one with other letters.
+// nearest returns the name that is most like a mistyped one, or "" if none is near: one
+// with another letter, then one that was cut short or has something behind it, then one with
+// two other letters. Case, and - or _, make no difference.
 func nearest(typed string, names []string) string {
-	const (
-		short = 3 // letters that begin too many names
-		near  = 2 // typing mistakes
-	)
-	best, found := len(typed)+1, ""
-	for _, n := range names {
-		cut := len(typed) >= short && strings.HasPrefix(n, typed)
-		longer := len(n) >= short && strings.HasPrefix(typed, n)
-		if d := max(len(n), len(typed)) - min(len(n), len(typed)); (cut || longer) && (found == "" || d < best) {
+	const short = 3 // letters that begin too many names
+	typed = folded(typed)
+	best, found := 0, ""
+	consider := func(n string, d int) {
+		if found == "" || d < best {
 			best, found = d, n
 		}
 	}
-	if found != "" {
+	within := func(most int) {
+		for _, n := range names {
+			// Two of four letters make another word.
+			if d, length := distance(typed, folded(n)), min(len(n), len(typed)); d <= most && d <= length/2 && (d < 2 || length > 4) {
+				consider(n, d)
+			}
+		}
+	}
+	if within(1); found != "" {
 		return found
 	}
-	best = near + 1
 	for _, n := range names {
-		if d := distance(typed, n); d < best && d < len(n) && d < len(typed) {
-			best, found = d, n
+		cut := len(typed) >= short && strings.HasPrefix(folded(n), typed)
+		longer := len(n) >= short && strings.HasPrefix(typed, folded(n))
+		if cut || longer {
+			consider(n, max(len(n), len(typed))-min(len(n), len(typed)))
 		}
+	}
+	if found == "" {
+		within(2)
 	}
 	return found
 }
+
+func folded(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
 
 // withGuess adds to an error about a name the one that may have been meant.
 func withGuess(err error, typed string, names []string) error {
@@ -54,23 +65,28 @@ func withGuess(err error, typed string, names []string) error {
 	return err
 }
 
-// distance is the Levenshtein distance of two strings.
+// distance is the number of letters that differ, two exchanged ones counting once (optimal
+// string alignment).
 func distance(a, b string) int {
+	var before []int // the row of two letters ago
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diag
+			same := row[j]
 			if a[i] != b[j] {
-				cost++
+				same++
 			}
-			diag = row[j+1]
-			row[j+1] = min(cost, diag+1, row[j]+1)
+			next[j+1] = min(same, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -103,20 +104,36 @@ func setOnce(v flag.Value, s, earlier string) error {
 		s = inSeconds(s)
 	}
 	if l, ok := v.(registry.List); earlier == "" || ok && l.IsList() {
-		return v.Set(s)
+		return explained(v, s, v.Set(s))
 	}
 	if !isBool(v) {
 		return fmt.Errorf("there is a value already, from %s, and the option takes one only", earlier)
 	}
 	before := v.String()
 	if err := v.Set(s); err != nil {
-		return err
+		return explained(v, s, err)
 	}
 	if v.String() != before {
 		return fmt.Errorf("contradicts %s", earlier)
 	}
 	return nil
 }
+
+// explained replaces what package flag says of a value that it refuses.
+func explained(v flag.Value, s string, err error) error {
+	switch _, own := v.(*outputShorthand); {
+	case err == nil || own:
+		return err
+	case isBool(v):
+		return errNotBool
+	case isDuration(v):
+		_, notOne := parseDuration(s)
+		return cmp.Or(notOne, err)
+	}
+	return err
+}
+
+var errNotBool = errors.New("not true or false")
 
 func (f *form) String() string {
 	if f == nil || f.option == nil || f.value == nil {
@@ -153,7 +170,7 @@ func (t *toggle) String() string   { return strconv.FormatBool(t.on) }
 func (t *toggle) Set(s string) error {
 	on, err := strconv.ParseBool(s)
 	if err != nil {
-		return errors.New("not true or false")
+		return errNotBool
 	}
 	t.on, t.off = on, !on
 	return nil

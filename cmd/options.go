@@ -16,7 +16,6 @@ import (
 	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/internal/cli/describe"
 	"github.com/pktstat/pktstat/internal/count/engine"
-	"github.com/pktstat/pktstat/registry"
 )
 
 // Defaults and bounds of the options.
@@ -204,6 +203,9 @@ func (cl *commandLine) setMaxFlows(s string) (err error) {
 func (cl *commandLine) setTop(s string) (err error) {
 	cl.top, err = parseInt(s, 0, maxFlows)
 	cl.topSet = true
+	if err != nil {
+		err = fmt.Errorf("%w; 0 stands for all rows", err)
+	}
 	return err
 }
 
@@ -219,9 +221,12 @@ func parseInt(s string, lo, hi int) (int, error) {
 }
 
 func (cl *commandLine) addBy(s string) error {
+	if slices.Contains(strings.Split(strings.ReplaceAll(s, " ", ""), ","), "") {
+		return errors.New("the name of a field is missing: see `pktstat fields`")
+	}
 	dims, err := flow.ParseDims(s)
 	if err != nil {
-		return guessedField(err, s, func(f *flow.Field) bool { return f.Dim != 0 })
+		return guessedField(err, s, ",", func(f *flow.Field) bool { return f.Dim != 0 })
 	}
 	if !cl.byGiven {
 		cl.dims, cl.byGiven = 0, true
@@ -231,29 +236,11 @@ func (cl *commandLine) addBy(s string) error {
 }
 
 func (cl *commandLine) setSort(s string) (err error) {
+	if s == "" {
+		return errors.New("the name of a field is missing: see `pktstat fields`")
+	}
 	if cl.sort, err = engine.ParseSort(s); err != nil {
-		err = guessedField(err, s, func(f *flow.Field) bool { return !f.Derived })
-	}
-	return err
-}
-
-// guessedField adds to an error about a list of fields which one may have been meant.
-func guessedField(err error, list string, pass func(*flow.Field) bool) error {
-	names := []string{"flow"}
-	for _, f := range flow.Fields.All() {
-		if pass(f) {
-			names = append(append(names, f.Name), f.Aliases...)
-		}
-	}
-	for name := range strings.SplitSeq(list, ",") {
-		name = strings.TrimSpace(name)
-		switch habit := fieldHabits[name]; {
-		case name == "flow" || flow.Fields.Find(name) != nil:
-		case habit != "":
-			return fmt.Errorf("%w; is %s meant?", err, habit)
-		default:
-			return withGuess(err, name, names)
-		}
+		err = guessedField(err, s, "", func(f *flow.Field) bool { return !f.Derived })
 	}
 	return err
 }
@@ -265,35 +252,11 @@ func (cl *commandLine) setLayer(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("must be %s or %s", flow.LayerFrame, flow.LayerIP)
+	return fmt.Errorf("must be %s (layer 2) or %s (layer 3)", flow.LayerFrame, flow.LayerIP)
 }
 
 func (cl *commandLine) addOutput(s string) error {
 	spec, err := parseOutputSpec(s)
 	cl.outputs = append(cl.outputs, spec)
 	return err
-}
-
-// usageError turns what the library has to say about a command line into one
-// clear sentence.
-func usageError(options []*option, habitOf func(string) string) cli.OnUsageErrorFunc {
-	return func(_ *cli.Context, err error, _ bool) error {
-		for _, o := range options {
-			if o.err != nil {
-				return o.err
-			}
-		}
-		text := err.Error()
-		if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-			text = "unknown option " + dashed(name)
-			if habit := habitOf(name); habit != "" {
-				text += ": " + habit
-			} else if near := nearestOption(name, options); near != "" {
-				text += ": is " + near + " meant?"
-			}
-		} else if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
-			text = "option " + dashed(name) + " needs a value"
-		}
-		return fmt.Errorf("%w: %s", registry.ErrUsage, text)
-	}
 }

@@ -99,7 +99,7 @@ func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *outfile.Set, 
 	}
 	var planned []*plannedOutput
 	for _, spec := range specs {
-		p, err := s.planOutput(spec, targets)
+		p, err := s.planOutput(cl, spec, targets)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -126,13 +126,13 @@ func refuseSameAddress(specs []outputSpec, outputs *registry.Registry[registry.O
 	return nil
 }
 
-func (s *session) planOutput(spec outputSpec, targets *outfile.Set) (*plannedOutput, error) {
+func (s *session) planOutput(cl *commandLine, spec outputSpec, targets *outfile.Set) (*plannedOutput, error) {
 	out, err := s.Outputs.Lookup(spec.name)
 	if err != nil {
 		return nil, s.guessedOutput(err, spec)
 	}
 	p := &plannedOutput{spec: spec, output: out, config: out.New()}
-	if err := setOptions(spec, p.config.Flags); err != nil {
+	if err := setOptions(spec, p.config.Flags, cl.outputNames); err != nil {
 		return nil, err
 	}
 	p.when = out.When
@@ -156,35 +156,24 @@ func (s *session) planOutput(spec outputSpec, targets *outfile.Set) (*plannedOut
 	return p, nil
 }
 
-// guessedOutput adds to an error about an output's name what may have been meant.
-func (s *session) guessedOutput(err error, spec outputSpec) error {
-	var names []string
-	for name := range s.Outputs.All() {
-		names = append(names, name)
-	}
-	if name, target, ok := strings.Cut(spec.name, ":"); ok && slices.Contains(names, name) {
-		return fmt.Errorf("%w; is %s=%s meant?", err, name, target)
-	}
-	return withGuess(err, spec.name, names)
-}
-
 // setOptions gives an output's options their values.
-func setOptions(spec outputSpec, flags func(*flag.FlagSet)) error {
+func setOptions(spec outputSpec, flags func(*flag.FlagSet), outputs []string) error {
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	flags(fs)
 	earlier := map[string]string{}
-	for _, kv := range spec.options {
+	for i, kv := range spec.options {
 		f := fs.Lookup(kv.key)
 		switch {
 		case f == nil:
-			return fmt.Errorf("%w: output %s has no option %q: %s", registry.ErrUsage, spec.name, kv.key, optionNames(fs))
+			err := fmt.Errorf("%w: output %s has no option %q: %s", registry.ErrUsage, spec.name, kv.key, optionNames(fs))
+			return guessedKey(err, spec, i, fs, outputs)
 		case kv.value == implied && !isBool(f.Value):
 			return fmt.Errorf("%w: output %s: option %s needs a value: %s=VALUE", registry.ErrUsage, spec.name, kv.key, kv.key)
 		case kv.value == implied:
 			kv.value = "true"
 		}
 		if err := setOnce(f.Value, kv.value, earlier[kv.key]); err != nil {
-			return fmt.Errorf("output %s: %w", spec.name, badValue("option "+kv.key, kv.value, err))
+			return fmt.Errorf("output %s: %w", spec.name, badValue("option "+kv.key, kv.value, guessedValue(err, f, kv.value)))
 		}
 		earlier[kv.key] = kv.key + "=" + kv.value
 	}
@@ -192,12 +181,16 @@ func setOptions(spec outputSpec, flags func(*flag.FlagSet)) error {
 }
 
 func optionNames(fs *flag.FlagSet) string {
-	var names []string
-	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	names := flagNames(fs)
 	if names == nil {
 		return "it has none"
 	}
 	return "there are " + strings.Join(names, ", ")
+}
+
+func flagNames(fs *flag.FlagSet) (names []string) {
+	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	return names
 }
 
 // openOutputs opens the sinks. If one fails, none is left open.

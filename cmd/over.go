@@ -90,7 +90,11 @@ func parseAmount(s string, units map[string]float64) (float64, error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("%q: unknown unit %q: use %s", s, s[len(digits):], unitsText(units))
+	err = fmt.Errorf("%q: unknown unit %q: use %s", s, s[len(digits):], unitsText(units))
+	if near := guessedUnit(s[len(digits):], units); near != "" {
+		err = fmt.Errorf("%w; is %s meant?", err, digits+near)
+	}
+	return 0, err
 }
 
 // unitsText names the units, and the prefixes that they take.

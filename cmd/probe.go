@@ -171,7 +171,7 @@ func (r *probeReport) lookAround(cl *commandLine) (iface.Selection, error) {
 	on, err := iface.Resolve(cl.ifaces)
 	if err != nil {
 		if len(cl.ifaces) > 0 {
-			return on, err
+			return on, guessedIface(err)
 		}
 		// No default route is no reason to say nothing.
 		r.Unresolved, on = oneLine(err.Error()), iface.Selection{}

@@ -164,7 +164,7 @@ Machine: Linux 6.6.0, x86_64:
 
 func TestProbeOfMissingInterface(t *testing.T) {
 	b := newBench(t)
-	if code := b.run(t.Context(), "probe", "-i", "nosuch0"); code != 1 || !strings.Contains(b.stderr.String(), `interface "nosuch0" does not exist`) || b.stdout.Len() > 0 {
+	if code := b.run(t.Context(), "probe", "-i", "nosuch0"); code != 2 || !strings.Contains(b.stderr.String(), `interface "nosuch0" does not exist`) || b.stdout.Len() > 0 {
 		t.Errorf("exit code %d, %q", code, b.stderr.String())
 	}
 }

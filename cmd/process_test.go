@@ -35,7 +35,7 @@ func TestProcess(t *testing.T) {
 		{name: "no such capture", args: []string{"--pcap-file", dir + "/none.pcap"}, code: 1, err: "none.pcap: no such file or directory"},
 		{name: "no capture", args: []string{"--pcap-file", "process_test.go"}, code: 1, err: "not a pcap or pcapng capture"},
 		{name: "missing directory", args: []string{"--pcap-file", capture, "--output", "csv=" + dir + "/no/x"}, code: 1, err: `no" does not exist`},
-		{name: "missing interface", args: []string{"-i", "nosuch0"}, code: 1, err: `interface "nosuch0" does not exist: there are `},
+		{name: "missing interface", args: []string{"-i", "nosuch0"}, code: 2, err: `interface "nosuch0" does not exist: there are `},
 		{name: "full disk", args: []string{"--pcap-file", capture}, stdout: "/dev/full", code: 5, err: "no space left on device"},
 		{name: "full disk as a target", args: []string{"--pcap-file", capture, "--output", "json=/dev/full"}, code: 5, err: "no space left on device"},
 		{name: "full disk and help", args: []string{"--help"}, stdout: "/dev/full", code: 5, err: "no space left on device"},

@@ -129,7 +129,7 @@ func (s *session) backendEnv(cl *commandLine, chosen choose.Choice) (registry.Ba
 		return err
 	})
 	if err != nil {
-		return env, err
+		return env, guessedIface(err)
 	}
 	switch len(found.Down) {
 	case 0:

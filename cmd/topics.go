@@ -139,7 +139,7 @@ func (s *session) topics(cl *commandLine, commands []*cli.Command) []string {
 		}
 	}
 	all = append(all, commandNames(commands)...)
-	return append(all, "the name of a backend, label or output")
+	return append(all, "the name of an option, backend, label or output")
 }
 
 // topic is the help on what is no sub-command; "" if there is none.
@@ -163,7 +163,20 @@ func (s *session) topic(cl *commandLine, commands []*cli.Command, name string) s
 			h.WriteString("\n" + kind.name + " " + l.text())
 		}
 	}
+	if o := cl.find(name); o != nil && h.Len() == 0 {
+		h.entry(o.term(), o.explanation())
+	}
 	return strings.TrimPrefix(h.String(), "\n")
+}
+
+// find returns the option of this name, with or without dashes; nil if there is none.
+func (cl *commandLine) find(name string) *option {
+	for _, o := range cl.all() {
+		if slices.Contains(o.names(), strings.TrimLeft(name, "-")) {
+			return o
+		}
+	}
+	return nil
 }
 
 // helpOn is the sub-command help: on pktstat, on a topic or on another sub-command.
@@ -176,5 +189,7 @@ func helpOn(c *cli.Context) error {
 
 // unknownTopic says what --help takes.
 func (s *session) unknownTopic(cl *commandLine, commands []*cli.Command, name string) error {
-	return fmt.Errorf("%w: no help on %q: there are %s", registry.ErrUsage, name, strings.Join(s.topics(cl, commands), ", "))
+	topics := s.topics(cl, commands)
+	err := fmt.Errorf("%w: no help on %q: there are %s", registry.ErrUsage, name, strings.Join(topics, ", "))
+	return withGuess(err, name, slices.Concat(topics[:len(topics)-1], cl.backendNames(), cl.outputNames))
 }

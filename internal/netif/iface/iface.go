@@ -130,7 +130,7 @@ func match(all []link, specs []string) ([]link, error) {
 		})
 	}
 	if len(chosen) == 0 && !slices.ContainsFunc(wanted, isOpen) {
-		return nil, fmt.Errorf("%w: --iface %s: there are %s", errNone, strings.Join(specs, " --iface "), names(all))
+		return nil, fmt.Errorf("%w: %w: --iface %s: there are %s", registry.ErrUsage, errNone, strings.Join(specs, " --iface "), strings.Join(names(all), ", "))
 	}
 	return chosen, nil
 }
@@ -154,7 +154,7 @@ func find(all []link, spec string) ([]link, error) {
 	if found != nil {
 		return found, nil
 	}
-	return nil, &notFoundError{name: spec, there: names(all)}
+	return nil, &NotFoundError{Name: spec, There: names(all)}
 }
 
 // byName finds an interface by its own name, which may contain pattern characters.
@@ -163,14 +163,17 @@ func byName(all []link, name string) (i int, ok bool) {
 	return i, i >= 0
 }
 
-// notFoundError is an errNone with its own text.
-type notFoundError struct{ name, there string }
-
-func (e *notFoundError) Error() string {
-	return fmt.Sprintf("interface %q does not exist: there are %s", e.name, e.there)
+// NotFoundError is a [registry.ErrUsage]: no interface has the name.
+type NotFoundError struct {
+	Name  string
+	There []string // names of all interfaces
 }
 
-func (e *notFoundError) Unwrap() error { return errNone }
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("interface %q does not exist: there are %s", e.Name, strings.Join(e.There, ", "))
+}
+
+func (e *NotFoundError) Unwrap() []error { return []error{errNone, registry.ErrUsage} }
 
 // byDefault returns the interface to count on if the user names none.
 func byDefault(all []link, routes func(family int) ([]netlink.Route, error)) (link, error) {
@@ -188,7 +191,7 @@ func byDefault(all []link, routes func(family int) ([]netlink.Route, error)) (li
 	if i := slices.IndexFunc(all, func(l link) bool { return l.Name == fallback }); i >= 0 {
 		return all[i], nil
 	}
-	return link{}, fmt.Errorf("there is no default route and no %s: name an interface with --iface: there are %s", fallback, names(all))
+	return link{}, fmt.Errorf("there is no default route and no %s: name an interface with --iface: there are %s", fallback, strings.Join(names(all), ", "))
 }
 
 // outOf returns the index of a route's interface.
@@ -200,11 +203,11 @@ func outOf(r netlink.Route) int {
 }
 
 // names lists the interfaces for a message.
-func names(all []link) string {
+func names(all []link) []string {
 	s := make([]string, len(all))
 	for i, l := range all {
 		s[i] = l.Name
 	}
 	slices.Sort(s)
-	return strings.Join(s, ", ")
+	return s
 }

@@ -1,0 +1,74 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/urfave/cli/v2"
+
+	"github.com/pktstat/pktstat/registry"
+)
+
+// usageError turns what the library has to say about a command line into one
+// clear sentence.
+func usageError(options []*option, habitOf func(string) string) cli.OnUsageErrorFunc {
+	return func(_ *cli.Context, err error, _ bool) error {
+		for _, o := range options {
+			if o.err != nil {
+				return o.err
+			}
+		}
+		text := err.Error()
+		if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+			text = unknownOption(name, options, habitOf)
+		} else if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+			text = "option " + dashed(name) + " needs a value"
+		}
+		return fmt.Errorf("%w: %s", registry.ErrUsage, text)
+	}
+}
+
+func unknownOption(name string, options []*option, habitOf func(string) string) string {
+	text := "unknown option " + dashed(name)
+	if habit := habitOf(name); habit != "" {
+		return text + ": " + habit
+	}
+	if near := nearestOption(name, append(slices.Clone(options), helpOption())); near != "" {
+		return text + ": is " + near + " meant?"
+	}
+	if apart := glued(name, options); apart != "" {
+		return "unknown option -" + name + ": is " + apart + " meant?"
+	}
+	return text
+}
+
+// commandError is wrong usage of a sub-command, which has a help of its own.
+type commandError struct {
+	command string
+	error
+}
+
+func (e *commandError) Unwrap() error { return e.error }
+
+// ofCommand marks what is wrong usage of a sub-command.
+func ofCommand(name string, err error) error {
+	if _, several := err.(*multierror.Error); several || !errors.Is(err, registry.ErrUsage) { //nolint:errorlint // as in flatten
+		return err
+	}
+	return &commandError{name, err}
+}
+
+// marked are sub-commands whose errors are marked.
+func marked(commands []*cli.Command) []*cli.Command {
+	for _, c := range commands {
+		action, usage := c.Action, c.OnUsageError
+		c.Action = func(ctx *cli.Context) error { return ofCommand(c.Name, action(ctx)) }
+		if usage != nil {
+			c.OnUsageError = func(ctx *cli.Context, err error, sub bool) error { return ofCommand(c.Name, usage(ctx, err, sub)) }
+		}
+	}
+	return commands
+}
