@@ -186,6 +186,9 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Al
 	}
 }
 
+// namedInterfaces are named in a line; a machine with containers has hundreds.
+const namedInterfaces = 16
+
 // attachedText names what is counted on: interfaces, else the subject.
 func attachedText(subject string, c engine.Candidate, a registry.Attachment) string {
 	var names []string
@@ -194,7 +197,10 @@ func attachedText(subject string, c engine.Candidate, a registry.Attachment) str
 	}
 	switch {
 	case names != nil:
-		subject = strings.Join(names, ", ")
+		subject = strings.Join(names[:min(len(names), namedInterfaces)], ", ")
+		if more := len(names) - namedInterfaces; more > 0 {
+			subject += fmt.Sprintf(" and %d more", more)
+		}
 	case subject == "":
 		subject = "all traffic"
 	}

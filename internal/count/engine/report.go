@@ -51,6 +51,8 @@ func (r *run) emptyNote() string {
 		switch {
 		case len(names) == 0:
 			return "no packet was seen: there was no interface"
+		case len(names) <= fewInterfaces && r.c.Env.Follow != nil: // any, or a pattern
+			return "no packet was seen on " + strings.Join(names, ", ")
 		case len(names) <= fewInterfaces:
 			return fmt.Sprintf("no packet was seen on %s: traffic may use another interface (-i any counts on all that are up)", strings.Join(names, ", "))
 		}
