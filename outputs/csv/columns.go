@@ -1,6 +1,7 @@
 package csv
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
@@ -72,6 +73,8 @@ func fieldColumn(f *flow.Field) column {
 			return b
 		case l.totals == nil && f.Kind == flow.Text, f == l.iface:
 			return appendText(b, f.Text(&l.row))
+		case l.totals == nil && f.Rate != nil:
+			return rateCell(b, f.PerSecond(l.report, &l.row.Counters))
 		case l.totals == nil:
 			return f.AppendValue(b, l.report, &l.row)
 		case f.Sum != nil:
@@ -79,11 +82,17 @@ func fieldColumn(f *flow.Field) column {
 				b = strconv.AppendUint(b, v, 10)
 			}
 		case f.Rate != nil:
-			// Never an exponent: spreadsheets would round it.
-			b = strconv.AppendFloat(b, f.PerSecond(l.report, &l.totals.Counters), 'f', -1, 64)
+			return rateCell(b, f.PerSecond(l.report, &l.totals.Counters))
 		}
 		return b
 	}}
+}
+
+// rateCell has at most three decimals, and never an exponent, which spreadsheets would round.
+func rateCell(b []byte, perSecond float64) []byte {
+	const decimals = 3
+	text := strconv.AppendFloat(nil, perSecond, 'f', decimals, 64)
+	return append(b, bytes.TrimRight(bytes.TrimRight(text, "0"), ".")...)
 }
 
 func timeCell(b []byte, t time.Time) []byte {

@@ -1,5 +1,6 @@
 // Package csv writes a report as comma-separated values (RFC 4180): a header
-// line, a line for each flow, and a line each for rest, overflow, lost and total.
+// line, a line for each flow and, unless sums=false, a line each for rest, overflow, lost
+// and total.
 package csv
 
 import (
@@ -17,12 +18,13 @@ func init() {
 	registry.Outputs.Register("csv", registry.Output{
 		Summary: "the final report as CSV, one line a flow",
 		When:    registry.WhenFinal,
-		New:     func() registry.OutputConfig { return &config{} },
+		New:     func() registry.OutputConfig { return &config{sums: true} },
 	})
 }
 
 type config struct {
 	intervals bool
+	sums      bool          // write the lines that are no flows
 	columns   []*flow.Field // chosen by name; nil: all
 }
 
@@ -33,6 +35,7 @@ var (
 
 func (c *config) Flags(fs *flag.FlagSet) {
 	fs.BoolVar(&c.intervals, "intervals", c.intervals, "write the interval reports too; adds the columns seq, final, start, end")
+	fs.BoolVar(&c.sums, "sums", c.sums, "write the lines that are no flows: rest, overflow, lost, total and interfaces; sums=false: the flows add up in a spreadsheet")
 	fs.Func("columns", "`NAMES` of the fields to write, joined by +; see `pktstat fields`", func(s string) (err error) {
 		c.columns, err = flow.Fields.ParseColumns(s)
 		return err
@@ -47,13 +50,14 @@ func (c *config) When() registry.When {
 }
 
 func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
-	t := &table{columns: columns(c.intervals, c.columns)}
+	t := &table{columns: columns(c.intervals, c.columns), sums: c.sums}
 	return outputkit.Open(env, t.write)
 }
 
 // table is a CSV file in the making: one header, then any number of reports.
 type table struct {
 	columns []column
+	sums    bool
 	headed  bool
 	buf     []byte // text of a record
 	ends    []int  // where in buf each cell ends
@@ -77,20 +81,27 @@ func (t *table) write(buf *bufio.Writer, r *flow.Report) error {
 			return err
 		}
 	}
-	l.row = flow.Row{}
-	for sum := range r.Summary() {
-		l.kind, l.totals, l.bytesUnknown = sum.Name, &sum.Totals, sum.BytesUnknown
-		if err := t.writeLine(w, &l); err != nil {
-			return err
-		}
-	}
-	if r.Links != nil {
-		if err := t.writeLinks(w, r); err != nil {
+	if t.sums {
+		if err := t.writeSums(w, r); err != nil {
 			return err
 		}
 	}
 	w.Flush()
 	return w.Error()
+}
+
+// writeSums writes the lines that are no flows.
+func (t *table) writeSums(w *csv.Writer, r *flow.Report) error {
+	for sum := range r.Summary() {
+		l := line{report: r, kind: sum.Name, totals: &sum.Totals, bytesUnknown: sum.BytesUnknown}
+		if err := t.writeLine(w, &l); err != nil {
+			return err
+		}
+	}
+	if r.Links == nil {
+		return nil
+	}
+	return t.writeLinks(w, r)
 }
 
 // writeLinks writes what was counted on each interface.

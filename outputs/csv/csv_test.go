@@ -108,6 +108,26 @@ func TestReadsBack(t *testing.T) {
 	}
 }
 
+// With sums=false every line is a flow.
+func TestNoSums(t *testing.T) {
+	for _, g := range sinktest.Goldens() {
+		var want uint64
+		for row := range g.Reports[len(g.Reports)-1].Rows() {
+			want += row.Packets
+		}
+		var sum uint64
+		for _, line := range read(t, sinktest.Render(t, "csv", sinktest.Variant{Args: []string{"sums=false"}}, g.Reports...)) {
+			if line["row"] != "flow" {
+				t.Errorf("%s: line %v", g.Name, line)
+			}
+			sum += counters(t, line).Packets
+		}
+		if sum != want {
+			t.Errorf("%s: the lines have %d packets, want %d", g.Name, sum, want)
+		}
+	}
+}
+
 // No cell of any report starts a formula; numbers are digits.
 func TestNoFormulas(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
