@@ -124,7 +124,7 @@ func (s *session) dispatch(ctx context.Context) error {
 			s.debug = cl.debug.on
 			return s.count(c.Context, cl)
 		},
-		OnUsageError: usageError(cl.all(), cl.habitOf),
+		OnUsageError: usageError(cl.all(), cl.habitOf, s.Args),
 		// Asked for help, the library calls it for an argument that is no sub-command.
 		CommandNotFound: func(_ *cli.Context, name string) {
 			if text := s.topic(cl, commands, name); text != "" {
@@ -138,6 +138,9 @@ func (s *session) dispatch(ctx context.Context) error {
 	}
 	names := append(commandNames(commands), "help")
 	a := cl.arguments(a0(s.Args), names)
+	if a.err != nil {
+		return a.err
+	}
 	if !a.unread {
 		if err := cl.takeCaptures(a.words, names); err != nil {
 			return err

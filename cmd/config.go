@@ -257,7 +257,7 @@ func (s *session) configCommand(w io.Writer, cl *commandLine) *cli.Command {
 	h.options("Options", []*option{{name: "help", short: "h", usage: "print this help"}})
 	return &cli.Command{
 		Name: name, Usage: "the options that hold, and where each comes from", HideHelp: true, Flags: helpFlags(&help),
-		Description: h.String(), CustomHelpTemplate: `{{.Description}}`, OnUsageError: usageError(nil, noHabits),
+		Description: h.String(), CustomHelpTemplate: `{{.Description}}`, OnUsageError: usageError(nil, noHabits, s.Args),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())

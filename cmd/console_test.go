@@ -130,8 +130,8 @@ func TestOnTerminal(t *testing.T) {
 		progress bool
 	}{
 		{args: "--output screen", progress: false},
-		{args: "--output screen --output table", code: 2, stderr: "both write to standard output: give each a target of its own; try 'pktstat --help'\n"},
-		{args: "--output table --output screen", code: 2, stderr: "both write to standard output: give each a target of its own; try 'pktstat --help'\n"},
+		{args: "--output screen --output table", code: 2, stderr: "both write to standard output: name a file for one of them, as in --output screen=FILE; try 'pktstat --help'\n"},
+		{args: "--output table --output screen", code: 2, stderr: "both write to standard output: name a file for one of them, as in --output screen=FILE; try 'pktstat --help'\n"},
 		{args: "--output table=/dev/null --output screen", progress: false},
 		{args: "--output screen=/dev/null", code: 2, stderr: "output screen needs a terminal on standard output; try 'pktstat --help'\n"},
 		{args: "--output table", progress: true},

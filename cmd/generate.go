@@ -61,7 +61,7 @@ func (s *session) textCommand(name, args, initial, usage string, w io.Writer, cl
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: args, HideHelp: true, Flags: helpFlags(&help),
 		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(nil, noHabits),
+		OnUsageError: usageError(nil, noHabits, s.Args),
 		Action: func(c *cli.Context) error {
 			if err := cl.noneGiven(name); err != nil {
 				return err

@@ -22,12 +22,12 @@ const captureIsArgument = "a capture is an argument: pktstat FILE"
 var habits = []habit{
 	{[]string{"w", "write"}, "pktstat keeps no packets: tcpdump -w FILE does"},
 	{[]string{"read", "file", "input"}, captureIsArgument},
-	{[]string{"n", "nn", "numeric", "no-resolve", "no-resolve-dns"}, "addresses are never resolved; --service=false leaves out the names of ports"},
+	{[]string{"n", "nn", "numeric", "no-resolve", "no-resolve-dns", "nnn"}, "addresses are never resolved; --service=false leaves out the names of ports"},
 	{[]string{"D", "L", "list-interfaces", "interfaces"}, "`ip link` lists the interfaces, and -i any counts on all that are up"},
 	{[]string{"v", "vv", "verbose"}, "--debug says more, and --version prints the version"},
 	{[]string{"q", "quiet", "silent"}, "messages go to standard error: 2>/dev/null hides them"},
-	{[]string{"p", "port", "F", "filter", "host", "net", "P"}, noFilter},
-	{[]string{"o", "format", "outfile"}, "reports are chosen by --output NAME or --output NAME=FILE, like --output json"},
+	{[]string{"p", "port", "F", "filter", "host", "net", "P", "Y", "R"}, noFilter},
+	{[]string{"o", "T", "format", "outfile"}, "reports are chosen by --output NAME or --output NAME=FILE, like --output json"},
 	{[]string{"count"}, "--exit-over packets=N ends after so many packets, and --layer chooses the bytes of rates"},
 	{[]string{"interface", "dev", "device"}, "an interface is named with -i or --iface"},
 	{[]string{"interval", "delay", "d"}, "the length of an interval is --refresh (-r)"},
@@ -35,6 +35,9 @@ var habits = []habit{
 	{[]string{"pid"}, "--by pid and --by comm group by process; one process cannot be chosen"},
 	{[]string{"promiscuous", "promisc"}, "pktstat never turns promiscuous mode on"},
 	{[]string{"snaplen", "s"}, "packets are counted with their length on the wire, whatever is copied of them"},
+	{[]string{"A", "X", "XX", "xx", "e", "tt", "ttt", "tttt"}, "pktstat shows no packets: tcpdump does"},
+	{[]string{"color", "colour", "no-color", "no-colour", "nocolor"}, "the variable NO_COLOR=1 turns colours off"},
+	{[]string{"z", "statistics"}, "--by src,dst counts by both ends; `pktstat fields` lists what rows can be grouped by"},
 	{[]string{"l", "line-buffered"}, "reports are written whole, and each line of ndjson at once"},
 }
 
@@ -46,6 +49,11 @@ func (cl *commandLine) habitOf(name string) string {
 		}
 	}
 	reader, _ := cl.reader()
+	if rest, no := strings.CutPrefix(name, "no"); no {
+		if o := cl.find(strings.TrimLeft(rest, "-_")); o != nil && isBool(o.value) {
+			return "is " + dashed(o.name) + "=false meant?"
+		}
+	}
 	switch {
 	case reader != nil && name == reader.name:
 		return captureIsArgument

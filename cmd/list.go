@@ -34,7 +34,7 @@ func (s *session) listCommand(name, usage, what string, list func(*commandLine) 
 	return &cli.Command{
 		Name: name, Usage: usage, HideHelp: true, Flags: flags,
 		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(own, noHabits),
+		OnUsageError: usageError(own, noHabits, s.Args),
 		Action: func(c *cli.Context) error {
 			if err := alone(c, name, cl); err != nil {
 				return err

@@ -78,6 +78,23 @@ func TestMistakes(t *testing.T) {
 		"-i lo tcp":                            "packets cannot be filtered",
 		"-i !":                                 `-i "!": an interface name is missing`,
 		"lo":                                   "to count on this interface: -i lo",
+		"--timeout -i lo":                      "option --timeout needs a value, and -i is an option",
+		"-i --by=src":                          "option -i needs a value, and --by=src is an option",
+		"-X " + trace:                          "unknown option -X: pktstat shows no packets",
+		"-XX":                                  "unknown option -XX: pktstat shows no packets",
+		"-ni lo":                               "unknown option -ni; try",
+		"-T json":                              "unknown option -T: reports are chosen by --output",
+		"-Y tcp":                               "packets cannot be filtered",
+		"-z conv,tcp":                          "--by src,dst counts by both ends",
+		"--no-process":                         "unknown option --no-process: is --process=false meant?",
+		"--no-color":                           "NO_COLOR=1 turns colours off",
+		"interfaces":                           `unexpected argument "interfaces": ` + "`ip link` lists the interfaces",
+		"read " + trace:                        `unexpected argument "read": a capture is an argument: pktstat FILE`,
+		"json " + trace:                        `unexpected argument "json": it is chosen by --output json`,
+		"--json out.json " + trace:             "there is no such file; to write one: --output json=out.json",
+		"--note hello world":                   "text of several words needs quotes: --note 'hello world'",
+		"--help=nosuch":                        `no help on "nosuch"`,
+		"-j --output plain " + trace:           "outputs json and plain both write to standard output: name a file for one of them, as in --output json=FILE",
 		"--netns 1 " + trace:                   "--netns and " + trace + ": a run counts on interfaces or reads captures",
 		"10.0.0.1":                             "packets cannot be filtered",
 		"10.0.0.0/8":                           "packets cannot be filtered",
@@ -122,7 +139,7 @@ func TestMistakes(t *testing.T) {
 		"--output report.html":                 `unknown output "report.html": there are csv, html, json, ndjson, plain, table, tui, web; is html=report.html meant?`,
 		"--output json,csv":                    "each output has an option: --output json --output csv",
 		"--output json,prety":                  "is pretty meant?",
-		"--output csv,columns=src,dst,bytes":   `output csv has no option "dst": there are columns, intervals; is columns=src+dst+bytes meant?`,
+		"--output csv,columns=src,dst,bytes":   `output csv has no option "dst": there are columns, intervals, sums; is columns=src+dst+bytes meant?`,
 		"--output csv,columns=sorce":           `unknown field "sorce": is source meant?`,
 		"--output csv,columns=port":            "is src_port or dst_port meant?",
 		"--output web=0,linger=x":              `option linger "x": not a duration: use seconds`,
@@ -140,6 +157,8 @@ func TestMistakes(t *testing.T) {
 	t.Run("one word", func(t *testing.T) {
 		mistaken(t, `unexpected argument "host 10.0.0.1 and port 80": packets cannot be filtered`, trace, "host 10.0.0.1 and port 80")
 		mistaken(t, `unknown field "src dst": is src,dst meant?`, "--by", "src dst")
+		mistaken(t, `-c "": the value is empty`, "-c", "")
+		mistaken(t, `--user-file "": the value is empty`, "--user-file", "", trace)
 		mistaken(t, `--sort "": the name of a field is missing`, "--sort", "")
 		mistaken(t, `"1 Gbit" is not an amount`, "--exit-over", "rate=1 Gbit")
 	})
@@ -181,6 +200,9 @@ func TestAsOthersDo(t *testing.T) {
 		{"--exit-over pps=1G/5 -j " + capture, `"packets":38`, ""},
 		{capture + " --help", "The options used most", ""},
 		{"-i lo --help", "The options used most", ""},
+		{"--help=tc", "Backend tc", ""},
+		{"--note -5 -j " + capture, `"note":"-5"`, ""},
+		{"--exit-over rate=1Gbit/s/5s -j " + capture, `"packets":38`, ""},
 		{"help by", "--by FIELDS", ""}, {"help --by", "--by FIELDS", ""}, {"--help --by", "--by FIELDS", ""}, {"--help -t", "--timeout", ""},
 		{"--by sport -j " + capture, `"by":["src_port"]`, ""},
 		{"--sort rate --output csv,columns=source+sport " + capture, "row,src,src_port\n", ""},

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -23,7 +24,13 @@ func nearestOption(name string, options []*option) string {
 // with another letter, then one that was cut short or has something behind it, then one with
 // two other letters. Case, and - or _, make no difference.
 func nearest(typed string, names []string) string {
-	const short = 3 // letters that begin too many names
+	const short = 3     // letters that begin too many names
+	if len(typed) < 2 { // -T is no -t
+		if slices.Contains(names, typed) {
+			return typed
+		}
+		return ""
+	}
 	typed = folded(typed)
 	best, found := 0, ""
 	consider := func(n string, d int) {

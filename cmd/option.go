@@ -89,12 +89,18 @@ func (f *form) Set(s string) error {
 	}
 	earlier := target.set
 	target.set = f.as
-	if err := setOnce(f.value, s, earlier); err != nil {
-		f.err = badValue(f.as, s, err)
-		return f.err
+	err := setOnce(f.value, s, earlier)
+	if err == nil && s == "" && !isBool(f.value) && f.arg != anyText {
+		err = errors.New("the value is empty") // as that of a variable which is not set
 	}
-	return nil
+	if err != nil {
+		f.err = badValue(f.as, s, err)
+	}
+	return f.err
 }
+
+// anyText is what help calls a value that may be any text.
+const anyText = "TEXT"
 
 // setOnce sets a value. earlier is how it was set before, "" if it was not. A second
 // value would replace the first in silence, so only a list takes one. An option that is

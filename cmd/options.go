@@ -97,7 +97,7 @@ func newCommandLine(a *App) *commandLine {
 	cl.output = []*option{
 		{name: "output", arg: "SPEC", initial: defaultOutput, value: adder{cl.addOutput}, common: true, values: describe.Values{Kind: describe.Output},
 			usage: "NAME[=TARGET][,KEY=VALUE]..., repeatable: see `pktstat outputs`. TARGET is a file; - or none: standard output"},
-		{name: "note", arg: "TEXT", value: setter(cl.setNote),
+		{name: "note", arg: anyText, value: setter(cl.setNote),
 			usage: "text that every report has, to find it again later"},
 		{name: "refresh", short: "r", arg: "DURATION", initial: "1s", value: setter(cl.setRefresh),
 			usage: "length of an interval, for outputs that report while counting"},

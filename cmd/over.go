@@ -49,6 +49,7 @@ func parseThreshold(s string) (t engine.Threshold, err error) {
 		}
 		t.Of = m.of
 		value, window, hasWindow := strings.Cut(value, "/")
+		window = strings.TrimPrefix(window, "s/") // 1Gbit/s/5s
 		switch {
 		case hasWindow && !m.of.IsRate():
 			return t, fmt.Errorf("%s is of the whole run: a window (/%s) makes no sense", key, window)

@@ -42,7 +42,7 @@ func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: "what works here, what does not and why, and what to do about it", HideHelp: true, Flags: flags,
 		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(own, noHabits),
+		OnUsageError: usageError(own, noHabits, s.Args),
 		Action: func(c *cli.Context) error {
 			if err := alone(c, name, cl); err != nil {
 				return err

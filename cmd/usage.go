@@ -14,7 +14,7 @@ import (
 
 // usageError turns what the library has to say about a command line into one
 // clear sentence.
-func usageError(options []*option, habitOf func(string) string) cli.OnUsageErrorFunc {
+func usageError(options []*option, habitOf func(string) string, args []string) cli.OnUsageErrorFunc {
 	return func(_ *cli.Context, err error, _ bool) error {
 		for _, o := range options {
 			if o.err != nil {
@@ -23,7 +23,7 @@ func usageError(options []*option, habitOf func(string) string) cli.OnUsageError
 		}
 		text := err.Error()
 		if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
-			text = unknownOption(name, options, habitOf)
+			text = unknownOption(name, options, habitOf, args)
 		} else if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 			text = "option " + dashed(name) + " needs a value"
 		}
@@ -31,8 +31,8 @@ func usageError(options []*option, habitOf func(string) string) cli.OnUsageError
 	}
 }
 
-func unknownOption(name string, options []*option, habitOf func(string) string) string {
-	text := "unknown option " + dashed(name)
+func unknownOption(name string, options []*option, habitOf func(string) string, args []string) string {
+	text := "unknown option " + asTyped(name, args)
 	if habit := habitOf(name); habit != "" {
 		return text + ": " + habit
 	}
@@ -40,9 +40,20 @@ func unknownOption(name string, options []*option, habitOf func(string) string) 
 		return text + ": is " + near + " meant?"
 	}
 	if apart := glued(name, options); apart != "" {
-		return "unknown option -" + name + ": is " + apart + " meant?"
+		return text + ": is " + apart + " meant?"
 	}
 	return text
+}
+
+// asTyped is an option with the dashes that it was typed with.
+func asTyped(name string, args []string) string {
+	for _, arg := range args {
+		if typed, _, _ := optionName(arg); typed == name {
+			typed, _, _ = strings.Cut(arg, "=")
+			return typed
+		}
+	}
+	return dashed(name)
 }
 
 // commandError is wrong usage of a sub-command, which has a help of its own.

@@ -28,7 +28,7 @@ func (s *session) versionCommand(w io.Writer, cl *commandLine) *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "the version, its commit and the date", HideHelp: true, Flags: helpFlags(&toggle{}),
 		Description: "pktstat version prints the version, the commit and its date.\n", CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(nil, noHabits),
+		OnUsageError: usageError(nil, noHabits, s.Args),
 		Action: func(c *cli.Context) error {
 			if err := alone(c, "version", cl); err != nil {
 				return err

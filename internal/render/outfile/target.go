@@ -80,8 +80,8 @@ func (t *Target) Claim() error {
 	defer t.set.mu.Unlock()
 	for other, taken := range t.set.claims {
 		if other != t && id.same(taken) {
-			return fmt.Errorf("%w: outputs %s and %s both write to %s: give each a target of its own",
-				registry.ErrUsage, min(other.owner, t.owner), max(other.owner, t.owner), id)
+			return fmt.Errorf("%w: outputs %s and %s both write to %s: %s",
+				registry.ErrUsage, min(other.owner, t.owner), max(other.owner, t.owner), id, remedy(id, min(other.owner, t.owner)))
 		}
 	}
 	for _, input := range t.set.inputs {
@@ -91,6 +91,15 @@ func (t *Target) Claim() error {
 	}
 	t.set.claims[t] = id
 	return nil
+}
+
+// remedy is what to do about two outputs with one target, one of which is owner.
+func remedy(id identity, owner string) string {
+	if !id.stdout {
+		return "give each a target of its own"
+	}
+	name := strings.FieldsFunc(owner, func(r rune) bool { return r == '=' || r == ',' })
+	return "name a file for one of them, as in --output " + name[0] + "=FILE"
 }
 
 // Stdout reports whether the target is standard output, under whatever name.
