@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -47,6 +49,9 @@ func openError(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%s: %w: this user may not read the file", name, registry.ErrPermission)
 	}
+	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(name, "*?[") {
+		return fmt.Errorf("%s: %w: no file matches", name, unix.ENOENT) // the shell left the pattern as it is
+	}
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = pe.Err // its text repeats the name
 	}
@@ -59,10 +64,25 @@ func openStdin(r io.Reader) (*input, error) {
 	case nil:
 		return nil, fmt.Errorf("%s is not open", name)
 	case *os.File:
+		if isTerminal(r) {
+			return nil, fmt.Errorf("%w: %s is a terminal: a capture comes from a pipe or a file there", registry.ErrUsage, name)
+		}
 		return fileInput(name, r, func() error { return nil })
 	default:
 		return &input{name: name, pipe: true, r: r, release: func() error { return nil }}, nil
 	}
+}
+
+func isTerminal(f *os.File) (is bool) {
+	raw, err := f.SyscallConn() // Fd would make the file blocking
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) { // fails for a closed file, which reading tells
+		_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+		is = err == nil
+	})
+	return is
 }
 
 // fileInput reads regular files directly. Before it reads any other file, it waits in poll, so
@@ -74,7 +94,7 @@ func fileInput(name string, f *os.File, release func() error) (*input, error) {
 		return nil, openError(name, err)
 	}
 	if st.IsDir() {
-		return nil, fmt.Errorf("%s: is a directory, not a capture", name)
+		return nil, fmt.Errorf("%s: is a directory, not a capture: name the files in it, as in %s", name, filepath.Join(name, "*"))
 	}
 	if st.Mode().IsRegular() {
 		return &input{name: name, r: f, interrupt: func() {}, release: release}, nil

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/internal/test/testenv"
+	"github.com/pktstat/pktstat/internal/test/testtty"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -84,7 +85,8 @@ func TestOpenErrors(t *testing.T) {
 		is         error
 	}{
 		{"", "usage: which capture? name it: pktstat FILE", registry.ErrUsage},
-		{dir, dir + ": is a directory, not a capture", nil},
+		{dir, dir + ": is a directory, not a capture: name the files in it, as in " + dir + "/*", nil},
+		{dir + "/*.pcap", dir + "/*.pcap: no such file or directory: no file matches", fs.ErrNotExist},
 		{dir + "/none", dir + "/none: no such file or directory", fs.ErrNotExist},
 		{"-", "standard input is not open", nil},
 		{os.DevNull, "", nil},
@@ -101,6 +103,17 @@ func TestOpenErrors(t *testing.T) {
 		if src != nil || err == nil || err.Error() != c.want || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("%q: got %v, want %s", c.file, err, c.want)
 		}
+	}
+}
+
+// TestTerminal: standard input that is a terminal has no capture.
+func TestTerminal(t *testing.T) {
+	_, terminal := testtty.Open(t, 80, 24)
+	e := env()
+	e.Stdin = terminal
+	src, err := capturesOf("-").Open(t.Context(), e)
+	if src != nil || !errors.Is(err, registry.ErrUsage) || !strings.Contains(err.Error(), "standard input is a terminal") {
+		t.Errorf("got %v, %v", src, err)
 	}
 }
 
