@@ -2,16 +2,19 @@ package cmd
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/internal/test/testtty"
+	"github.com/pktstat/pktstat/registry"
 )
 
 // testConsole is a console on a terminal of 60 columns, with a clock of its own.
@@ -219,4 +222,16 @@ func TestNotHeldBack(t *testing.T) {
 	c.hold()
 	c.say("counting on eth0")
 	c.want(t, "counting on eth0\n")
+}
+
+// TestNoOutputWithoutBackend: no output is opened, and a live page announced, where nothing
+// can be counted.
+func TestNoOutputWithoutBackend(t *testing.T) {
+	b := newBench(t)
+	b.live.probe = registry.ProbeResult{Verdict: registry.No, Err: registry.NeedCaps(syscall.EPERM, "cap_bpf")}
+	b.spare.probe = b.live.probe
+	b.out.open = errors.New("opened")
+	if code := b.run(t.Context(), "--output", "final"); code != exitPermission || strings.Contains(b.stderr.String(), "opened") {
+		t.Errorf("exit code %d: %s", code, b.stderr.String())
+	}
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/internal/count/engine"
@@ -69,13 +67,14 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	open, err := s.openOutputs(ctx, cl, planned, chosen.Clock())
+	// Before the outputs: a live page would be announced, and gone at once.
+	pl, err := asked.Plan(ctx, chosen, &env, s.debugf)
 	if err != nil {
 		return err
 	}
-	pl, err := asked.Plan(ctx, chosen, &env, s.debugf)
+	open, err := s.openOutputs(ctx, cl, planned, chosen.Clock())
 	if err != nil {
-		return multierror.Append(err, open.close()...).ErrorOrNil()
+		return err
 	}
 	defer s.terminal.restoreOnPanic()()
 	return s.run(ctx, engine.Config{
