@@ -14,6 +14,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/cli/describe"
 	"github.com/pktstat/pktstat/internal/netif/iface"
+	"github.com/pktstat/pktstat/registry"
 )
 
 // guessedIface adds to an error about an interface that is not there what may have been meant.
@@ -47,12 +48,17 @@ func guessedField(err error, list, joiner string, pass func(*flow.Field) bool) e
 	instead := func(name, of string) error {
 		return fmt.Errorf("unknown field %q: is %s meant? `%s fields` lists all", name, of, program)
 	}
+	if list == "" || joiner != "" && slices.Contains(strings.Split(strings.ReplaceAll(list, " ", ""), joiner), "") {
+		return fmt.Errorf("the name of a field is missing: see `%s fields`", program)
+	}
 	words := strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(" ,+:;|/", r) })
 	switch several := len(words) > 1 && !slices.ContainsFunc(words, unknown); {
 	case several && joiner != "":
 		return instead(list, strings.Join(words, joiner))
 	case several:
 		return fmt.Errorf("it takes one field: %s", words[0])
+	case len(words) == 1 && !unknown(words[0]): // +bytes
+		return instead(list, words[0])
 	}
 	for _, name := range words {
 		habit := fieldHabits[name]
@@ -73,14 +79,29 @@ func guessedField(err error, list, joiner string, pass func(*flow.Field) bool) e
 // guessedOutput adds to an error about an output's name what may have been meant.
 func (s *session) guessedOutput(err error, spec outputSpec) error {
 	names := namesOf(s.Outputs)
-	if name, target, ok := strings.Cut(spec.name, ":"); ok && slices.Contains(names, name) {
-		return fmt.Errorf("%w; is %s=%s meant?", err, name, target)
+	if name, rest, ok := strings.Cut(spec.text, ":"); ok && slices.Contains(names, name) {
+		sign := "="
+		if strings.Contains(rest, "=") { // an option
+			sign = ","
+		}
+		return fmt.Errorf("%w; is %s%s%s meant?", err, name, sign, rest)
 	}
 	// report.json
 	if name := strings.TrimPrefix(path.Ext(spec.name), "."); slices.Contains(names, name) {
 		return fmt.Errorf("%w; is %s=%s meant?", err, name, spec.name)
 	}
 	return withGuess(err, spec.name, names)
+}
+
+// optionAsTarget is an error if the target of an output looks like one of its options.
+func optionAsTarget(spec outputSpec, flags func(*flag.FlagSet)) error {
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	flags(fs)
+	if key, _, ok := strings.Cut(spec.target, "="); ok && fs.Lookup(key) != nil {
+		return fmt.Errorf("%w: output %s has the option %s: is %s,%s meant? For a file of this name: %s=./%s",
+			registry.ErrUsage, spec.name, key, spec.name, spec.target, spec.name, spec.target)
+	}
+	return nil
 }
 
 // guessedKey adds to an error about the option of an output what may have been meant: a

@@ -221,9 +221,6 @@ func parseInt(s string, lo, hi int) (int, error) {
 }
 
 func (cl *commandLine) addBy(s string) error {
-	if slices.Contains(strings.Split(strings.ReplaceAll(s, " ", ""), ","), "") {
-		return errors.New("the name of a field is missing: see `pktstat fields`")
-	}
 	dims, err := flow.ParseDims(s)
 	if err != nil {
 		return guessedField(err, s, ",", func(f *flow.Field) bool { return f.Dim != 0 })
@@ -236,9 +233,6 @@ func (cl *commandLine) addBy(s string) error {
 }
 
 func (cl *commandLine) setSort(s string) (err error) {
-	if s == "" {
-		return errors.New("the name of a field is missing: see `pktstat fields`")
-	}
 	if cl.sort, err = engine.ParseSort(s); err != nil {
 		err = guessedField(err, s, "", func(f *flow.Field) bool { return !f.Derived })
 	}

@@ -135,6 +135,9 @@ func (s *session) planOutput(cl *commandLine, spec outputSpec, targets *outfile.
 	if err := setOptions(spec, p.config.Flags, cl.outputNames); err != nil {
 		return nil, err
 	}
+	if err := optionAsTarget(spec, out.New().Flags); err != nil {
+		return nil, err
+	}
 	p.when = out.When
 	if c, ok := p.config.(registry.Chooser); ok {
 		p.when = c.When()

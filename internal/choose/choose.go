@@ -105,7 +105,11 @@ func (r *Request) CheckFields(c Choice, by flow.Dims) error {
 		for i := range b.Plugin.Fields {
 			f := flow.Fields.Find(b.Plugin.Fields[i].Name)
 			if f != nil && by&f.Dim != 0 && !slices.Contains(c.Backends, b) {
-				return fmt.Errorf("%w: backend %s does not know the field %s: backend %s does", registry.ErrUsage, c.Backends[0].Name, f.Name, b.Name)
+				who := "backend " + c.Backends[0].Name + " does not know"
+				if c.Auto {
+					who = "no backend of live traffic knows"
+				}
+				return fmt.Errorf("%w: %s the field %s: backend %s does", registry.ErrUsage, who, f.Name, b.Name)
 			}
 		}
 	}
