@@ -14,6 +14,7 @@ type grid struct {
 	columns []filled
 	rows    int // flows; the cells after them are of the sums
 	sums    int
+	styles  []string // of the sums on a terminal in colour
 }
 
 // filled is a column with its cells.
@@ -47,6 +48,7 @@ func newGrid(r *flow.Report, chosen []*flow.Field, u units.System) *grid {
 	}
 	for i := range sums {
 		g.addSum(r, &sums[i], u)
+		g.styles = append(g.styles, sumStyles[sums[i].Name])
 	}
 	for i := range g.columns {
 		g.columns[i].measure()

@@ -34,7 +34,7 @@ func (c *config) writeLinks(w *bufio.Writer, r *flow.Report, width int) error {
 	if err := w.WriteByte('\n'); err != nil {
 		return err
 	}
-	return g.render(w)
+	return g.renderFor(w, c.color)
 }
 
 func linkGrid(r *flow.Report, u units.System) *grid {

@@ -31,6 +31,7 @@ type config struct {
 	units     units.System
 	columns   []*flow.Field // chosen by name; nil: what the report has
 	intervals bool
+	color     bool // of the terminal that it writes to
 }
 
 var (
@@ -77,6 +78,7 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 	if env.Terminal.IsTTY {
 		width = env.Terminal.Width
 	}
+	c.color = env.Terminal.Color
 	first := true // the command is the same for all tables, and on a terminal it is there already
 	return outputkit.Open(env, func(w *bufio.Writer, r *flow.Report) error {
 		if !first {
@@ -105,7 +107,7 @@ func (c *config) write(w *bufio.Writer, r *flow.Report, width int, origin bool) 
 	}
 	g := newGrid(r, c.columns, c.units)
 	hidden := g.fit(width, c.columns != nil)
-	if err := g.render(w); err != nil {
+	if err := g.renderFor(w, c.color); err != nil {
 		return err
 	}
 	if err := c.writeLinks(w, r, width); err != nil {

@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -211,5 +212,33 @@ func TestShorten(t *testing.T) {
 func BenchmarkTable(b *testing.B) {
 	for _, n := range []int{shownRows, 100_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) { sinktest.Benchmark(b, "table", n) })
+	}
+}
+
+// TestColor: a terminal in colour gets the same table, with styles on whole lines.
+func TestColor(t *testing.T) {
+	sgr := regexp.MustCompile("\x1b\\[[0-9]*m")
+	seen := map[string]bool{}
+	for _, g := range sinktest.Goldens() {
+		look := terminal(120)
+		want := string(sinktest.Render(t, "table", sinktest.Variant{Terminal: look}, g.Reports...))
+		look.Color = true
+		got := string(sinktest.Render(t, "table", sinktest.Variant{Terminal: look}, g.Reports...))
+		if without := sgr.ReplaceAllString(got, ""); without != want {
+			t.Errorf("%s: without colours\n%s\nwant\n%s", g.Name, without, want)
+		}
+		for line := range strings.Lines(got) {
+			for style, word := range map[string]string{dim: "rest", yellow: "overflow", red: "lost", bold: "total"} {
+				if rest, ok := strings.CutPrefix(line, "\x1b["+style+"m"); ok && strings.HasPrefix(rest, word) {
+					seen[word] = true
+					if !strings.HasSuffix(line, "\x1b[0m\n") {
+						t.Errorf("%s: the colour goes on: %q", g.Name, line)
+					}
+				}
+			}
+		}
+	}
+	if len(seen) != len(sumStyles) {
+		t.Errorf("saw colours of %v only", seen)
 	}
 }
