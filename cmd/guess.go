@@ -17,7 +17,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// guessedIface adds to an error about an interface that is not there what may have been meant.
+// guessedIface adds to an error about a missing interface what may have been meant.
 func guessedIface(err error) error {
 	none := (*iface.NotFoundError)(nil)
 	if !errors.As(err, &none) {
@@ -137,8 +137,8 @@ func guessedValue(err error, f *flag.Flag, value string) error {
 	return err
 }
 
-// glued is a short option and its value, or several short options, that were typed as one
-// word, as they have to be typed; "" if it is no such word.
+// glued takes a word apart that is a short option with its value, or several short options.
+// It returns them as they have to be typed; "" if the word is neither.
 func glued(name string, options []*option) string {
 	short := func(letter string) *option {
 		i := slices.IndexFunc(options, func(o *option) bool { return o.short == letter || o.name == letter })

@@ -20,9 +20,9 @@ func nearestOption(name string, options []*option) string {
 	return main[nearest(name, names)]
 }
 
-// nearest returns the name that is most like a mistyped one, or "" if none is near: one
-// with another letter, then one that was cut short or has something behind it, then one with
-// two other letters. Case, and - or _, make no difference.
+// nearest returns the name that is most like a mistyped one, or "" if none is near. One wrong
+// letter is nearest. Then come a name that was cut short and one with letters behind it, then
+// two wrong letters. Case, and - or _, make no difference.
 func nearest(typed string, names []string) string {
 	const short = 3     // letters that begin too many names
 	if len(typed) < 2 { // -T is no -t

@@ -1,6 +1,5 @@
-// Package csv writes a report as comma-separated values (RFC 4180): a header
-// line, a line for each flow and, unless sums=false, a line each for rest, overflow, lost
-// and total.
+// Package csv writes a report as comma-separated values (RFC 4180). A header line comes first,
+// then a line for each flow. Unless sums=false, lines for rest, overflow, lost and total follow.
 package csv
 
 import (
