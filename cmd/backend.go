@@ -34,10 +34,24 @@ func (s *session) request(cl *commandLine) (*choose.Request, error) {
 	if cl.ifacesConfigured() && backendSelected(r) {
 		r.Iface = ""
 	}
-	if _, o := cl.reader(); o != nil && o.given != "" && r.Iface != "" {
-		return nil, fmt.Errorf("%w: %s and %s: a run counts on interfaces or reads captures", registry.ErrUsage, cl.asGiven(r.Iface), o.value)
+	return r, cl.captureAndLive(r)
+}
+
+// captureAndLive refuses a capture beside what only makes sense with live traffic.
+func (cl *commandLine) captureAndLive(r *choose.Request) error {
+	m, o := cl.reader()
+	if m == nil || o.given == "" {
+		return nil
 	}
-	return r, nil
+	if r.Iface != "" {
+		return fmt.Errorf("%w: %s and %s: a run counts on interfaces or reads captures", registry.ErrUsage, cl.asGiven(r.Iface), o.value)
+	}
+	for _, b := range r.Backends {
+		if live := slices.Concat(b.Shorthands, b.Wants); b.Name != m.name && len(live) > 0 {
+			return fmt.Errorf("%w: %s and %s: a run counts live traffic or reads captures", registry.ErrUsage, live[0], o.value)
+		}
+	}
+	return nil
 }
 
 // isConfigured finds options by how they were given: an option of a backend that a

@@ -100,6 +100,8 @@ func TestMistakes(t *testing.T) {
 		"--output csv,columns=src+":            `option columns "src+": the name of a field is missing`,
 		"--output table:columns=src":           "is table,columns=src meant?",
 		"--output table=columns=src":           "output table has the option columns: is table,columns=src meant? For a file of this name: table=./columns=src",
+		"-k " + trace:                          "-k and " + trace + ": a run counts live traffic or reads captures",
+		"--cgroup-path / " + trace:             "--cgroup-path and " + trace + ": a run counts live traffic or reads captures",
 		"--netns 1 " + trace:                   "--netns and " + trace + ": a run counts on interfaces or reads captures",
 		"10.0.0.1":                             "packets cannot be filtered",
 		"10.0.0.0/8":                           "packets cannot be filtered",

@@ -94,7 +94,7 @@ func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *outfile.Set, 
 	targets := outfile.NewSet(s.beneath(s.Stdout), fileInfo(s.Stdout))
 	if _, o := cl.reader(); o != nil {
 		for _, capture := range o.texts {
-			targets.Keep(capture)
+			targets.Keep(s.captureInfo(capture))
 		}
 	}
 	var planned []*plannedOutput
@@ -255,6 +255,18 @@ func (o sinks) close() []error {
 		}
 	}
 	return errs
+}
+
+// captureInfo is the name of a capture in messages, and what it is; nil if it is no file.
+func (s *session) captureInfo(name string) (string, fs.FileInfo) {
+	if name == "-" {
+		return "standard input", fileInfo(s.Stdin)
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return name, nil // reading it will tell
+	}
+	return name, info
 }
 
 // fileInfo describes what w writes to, nil if it is no file.

@@ -41,10 +41,10 @@ func NewSet(stdout io.Writer, info fs.FileInfo) *Set {
 	}
 }
 
-// Keep refuses targets that are this file: the run reads it. A device or a pipe is none.
-func (s *Set) Keep(name string) {
-	info, err := os.Stat(name)
-	if err != nil || !info.Mode().IsRegular() {
+// Keep refuses targets that are this file: the run reads it. A device or a pipe is none, and
+// info may be nil.
+func (s *Set) Keep(name string, info fs.FileInfo) {
+	if info == nil || !info.Mode().IsRegular() {
 		return
 	}
 	s.mu.Lock()

@@ -283,7 +283,8 @@ func TestKept(t *testing.T) {
 	}
 	s := NewSet(io.Discard, nil)
 	for _, name := range []string{capture, device, filepath.Join(dir, "none")} {
-		s.Keep(name)
+		info, _ := os.Stat(name)
+		s.Keep(name, info)
 	}
 	for _, name := range []string{capture, link, dir + "/../" + filepath.Base(dir) + "/capture"} {
 		if _, err := s.Target("o", name); !errors.Is(err, registry.ErrUsage) || !strings.Contains(err.Error(), "would overwrite "+capture) {
