@@ -97,7 +97,8 @@ func (r *ring) setFilter(program []bpf.Instruction) error {
 	return nil
 }
 
-// block returns the next block if the kernel has handed it over.
+// block returns the next block if the kernel has handed it over. The kernel writes the packets
+// before the status (smp_wmb in prb_close_block). The load is an acquire, so the reader sees them.
 func (r *ring) block() []byte {
 	b := r.mem[r.next*r.blockSize:][:r.blockSize]
 	if atomic.LoadUint32(blockStatus(b))&unix.TP_STATUS_USER == 0 {
@@ -106,7 +107,8 @@ func (r *ring) block() []byte {
 	return b
 }
 
-// release gives the block back.
+// release gives the block back. The store is a release: the kernel writes to the block only
+// after every load of its packets.
 func (r *ring) release(b []byte) {
 	atomic.StoreUint32(blockStatus(b), unix.TP_STATUS_KERNEL)
 	r.next = (r.next + 1) % r.blocks

@@ -9,7 +9,18 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// sequencer switches programs between the two epochs.
+// sequencer switches programs between the two epochs. It orders every access to the
+// table, also on processors that reorder more than amd64 does, such as arm64:
+//
+//   - User space clears an epoch before it makes programs take it: atomic.StoreUint32 is a
+//     release. The address of each slot and side depends on the program's load of active. So a
+//     program that loads the new value finds them clear, without a barrier.
+//   - User space reads an epoch after a grace period of RCU. Each CPU passes a full barrier
+//     between the end of the programs that it ran and the end of that period
+//     (Documentation/RCU/Design/Requirements, "Memory-Barrier Guarantees"). So Collect finds
+//     what they wrote, with plain loads.
+//   - One CPU writes to a shard, in program order. The sums that several CPUs add to are
+//     atomic, and nothing reads them before the grace period.
 type sequencer struct {
 	active *uint32 // shared with the programs
 
@@ -37,7 +48,7 @@ func newSequencer(active *uint32) (*sequencer, error) {
 // other epoch.
 func (s *sequencer) flip(now func() time.Time) (epoch int, at time.Time, err error) {
 	old := atomic.LoadUint32(s.active) & 1
-	atomic.StoreUint32(s.active, old^1)
+	atomic.StoreUint32(s.active, old^1) // a release, see sequencer
 	at = now()
 	if err := s.outer.Put(uint32(0), s.inner); err != nil {
 		// Programs may still write to the old epoch. It stays unread until a later flip returns
