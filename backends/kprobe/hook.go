@@ -32,7 +32,7 @@ type hook struct {
 // when they interrupt one another.
 var hooks = []hook{
 	{
-		name: "fentry", since: "5.5", switches: []string{switchFtrace},
+		name: "fentry", since: bpfprobe.FEntrySince(), switches: []string{switchFtrace},
 		attach: func(_ string, p *ebpf.Program) (link.Link, error) {
 			return link.AttachTracing(link.TracingOptions{Program: p})
 		},

@@ -52,6 +52,15 @@ func NeedBTF() error {
 	return nil
 }
 
+// FEntrySince returns the first Linux version that calls BPF programs at the entry of its
+// functions on this architecture. arm64 needed ftrace's direct calls first.
+func FEntrySince() string {
+	if runtime.GOARCH == "arm64" {
+		return "6.4"
+	}
+	return "5.5"
+}
+
 func allHeld(cs []caps.Capability) bool {
 	return !slices.ContainsFunc(cs, func(c caps.Capability) bool { return !caps.Held(c) })
 }

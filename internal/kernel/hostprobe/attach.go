@@ -30,7 +30,7 @@ func hooks() []registry.Check {
 	return []registry.Check{
 		bpfprobe.Check("raw_tp", "4.17", RawTracepoint(), forTracing...),
 		bpfprobe.Check("tp_btf", "5.5", BTFTracepoint(), forTracing...),
-		bpfprobe.Check("fentry", "5.5", FEntry(), forTracing...),
+		bpfprobe.Check("fentry", bpfprobe.FEntrySince(), FEntry(), forTracing...),
 		bpfprobe.Check("kprobe", "4.17", Kprobe(), forTracing...),
 		bpfprobe.Check("iter/task_file", "5.8", TaskFileIterator(), forTracing...),
 		bpfprobe.Check("cgroup_skb", "5.7", CgroupSKB(), forNet...),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf/rlimit"
 
+	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
 	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -26,7 +27,7 @@ func TestHooks(t *testing.T) {
 	}{
 		{"raw_tp", "5.2", RawTracepoint},
 		{"tp_btf", "5.5", BTFTracepoint},
-		{"fentry", "5.5", FEntry},
+		{"fentry", bpfprobe.FEntrySince(), FEntry},
 		{"kprobe", "5.5", Kprobe},
 		{"iter/task_file", "5.8", TaskFileIterator},
 		{"cgroup_skb", "5.7", CgroupSKB},
