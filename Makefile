@@ -29,7 +29,7 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
-PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool fish groff iproute2 jq libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc nftables qemu-system-x86 tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
+PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool fish groff iproute2 jq libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc nftables qemu-system-arm qemu-system-x86 tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
 TEST_TOOLS := busybox capinfos chromium dash ethtool fish groff ip jq mandoc nft tc tcpdump tcpreplay tcprewrite tmux tshark xz zsh
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -113,7 +113,7 @@ test-unit: ## the tests that need neither root nor much time
 
 # Downloads what Debian's archive has newer than .cache/vmtest, as an ordinary user.
 .PHONY: test-vm
-test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest; KERNEL, RUN and PKG select
+test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest, and on the newest of arm64; KERNEL, RUN and PKG select
 	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./tools/vmtest)
 	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
 
@@ -127,7 +127,7 @@ transfer: ## repeat the transfer that docs/accounting.md begins with, and write 
 
 .PHONY: kernels
 kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too
-	$(VMTEST) -env PKTSTAT_RECORD=1 tools/vmtest/kernels
+	$(VMTEST) -kernel all -env PKTSTAT_RECORD=1 tools/vmtest/kernels
 	$(GO) run ./tools/vmtest/kernels/cmd/kernels
 
 .PHONY: fuzz

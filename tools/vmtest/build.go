@@ -9,9 +9,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pktstat/pktstat/tools/vmtest/initramfs"
@@ -29,12 +27,9 @@ var etc = map[string]string{
 	"/etc/mtab":     "",
 }
 
-// buildSystem writes the part of the initramfs that all kernels share: the guest,
-// the host's tools and the compiled tests.
-func (m *Matrix) buildSystem(ctx context.Context, file string) error {
-	if runtime.GOARCH != "amd64" {
-		return fmt.Errorf("the machines are amd64 and run this host's tools, which are %s", runtime.GOARCH)
-	}
+// buildSystem writes the part of the initramfs that all kernels of an architecture share: the
+// guest, the tools and the compiled tests.
+func (m *Matrix) buildSystem(ctx context.Context, arch, file string) error {
 	f, err := os.Create(file)
 	if err != nil {
 		return err
@@ -46,7 +41,7 @@ func (m *Matrix) buildSystem(ctx context.Context, file string) error {
 	for name, content := range etc {
 		w.File(name, 0o644, []byte(content))
 	}
-	if err := addTools(w); err != nil {
+	if err := m.addTools(ctx, w, arch); err != nil {
 		return err
 	}
 	bin, err := os.MkdirTemp(filepath.Dir(file), "bin-")
@@ -55,12 +50,12 @@ func (m *Matrix) buildSystem(ctx context.Context, file string) error {
 	}
 	defer func() { _ = os.RemoveAll(bin) }()
 	guest := filepath.Join(bin, "guest")
-	if err := m.goBuild(ctx, "build", "-o", guest, modulePath+"/tools/vmtest/cmd/guest"); err != nil {
+	if err := m.goBuild(ctx, arch, "build", "-o", guest, modulePath+"/tools/vmtest/cmd/guest"); err != nil {
 		return err
 	}
 	w.Copy("/init", guest)
 	w.Copy(path.Join(protocol.Root, "go.mod"), filepath.Join(m.Root, "go.mod"))
-	if err := m.addPackages(ctx, w, bin); err != nil {
+	if err := m.addPackages(ctx, w, arch, bin); err != nil {
 		return err
 	}
 	if err := w.Close(); err != nil {
@@ -69,49 +64,18 @@ func (m *Matrix) buildSystem(ctx context.Context, file string) error {
 	return f.Close()
 }
 
-// addTools adds the programs. Busybox stands in for what is not among them, in a
-// directory that comes last in the PATH.
-func addTools(w *initramfs.Writer) error {
-	for _, t := range tools {
-		file, err := exec.LookPath(t.name)
-		if err != nil {
-			return fmt.Errorf("the tests call %s: apt-get install %s", t.name, t.debianPackage)
-		}
-		if err := w.Program(file); err != nil {
-			return err
-		}
-		if t.name == "dash" {
-			w.Symlink("/bin/sh", file)
-		}
-	}
-	busybox, err := exec.LookPath("busybox")
-	if err != nil {
-		return fmt.Errorf("the machines need busybox: apt-get install busybox-static")
-	}
-	if err := w.Program(busybox); err != nil {
-		return err
-	}
-	applets, err := exec.Command(busybox, "--list").Output()
-	if err != nil {
-		return fmt.Errorf("%s --list: %w", busybox, err)
-	}
-	for _, a := range strings.Fields(string(applets)) {
-		w.Symlink(path.Join(busyboxDir, a), busybox)
-	}
-	return nil
-}
-
-const busyboxDir = "/busybox"
-
 // addPackages adds what the tests need. bin is a directory to build in.
-func (m *Matrix) addPackages(ctx context.Context, w *initramfs.Writer, bin string) error {
+func (m *Matrix) addPackages(ctx context.Context, w *initramfs.Writer, arch, bin string) error {
 	program := m.Command != ""
 	for _, p := range m.Packages {
+		if !slices.ContainsFunc(m.Kernels, func(k Kernel) bool { return k.Arch == arch && p.runsOn(k) }) {
+			continue
+		}
 		program = program || p.Program
 		if m.Command != "" || w.Has(path.Join(protocol.Root, p.Dir, testBinary)) {
 			continue
 		}
-		if err := m.addPackage(ctx, w, p, filepath.Join(bin, "test")); err != nil {
+		if err := m.addPackage(ctx, w, arch, p, filepath.Join(bin, "test")); err != nil {
 			return err
 		}
 	}
@@ -119,7 +83,7 @@ func (m *Matrix) addPackages(ctx context.Context, w *initramfs.Writer, bin strin
 		return nil
 	}
 	file := filepath.Join(bin, "pktstat")
-	if err := m.goBuild(ctx, "build", "-o", file, "./cmd/pktstat"); err != nil {
+	if err := m.goBuild(ctx, arch, "build", "-o", file, "./cmd/pktstat"); err != nil {
 		return err
 	}
 	w.Copy(programFile, file)
@@ -129,8 +93,8 @@ func (m *Matrix) addPackages(ctx context.Context, w *initramfs.Writer, bin strin
 const programFile = "/usr/local/bin/pktstat"
 
 // addPackage adds a package's compiled tests and what they read.
-func (m *Matrix) addPackage(ctx context.Context, w *initramfs.Writer, p Package, binary string) error {
-	if err := m.goBuild(ctx, "test", "-c", "-o", binary, "./"+p.Dir); err != nil {
+func (m *Matrix) addPackage(ctx context.Context, w *initramfs.Writer, arch string, p Package, binary string) error {
+	if err := m.goBuild(ctx, arch, "test", "-c", "-o", binary, "./"+p.Dir); err != nil {
 		return err
 	}
 	w.Copy(path.Join(protocol.Root, p.Dir, testBinary), binary)
@@ -151,44 +115,47 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// goBuild runs the go command for a static program of the machine.
-func (m *Matrix) goBuild(ctx context.Context, verb string, args ...string) error {
+// goBuild runs the go command for a static program of the machines.
+func (m *Matrix) goBuild(ctx context.Context, arch, verb string, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", append([]string{verb, "-trimpath", "-ldflags=-s -w"}, args...)...)
 	cmd.Dir = m.Root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go %s %s: %w\n%s", verb, args[len(args)-1], err, bytes.TrimSpace(out))
 	}
 	return nil
 }
 
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 // environment is what every run has. CI=true turns a skip for something that is
 // missing into a failure. name is the kernel's in the matrix.
 func environment(name, version string) []string {
 	return []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + busyboxDir,
+		"PATH=" + searchPath + ":" + busyboxDir,
 		"HOME=/root", "USER=root", "LANG=C.UTF-8", "TERM=dumb", "CI=true",
 		"PKTSTAT_KERNEL=" + version, "PKTSTAT_KERNEL_NAME=" + name, "PKTSTAT_OUT=" + protocol.OutDir, "PKTSTAT_BIN=" + programFile,
 	}
 }
 
-// plan says what a machine is to run.
-func (m *Matrix) plan(name, version string) protocol.Plan {
-	env := append(environment(name, version), m.Env...)
+// plan says what the machine of a kernel is to run. line is the serial line to the host.
+func (m *Matrix) plan(k Kernel, version, line string) protocol.Plan {
+	env := append(environment(k.Name, version), m.Env...)
+	plan := protocol.Plan{Line: line}
 	if m.Command != "" {
-		return protocol.Plan{Runs: []protocol.Run{{
+		plan.Runs = []protocol.Run{{
 			Name: m.Command, Dir: protocol.Root, Args: []string{"/bin/sh", "-c", m.Command},
 			Env: env, Timeout: commandTimeout,
-		}}}
+		}}
+		return plan
 	}
-	var plan protocol.Plan
 	for _, p := range m.Packages {
-		if len(p.Kernels) > 0 && !slices.Contains(p.Kernels, name) {
+		if !p.runsOn(k) {
 			continue
 		}
-		filter, timeout := p.Run, p.Timeout
+		filter, skip, timeout := p.Run, k.Skip, p.Timeout
 		if m.Run != "" {
-			filter = m.Run
+			filter, skip = m.Run, ""
 		}
 		if timeout == 0 {
 			timeout = defaultTimeout
@@ -196,7 +163,7 @@ func (m *Matrix) plan(name, version string) protocol.Plan {
 		plan.Runs = append(plan.Runs, protocol.Run{
 			Name: p.Dir, Dir: path.Join(protocol.Root, p.Dir), Env: env,
 			Args: append([]string{
-				"./" + testBinary, "-test.v=test2json", "-test.run=" + filter, "-test.timeout=" + timeout.String(),
+				"./" + testBinary, "-test.v=test2json", "-test.run=" + filter, "-test.skip=" + skip, "-test.timeout=" + timeout.String(),
 			}, p.Args...),
 			Timeout: timeout + graceTime, // the test binary's own limit says more
 		})

@@ -7,59 +7,17 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"sync"
 	"time"
 )
 
 // machine is an emulated computer. Its memory is its only storage.
 type machine struct {
+	arch             arch
 	image, initramfs string
 	accel            string
 	memoryMB         int
 }
-
-// kernelArgs: the machine ends when its kernel does, and neither its checks of the
-// timer nor its time limits are upset by emulation on a busy host.
-const kernelArgs = "console=ttyS0 loglevel=5 panic=-1 oops=panic random.trust_cpu=on no_timer_check " +
-	"rcupdate.rcu_cpu_stall_timeout=90 watchdog_thresh=60"
-
-func (m *machine) args() []string {
-	return []string{
-		"-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
-		"-machine", "q35", "-accel", m.accel,
-		// QEMU 7.2 gets the flags wrong after a cmpxchg16b: a debug exception or a double fault now and then.
-		"-cpu", "max,-cx16", "-smp", strconv.Itoa(processors), "-m", strconv.Itoa(m.memoryMB),
-		"-kernel", m.image, "-initrd", m.initramfs, "-append", kernelArgs,
-		"-chardev", "file,id=console,path=/dev/fd/3", "-serial", "chardev:console",
-		"-chardev", "file,id=tests,path=/dev/fd/4", "-serial", "chardev:tests",
-	}
-}
-
-// emulation returns QEMU's -accel for emulation, and how many of the host's
-// processors a machine then keeps busy.
-func emulation(ctx context.Context) (accel string, threads int, err error) {
-	out, err := exec.CommandContext(ctx, "qemu-system-x86_64", "--version").Output()
-	if err != nil {
-		return "", 0, fmt.Errorf("the machines need qemu-system-x86_64 (apt-get install qemu-system-x86): %w", err)
-	}
-	accel, threads = emulationOf(string(out))
-	return accel, threads, nil
-}
-
-// emulationOf decides by what QEMU says of its version. With a thread for each
-// processor, 7.2 runs instructions that another processor has just replaced (the
-// kernel's static keys and BPF trampolines: "Oops: int3"); 10.0 does not.
-func emulationOf(version string) (accel string, threads int) {
-	var major int
-	if _, err := fmt.Sscanf(version, "QEMU emulator version %d.", &major); err == nil && major >= 10 {
-		return "tcg,thread=multi", processors
-	}
-	return "tcg,thread=single", 1
-}
-
-// processors is how many a machine has: races between them are part of the tests.
-const processors = 2
 
 // run boots the machine and waits for its end. Both functions read one of the
 // serial lines until it ends; when one returns an error, or ctx ends, the machine
@@ -67,7 +25,7 @@ const processors = 2
 func (m *machine) run(ctx context.Context, console, tests func(io.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", m.args()...)
+	cmd := exec.CommandContext(ctx, m.arch.qemu, m.args()...)
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stderr, &stderr
 	var readers sync.WaitGroup
@@ -89,7 +47,7 @@ func (m *machine) run(ctx context.Context, console, tests func(io.Reader) error)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		return fmt.Errorf("qemu-system-x86_64: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+		return fmt.Errorf("%s: %w: %s", m.arch.qemu, err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return nil
 }

@@ -1,20 +1,31 @@
 package vmtest
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kernel is one column of the matrix: the newest cloud kernel of a Debian suite.
 type Kernel struct {
-	Name  string // what the command's -kernel takes
-	Suite string
+	Name   string // what the command's -kernel takes
+	Suite  string
+	Arch   string
+	ByName bool   // runs only where it is named
+	Skip   string // -test.skip, unless tests are named; empty is none
 }
 
-// Kernels is the matrix, oldest first. Which 5.10.x it is, and what the newest one
-// is at all, the archive says when the test runs.
+// Kernels is the matrix, oldest first in each architecture. Which 5.10.x it is, and what the
+// newest one is at all, the archive says when the test runs.
 var Kernels = []Kernel{
-	{"5.10", "bullseye-security"},
-	{"6.1", "bookworm"},
-	{"6.12", "trixie"},
-	{"newest", "trixie-backports"},
+	{Name: "5.10", Suite: "bullseye-security", Arch: AMD64},
+	{Name: "6.1", Suite: "bookworm", Arch: AMD64},
+	{Name: "6.12", Suite: "trixie", Arch: AMD64},
+	{Name: "newest", Suite: "trixie-backports", Arch: AMD64},
+	{Name: "arm64-5.10", Suite: "bullseye", Arch: ARM64, ByName: true},
+	{Name: "arm64-6.1", Suite: "bookworm", Arch: ARM64, ByName: true},
+	{Name: "arm64-6.12", Suite: "trixie", Arch: ARM64, ByName: true},
+	// What it skips takes a third of the time, and depends on the processor least.
+	{Name: "arm64-newest", Suite: "trixie-backports", Arch: ARM64, Skip: "^TestConformance$|^TestSameAsTC$"},
 }
 
 // Package is a package whose tests run in every machine. They find the package's
@@ -24,9 +35,15 @@ type Package struct {
 	Run     string        // -test.run; empty is all
 	Args    []string      // further flags of the test binary
 	Files   []string      // what the tests read besides: files or directories, from the repository's root
-	Kernels []string      // only these, by name; empty is all
+	Kernels []string      // only these, by name; empty is all of Arch
+	Arch    string        // only its machines; empty is all
 	Program bool          // the tests run pktstat itself: PKTSTAT_BIN names it
 	Timeout time.Duration // for slow ones; 0 is defaultTimeout. Emulation is 10 to 30 times slower than the machine itself
+}
+
+// runsOn reports whether the package's tests run in the machine of a kernel.
+func (p *Package) runsOn(k Kernel) bool {
+	return (p.Arch == "" || p.Arch == k.Arch) && (len(p.Kernels) == 0 || slices.Contains(p.Kernels, k.Name))
 }
 
 const defaultTimeout = 5 * time.Minute
@@ -38,21 +55,24 @@ var Packages = []Package{
 	{Dir: "internal/kernel/bpfflow", Files: []string{
 		"backends/tc/tc_bpfel.o", "backends/xdp/xdp_bpfel.o", "backends/cgroup/cgroup_bpfel.o", "backends/kprobe/kprobe_bpfel.o",
 	}},
-	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}},
+	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}, Timeout: 10 * time.Minute},
 	{Dir: "backends/xdp", Args: []string{"-xdp.packets=20000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/afpacket", Args: []string{"-afpacket.packets=5000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/cgroup", Files: []string{"testdata/packets"}, Timeout: 10 * time.Minute},
 	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}, Timeout: 20 * time.Minute},
 	{Dir: "tools/bench", Run: "^TestStack$", Kernels: []string{"newest"}, Timeout: 30 * time.Minute},
-	{Dir: "internal/netif/attach"},
+	{Dir: "internal/netif/attach", Arch: AMD64},
 	// It takes minutes: on the kernel that reports least about sockets. What it does is the
 	// same for all backends that count on interfaces.
 	{Dir: "internal/owner/process", Kernels: []string{"5.10"}, Args: []string{"-test.skip=/^(xdp|afpacket)$"}, Timeout: 20 * time.Minute},
 	// What the kernels differ in, with one backend.
 	{Dir: "internal/owner/process", Kernels: []string{"6.1", "6.12", "newest"}, Run: "^Test(Handover|Devices|DevicesTCP|StackedDevices|ProcPorts|PingElsewhere|Passed|Spawn|Exec)$/^(tc|bridge|vrf)", Timeout: 10 * time.Minute},
+	{Dir: "internal/owner/process", Arch: ARM64, Run: "^Test(Handover|ProcPorts|Passed|Spawn|Exec)$/^(tc|cgroup)", Timeout: 10 * time.Minute},
+	// It reads files: the processor matters, the kernel does not. The machines lack Wireshark's tools.
+	{Dir: "backends/pcap", Arch: ARM64, Args: []string{"-test.skip=^(TestFilesOfOtherTools|TestMergecap)$"}},
 	{Dir: "tools/vmtest/kernels", Run: "^TestMachine$", Program: true},
-	{Dir: "internal/test/difftest", Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
-	{Dir: "test", Run: "^TestLinkType|Stacked|BehindGeneric|OnALink|SuperFrames|LiveEquals|UnderIP|Whose|RefusedBPF|ProcessesOfOthers|TestTransfer$", Program: true, Timeout: 15 * time.Minute},
+	{Dir: "internal/test/difftest", Arch: AMD64, Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
+	{Dir: "test", Arch: AMD64, Run: "^TestLinkType|Stacked|BehindGeneric|OnALink|SuperFrames|LiveEquals|UnderIP|Whose|RefusedBPF|ProcessesOfOthers|TestTransfer$", Program: true, Timeout: 15 * time.Minute},
 	// These depend little on the kernel.
 	{Dir: "test", Run: "Stopped|TwoAtOnce|ExitOver$|LiveUntil|Signal|Killed|Clock|Suspend|Churn", Kernels: []string{"newest"}, Program: true, Timeout: 20 * time.Minute},
 }
@@ -104,16 +124,4 @@ var modules = []Module{
 	{Name: "act_bpf"},
 	{Name: "act_gact"},
 	{Name: "act_mirred"},
-}
-
-// tool is a program of the host that the tests call.
-type tool struct{ name, debianPackage string }
-
-var tools = []tool{
-	{"ip", "iproute2"},
-	{"tc", "iproute2"},
-	{"ethtool", "ethtool"},
-	{"bpftool", "bpftool"},
-	{"tcpdump", "tcpdump"},
-	{"dash", "dash"},
 }

@@ -20,10 +20,10 @@ func (m *Matrix) logf(format string, args ...any) {
 }
 
 // report says how a package did, with the output of what failed.
-func (m *Matrix) report(kernel linuxversion.Version, p *PackageResult) {
+func (m *Matrix) report(arch string, kernel linuxversion.Version, p *PackageResult) {
 	problems := p.problems(kernel, m.mayBeEmpty())
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-5s %s  %-32s %6.1fs", kernel, verdict(problems), p.Package, p.Seconds)
+	fmt.Fprintf(&b, "%-5s %s  %s  %-32s %6.1fs", kernel, arch, verdict(problems), p.Package, p.Seconds)
 	if n := p.count(); len(p.Tests) > 0 {
 		fmt.Fprintf(&b, "  %d passed, %d skipped, %d failed", n["pass"], n["skip"], n["fail"]+n[""])
 	}
@@ -86,8 +86,8 @@ func indent(text string) string {
 // conclude says how a kernel did.
 func (m *Matrix) conclude(r *Result, l *logs) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-5s %s  %s: up after %.1f s, all done in %.1f s",
-		r.Version, verdict(r.Problems), r.Release, r.Boot, r.Seconds)
+	fmt.Fprintf(&b, "%-5s %s  %s  %s: up after %.1f s, all done in %.1f s",
+		r.Version, r.Arch, verdict(r.Problems), r.Release, r.Boot, r.Seconds)
 	for _, p := range r.Problems {
 		b.WriteString(indent(p))
 	}

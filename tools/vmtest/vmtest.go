@@ -3,8 +3,8 @@
 // there is, in QEMU's emulation, which needs neither KVM nor root.
 //
 // Each machine has one initramfs and nothing else: the tests, compiled, with their
-// testdata at the same place in the tree; the host's ip, tc and so on; the kernel's
-// modules; and a first process (cmd/guest) that runs them. The kernel's messages
+// testdata at the same place in the tree; ip, tc and so on, which are the host's or, for
+// another architecture, Debian's; the kernel's modules; and a first process (cmd/guest) that runs them. The kernel's messages
 // come over one serial line, the tests' output over another. A run fails for a
 // failed test, for a test that did not end, for trouble in the kernel's log, and
 // for a test that was skipped although the kernel is new enough (testenv.Feature).
@@ -18,13 +18,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/pktstat/pktstat/internal/test/linuxversion"
-	"github.com/pktstat/pktstat/tools/vmtest/debian"
 )
 
 // Matrix is what to run where.
@@ -48,7 +49,8 @@ type Matrix struct {
 
 // Result is what one kernel's machine gave.
 type Result struct {
-	Kernel   string           `json:"kernel"`  // its name in the matrix
+	Kernel   string           `json:"kernel"` // its name in the matrix
+	Arch     string           `json:"arch"`
 	Version  string           `json:"version"` // major and minor
 	Release  string           `json:"release"`
 	Boot     float64          `json:"boot_s"`  // until the first test could start
@@ -68,27 +70,11 @@ func (m *Matrix) Test(ctx context.Context) ([]Result, error) {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	system := filepath.Join(work, "system.cpio")
-	if err := m.buildSystem(ctx, system); err != nil {
-		return nil, err
-	}
-	accel, threads, err := emulation(ctx)
+	systems, err := m.buildSystems(ctx, work)
 	if err != nil {
 		return nil, err
 	}
-	if m.Accel != "" {
-		accel, threads = m.Accel, processors
-	}
-	all := make([]*Result, len(m.Kernels))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(m.parallel(threads))
-	for i, k := range m.Kernels {
-		group.Go(func() (err error) {
-			all[i], err = m.testOn(groupCtx, k, accel, system)
-			return err
-		})
-	}
-	err = group.Wait()
+	all, err := m.testAll(ctx, systems)
 	var results []Result
 	failed := false
 	for _, r := range all {
@@ -108,25 +94,90 @@ func (m *Matrix) Test(ctx context.Context) ([]Result, error) {
 	return results, nil
 }
 
-// parallel returns how many machines run at a time when each keeps so many
-// processors busy.
-func (m *Matrix) parallel(threads int) int {
+// system is what all machines of an architecture share.
+type system struct {
+	arch
+	file    string // that buildSystem wrote
+	accel   string
+	threads int // processors of the host that a machine keeps busy
+}
+
+// buildSystems makes the systems of the kernels' architectures, by name.
+func (m *Matrix) buildSystems(ctx context.Context, dir string) (map[string]*system, error) {
+	all := map[string]*system{}
+	for _, k := range m.Kernels {
+		if all[k.Arch] != nil {
+			continue
+		}
+		a, err := archOf(k.Arch)
+		if err != nil {
+			return nil, fmt.Errorf("kernel %s: %w", k.Name, err)
+		}
+		s := &system{arch: a, file: filepath.Join(dir, k.Arch+".cpio")}
+		if s.accel, s.threads, err = a.emulation(ctx); err != nil {
+			return nil, err
+		}
+		if m.Accel != "" {
+			s.accel, s.threads = m.Accel, processors
+		}
+		if err := m.buildSystem(ctx, k.Arch, s.file); err != nil {
+			return nil, fmt.Errorf("%s: %w", k.Arch, err)
+		}
+		all[k.Arch] = s
+	}
+	return all, nil
+}
+
+// testAll runs the machines, as many at a time as the host has processors for. The largest
+// come first: while one waits for room, processors idle.
+func (m *Matrix) testAll(ctx context.Context, systems map[string]*system) ([]*Result, error) {
+	all := make([]*Result, len(m.Kernels))
+	order := make([]int, len(m.Kernels))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return systems[m.Kernels[b].Arch].threads - systems[m.Kernels[a].Arch].threads
+	})
+	_, host := m.share(1)
+	room := semaphore.NewWeighted(host)
+	group, groupCtx := errgroup.WithContext(ctx)
+	for _, i := range order {
+		k := m.Kernels[i]
+		share, _ := m.share(systems[k.Arch].threads)
+		if err := room.Acquire(groupCtx, share); err != nil {
+			break // the group has the reason
+		}
+		group.Go(func() (err error) {
+			defer room.Release(share)
+			all[i], err = m.testOn(groupCtx, k, systems[k.Arch])
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return all, err
+	}
+	return all, ctx.Err()
+}
+
+// share returns what a machine that keeps so many processors busy takes of the host's room
+// for machines, and that room.
+func (m *Matrix) share(threads int) (machine, host int64) {
 	switch {
 	case m.Live != nil:
-		return 1
+		return 1, 1
 	case m.Parallel > 0:
-		return m.Parallel
+		return 1, int64(m.Parallel)
 	default:
-		return max(1, runtime.NumCPU()/threads)
+		n := runtime.NumCPU()
+		return int64(min(threads, n)), int64(n)
 	}
 }
 
 // testOn runs all packages on one kernel. What goes wrong inside the machine is in
-// the result; an error means that it could not be tried. system is the file that
-// buildSystem wrote.
-func (m *Matrix) testOn(ctx context.Context, k Kernel, accel, system string) (*Result, error) {
-	cache := debian.Cache{Dir: filepath.Join(m.CacheDir, "kernels"), Refresh: m.Refresh, Logf: m.logf}
-	kernel, err := cache.Kernel(ctx, k.Suite)
+// the result; an error means that it could not be tried.
+func (m *Matrix) testOn(ctx context.Context, k Kernel, sys *system) (*Result, error) {
+	kernel, err := m.debianCache().Kernel(ctx, k.Suite, k.Arch)
 	if err != nil {
 		return nil, err
 	}
@@ -134,19 +185,19 @@ func (m *Matrix) testOn(ctx context.Context, k Kernel, accel, system string) (*R
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Kernel: k.Name, Version: v.String(), Release: kernel.Release}
+	r := &Result{Kernel: k.Name, Arch: k.Arch, Version: v.String(), Release: kernel.Release}
 	start := time.Now()
-	plan := m.plan(k.Name, r.Version)
+	plan := m.plan(k, r.Version, sys.testsDevice)
 	outDir := filepath.Join(m.CacheDir, "out", k.Name)
 	if err := os.RemoveAll(outDir); err != nil {
 		return nil, err
 	}
-	file := system + "-" + k.Name
+	file := sys.file + "-" + k.Name
 	defer func() { _ = os.Remove(file) }()
-	if err := writeInitramfs(file, system, kernel.Modules, plan); err != nil {
+	if err := writeInitramfs(file, sys.file, kernel.Modules, plan); err != nil {
 		return nil, fmt.Errorf("%s: %w", kernel.Release, err)
 	}
-	logs, err := m.openLogs(r.Version)
+	logs, err := m.openLogs(k.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -159,9 +210,9 @@ func (m *Matrix) testOn(ctx context.Context, k Kernel, accel, system string) (*R
 	s := session{
 		plan: plan, isTest: m.Command == "", live: m.Live, outDir: outDir,
 		onNext: dog.expect,
-		onEnd:  func(p *PackageResult) { m.report(v, p) },
+		onEnd:  func(p *PackageResult) { m.report(k.Arch, v, p) },
 	}
-	computer := machine{image: kernel.Image, initramfs: file, accel: accel, memoryMB: m.MemoryMB}
+	computer := machine{arch: sys.arch, image: kernel.Image, initramfs: file, accel: sys.accel, memoryMB: m.MemoryMB}
 	runErr := computer.run(bootCtx, logs.console, func(line io.Reader) error { return s.read(io.TeeReader(line, logs.tests)) })
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -3,8 +3,10 @@ package vmtest
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -28,9 +30,10 @@ func boot(t *testing.T, packages ...Package) Result {
 	if os.Getenv("PKTSTAT_VMTEST") == "" {
 		t.Skip("boots machines, which takes a minute: make test-vm sets PKTSTAT_VMTEST=1")
 	}
+	newest := Kernels[slices.IndexFunc(Kernels, func(k Kernel) bool { return k.Name == "newest" })]
 	var out strings.Builder
 	m := Matrix{
-		Root: root, CacheDir: cacheDir, Kernels: Kernels[len(Kernels)-1:], Packages: packages,
+		Root: root, CacheDir: cacheDir, Kernels: []Kernel{newest}, Packages: packages,
 		Env: []string{"VMTEST_FAILURE=1"}, MemoryMB: 512, Out: &out,
 	}
 	results, err := m.Test(t.Context())
@@ -101,13 +104,102 @@ func TestWatchdog(t *testing.T) {
 }
 
 func TestEmulationOf(t *testing.T) {
-	for version, want := range map[string]string{
-		"QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)\nCopyright (c)": "tcg,thread=single",
-		"QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2+deb13u1)\nCopyright (c)":    "tcg,thread=multi",
-		"": "tcg,thread=single",
+	const bookworm, trixie = "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)\nCopyright (c)",
+		"QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2+deb13u1)\nCopyright (c)"
+	for _, c := range []struct {
+		arch, version, accel string
+		threads              int
+	}{
+		{AMD64, bookworm, "tcg,thread=single", 1},
+		{AMD64, trixie, "tcg,thread=multi", 2},
+		{AMD64, "", "tcg,thread=single", 1},
+		{ARM64, bookworm, "tcg,thread=multi", 1},
+		{ARM64, trixie, "tcg,thread=multi", 1},
+		{ARM64, "", "tcg,thread=single", 1},
 	} {
-		if got, threads := emulationOf(version); got != want || (threads == 1) != strings.HasSuffix(want, "single") {
-			t.Errorf("%q: %s with %d threads, want %s", version, got, threads, want)
+		if accel, threads := archs[c.arch].emulationOf(c.version); accel != c.accel || threads != c.threads {
+			t.Errorf("%s, %q: %s with %d threads, want %s with %d", c.arch, c.version, accel, threads, c.accel, c.threads)
+		}
+	}
+}
+
+// The kernels have different names and an architecture, and every architecture has tests.
+func TestKernels(t *testing.T) {
+	names := map[string]bool{}
+	for _, k := range Kernels {
+		if names[k.Name] {
+			t.Errorf("two kernels are named %s", k.Name)
+		}
+		names[k.Name] = true
+		if _, err := archOf(k.Arch); err != nil {
+			t.Errorf("%s: %v", k.Name, err)
+		}
+		if !slices.ContainsFunc(Packages, func(p Package) bool { return p.runsOn(k) }) {
+			t.Errorf("%s has no tests", k.Name)
+		}
+	}
+	for _, p := range Packages {
+		for _, name := range p.Kernels {
+			if !names[name] {
+				t.Errorf("%s: there is no kernel %s", p.Dir, name)
+			}
+		}
+		if !slices.ContainsFunc(Kernels, p.runsOn) {
+			t.Errorf("%s runs on no kernel", p.Dir)
+		}
+	}
+	if _, err := archOf("vax"); err == nil {
+		t.Error("there are machines of vax")
+	}
+}
+
+func TestPlan(t *testing.T) {
+	m := Matrix{Packages: []Package{
+		{Dir: "all"}, {Dir: "amd", Arch: AMD64}, {Dir: "arm", Arch: ARM64}, {Dir: "one", Kernels: []string{"arm"}},
+	}}
+	for k, want := range map[Kernel]string{
+		{Name: "amd", Arch: AMD64}:   "all amd",
+		{Name: "arm", Arch: ARM64}:   "all arm one",
+		{Name: "other", Arch: ARM64}: "all arm",
+	} {
+		plan := m.plan(k, "6.1", "/dev/line")
+		var dirs []string
+		for _, r := range plan.Runs {
+			dirs = append(dirs, r.Name)
+		}
+		if got := strings.Join(dirs, " "); got != want || plan.Line != "/dev/line" {
+			t.Errorf("%s: %s over %s, want %s", k.Name, got, plan.Line, want)
+		}
+	}
+}
+
+// Tests that a kernel skips run when they are named.
+func TestPlanSkips(t *testing.T) {
+	k := Kernel{Name: "arm", Arch: ARM64, Skip: "^TestSlow$"}
+	for run, want := range map[string]string{"": "-test.skip=^TestSlow$", "^TestSlow$": "-test.skip="} {
+		m := Matrix{Packages: []Package{{Dir: "all"}}, Run: run}
+		if args := m.plan(k, "6.1", "/dev/line").Runs[0].Args; !slices.Contains(args, want) {
+			t.Errorf("-run %q: %q, want %s", run, args, want)
+		}
+	}
+}
+
+// A machine takes as much of the host's room as it keeps processors busy, and never more than
+// there is.
+func TestShare(t *testing.T) {
+	processors := int64(runtime.NumCPU())
+	for name, c := range map[string]struct {
+		m             *Matrix
+		threads       int
+		machine, host int64
+	}{
+		"one thread":   {&Matrix{}, 1, 1, processors},
+		"many threads": {&Matrix{}, 1 << 20, processors, processors},
+		"chosen":       {&Matrix{Parallel: 3}, 2, 1, 3},
+		"watched":      {&Matrix{Parallel: 3, Live: io.Discard}, 2, 1, 1},
+	} {
+		if machine, host := c.m.share(c.threads); machine != c.machine || host != c.host {
+			t.Errorf("%s: %d of %d, want %d of %d", name, machine, host, c.machine, c.host)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package testnet
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -14,8 +16,11 @@ import (
 var offloads = []string{
 	"tx-checksum-ip-generic", "tx-generic-segmentation", "tx-udp-segmentation", "tx-gso-list",
 	"tx-tcp-segmentation", "tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation", "tx-tcp6-segmentation",
-	"rx-gro", "rx-gro-list", "rx-udp-gro-forwarding",
+	"rx-gro", "rx-gro-list", lateOffload,
 }
+
+// lateOffload is unknown before 5.12, and to the first updates of 5.10.
+const lateOffload = "rx-udp-gro-forwarding"
 
 // Numbers of include/uapi/linux/ethtool_netlink.h.
 const (
@@ -35,30 +40,39 @@ const (
 // SetOffloads switches segmentation, checksum and receive offloads.
 func (i *Iface) SetOffloads(on bool) error {
 	return i.Do(func() error {
-		family, err := netlink.GenlFamilyGet(ethtoolFamily)
+		err := i.setFeatures(offloads, on)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			err = i.setFeatures(slices.DeleteFunc(slices.Clone(offloads), func(name string) bool { return name == lateOffload }), on)
+		}
 		if err != nil {
-			return fmt.Errorf("ethtool netlink: %w", err)
-		}
-		bits := nl.NewRtAttr(ethtoolABitsetBits|nlaNested, nil)
-		for _, name := range offloads {
-			bit := bits.AddRtAttr(ethtoolABitsetBitsBit|nlaNested, nil)
-			bit.AddRtAttr(ethtoolABitsetBitName, nl.ZeroTerminated(name))
-			if on {
-				bit.AddRtAttr(ethtoolABitsetBitValue, nil)
-			}
-		}
-		header := nl.NewRtAttr(ethtoolAFeaturesHeader|nlaNested, nil)
-		header.AddRtAttr(ethtoolAHeaderDevIndex, nl.Uint32Attr(uint32(i.Index)))
-		wanted := nl.NewRtAttr(ethtoolAFeaturesWanted|nlaNested, nil)
-		wanted.AddChild(bits)
-
-		req := nl.NewNetlinkRequest(int(family.ID), unix.NLM_F_ACK)
-		req.AddData(&nl.Genlmsg{Command: ethtoolMsgFeaturesSet, Version: ethtoolGenlVersion})
-		req.AddData(header)
-		req.AddData(wanted)
-		if _, err := req.Execute(unix.NETLINK_GENERIC, 0); err != nil {
 			return fmt.Errorf("offloads of %s: %w", i, err)
 		}
 		return nil
 	})
+}
+
+func (i *Iface) setFeatures(names []string, on bool) error {
+	family, err := netlink.GenlFamilyGet(ethtoolFamily)
+	if err != nil {
+		return fmt.Errorf("ethtool netlink: %w", err)
+	}
+	bits := nl.NewRtAttr(ethtoolABitsetBits|nlaNested, nil)
+	for _, name := range names {
+		bit := bits.AddRtAttr(ethtoolABitsetBitsBit|nlaNested, nil)
+		bit.AddRtAttr(ethtoolABitsetBitName, nl.ZeroTerminated(name))
+		if on {
+			bit.AddRtAttr(ethtoolABitsetBitValue, nil)
+		}
+	}
+	header := nl.NewRtAttr(ethtoolAFeaturesHeader|nlaNested, nil)
+	header.AddRtAttr(ethtoolAHeaderDevIndex, nl.Uint32Attr(uint32(i.Index)))
+	wanted := nl.NewRtAttr(ethtoolAFeaturesWanted|nlaNested, nil)
+	wanted.AddChild(bits)
+
+	req := nl.NewNetlinkRequest(int(family.ID), unix.NLM_F_ACK)
+	req.AddData(&nl.Genlmsg{Command: ethtoolMsgFeaturesSet, Version: ethtoolGenlVersion})
+	req.AddData(header)
+	req.AddData(wanted)
+	_, err = req.Execute(unix.NETLINK_GENERIC, 0)
+	return err
 }

@@ -1,5 +1,5 @@
-// Package debian gets a Debian release's newest cloud kernel from the archive,
-// whatever release the host itself is.
+// Package debian gets a Debian release's newest cloud kernel from the archive, and
+// programs, whatever release and architecture the host itself is.
 package debian
 
 import (
@@ -22,24 +22,25 @@ const listsAge = 12 * time.Hour
 // suite is one suite of the archive with lists of its own, apart from the host's.
 type suite struct {
 	name string
-	dir  string // absolute; belongs to this suite alone
+	arch string // Debian's name of an architecture
+	dir  string // absolute; belongs to this suite and architecture alone
 	uri  string
 }
 
 // open prepares the suite's apt configuration. The host's own is read before it,
 // for what it says about proxies and the like.
-func open(dir, name string, mirrors mirrors) (*suite, error) {
+func open(dir, name, arch string, mirrors mirrors) (*suite, error) {
 	if _, err := os.Stat(keyring); err != nil {
 		return nil, fmt.Errorf("%w: apt-get install debian-archive-keyring", err)
 	}
-	s := &suite{name: name, dir: dir, uri: mirrors.of(name)}
+	s := &suite{name: name, arch: arch, dir: dir, uri: mirrors.of(name)}
 	for _, d := range []string{"lists/partial", "archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, err
 		}
 	}
 	files := map[string]string{
-		"sources.list": fmt.Sprintf("deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, s.uri, name),
+		"sources.list": fmt.Sprintf("deb [arch=%s signed-by=%s] %s %s main\n", arch, keyring, s.uri, name),
 		"apt.conf": fmt.Sprintf(`Dir::Etc::SourceList "%[1]s/sources.list";
 Dir::Etc::SourceParts "/dev/null";
 Dir::Etc::Preferences "/dev/null";
@@ -47,7 +48,8 @@ Dir::Etc::PreferencesParts "/dev/null";
 Dir::State "%[1]s";
 Dir::State::status "/dev/null";
 Dir::Cache "%[1]s";
-APT::Architecture "amd64";
+APT::Architecture "%[2]s";
+APT::Architectures "%[2]s";
 APT::Sandbox::User "";
 APT::Update::Error-Mode "any";
 #clear APT::Update::Pre-Invoke;
@@ -56,7 +58,7 @@ APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-`, dir),
+`, dir, arch),
 	}
 	for file, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o644); err != nil {
@@ -111,25 +113,31 @@ func parseControl(record []byte) control {
 	return c
 }
 
-// download gets a package, checked against the signed lists, and unpacks it below dir.
-func (s *suite) download(ctx context.Context, c control, dir string) error {
+// download gets packages, checked against the signed lists, and unpacks them below dir.
+func (s *suite) download(ctx context.Context, dir string, packages ...control) error {
 	debs, err := os.MkdirTemp(s.dir, "debs-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(debs) }()
-	if _, err := s.apt(ctx, debs, "apt-get", "-q", "download", c.name+"="+c.version); err != nil {
-		return fmt.Errorf("download %s: %w", c.name, err)
+	args := []string{"-q", "download"}
+	for _, p := range packages {
+		args = append(args, p.name+"="+p.version)
+	}
+	if _, err := s.apt(ctx, debs, "apt-get", args...); err != nil {
+		return fmt.Errorf("download %s: %w", strings.Join(args[2:], " "), err)
 	}
 	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))
 	if err != nil {
 		return err
 	}
-	if len(files) != 1 {
-		return fmt.Errorf("download %s: %d files came", c.name, len(files))
+	if len(files) != len(packages) {
+		return fmt.Errorf("download %s: %d files came", strings.Join(args[2:], " "), len(files))
 	}
-	if out, err := exec.CommandContext(ctx, "dpkg", "-x", files[0], dir).CombinedOutput(); err != nil {
-		return fmt.Errorf("unpack %s: %w: %s", c.name, err, bytes.TrimSpace(out))
+	for _, f := range files {
+		if out, err := exec.CommandContext(ctx, "dpkg", "-x", f, dir).CombinedOutput(); err != nil {
+			return fmt.Errorf("unpack %s: %w: %s", filepath.Base(f), err, bytes.TrimSpace(out))
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -82,26 +83,75 @@ func TestFind(t *testing.T) {
 
 func TestKept(t *testing.T) {
 	dir := t.TempDir()
-	if k, err := kept(dir); err == nil {
-		t.Errorf("found %+v in an empty cache", k)
+	if home, _, err := kept(dir); err == nil {
+		t.Errorf("found %s in an empty cache", home)
 	}
 	now := time.Now()
 	for version, age := range map[string]time.Duration{"1": 3, "2": 1, "3": 2} {
-		home := filepath.Join(dir, "kernel-"+version)
+		home := filepath.Join(dir, homePrefix+version)
 		create(t, filepath.Join(home, "boot/vmlinuz-"+version))
-		create(t, filepath.Join(home, "lib/modules/"+version+"/kernel/veth.ko"))
 		if err := os.Chtimes(home, now, now.Add(-age*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if k, err := kept(dir); err != nil || k.Version != "2" {
-		t.Errorf("kept %+v, %v; want the last, 2", k, err)
+	last := filepath.Join(dir, homePrefix+"2")
+	if home, version, err := kept(dir); err != nil || version != "2" || home != last {
+		t.Errorf("kept %s in %s, %v; want the last, 2", version, home, err)
 	}
 	if err := removeOld(dir); err != nil {
 		t.Fatal(err)
 	}
-	if homes, err := filepath.Glob(dir + "/kernel-*"); err != nil || len(homes) != 1 || filepath.Base(homes[0]) != "kernel-2" {
+	if homes, err := filepath.Glob(dir + "/*"); err != nil || len(homes) != 1 || homes[0] != last {
 		t.Errorf("left: %q, %v", homes, err)
+	}
+}
+
+// Each version is made once, and the one before it stays.
+func TestUnpacked(t *testing.T) {
+	dir := t.TempDir()
+	for i, version := range []string{"1:1", "2", "2", "3"} {
+		filled := false
+		home, err := unpacked(dir, version, func(tmp string) error {
+			filled = true
+			create(t, filepath.Join(tmp, "file"))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(home, "file")); err != nil || filled != (i != 2) {
+			t.Errorf("version %s, number %d: made: %t, %v", version, i, filled, err)
+		}
+		age := time.Now().Add(time.Duration(i-10) * time.Hour)
+		if err := os.Chtimes(home, age, age); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := unpacked(dir, "4", func(string) error { return os.ErrClosed }); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("what could not be made: %v", err)
+	}
+	homes, err := homesByAge(dir)
+	if err != nil || len(homes) != 2 || filepath.Base(homes[0]) != homePrefix+"2" || filepath.Base(homes[1]) != homePrefix+"3" {
+		t.Errorf("left: %q, %v", homes, err)
+	}
+}
+
+func TestParseURIs(t *testing.T) {
+	const lines = `'http://x/pool/libcap2_2.66-4_arm64.deb' libcap2_1%3a2.66-4_arm64.deb 27 SHA256:1
+'http://x/pool/dash_0.5.12-2_arm64.deb' dash_0.5.12-2_arm64.deb 90 SHA256:2
+`
+	want := []control{{name: "libcap2", version: "1:2.66-4"}, {name: "dash", version: "0.5.12-2"}}
+	got, err := parseURIs(lines)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	if versionOf(got) == versionOf(got[:1]) {
+		t.Error("two sets of packages have one name")
+	}
+	for _, bad := range []string{"", "'http://x/a.deb' a.deb 1 SHA256:1\n", "'http://x/a' a_1%zz_arm64.deb 1 SHA256:1\n"} {
+		if got, err := parseURIs(bad); err == nil {
+			t.Errorf("%q: %+v", bad, got)
+		}
 	}
 }
 

@@ -2,49 +2,42 @@ package debian
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// metaPackage depends on the newest kernel of a suite.
-const metaPackage = "linux-image-cloud-amd64"
+// metaPackage depends on the newest cloud kernel of a suite for an architecture.
+func metaPackage(arch string) string { return "linux-image-cloud-" + arch }
 
 // kernelPackage matches the packages that a kernel is split over.
-var kernelPackage = regexp.MustCompile(`^linux-(image|binary|modules|base)-.*cloud-amd64$`)
+func kernelPackage(arch string) *regexp.Regexp {
+	return regexp.MustCompile(`^linux-(image|binary|modules|base)-.*cloud-` + arch + `$`)
+}
 
 // Kernel is an unpacked kernel.
 type Kernel struct {
 	Release string // as uname -r says it
 	Version string // of the Debian package
-	Image   string // path of the bzImage
+	Image   string // path of the image that QEMU boots
 	Modules string // path of the directory with kernel/ in it
 	Dir     string // of this kernel alone; the caller may keep files there
 }
 
-// Cache keeps kernels in a directory.
+// Cache keeps unpacked packages in a directory.
 type Cache struct {
 	Dir     string
 	Refresh bool                             // ask the archive, however fresh the lists are
 	Logf    func(format string, args ...any) // says what takes a while
 }
 
-// Kernel returns the newest cloud kernel of a suite such as "trixie-backports".
-// When the archive cannot be asked, the one from the last time will do.
-func (c *Cache) Kernel(ctx context.Context, suiteName string) (*Kernel, error) {
-	dir, err := filepath.Abs(filepath.Join(c.Dir, suiteName))
+// Kernel returns the newest cloud kernel of a suite such as "trixie-backports", for one of
+// Debian's architectures. When the archive cannot be asked, the one from the last time will do.
+func (c *Cache) Kernel(ctx context.Context, suiteName, arch string) (*Kernel, error) {
+	dir, err := filepath.Abs(filepath.Join(c.Dir, suiteName+"-"+arch))
 	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	unlock, err := lock(dir)
@@ -52,20 +45,20 @@ func (c *Cache) Kernel(ctx context.Context, suiteName string) (*Kernel, error) {
 		return nil, err
 	}
 	defer unlock()
-	k, err := c.newest(ctx, dir, suiteName)
+	k, err := c.newest(ctx, dir, suiteName, arch)
 	if err == nil || ctx.Err() != nil {
 		return k, err
 	}
-	if k, keptErr := kept(dir); keptErr == nil {
-		c.Logf("%s: %v; going on with %s from the cache", suiteName, err, k.Release)
-		return k, nil
+	if home, version, keptErr := kept(dir); keptErr == nil {
+		c.Logf("%s: %v; going on with %s from the cache", suiteName, err, version)
+		return find(home, version)
 	}
 	return nil, err
 }
 
 // newest asks the archive and fetches what is not there yet.
-func (c *Cache) newest(ctx context.Context, dir, suiteName string) (*Kernel, error) {
-	s, err := open(filepath.Join(dir, "apt"), suiteName, hostMirrors(ctx))
+func (c *Cache) newest(ctx context.Context, dir, suiteName, arch string) (*Kernel, error) {
+	s, err := open(filepath.Join(dir, "apt"), suiteName, arch, hostMirrors(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -77,30 +70,15 @@ func (c *Cache) newest(ctx context.Context, dir, suiteName string) (*Kernel, err
 		return nil, err
 	}
 	version := packages[0].version
-	home := filepath.Join(dir, "kernel-"+strings.ReplaceAll(version, ":", "_"))
-	if _, err := os.Stat(home); err == nil {
-		return find(home, version)
-	}
-	c.Logf("%s: fetching %s %s", suiteName, metaPackage, version)
-	tmp := filepath.Join(dir, "new")
-	if err := os.RemoveAll(tmp); err != nil { // of a run that was killed
-		return nil, err
-	}
-	if err := os.Mkdir(tmp, 0o755); err != nil {
-		return nil, err
-	}
-	for _, p := range packages[1:] {
-		if err := s.download(ctx, p, tmp); err != nil {
-			return nil, err
+	home, err := unpacked(dir, version, func(tmp string) error {
+		c.Logf("%s: fetching %s %s", suiteName, packages[0].name, version)
+		if err := s.download(ctx, tmp, packages[1:]...); err != nil {
+			return err
 		}
-	}
-	if _, err := find(tmp, version); err != nil {
-		return nil, err
-	}
-	if err := removeOld(dir); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(tmp, home); err != nil {
+		_, err := find(tmp, version)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return find(home, version)
@@ -109,7 +87,7 @@ func (c *Cache) newest(ctx context.Context, dir, suiteName string) (*Kernel, err
 // kernelPackages returns the meta package and what it needs of the same kernel.
 func (s *suite) kernelPackages(ctx context.Context) ([]control, error) {
 	var found []control
-	names := []string{metaPackage}
+	names, wanted := []string{metaPackage(s.arch)}, kernelPackage(s.arch)
 	for i := 0; i < len(names); i++ {
 		c, err := s.show(ctx, names[i])
 		if err != nil {
@@ -117,7 +95,7 @@ func (s *suite) kernelPackages(ctx context.Context) ([]control, error) {
 		}
 		found = append(found, c)
 		for _, d := range c.depends {
-			if kernelPackage.MatchString(d) && !slices.Contains(names, d) {
+			if wanted.MatchString(d) && !slices.Contains(names, d) {
 				names = append(names, d)
 			}
 		}
@@ -153,51 +131,4 @@ func one(home string, patterns ...string) (string, error) {
 		return "", fmt.Errorf("kernel in %s: %s: found %q, want one", home, strings.Join(patterns, " or "), found)
 	}
 	return found[0], nil
-}
-
-// kept returns the kernel that was fetched last.
-func kept(dir string) (*Kernel, error) {
-	homes, err := filepath.Glob(filepath.Join(dir, "kernel-*"))
-	if err != nil {
-		return nil, err
-	}
-	if len(homes) == 0 {
-		return nil, fs.ErrNotExist
-	}
-	home := slices.MaxFunc(homes, func(a, b string) int { return modTime(a).Compare(modTime(b)) })
-	return find(home, strings.TrimPrefix(filepath.Base(home), "kernel-"))
-}
-
-// removeOld removes all kernels but the last one, which a machine may still be using.
-func removeOld(dir string) error {
-	homes, err := filepath.Glob(filepath.Join(dir, "kernel-*"))
-	if err != nil || len(homes) == 0 {
-		return err
-	}
-	slices.SortFunc(homes, func(a, b string) int { return modTime(a).Compare(modTime(b)) })
-	var errs []error
-	for _, h := range homes[:len(homes)-1] {
-		errs = append(errs, os.RemoveAll(h))
-	}
-	return errors.Join(errs...)
-}
-
-// lock keeps other processes out of a directory until the function returned is called.
-func lock(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
-	return func() { _ = f.Close() }, nil
-}
-
-func modTime(name string) (t time.Time) {
-	if info, err := os.Stat(name); err == nil {
-		t = info.ModTime()
-	}
-	return t
 }

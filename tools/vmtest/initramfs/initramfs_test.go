@@ -131,3 +131,76 @@ func TestProgram(t *testing.T) {
 		t.Error("a program that is not there: no error")
 	}
 }
+
+// A program of an unpacked system comes with the libraries of that system. The host's own serves
+// as one.
+func TestProgramBelow(t *testing.T) {
+	ip, err := filepath.EvalSymlinks(testenv.Tool(t, "ip", "iproute2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	above, below := NewWriter(&bytes.Buffer{}), NewWriter(&bytes.Buffer{})
+	if err := above.Program(ip); err != nil {
+		t.Fatal(err)
+	}
+	if err := below.ProgramBelow("/", ip); err != nil {
+		t.Fatal(err)
+	}
+	names := func(w *Writer) (all []string) {
+		for name := range w.seen {
+			all = append(all, filepath.Base(name))
+		}
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	for _, name := range names(above) {
+		if strings.Contains(name, ".so") && !slices.Contains(names(below), name) {
+			t.Errorf("%s is missing: found %q", name, names(below))
+		}
+	}
+}
+
+func TestProgramBelowNothing(t *testing.T) {
+	root := t.TempDir()
+	if err := NewWriter(&bytes.Buffer{}).ProgramBelow(root, "/bin/ip"); err == nil {
+		t.Error("a program that is not there: no error")
+	}
+	ip := testenv.Tool(t, "ip", "iproute2")
+	content, err := os.ReadFile(ip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(root, "bin", "ip"), string(content), 0o755)
+	if err := NewWriter(&bytes.Buffer{}).ProgramBelow(root, "/bin/ip"); err == nil {
+		t.Error("libraries that are not there: no error")
+	}
+	for name, target := range map[string]string{"loop": "loop", "out": "/nonexistent"} {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := NewWriter(&bytes.Buffer{}).ProgramBelow(root, "/"+name); err == nil {
+			t.Errorf("a link to %s: no error", target)
+		}
+	}
+	write(t, filepath.Join(root, "script"), "#!/bin/sh\n", 0o755)
+	if err := NewWriter(&bytes.Buffer{}).ProgramBelow(root, "/script"); err == nil {
+		t.Error("no program: no error")
+	}
+}
+
+// A link of the unpacked system leads to its own file, never to the host's.
+func TestFollow(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "bin", "ip"), "x", 0o755)
+	write(t, filepath.Join(root, "sbin", "other"), "x", 0o755)
+	for name, target := range map[string]string{"sbin/ip": "/bin/ip", "sbin/near": "../bin/ip", "far": "/sbin/ip"} {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"/bin/ip", "/sbin/ip", "/sbin/near", "/far"} {
+		if got, err := follow(root, name); err != nil || got != filepath.Join(root, "bin", "ip") {
+			t.Errorf("%s leads to %s, %v", name, got, err)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	_ "github.com/pktstat/pktstat/backends/all"
 	"github.com/pktstat/pktstat/internal/test/linuxversion"
 	"github.com/pktstat/pktstat/internal/test/testnet"
+	"github.com/pktstat/pktstat/tools/vmtest"
 )
 
 const records = "testdata"
@@ -109,24 +110,26 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := Table(all); string(document) != want {
+	if want := Table(vmtest.Kernels, all); string(document) != want {
 		t.Errorf("docs/kernels.md is not that of the records: run make kernels. It should be\n%s", want)
 	}
 }
 
-// Every record is of an older kernel than the next one, and each has every backend.
+// Every record is of an older kernel than the next one of its architecture, and each has every
+// backend.
 func TestRecords(t *testing.T) {
 	all, err := Load(records)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var last linuxversion.Version
-	for _, r := range all {
+	for i, r := range all {
 		v, err := linuxversion.Parse(r.Version)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v.Before(last) {
+		sameArch := i > 0 && vmtest.Kernels[i].Arch == vmtest.Kernels[i-1].Arch
+		if sameArch && v.Before(last) {
 			t.Errorf("%s comes after %s", v, last)
 		}
 		last = v
@@ -147,7 +150,10 @@ func TestRecords(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	got := Table([]Record{
+	kernels := []vmtest.Kernel{
+		{Suite: "s", Arch: vmtest.AMD64}, {Suite: "t", Arch: vmtest.AMD64, ByName: true}, {Suite: "s", Arch: vmtest.ARM64},
+	}
+	got := Table(kernels, []Record{
 		{Version: "5.1", Auto: "a", Attach: "x", Backends: []Backend{
 			{"a", "supported", []Check{{"old", "4.1", "supported"}, {"new", "6.1", "no"}}},
 		}},
@@ -155,13 +161,17 @@ func TestTable(t *testing.T) {
 			{"a", "supported", []Check{{"old", "4.1", "supported"}, {"new", "6.1", "supported"}, {"only here", "", "inconclusive"}}},
 			{"b", "no", nil},
 		}},
+		{Version: "6.3", Auto: "a", Attach: "z", Backends: []Backend{{"a", "no", []Check{{"new", "6.4", "no"}}}}},
 	})
 	for _, want := range []string{
-		"| | Linux 5.1 | Linux 6.2 |\n|---|---|---|\n",
+		"\n## amd64\n\n| | Linux 5.1 | Linux 6.2 * |\n|---|---|---|\n",
+		"Debian's | s | t |\n",
 		"takes | a (x) | b (y) |\n",
-		"\n## a\n\n| | 5.1 | 6.2 |\n|---|---|---|\n| **usable** | yes | yes |\n" +
+		"\n### a\n\n| | 5.1 | 6.2 |\n|---|---|---|\n| **usable** | yes | yes |\n" +
 			"| old, since 4.1 | yes | yes |\n| new, since 6.1 | no | yes |\n| only here |  | ? |\n",
-		"\n## b\n\n| | 5.1 | 6.2 |\n|---|---|---|\n| **usable** |  | no |\n",
+		"\n### b\n\n| | 5.1 | 6.2 |\n|---|---|---|\n| **usable** |  | no |\n",
+		"\n## arm64\n\n| | Linux 6.3 |\n|---|---|\n",
+		"takes | a (z) |\n\n### a\n\n| | 6.3 |\n|---|---|\n| **usable** | no |\n| new, since 6.4 | no |\n",
 	} {
 		want = strings.ReplaceAll(want, "| | ", "|  | ")
 		if !strings.Contains(got, want) {

@@ -20,7 +20,6 @@ const (
 	ModuleList = "/modules/order" // one a line, in the order to load them: file name, then parameters
 	Root       = "/pktstat"       // the repository, as far as the tests need it
 	OutDir     = "/out"           // what a test writes here comes back to the host
-	Tests      = "/dev/ttyS1"
 )
 
 // SetUp is what the guest puts into the kernel's log when what follows is the tests' doing.
@@ -28,7 +27,8 @@ const SetUp = "guest: the machine is set up"
 
 // Plan is what the guest is to do.
 type Plan struct {
-	Runs []Run `json:"runs"`
+	Line string `json:"line"` // the device of the serial line to the host
+	Runs []Run  `json:"runs"`
 }
 
 // Run is one command.

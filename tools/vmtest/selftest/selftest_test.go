@@ -27,7 +27,7 @@ func TestMachineKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	release, want := unix.ByteSliceToString(u.Release[:]), os.Getenv(kernelEnv)
-	if !strings.HasPrefix(release, want+".") || !strings.HasSuffix(release, "cloud-amd64") {
+	if !strings.HasPrefix(release, want+".") || !strings.HasSuffix(release, "cloud-"+runtime.GOARCH) {
 		t.Errorf("kernel %s, want Debian's %s for the cloud", release, want)
 	}
 	if n := runtime.NumCPU(); n != 2 {

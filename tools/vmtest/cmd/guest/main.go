@@ -61,19 +61,6 @@ func supervise() error {
 }
 
 func work() error {
-	line, err := openLine()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = line.Close() }()
-	if err := follow(line); err != nil {
-		return errors.Join(err, protocol.Write(line, protocol.Event{Kind: protocol.Failed, Text: err.Error()}))
-	}
-	return protocol.Write(line, protocol.Event{Kind: protocol.Done})
-}
-
-// follow carries out the plan.
-func follow(line io.Writer) error {
 	content, err := os.ReadFile(protocol.PlanFile)
 	if err != nil {
 		return err
@@ -82,6 +69,19 @@ func follow(line io.Writer) error {
 	if err := json.Unmarshal(content, &plan); err != nil {
 		return fmt.Errorf("%s: %w", protocol.PlanFile, err)
 	}
+	line, err := openLine(plan.Line)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = line.Close() }()
+	if err := follow(plan, line); err != nil {
+		return errors.Join(err, protocol.Write(line, protocol.Event{Kind: protocol.Failed, Text: err.Error()}))
+	}
+	return protocol.Write(line, protocol.Event{Kind: protocol.Done})
+}
+
+// follow carries out the plan.
+func follow(plan protocol.Plan, line io.Writer) error {
 	if err := setUp(); err != nil {
 		return err
 	}

@@ -95,8 +95,8 @@ func loadModule(file, params string) error {
 }
 
 // openLine opens the serial line to the host, which carries bytes as they are.
-func openLine() (*os.File, error) {
-	f, err := os.OpenFile(protocol.Tests, os.O_WRONLY|unix.O_NOCTTY, 0)
+func openLine(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func openLine() (*os.File, error) {
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("%s: %w", protocol.Tests, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return f, nil
 }

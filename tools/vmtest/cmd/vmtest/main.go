@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string) error {
 	m := vmtest.Matrix{Out: os.Stdout, Packages: vmtest.Packages, Kernels: vmtest.Kernels}
 	var kernels, results string
 	var verbose bool
-	flags.StringVar(&kernels, "kernel", "", "`names` of kernels, separated by commas: "+strings.Join(names(vmtest.Kernels), ", ")+"; default all")
+	flags.StringVar(&kernels, "kernel", "", "`names` of kernels, separated by commas: "+strings.Join(names(vmtest.Kernels), ", ")+"; or all; default all but those that are by name only: "+strings.Join(names(byName()), ", "))
 	flags.StringVar(&m.Run, "run", "", "run only tests that match this `regexp`, whatever the package's own filter is")
 	flags.StringVar(&m.Command, "exec", "", "run this shell `command` instead of tests and show what it prints")
 	flags.Func("env", "`NAME=VALUE` for the tests' environment; repeatable", func(s string) error {
@@ -103,8 +103,15 @@ func names(kernels []vmtest.Kernel) []string {
 	return all
 }
 
+func byName() []vmtest.Kernel {
+	return slices.DeleteFunc(slices.Clone(vmtest.Kernels), func(k vmtest.Kernel) bool { return !k.ByName })
+}
+
 func chooseKernels(list string) ([]vmtest.Kernel, error) {
-	if list == "" {
+	switch list {
+	case "":
+		return slices.DeleteFunc(slices.Clone(vmtest.Kernels), func(k vmtest.Kernel) bool { return k.ByName }), nil
+	case "all":
 		return vmtest.Kernels, nil
 	}
 	var chosen []vmtest.Kernel
@@ -135,7 +142,7 @@ func choosePackages(dirs []string) ([]vmtest.Package, error) {
 			chosen = append(chosen, vmtest.Package{Dir: dir})
 		} else {
 			p := vmtest.Packages[i]
-			p.Kernels = nil
+			p.Kernels, p.Arch = nil, ""
 			chosen = append(chosen, p)
 		}
 	}

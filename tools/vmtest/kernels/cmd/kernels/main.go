@@ -40,5 +40,5 @@ func update(sent, records, document string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(document, []byte(kernels.Table(all)), 0o644)
+	return os.WriteFile(document, []byte(kernels.Table(vmtest.Kernels, all)), 0o644)
 }
