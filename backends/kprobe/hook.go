@@ -23,8 +23,8 @@ const hookAuto = "auto"
 type hook struct {
 	name, since string
 	attach      func(function string, p *ebpf.Program) (link.Link, error)
-	inexact     bool     // it can miss packets silently
-	switches    []string // files by which a user turns it off
+	inexact     bool        // it can miss packets silently
+	switches    []offSwitch // by which a user turns it off
 	notes       []string
 }
 
@@ -32,15 +32,16 @@ type hook struct {
 // when they interrupt one another.
 var hooks = []hook{
 	{
-		name: "fentry", since: bpfprobe.FEntrySince(), switches: []string{switchFtrace},
+		name: "fentry", since: bpfprobe.FEntrySince(), switches: []offSwitch{{file: switchFtrace}},
 		attach: func(_ string, p *ebpf.Program) (link.Link, error) {
 			return link.AttachTracing(link.TracingOptions{Program: p})
 		},
 	},
 	{
-		name: "kprobe", since: "4.17", inexact: true, switches: []string{switchFtrace, switchKprobes},
-		attach: attachKprobe,
-		notes:  []string{"a packet that interrupts the counting of another one can be missed, and older kernels do not report it"},
+		name: "kprobe", since: "4.17", inexact: true,
+		attach:   attachKprobe,
+		switches: []offSwitch{{file: switchFtrace, applies: kprobesUseFtrace}, {file: switchKprobes}},
+		notes:    []string{"a packet that interrupts the counting of another one can be missed, and older kernels do not report it"},
 	},
 	{
 		name: "tracepoint", since: "4.17",

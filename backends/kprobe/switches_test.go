@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -62,4 +63,28 @@ func TestSwitchedOff(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestHasSymbol(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	list := write("list", "0000000000000000 T kprobe_handler\n0000000000000000 t used_by_module\t[module]\n")
+	for name, want := range map[string]bool{"kprobe_handler": true, "used_by_module": true, "kprobe": false, "T": false, "[module]": false} {
+		if got := hasSymbol(list, name); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	for what, file := range map[string]string{
+		"no list": filepath.Join(dir, "none"), "a directory": dir, "too long a line": write("long", strings.Repeat("x", 1<<20)),
+	} {
+		if !hasSymbol(file, "f") {
+			t.Errorf("%s: the function is not there", what)
+		}
+	}
 }
