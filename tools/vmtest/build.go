@@ -68,7 +68,7 @@ func (m *Matrix) buildSystem(ctx context.Context, arch, file string) error {
 func (m *Matrix) addPackages(ctx context.Context, w *initramfs.Writer, arch, bin string) error {
 	program := m.Command != ""
 	for _, p := range m.Packages {
-		if !slices.ContainsFunc(m.Kernels, func(k Kernel) bool { return k.Arch == arch && p.runsOn(k) }) {
+		if !slices.ContainsFunc(m.Kernels, func(k Kernel) bool { return k.Arch == arch && p.RunsOn(k) }) {
 			continue
 		}
 		program = program || p.Program
@@ -149,9 +149,9 @@ func (m *Matrix) plan(k Kernel, version, line string) protocol.Plan {
 		}}
 		return plan
 	}
-	for _, p := range m.Packages {
-		if !p.runsOn(k) {
-			continue
+	for i, p := range m.Packages {
+		if !p.RunsOn(k) || m.Run != "" && slices.ContainsFunc(m.Packages[:i], func(q Package) bool { return q.Dir == p.Dir && q.RunsOn(k) }) {
+			continue // the rows of a directory differ in the filter that Run overrides
 		}
 		filter, skip, timeout := p.Run, k.Skip, p.Timeout
 		if m.Run != "" {

@@ -41,8 +41,8 @@ type Package struct {
 	Timeout time.Duration // for slow ones; 0 is defaultTimeout. Emulation is 10 to 30 times slower than the machine itself
 }
 
-// runsOn reports whether the package's tests run in the machine of a kernel.
-func (p *Package) runsOn(k Kernel) bool {
+// RunsOn reports whether the package's tests run in the machine of a kernel.
+func (p *Package) RunsOn(k Kernel) bool {
 	return (p.Arch == "" || p.Arch == k.Arch) && (len(p.Kernels) == 0 || slices.Contains(p.Kernels, k.Name))
 }
 

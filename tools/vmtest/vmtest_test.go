@@ -134,7 +134,7 @@ func TestKernels(t *testing.T) {
 		if _, err := archOf(k.Arch); err != nil {
 			t.Errorf("%s: %v", k.Name, err)
 		}
-		if !slices.ContainsFunc(Packages, func(p Package) bool { return p.runsOn(k) }) {
+		if !slices.ContainsFunc(Packages, func(p Package) bool { return p.RunsOn(k) }) {
 			t.Errorf("%s has no tests", k.Name)
 		}
 	}
@@ -144,7 +144,7 @@ func TestKernels(t *testing.T) {
 				t.Errorf("%s: there is no kernel %s", p.Dir, name)
 			}
 		}
-		if !slices.ContainsFunc(Kernels, p.runsOn) {
+		if !slices.ContainsFunc(Kernels, p.RunsOn) {
 			t.Errorf("%s runs on no kernel", p.Dir)
 		}
 	}
@@ -180,6 +180,24 @@ func TestPlanSkips(t *testing.T) {
 		m := Matrix{Packages: []Package{{Dir: "all"}}, Run: run}
 		if args := m.plan(k, "6.1", "/dev/line").Runs[0].Args; !slices.Contains(args, want) {
 			t.Errorf("-run %q: %q, want %s", run, args, want)
+		}
+	}
+}
+
+// A filter that overrides those of a directory's rows gives one run of it.
+func TestPlanOnce(t *testing.T) {
+	packages := []Package{{Dir: "a", Kernels: []string{"other"}}, {Dir: "a", Run: "X"}, {Dir: "a", Run: "Y"}, {Dir: "b"}}
+	for run, want := range map[string][]string{
+		"":  {"a -test.run=X", "a -test.run=Y", "b -test.run="},
+		"Z": {"a -test.run=Z", "b -test.run=Z"},
+	} {
+		m := Matrix{Packages: packages, Run: run}
+		var got []string
+		for _, r := range m.plan(Kernel{Name: "k", Arch: AMD64}, "6.1", "/dev/line").Runs {
+			got = append(got, r.Name+" "+r.Args[2])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("-run %q: %q, want %q", run, got, want)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 	if m.Kernels, err = chooseKernels(kernels); err != nil {
 		return err
 	}
-	if m.Packages, err = choosePackages(flags.Args()); err != nil {
+	if m.Packages, err = choosePackages(flags.Args(), m.Kernels); err != nil {
 		return err
 	}
 	if verbose || m.Command != "" {
@@ -125,9 +125,9 @@ func chooseKernels(list string) ([]vmtest.Kernel, error) {
 	return chosen, nil
 }
 
-// choosePackages takes those of the matrix with their settings, but on every kernel, and
-// any other as it is.
-func choosePackages(dirs []string) ([]vmtest.Package, error) {
+// choosePackages takes every row that the matrix has for a directory. On a kernel that none of
+// them is for, all of them run. Any other package runs as it is.
+func choosePackages(dirs []string, kernels []vmtest.Kernel) ([]vmtest.Package, error) {
 	if len(dirs) == 0 {
 		return vmtest.Packages, nil
 	}
@@ -137,16 +137,28 @@ func choosePackages(dirs []string) ([]vmtest.Package, error) {
 		if !filepath.IsLocal(dir) {
 			return nil, fmt.Errorf("package %q: name its directory from the repository's root", dir)
 		}
-		i := slices.IndexFunc(vmtest.Packages, func(p vmtest.Package) bool { return p.Dir == dir })
-		if i < 0 {
-			chosen = append(chosen, vmtest.Package{Dir: dir})
-		} else {
-			p := vmtest.Packages[i]
-			p.Kernels, p.Arch = nil, ""
+		rows := slices.DeleteFunc(slices.Clone(vmtest.Packages), func(p vmtest.Package) bool { return p.Dir != dir })
+		if len(rows) == 0 {
+			rows = []vmtest.Package{{Dir: dir}}
+		}
+		chosen = append(chosen, rowsOn(kernels, rows)...)
+	}
+	return chosen, nil
+}
+
+// rowsOn returns the rows that run on some of the kernels, with their names.
+func rowsOn(kernels []vmtest.Kernel, rows []vmtest.Package) []vmtest.Package {
+	var chosen []vmtest.Package
+	for _, p := range rows {
+		p.Kernels = names(slices.DeleteFunc(slices.Clone(kernels), func(k vmtest.Kernel) bool {
+			isFor := func(p vmtest.Package) bool { return p.RunsOn(k) }
+			return !isFor(p) && slices.ContainsFunc(rows, isFor)
+		}))
+		if p.Arch = ""; len(p.Kernels) > 0 {
 			chosen = append(chosen, p)
 		}
 	}
-	return chosen, nil
+	return chosen
 }
 
 func writeResults(file string, results []vmtest.Result) error {
