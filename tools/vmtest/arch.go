@@ -21,8 +21,8 @@ type arch struct {
 	tests               []string // QEMU's arguments for the second one, with the character device "tests"
 	testsDevice         string   // its name in the machine
 	kernelArgs          string
-	// multi is QEMU's first major version that emulates each processor in a thread of its own
-	// without a fault, and busy is how many of the host's processors such a machine takes.
+	// multi is QEMU's first major version that emulates each processor in its own thread without
+	// a fault. busy is the number of the host's processors that such a machine takes.
 	multi, busy int
 }
 

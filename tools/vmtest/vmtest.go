@@ -2,12 +2,13 @@
 // boots Debian's cloud kernels, from the oldest supported one to the newest that
 // there is, in QEMU's emulation, which needs neither KVM nor root.
 //
-// Each machine has one initramfs and nothing else: the tests, compiled, with their
-// testdata at the same place in the tree; ip, tc and so on, which are the host's or, for
-// another architecture, Debian's; the kernel's modules; and a first process (cmd/guest) that runs them. The kernel's messages
-// come over one serial line, the tests' output over another. A run fails for a
-// failed test, for a test that did not end, for trouble in the kernel's log, and
-// for a test that was skipped although the kernel is new enough (testenv.Feature).
+// Each machine has one initramfs and nothing else. It holds the compiled tests, with their
+// testdata at the same place in the tree, the kernel's modules, and programs such as ip and tc.
+// The programs are the host's or, for another architecture, Debian's. A first process (cmd/guest)
+// runs the tests. The kernel's messages come over one serial line, the tests' output over another.
+//
+// A run fails for a failed test, for a test that did not end, and for trouble in the kernel's log.
+// It also fails for a test that was skipped although the kernel is new enough (testenv.Feature).
 package vmtest
 
 import (

@@ -15,8 +15,8 @@ import (
 // architecture.
 var libraryDirs = []string{"/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib", "/usr/lib"}
 
-// ProgramBelow is Program for a system that is unpacked at root, of any architecture: file and
-// its shared libraries are paths below root, and have the same paths in the archive.
+// ProgramBelow is Program for a system of any architecture that is unpacked at root. The paths of
+// file and its shared libraries are below root, and the same in the archive.
 func (w *Writer) ProgramBelow(root, file string) error {
 	from, err := follow(root, file)
 	if err != nil {
