@@ -241,7 +241,7 @@ func TestRefusedBPF(t *testing.T) {
 func TestProcessesOfOthers(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
-	const note = "note sockets of other users' processes are not known: that takes root, or cap_sys_ptrace with cap_dac_read_search"
+	const note = "note pktstat cannot see the sockets of other users' processes without root, or cap_sys_ptrace with cap_dac_read_search"
 	for _, tc := range []struct {
 		name  string
 		caps  []uintptr

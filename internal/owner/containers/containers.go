@@ -1,6 +1,6 @@
-// Package containers tells what a cgroup is: the container, Kubernetes pod or systemd
-// unit whose processes are in it. It reads the cgroup's path and, for names, the files
-// in which container runtimes keep their state. It talks to no daemon and no network.
+// Package containers identifies a cgroup: the container, the Kubernetes pod or the systemd unit
+// whose processes are in it. It reads the cgroup's path. For names, it reads the state files of the
+// container runtimes. It talks to no daemon and uses no network.
 package containers
 
 import (
@@ -9,31 +9,37 @@ import (
 	"strings"
 )
 
-// Runtimes, as they stand before the colon of [Container.String].
+// Runtimes, as [Container.String] writes them before the colon.
 const (
 	Docker     = "docker"
 	Containerd = "containerd"
 	CRIO       = "cri-o"
 	Podman     = "podman"
-	Kubernetes = "kubernetes" // a pod's container whose runtime the path does not tell
-	Systemd    = "systemd"    // no container, but a unit
+	Kubernetes = "kubernetes" // a container of a pod, whose path does not name the runtime
+	Systemd    = "systemd"    // a unit, no container
 )
 
-// Container is what a cgroup belongs to. The zero value is nothing in particular.
+// Container is what a cgroup belongs to. The zero value means neither a container nor a unit.
 type Container struct {
 	Runtime string
 	ID      string // of a container: 64 hexadecimal digits
 	PodUID  string // of Kubernetes, with dashes
 	Unit    string // of systemd: "sshd.service"
-	Name    string // "web", or "namespace/pod/container"; "" if it is not known
+	Name    string // "web", or "namespace/pod/container"; "" if unknown
 }
 
-// IsContainer reports whether it is a container, not a unit or nothing.
+// IsContainer reports whether c is a container, not a unit and not the zero value.
 func (c *Container) IsContainer() bool { return c.ID != "" }
 
-// String returns "docker:web", "containerd:shop/cart-7d9f/app", "docker:0123456789ab"
-// where the name is not known, "containerd:pod<uid>/0123456789ab" where that is in a
-// pod, "systemd:sshd.service", or "".
+// String returns one of these forms:
+//
+//	docker:web                          the container has a name
+//	containerd:shop/cart-7d9f/app       its pod has one
+//	docker:0123456789ab                 the name is unknown
+//	containerd:pod<uid>/0123456789ab    the same, in a pod
+//	systemd:sshd.service                a unit
+//
+// It returns "" for the zero value.
 func (c *Container) String() string {
 	switch {
 	case c.Unit != "":
@@ -48,8 +54,8 @@ func (c *Container) String() string {
 	return c.Runtime + ":" + c.ID[:12]
 }
 
-// The last element of a container's path, as the systemd cgroup driver of each runtime
-// names its scopes, and the cgroupfs driver its directories.
+// elements match the last element of a container's path: a scope of the systemd cgroup driver, or a
+// directory of the cgroupfs driver.
 var elements = []struct {
 	runtime string
 	is      *regexp.Regexp
@@ -62,14 +68,15 @@ var elements = []struct {
 
 var (
 	bareID = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	// "pod<uid>" of the cgroupfs driver, "kubepods-burstable-pod<uid>.slice" of the
-	// systemd one, which writes underscores for dashes. A static pod's uid has none.
+	// The cgroupfs driver writes "pod<uid>". The systemd driver writes
+	// "kubepods-burstable-pod<uid>.slice", with underscores in place of dashes. A static pod's uid
+	// has no dashes.
 	podElement = regexp.MustCompile(`^(?:kubepods(?:-besteffort|-burstable)?-)?pod([0-9a-f]{8}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{4}[-_]?[0-9a-f]{12})(?:\.slice)?$`)
 	unit       = regexp.MustCompile(`^[^/]+\.(?:service|scope)$`)
 )
 
-// Parse reads the path of a cgroup below the root of its hierarchy. Of containers in a
-// container, the innermost is meant, and what is below it belongs to it.
+// Parse reads the path of a cgroup below the root of its hierarchy. If containers are nested, it
+// returns the innermost one, also for cgroups below it.
 func Parse(cgroup string) Container {
 	all := strings.Split(strings.Trim(path.Clean("/"+cgroup), "/"), "/")
 	for i := len(all) - 1; i >= 0; i-- {
@@ -103,8 +110,8 @@ func Parse(cgroup string) Container {
 	return Container{}
 }
 
-// runtimeOf tells the runtime of a container whose directory is its id, by the
-// directory it is in; "" if that is not one of a runtime.
+// runtimeOf returns the runtime of a container whose directory is named by its id. It knows the
+// runtime by the parent directory, and returns "" for an unknown one.
 func runtimeOf(parent string, pod bool) string {
 	switch {
 	case pod:

@@ -9,7 +9,7 @@ import (
 
 var id = strings.Repeat("0123456789abcdef", 4)
 
-// TestParse: paths as both cgroup drivers of the runtimes make them.
+// TestParse covers the paths that both cgroup drivers of the runtimes make.
 func TestParse(t *testing.T) {
 	const uid = "01234567-89ab-cdef-0123-456789abcdef"
 	for path, want := range map[string]string{
@@ -30,7 +30,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestNames: the state files of the runtimes give a container its name.
+// TestNames: the state files of the runtimes name a container.
 func TestNames(t *testing.T) {
 	for _, c := range []struct{ runtime, file, state, want string }{
 		{Docker, "var/lib/docker/containers/" + id + "/config.v2.json", `{"Name":"/web"}`, "docker:web"},

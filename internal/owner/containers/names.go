@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// names finds what containers are called in the state files of the runtimes. They are
-// read as they are: whoever shows a name makes it harmless.
+// names looks up container names in the state files of the runtimes. Names are not escaped: the
+// output that shows them does that.
 type names struct {
-	root string // "/"; that of a test
+	root string // "/"; a test has another one
 }
 
-// maxState bounds what is read of one file.
+// maxState is how many bytes of a file are read at most.
 const maxState = 16 << 20
 
-// find completes c by its runtime, where the path did not tell it, and its name.
+// find completes c: its name, and its runtime if the path did not name it.
 func (n names) find(c *Container) {
 	if !bareID.MatchString(c.ID) {
-		return // it becomes part of a path
+		return // the id becomes part of a path
 	}
 	for _, r := range []struct {
 		runtime string
@@ -32,7 +32,7 @@ func (n names) find(c *Container) {
 		}
 		name, err := r.name(c.ID)
 		if err != nil {
-			continue // there is no such state, or it is not ours to read: the id is the name then
+			continue // the file is missing or unreadable: the id stands for the name
 		}
 		if c.Runtime == Kubernetes {
 			c.Runtime = r.runtime
@@ -72,8 +72,8 @@ func (n names) docker(id string) (string, error) {
 	return strings.TrimPrefix(config.Name, "/"), nil
 }
 
-// storage reads the list of containers/storage, which Podman and CRI-O use, of
-// whichever storage driver (overlay, vfs, btrfs).
+// storage reads the container list of containers/storage, the library that Podman and CRI-O use. It
+// tries each storage driver's directory (overlay, vfs, btrfs).
 func (n names) storage(id string) (string, error) {
 	lists, err := filepath.Glob(filepath.Join(n.root, "var", "lib", "containers", "storage", "*-containers", "containers.json"))
 	if err != nil {
@@ -100,8 +100,8 @@ func (n names) storage(id string) (string, error) {
 	return "", errUnknown
 }
 
-// kubeName reads "k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT", as CRI-O calls containers.
-// Other names are returned as they are.
+// kubeName converts a name of CRI-O, "k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT". It returns other
+// names unchanged.
 func kubeName(s string) string {
 	w := strings.Split(s, "_")
 	if len(w) != 6 || w[0] != "k8s" {
@@ -110,7 +110,7 @@ func kubeName(s string) string {
 	return podName(w[3], w[2], w[1])
 }
 
-// containerd reads the OCI configuration of the task, of containerd or that of k3s.
+// containerd reads the OCI configuration of a task of containerd or of k3s.
 func (n names) containerd(id string) (string, error) {
 	for _, state := range []string{"run/containerd", "run/k3s/containerd"} {
 		tasks, err := filepath.Glob(filepath.Join(n.root, state, "io.containerd.runtime.v2.task", "*", id, "config.json"))
@@ -138,7 +138,7 @@ func (n names) containerd(id string) (string, error) {
 	return "", errUnknown
 }
 
-// podName is "namespace/pod/container"; the container that holds the pod's namespaces
+// podName returns "namespace/pod/container". The container that holds the pod's namespaces (pause)
 // has no name of its own.
 func podName(namespace, pod, container string) string {
 	if pod == "" {

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Resolver finds cgroups by their ids, and what they are. New ones are found when they
-// are asked for. It is not safe for concurrent use.
+// Resolver finds cgroups by their ids, and identifies them. It looks for an unknown id when
+// [Resolver.Lookup] is called. It is not safe for concurrent use.
 type Resolver struct {
-	root  *os.File // of the cgroup v2 hierarchy; nil: there is none
+	root  *os.File // of the cgroup v2 hierarchy; nil: the host has none
 	now   func() time.Time
 	names names
 
@@ -28,26 +28,26 @@ type entry struct {
 	path  string
 	what  Container
 	label string
-	tried time.Time // when its name was looked for
+	tried time.Time // when its name was last looked up
 	tries int
 }
 
 const (
-	// maxKnown bounds the memory for cgroups that have gone.
+	// maxKnown bounds the memory for deleted cgroups.
 	maxKnown = 1 << 16
-	// A runtime may write a container's name a little after the container has started.
+	// A runtime may write a container's name shortly after the container has started.
 	maxTries   = 10
 	retryAfter = time.Second
 )
 
-// NewResolver returns a resolver for the hierarchy with this root directory, which may
-// be nil: then ids mean nothing.
+// NewResolver returns a resolver for the hierarchy with this root directory. With a nil root, it
+// resolves no id.
 func NewResolver(root *os.File, now func() time.Time) *Resolver {
 	return &Resolver{root: root, now: now, names: names{root: "/"}, known: map[uint64]*entry{}}
 }
 
-// Lookup returns the path of a cgroup below the root, "" if it is not known, and what
-// [Container.String] says of it.
+// Lookup returns the path of a cgroup below the root, and its [Container.String]. Both are "" if
+// the id is unknown.
 func (r *Resolver) Lookup(id uint64) (path, container string) {
 	if id == 0 || r.root == nil {
 		return "", ""
@@ -67,7 +67,7 @@ func (r *Resolver) Lookup(id uint64) (path, container string) {
 	return e.path, e.label
 }
 
-// ID returns the id of a cgroup by its path below the root; 0 if there is none.
+// ID returns the id of the cgroup at a path below the root; 0 if it does not exist.
 func (r *Resolver) ID(path string) uint64 {
 	if r.root == nil {
 		return 0
@@ -80,15 +80,15 @@ func (r *Resolver) ID(path string) uint64 {
 	return st.Ino
 }
 
-// base is a path of the root. The root itself may be at none.
+// base is a path to the root directory, which need not be mounted anywhere.
 func (r *Resolver) base() string { return fmt.Sprintf("/proc/self/fd/%d", r.root.Fd()) }
 
 func (r *Resolver) find(id uint64) *entry {
 	if path, err := r.byHandle(id); err == nil {
 		return r.remember(id, path)
 	}
-	// Without the right to open by handle: look at all, but not all the time for
-	// one that has gone.
+	// Without the right to open by handle, walk the hierarchy. retryAfter limits how often a
+	// deleted cgroup causes a walk.
 	if now := r.now(); now.Sub(r.walked) >= retryAfter {
 		r.walked = now
 		r.walk()
@@ -109,7 +109,7 @@ func (r *Resolver) remember(id uint64, path string) *entry {
 	return e
 }
 
-// fileIDKernfs is FILEID_KERNFS: a handle that is the id.
+// fileIDKernfs is FILEID_KERNFS: the file handle is the cgroup's id.
 const fileIDKernfs = 0xfe
 
 func (r *Resolver) byHandle(id uint64) (string, error) {
@@ -130,14 +130,14 @@ func (r *Resolver) byHandle(id uint64) (string, error) {
 	}
 	below, ok := strings.CutPrefix(path, strings.TrimSuffix(root, "/"))
 	if !ok || strings.HasSuffix(path, " (deleted)") {
-		return "", errors.New("it has no path")
+		return "", errors.New("the cgroup has no path")
 	}
 	return filepath.Clean("/" + below), nil
 }
 
 func (r *Resolver) walk() {
 	base := r.base()
-	// What cannot be read is not there: cgroups come and go meanwhile.
+	// Skip unreadable directories: cgroups may appear and vanish during the walk.
 	_ = filepath.WalkDir(base+"/", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return nil

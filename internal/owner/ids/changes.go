@@ -5,19 +5,19 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Changes renumbers records whose owners a label adds something to. It changes each owner
-// once, until [Changes.Forget] is called or the numbers are given up. Where there is no
-// room for the change, owners stay as they were.
+// Changes renumbers records, for a label that adds to their owners. It asks for the change of an
+// owner once, and again after [Changes.Forget] or [Table.Sweep]. If the table is full, the owner
+// stays unchanged.
 type Changes struct {
 	Tuples registry.Tuples
-	// Change adds to an owner; false: there is nothing to add.
+	// Change adds to an owner. It returns false if there is nothing to add.
 	Change func(o *flow.Owner) bool
 
-	numbers map[uint32]uint32 // after the change, by those before
+	numbers map[uint32]uint32 // new number by old number
 	gen     uint64
 }
 
-// Records changes the owners of records that have one.
+// Records changes the owners of those records that have one.
 func (c *Changes) Records(recs []flow.Record) {
 	if g := c.Tuples.Generation(); g != c.gen || c.numbers == nil {
 		c.gen, c.numbers = g, map[uint32]uint32{}
@@ -41,5 +41,5 @@ func (c *Changes) Records(recs []flow.Record) {
 	}
 }
 
-// Forget makes the next records ask for each change anew.
+// Forget drops the known changes, so that the next records ask for them again.
 func (c *Changes) Forget() { clear(c.numbers) }

@@ -26,7 +26,7 @@ func records(numbers ...uint32) []flow.Record {
 	return recs
 }
 
-// TestChanges: each owner is changed once, until that is forgotten or numbers are given up.
+// TestChanges: an owner is changed once, until Forget or Sweep.
 func TestChanges(t *testing.T) {
 	tab := New(^flow.Dims(0), 100)
 	asked := 0
@@ -49,14 +49,14 @@ func TestChanges(t *testing.T) {
 		t.Errorf("after Forget: asked %d times", asked)
 	}
 	tab.Sweep(func(func(uint32) bool) {})
-	recs = records(tab.Number(&sh)) // it may have the number that web had
+	recs = records(tab.Number(&sh)) // web may have had the same number
 	c.Records(recs)
 	if asked != 4 || tab.Get(recs[0].Key.OwnerID) != sh {
 		t.Errorf("after Sweep: asked %d times, %+v", asked, tab.Get(recs[0].Key.OwnerID))
 	}
 }
 
-// TestNoRoom: a full table refuses and counts it, and changes leave owners as they were.
+// TestNoRoom: a full table refuses a new owner and counts that; the owner stays unchanged.
 func TestNoRoom(t *testing.T) {
 	tab := New(^flow.Dims(0), 2)
 	one, two := tab.Number(&web), tab.Number(&sh)
@@ -64,21 +64,21 @@ func TestNoRoom(t *testing.T) {
 		t.Errorf("numbers %d, %d and %d, refused %d of %d", one, two, got, tab.Refused(), tab.Len())
 	}
 	if tab.Number(&web) != one {
-		t.Error("an owner that is there was refused")
+		t.Error("the full table refused an owner that it holds")
 	}
 	asked := 0
 	c := Changes{Tuples: tab, Change: container(&asked)}
 	recs := records(one)
 	c.Records(recs)
 	if recs[0].Key.OwnerID != one || tab.Refused() != 2 {
-		t.Errorf("without room, %d became %d, refused %d", one, recs[0].Key.OwnerID, tab.Refused())
+		t.Errorf("with a full table, %d became %d, refused %d", one, recs[0].Key.OwnerID, tab.Refused())
 	}
 	tab.Sweep(func(yield func(uint32) bool) { yield(one) })
 	c.Records(recs)
 	if got := tab.Get(recs[0].Key.OwnerID); got.Container != "docker:new" || tab.Refused() != 2 {
-		t.Errorf("with room again: %+v, refused %d", got, tab.Refused())
+		t.Errorf("after a sweep: %+v, refused %d", got, tab.Refused())
 	}
 	if got := tab.Get(99); got != (flow.Owner{}) {
-		t.Errorf("a number that was never given: %+v", got)
+		t.Errorf("an unused number: %+v", got)
 	}
 }

@@ -1,6 +1,6 @@
-// Package ids numbers the owners of a run's flows, with all their labels, so that a key
-// holds four bytes of them. Processes with the same PID but other start times get different
-// numbers; what rows are not grouped by does not tell owners apart.
+// Package ids numbers the owners of a run's flows, with all their labels, so that a key holds four
+// bytes of them. Processes with the same PID and different start times get different numbers.
+// Owners that differ only in fields that are not in --by share a number.
 package ids
 
 import (
@@ -9,15 +9,15 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Table holds the owners of a run. It is not safe for concurrent use.
+// Table numbers the owners of a run. It is not safe for concurrent use.
 //
-// It holds at most as many as it was made for. Whoever calls [Table.Sweep] makes room:
-// owners that no row has any more are forgotten.
+// It holds a limited number of owners. [Table.Sweep] makes room: it forgets owners that no row has
+// any more.
 type Table struct {
 	dims    flow.Dims
 	most    int
-	ids     map[flow.Owner]uint32 // by identity
-	owners  []flow.Owner          // by number less 1
+	ids     map[flow.Owner]uint32 // by the fields that rows are grouped by
+	owners  []flow.Owner          // at index number-1
 	free    []uint32
 	gen     uint64
 	refused uint64
@@ -28,9 +28,9 @@ func New(dims flow.Dims, most int) *Table {
 	return &Table{dims: dims, most: most, ids: map[flow.Owner]uint32{}}
 }
 
-// Number returns the number of the owner that o is when it is reduced to what rows are
-// grouped by; 0 if nothing is left, or if the table is full. The newest o gives the
-// number's name and cgroup.
+// Number returns the number of an owner. It reduces o to the fields that rows are grouped by, and
+// returns 0 if none is left or the table is full. An owner that the table knows gets the other
+// fields of o, such as the name after an exec.
 func (t *Table) Number(o *flow.Owner) uint32 {
 	r := o.Reduced(t.dims)
 	if r == (flow.Owner{}) {
@@ -58,10 +58,10 @@ func (t *Table) Number(o *flow.Owner) uint32 {
 	return id
 }
 
-// Refused is how often there was no room for a number.
+// Refused returns how often Number found the table full.
 func (t *Table) Refused() uint64 { return t.refused }
 
-// Get returns the owner with a number; the zero value for 0.
+// Get returns the owner with a number; the zero value for 0 or an unused number.
 func (t *Table) Get(id uint32) flow.Owner {
 	if id == 0 || int(id) > len(t.owners) {
 		return flow.Owner{}
@@ -69,14 +69,13 @@ func (t *Table) Get(id uint32) flow.Owner {
 	return t.owners[id-1]
 }
 
-// Len is how many owners the table holds.
+// Len returns how many owners the table holds.
 func (t *Table) Len() int { return len(t.ids) }
 
-// Generation changes when numbers have been given up: who keeps numbers asks for
-// them anew then.
+// Generation changes when Sweep frees numbers. A caller that keeps numbers must get new ones then.
 func (t *Table) Generation() uint64 { return t.gen }
 
-// Sweep forgets all owners but those that are used.
+// Sweep forgets all owners whose numbers are not in used.
 func (t *Table) Sweep(used iter.Seq[uint32]) {
 	keep := make([]bool, len(t.owners)+1)
 	for id := range used {

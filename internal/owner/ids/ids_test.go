@@ -13,7 +13,7 @@ var (
 	sh   = flow.Owner{PID: 12, Start: 3, Comm: "sh", CgroupID: 1, Cgroup: "/"}
 )
 
-// TestIdentity: what rows are grouped by tells owners apart, and nothing else does.
+// TestIdentity: owners with equal grouped fields share a number, others do not.
 func TestIdentity(t *testing.T) {
 	reused := web
 	reused.Start = 99
@@ -48,7 +48,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestReduce: an owner has what is grouped by and what follows from it.
+// TestReduce: the table keeps the grouped fields and the fields that follow from them.
 func TestReduce(t *testing.T) {
 	for _, tt := range []struct {
 		by   flow.Dims
@@ -81,7 +81,7 @@ func TestNewestName(t *testing.T) {
 	}
 }
 
-// TestSweep: memory is that of the owners in use, and their numbers stay.
+// TestSweep: only the owners in use stay in memory, and they keep their numbers.
 func TestSweep(t *testing.T) {
 	tab := New(flow.DimsFlow, 1<<20)
 	kept := tab.Number(&web)
@@ -99,7 +99,7 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	if len(tab.owners) != 1001 {
-		t.Errorf("numbers are not used again: %d places", len(tab.owners))
+		t.Errorf("freed numbers are not reused: room for %d owners", len(tab.owners))
 	}
 	if tab.Number(&web) != kept {
 		t.Error("an owner in use has another number")

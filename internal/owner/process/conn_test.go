@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// conn is a connection of this process, whose peer tells who it is.
+// conn is a connection of this process. Its peer can answer with its PID.
 type conn struct {
 	net.Conn
 	t     *testing.T

@@ -15,8 +15,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestDevices: two processes have the same port, each on its own interface. The length of
-// a datagram identifies its process.
+// TestDevices: two processes use the same port, each bound to its own interface. The length of a
+// datagram identifies its process.
 func TestDevices(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		t.Run("device", func(t *testing.T) {
@@ -34,8 +34,7 @@ func TestDevices(t *testing.T) {
 	})
 }
 
-// TestDevicesTCP: two connections have the same addresses and ports, each on its own
-// interface.
+// TestDevicesTCP: two connections have the same addresses and ports, each on its own interface.
 func TestDevicesTCP(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		h := testnet.NewHost(t)
@@ -74,7 +73,7 @@ func TestDevicesTCP(t *testing.T) {
 			}
 		}
 		if len(seen) == 0 || !w.wide && len(seen) != 2 {
-			t.Errorf("traffic is seen on %v only", seen)
+			t.Errorf("traffic was seen in %v only", seen)
 		}
 	})
 }
@@ -94,8 +93,8 @@ func linkLocal(t *testing.T, on *testnet.Iface, n byte) netip.Addr {
 	return a
 }
 
-// twoDevices has one process ask on each of two interfaces of a host. The first one has
-// its socket before it is watched.
+// twoDevices starts a process on each of two interfaces of a host. The first process opens its
+// socket before the watch begins.
 func twoDevices(t *testing.T, backend string, chatty bool, of func(on, peer *testnet.Iface) role) {
 	h := testnet.NewHost(t)
 	var on []*testnet.Iface
@@ -120,8 +119,8 @@ func twoDevices(t *testing.T, backend string, chatty bool, of func(on, peer *tes
 	w.expectLengths(asked)
 }
 
-// expectLengths fails unless each process has its own datagrams, exactly where the
-// interface or the hook tells the socket.
+// expectLengths fails unless each datagram is attributed to its process. The match must be exact if
+// the hook knows the interface or the socket.
 func (w *watch) expectLengths(asked []*helper) {
 	w.t.Helper()
 	seen := map[flow.Direction]bool{}
@@ -153,11 +152,11 @@ func (w *watch) expectLengths(asked []*helper) {
 		}
 	}
 	if !seen[flow.Ingress] || w.egress && !seen[flow.Egress] {
-		w.t.Errorf("traffic is seen in %v only, of %d records", seen, len(w.records))
+		w.t.Errorf("traffic was seen in %v only, in %d records", seen, len(w.records))
 	}
 }
 
-// TestStackedDevices: a socket is bound to an interface that is on top of the counted one.
+// TestStackedDevices: a socket is bound to an interface on top of the counted one.
 func TestStackedDevices(t *testing.T) {
 	testenv.Privileged(t)
 	for _, kind := range []string{"bridge", "vrf"} {
@@ -215,7 +214,7 @@ func stacked(t *testing.T, kind string, below *testnet.Iface) string {
 	return attrs.Name
 }
 
-// TestProcPorts: /proc does not say which interface a socket is bound to.
+// TestProcPorts: /proc does not show the interface that a socket is bound to.
 func TestProcPorts(t *testing.T) {
 	testenv.Privileged(t)
 	h := testnet.NewHost(t)

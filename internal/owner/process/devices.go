@@ -11,7 +11,7 @@ import (
 // devices are the interfaces of a network namespace, by index.
 type devices map[uint32]*netlink.LinkAttrs
 
-// listDevices lists the interfaces of the namespace that n was made in.
+// listDevices lists the interfaces of the namespace in which n was created.
 func (n *namespaces) listDevices() (_ devices, err error) {
 	h, err := netlink.NewHandleAt(netns.NsHandle(n.ownFD.Fd()), unix.NETLINK_ROUTE)
 	if err != nil {
@@ -26,15 +26,15 @@ func (n *namespaces) listDevices() (_ devices, err error) {
 	for _, l := range links {
 		a := l.Attrs()
 		if l.Type() == "veth" {
-			a.ParentIndex = 0 // the peer is not below it
+			a.ParentIndex = 0 // a veth's parent index is its peer, which is not below it
 		}
 		d[uint32(a.Index)] = a
 	}
 	return d, nil
 }
 
-// above reports whether one interface is on top of another one: packets of the upper one
-// pass the lower one, too.
+// above reports whether one interface is on top of another one. Packets of the upper interface pass
+// the lower one, too.
 func (d devices) above(upper, lower uint32) bool {
 	seen := map[uint32]bool{}
 	var search func(i uint32) bool

@@ -7,30 +7,30 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// These mirror bpf/process.h; TestLayout compares them with the object's BTF.
+// These types mirror bpf/process.h. TestLayout compares them with the object's BTF.
 
-// evidence is how the owner of a socket is known, the better the higher.
+// evidence is how pktstat knows the process of a socket. A higher value is better evidence.
 type evidence uint8
 
 const (
 	byNothing evidence = iota
-	byRelease          // closed it
-	byCreate           // called socket(2)
-	byHolding          // has a descriptor of it
-	byUse              // connected it, sent or received
+	byRelease          // the process closed the socket
+	byCreate           // the process called socket(2)
+	byHolding          // the process has a descriptor of the socket
+	byUse              // the process connected the socket, sent or received
 )
 
-// eventKind is what an event tells.
+// eventKind is what has happened.
 type eventKind uint8
 
 const (
-	eventHeld     eventKind = iota // there is such a socket
-	eventUsed                      // a process has begun to use it
-	eventOpened                    // a TCP connection has its addresses
-	eventReleased                  // the last descriptor is closed
-	eventGot                       // a process has got a descriptor that another one had
-	eventExecuted                  // the process runs another program; there is no socket
-	eventForked                    // another process has got too many files to look at; there is no socket
+	eventHeld     eventKind = iota // the iterator found the socket
+	eventUsed                      // a process used the socket for the first time
+	eventOpened                    // a TCP connection got its addresses
+	eventReleased                  // the last descriptor was closed
+	eventGot                       // a process got a descriptor that another process had
+	eventExecuted                  // the process called execve(2); the event has no socket
+	eventForked                    // the process forked with too many files to examine; the event has no socket
 )
 
 // event is struct sock_event.
@@ -74,7 +74,7 @@ type user struct {
 
 const eventSize = int(unsafe.Sizeof(event{}))
 
-// decode reads an event from the kernel, which is in the machine's byte order.
+// decode reads an event that the kernel wrote, in the machine's byte order.
 func (e *event) decode(b []byte) bool {
 	if len(b) < eventSize {
 		return false
@@ -90,7 +90,7 @@ func commString(b []byte) string {
 	return string(b)
 }
 
-// Numbers of the kernel's.
+// Constants of the kernel.
 const (
 	afINET        = 2
 	afINET6       = 10
@@ -99,7 +99,7 @@ const (
 	tcpListen     = 10
 )
 
-// tuple is the addresses of a socket: IPv4 over an AF_INET6 socket is IPv4.
+// tuple is the addresses of a socket. IPv4 over an AF_INET6 socket is IPv4.
 type tuple struct {
 	local, remote [16]byte // IPv4 in the first four bytes, the rest zero
 	netns         uint32
@@ -113,7 +113,7 @@ var (
 	mappedPre = [12]byte{10: 0xff, 11: 0xff}
 )
 
-// tuple returns the addresses of an event's socket. MPTCP is TCP on the wire.
+// tuple returns the addresses of an event's socket. On the wire, MPTCP is TCP.
 func (e *event) tuple() tuple {
 	t := tuple{local: e.LAddr, remote: e.RAddr, netns: e.NetNS, lport: e.LPort, rport: e.RPort, proto: flow.Proto(e.Proto), family: flow.FamilyIPv6}
 	if e.Proto == protoMPTCP {

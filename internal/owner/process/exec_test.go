@@ -8,7 +8,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestExec: a process that executes another program has the new program's name.
+// TestExec: a process that calls execve(2) gets the new program's name.
 func TestExec(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})

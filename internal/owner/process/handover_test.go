@@ -10,17 +10,17 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// headers are the bytes of an IPv4 and a UDP header.
+// headers is the length of an IPv4 and a UDP header.
 const headers = 20 + 8
 
-// TestHandover: two processes take the same UDP port in turn, at random times. The length
-// of a datagram identifies its sender. No row may be exact with the other process.
+// TestHandover: two processes bind the same UDP port in turn, at random times. The length of a
+// datagram identifies its sender. No packet may be attributed exactly to the wrong process.
 func TestHandover(t *testing.T) {
 	onSending(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})
 		start(t, b.Host, role{Name: "udpsink.main", Local: at(b.IPv4, udpPort), N: 2})
 		w := observe(t, backend, a)
-		// The first sends from a socket without a remote address, the second connects, too.
+		// The first sender uses an unconnected socket, the second one sometimes connects.
 		const taken = 5400
 		sizes := map[uint32]uint64{}
 		var takers []*helper
@@ -50,7 +50,7 @@ func TestHandover(t *testing.T) {
 			bytes[r.Match] += r.Bytes
 			if o := w.owners.Get(r.Key.OwnerID); r.Match == flow.MatchExact && others[o.PID] != 0 {
 				wrong += r.Bytes
-				t.Errorf("%v > %v: exactly %d, but %d of %d packets are of the other", k.Src, k.Dst, o.PID, others[o.PID], r.Packets)
+				t.Errorf("%v > %v: match exact for %d, but %d of %d packets are the other process's", k.Src, k.Dst, o.PID, others[o.PID], r.Packets)
 			}
 		}
 		t.Logf("bytes by match: %v, wrong %d", bytes, wrong)

@@ -18,8 +18,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// The processes whose traffic is attributed are this test binary, run again in a role.
-// They obey lines on their standard input and answer each with a line.
+// A helper is this test binary, which a test runs again in a role. The test attributes its traffic.
+// It reads orders, one a line, and answers each with a line.
 
 const roleEnv = "PKTSTAT_TEST_ROLE"
 
@@ -34,17 +34,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// role says what a helper does.
+// role is what a helper does.
 type role struct {
-	Name     string // of the process too
+	Name     string // also the name of the process
 	Local    netip.AddrPort
 	Remote   netip.AddrPort
 	N        int
 	Size     int
 	MPTCP    bool
 	Children int
-	Device   string // that sockets are bound to
-	Zone     uint32 // of link-local addresses: the index of an interface
+	Device   string // sockets are bound to it
+	Zone     uint32 // the interface index of link-local addresses
 	Connect  bool
 	How      string
 }
@@ -65,13 +65,13 @@ func play(spec string) error {
 	return f(r, &orders{in: bufio.NewScanner(os.Stdin)})
 }
 
-// orders come from the test.
+// orders are what the test writes to the helper.
 type orders struct{ in *bufio.Scanner }
 
 // done answers the last order.
 func (o *orders) done(args ...any) { fmt.Println(append([]any{"ok"}, args...)...) }
 
-// wait waits for the next order; false: there will be none.
+// wait waits for the next order. It returns false at the end of the input.
 func (o *orders) wait() bool { return o.in.Scan() }
 
 // helper is a running process.
@@ -84,8 +84,8 @@ type helper struct {
 	role  role
 }
 
-// start starts a helper in a host and waits until it has said what it has to say:
-// a server that it listens, a client that it is done.
+// start starts a helper in a host and waits for its first answer. A server answers when it listens,
+// a client when it is done.
 func start(tb testing.TB, h *testnet.Host, r role, files ...*os.File) *helper {
 	tb.Helper()
 	p := launch(tb, h, r, files...)
@@ -126,7 +126,7 @@ func launch(tb testing.TB, h *testnet.Host, r role, files ...*os.File) *helper {
 
 func (p *helper) pid() uint32 { return uint32(p.cmd.Process.Pid) }
 
-// answer waits for the helper's answer and returns what it said besides "ok".
+// answer waits for the helper's answer and returns it without the "ok".
 func (p *helper) answer() string {
 	p.tb.Helper()
 	for p.out.Scan() {
@@ -139,7 +139,7 @@ func (p *helper) answer() string {
 	return ""
 }
 
-// order makes the helper go on to its next answer.
+// order sends an order and returns the answer.
 func (p *helper) order() string {
 	p.tb.Helper()
 	if _, err := io.WriteString(p.in, "go\n"); err != nil {
@@ -148,7 +148,7 @@ func (p *helper) order() string {
 	return p.answer()
 }
 
-// end lets the helper end by itself and waits for that.
+// end lets the helper end by itself, and waits for it.
 func (p *helper) end() {
 	if p.ended {
 		return

@@ -10,8 +10,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestPingElsewhere: one process has pinged a host and keeps its socket. It does not get
-// what another one sends to another host, nor what is sent after both have ended.
+// TestPingElsewhere: one process has pinged a host and keeps its socket. It must not get replies
+// that another process asked for from another host, nor packets after both have ended.
 func TestPingElsewhere(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		for _, kind := range []string{"ping", "rawping"} {
@@ -48,7 +48,7 @@ func pingElsewhere(t *testing.T, backend, kind string, connect bool) {
 			continue // each raw socket gets the reply
 		}
 		if want == flow.MatchPort && !connect && !process.Tracked(w.att) {
-			want = flow.MatchShared // which of the two has sent is not known
+			want = flow.MatchShared // either socket may have sent it
 		}
 		if r.Match != want || want != flow.MatchShared && o.PID != q.pid() {
 			t.Errorf("%v to another host: %+v %v, want %d %v", r.Key.Dir, o, r.Match, q.pid(), want)
@@ -76,7 +76,7 @@ func pingElsewhere(t *testing.T, backend, kind string, connect bool) {
 	}
 }
 
-// echoRequest is an IPv4 packet that no socket sends.
+// echoRequest returns an IPv4 packet that is sent through no socket.
 func echoRequest(from, to *testnet.Iface) []byte {
 	b := make([]byte, 20+8)
 	b[0], b[3], b[8], b[9] = 0x45, byte(len(b)), 64, 1

@@ -6,23 +6,23 @@ import (
 	"github.com/pktstat/pktstat/internal/kernel/held"
 )
 
-// takenOff are the words for programs that other programs have taken off.
+// takenOff are the messages about programs that another program detached.
 var takenOff = held.Words{
-	Off: "processes: another program took pktstat's programs off %s", Again: "attached again",
-	Missed: "who had sockets that came or went in up to %s may not be known",
-	Until:  "sockets that come and go are seen up to %s",
+	Off: "processes: another program detached pktstat's programs from %s", Again: "attached again",
+	Missed: "the owners of sockets that opened or closed in up to %s may be unknown",
+	Until:  "pktstat watched sockets up to %s",
 }
 
-// kept looks after the programs at the root cgroup.
+// kept watches that the programs at the root cgroup stay attached.
 type kept struct {
-	looking func() // ends it; nil: it has not begun
+	looking func() // stops the watch; nil: not started
 
 	mu     sync.Mutex
 	keeper *held.Keeper
 	gap    bool // since the last call of gaps
 }
 
-// begin looks from now on.
+// begin starts the watch.
 func (k *kept) begin(all places) {
 	k.keeper.Add(&held.Thing{Name: func() string { return "the root cgroup" }, Held: all.held, Again: all.again})
 	k.looking = held.Start(k.look)
@@ -41,7 +41,7 @@ func (k *kept) look() {
 	k.gap = k.keeper.Look() || k.gap
 }
 
-// gaps looks, and reports whether a program was off since the last call.
+// gaps looks now, and reports whether a program was detached since the last call.
 func (k *kept) gaps() bool {
 	k.look()
 	k.mu.Lock()
@@ -57,7 +57,7 @@ func (k *kept) notes() []string {
 	return k.keeper.Notes()
 }
 
-// places are where programs are that are only of use together.
+// places are the programs' places of attachment. They are useful only together.
 type places []*held.Place
 
 func (all places) held() (bool, error) {
@@ -69,7 +69,7 @@ func (all places) held() (bool, error) {
 	return true, nil
 }
 
-// again attaches those that are not.
+// again attaches the detached programs.
 func (all places) again() error {
 	for _, at := range all {
 		there, err := at.Held()

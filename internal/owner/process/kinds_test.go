@@ -21,7 +21,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestOtherProtocols: sockets of protocols beside TCP, UDP and ICMP.
+// TestOtherProtocols covers protocols other than TCP, UDP and ICMP.
 func TestOtherProtocols(t *testing.T) {
 	const experimental = 253 // RFC 3692
 	onEvery(t, func(t *testing.T, backend string) {
@@ -31,7 +31,7 @@ func TestOtherProtocols(t *testing.T) {
 			name   string
 			proto  flow.Proto
 			typ    int
-			server flow.Match // where the hook does not know the socket
+			server flow.Match // if the hook does not know the socket
 		}{
 			{name: "UDP-Lite", proto: flow.UDPLite, typ: unix.SOCK_DGRAM, server: flow.MatchExact},
 			{name: "SCTP", proto: flow.SCTP, typ: unix.SOCK_STREAM, server: flow.MatchExact},
@@ -69,7 +69,7 @@ func TestOtherProtocols(t *testing.T) {
 	})
 }
 
-// retired: later kernels have no UDP-Lite.
+// retired reports whether the kernel lacks UDP-Lite, which later kernels removed.
 func retired(t *testing.T) bool {
 	t.Helper()
 	v, err := linuxversion.Running()
@@ -79,7 +79,7 @@ func retired(t *testing.T) bool {
 	return !v.Before(linuxversion.Version{Major: 7})
 }
 
-// group makes a cgroup that is removed with the test.
+// group makes a cgroup and removes it at the end of the test.
 func group(t *testing.T, name string) string {
 	t.Helper()
 	root, err := cgroup2.Open()
@@ -91,7 +91,7 @@ func group(t *testing.T, name string) string {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // after the processes in it have ended
+	t.Cleanup(func() { // cleanups run in reverse order: the processes have ended
 		if err := os.Remove(dir); err != nil {
 			t.Error(err)
 		}
@@ -99,7 +99,7 @@ func group(t *testing.T, name string) string {
 	return dir
 }
 
-// ownCgroup is the path of this process' cgroup.
+// ownCgroup returns the path of this process's cgroup.
 func ownCgroup(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/cgroup")
@@ -118,9 +118,9 @@ func (p *helper) moveTo(dir string) {
 	}
 }
 
-// TestNewCgroups: a cgroup that is made after the start is known, and so is what it is of.
-// A socket stays in the cgroup that it was made in, which the backend cgroup tells; the
-// others tell where the process is.
+// TestNewCgroups: pktstat resolves a cgroup and its container that were made after the start. A
+// socket stays in the cgroup in which it was made, as backend cgroup reports. The others report the
+// process's cgroup.
 func TestNewCgroups(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})
@@ -155,7 +155,7 @@ func TestNewCgroups(t *testing.T) {
 			where = ownCgroup(t)
 		}
 		var o flow.Owner
-		for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) { // until all sockets are listed again
+		for end := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) { // until a pass has listed all sockets again
 			w.records = nil
 			p.order()
 			w.collect()
@@ -167,7 +167,7 @@ func TestNewCgroups(t *testing.T) {
 			}
 		}
 		if o.Cgroup != where || o.PID != p.pid() {
-			t.Errorf("moved after its socket was made: %+v, want %s", o, where)
+			t.Errorf("process moved after it made its socket: %+v, want %s", o, where)
 		}
 		p.end()
 	})

@@ -10,8 +10,8 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// TestLayout compares the structures of bpf/process.h, as the object's BTF has them,
-// with those that Go reads.
+// TestLayout compares the Go structs with the structs of bpf/process.h, as the object's BTF
+// describes them.
 func TestLayout(t *testing.T) {
 	spec, err := loadProcess()
 	if err != nil {
@@ -49,7 +49,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// TestNumbers: the enumerations are the same on both sides.
+// TestNumbers: C and Go have the same enumerations.
 func TestNumbers(t *testing.T) {
 	spec, err := loadProcess()
 	if err != nil {

@@ -34,7 +34,7 @@ func onEvery(t *testing.T, f func(t *testing.T, backend string)) {
 	}
 }
 
-// onSending runs a test with every backend that sees what a host sends.
+// onSending runs a test with every backend that sees outgoing packets.
 func onSending(t *testing.T, f func(t *testing.T, backend string)) {
 	t.Helper()
 	testenv.Privileged(t)
@@ -48,7 +48,7 @@ func onSending(t *testing.T, f func(t *testing.T, backend string)) {
 	}
 }
 
-// liveBackends are all that count live traffic.
+// liveBackends are the backends that count live traffic.
 func liveBackends() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name, b := range registry.Backends.All() {
@@ -59,19 +59,19 @@ func liveBackends() iter.Seq[string] {
 	}
 }
 
-// watch is a backend on one interface with attribution, as the engine has it.
+// watch is a backend on one interface with attribution, as in the engine.
 type watch struct {
 	t       *testing.T
 	on      *testnet.Iface
 	src     *livetest.Source
 	att     *process.Attributor
 	owners  *ids.Table
-	egress  bool // is seen
-	sockets bool // only what sockets send and receive is seen
-	wide    bool // every network namespace is seen
+	egress  bool // the backend sees it
+	sockets bool // the backend sees only what sockets send and receive
+	wide    bool // the backend sees every network namespace
 	netns   uint32
 	records []flow.Record
-	last    time.Time // of collect
+	last    time.Time // last call of collect
 }
 
 // observe opens a backend on an interface.
@@ -131,7 +131,7 @@ func netnsOf(t *testing.T, h *testnet.Host) uint32 {
 // collect ends an epoch.
 func (w *watch) collect() {
 	w.t.Helper()
-	time.Sleep(time.Until(w.last.Add(process.PassEvery))) // or the sockets of processes are not looked at
+	time.Sleep(time.Until(w.last.Add(process.PassEvery))) // let enough time pass for another pass over all sockets
 	defer func() { w.last = time.Now() }()
 	synced := false
 	w.src.Collect(func(recs []flow.Record) {
@@ -141,7 +141,7 @@ func (w *watch) collect() {
 		}
 		w.att.Attribute(recs)
 		for _, r := range recs {
-			if r.Key.NetNS == w.netns || !w.wide { // tests with the same addresses run in others
+			if r.Key.NetNS == w.netns || !w.wide { // tests in other namespaces use the same addresses
 				w.records = append(w.records, r)
 			}
 		}
@@ -151,7 +151,7 @@ func (w *watch) collect() {
 	}
 }
 
-// conversation is the two ends as the watched host has them. A zero remote means any.
+// conversation is the two ends, as the watched host sees them. A zero remote means any.
 type conversation struct {
 	proto         flow.Proto
 	local, remote netip.AddrPort
@@ -173,15 +173,15 @@ func (w *watch) of(c conversation) []flow.Record {
 	return recs
 }
 
-// expect fails unless there is traffic of the conversation in both directions, as far
-// as they are seen, and all of it has this owner and match.
+// expect fails unless the conversation has traffic in both directions that the backend sees, and
+// all of it has this owner and match.
 func (w *watch) expect(c conversation, pid uint32, comm string, match flow.Match) {
 	w.t.Helper()
 	w.expectEach(c, pid, comm, func(flow.Direction) flow.Match { return match })
 }
 
-// ifUnknown is how an owner is found: exactly where the hook knows the packet's socket,
-// else as told.
+// ifUnknown returns the expected match: exact if the hook knows the packet's socket, else the given
+// one.
 func (w *watch) ifUnknown(match flow.Match) func(flow.Direction) flow.Match {
 	return func(dir flow.Direction) flow.Match {
 		if w.sockets || w.wide && dir == flow.Egress {
@@ -203,14 +203,14 @@ func (w *watch) expectEach(c conversation, pid uint32, comm string, of func(flow
 		}
 	}
 	if pid == 0 && w.sockets {
-		return // what no socket takes is not seen
+		return // this hook sees only packets that a socket takes
 	}
 	if !seen[flow.Ingress] || w.egress && !seen[flow.Egress] {
-		w.t.Errorf("%+v: traffic is seen in %v only, of %d records", c, seen, len(w.records))
+		w.t.Errorf("%+v: traffic was seen in %v only, in %d records", c, seen, len(w.records))
 	}
 }
 
-// number reads the first number of a helper's answer.
+// number returns the first number in a helper's answer.
 func number(t *testing.T, answer string) uint16 {
 	t.Helper()
 	first, _, _ := strings.Cut(answer, " ")
@@ -223,14 +223,14 @@ func number(t *testing.T, answer string) uint16 {
 
 func at(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a, port) }
 
-// ports are given to servers, so that tests do not meet.
+// ports of the servers. They differ, so that tests do not disturb each other.
 const (
 	udpPort = 5301
 	tcpPort = 8001
 )
 
-// TestClients: what opens after pktstat and ends before the epoch does, of a client
-// and, on the other host, of its server.
+// TestClients: connections open after pktstat starts, and close before the epoch ends. Both hosts
+// are watched, the client's and the server's.
 func TestClients(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{Offloads: true})
@@ -244,7 +244,7 @@ func TestClients(t *testing.T) {
 		type done struct {
 			c    conversation
 			p    *helper
-			srv  *helper // nil: the server's side is another test's
+			srv  *helper // nil: another test checks the server's side
 			want flow.Match
 		}
 		var all []done
@@ -290,8 +290,7 @@ func TestClients(t *testing.T) {
 	})
 }
 
-// TestOpenedBefore: sockets that were there before pktstat, and a process that ends
-// during the epoch.
+// TestOpenedBefore: sockets that are older than pktstat, and a process that ends during the epoch.
 func TestOpenedBefore(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})
@@ -312,7 +311,7 @@ func TestOpenedBefore(t *testing.T) {
 		server.expect(back, srv.pid(), "tcpserver.old", flow.MatchExact)
 
 		long.order()
-		long.end() // with the FIN and what follows
+		long.end() // and with it send the FIN
 		client.collect()
 		server.collect()
 		client.expect(c, long.pid(), "tcplong.old", flow.MatchExact)
@@ -320,8 +319,8 @@ func TestOpenedBefore(t *testing.T) {
 	})
 }
 
-// TestListenerOfSeveral: workers accept on a listener that they have inherited. Each
-// connection is its worker's; what is shared says so.
+// TestListenerOfSeveral: workers accept on a listener that they have inherited. Each connection is
+// attributed to its worker, or marked shared.
 func TestListenerOfSeveral(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		for _, mptcp := range []bool{false, true} {
@@ -341,7 +340,7 @@ func TestListenerOfSeveral(t *testing.T) {
 					d := newConn(t, a, at(b.IPv4, tcpPort), mptcp)
 					pid := d.whoAnswers()
 					if i%2 == 0 {
-						server.collect() // while it is open
+						server.collect() // while the connection is open
 					}
 					d.Close()
 					server.collect()
@@ -353,7 +352,7 @@ func TestListenerOfSeveral(t *testing.T) {
 						o := server.owners.Get(r.Key.OwnerID)
 						switch {
 						case r.Match == flow.MatchExact && o.PID != pid:
-							t.Errorf("connection %d: exactly %d, it was %d", i, o.PID, pid)
+							t.Errorf("connection %d: match exact for %d, but %d answered", i, o.PID, pid)
 						case r.Match == flow.MatchShared && !workers[o.PID] && o.PID != master.pid():
 							t.Errorf("connection %d: shared by %d", i, o.PID)
 						case r.Match == flow.MatchExact && o.Comm != "worker":
@@ -362,7 +361,7 @@ func TestListenerOfSeveral(t *testing.T) {
 							t.Errorf("connection %d: %v", i, r.Match)
 						}
 						if process.Tracked(server.att) && !mptcp && r.Match != flow.MatchExact {
-							t.Errorf("connection %d: %v, though it is told who receives", i, r.Match)
+							t.Errorf("connection %d: %v, though BPF reports who receives", i, r.Match)
 						}
 					}
 				}

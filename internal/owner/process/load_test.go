@@ -16,11 +16,11 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// share is how many bytes went where.
+// share is how many bytes were attributed how.
 type share struct{ right, shared, wrong, unknown uint64 }
 
-// shares adds up the records of one direction of conversations. truth tells the process
-// by the ports of both ends.
+// shares adds up the records of one direction. truth returns the process of a conversation by the
+// ports of both ends.
 func (w *watch) shares(truth func(p flow.Proto, local, remote uint16) uint32) share {
 	w.t.Helper()
 	var s share
@@ -37,7 +37,7 @@ func (w *watch) shares(truth func(p flow.Proto, local, remote uint16) uint32) sh
 		got := w.owners.Get(r.Key.OwnerID).PID
 		switch {
 		case got == 0 && r.Match != flow.MatchNone:
-			w.t.Errorf("nobody's: %v %v %v > %v: %v, not %d", k.Dir, k.Proto, k.Src, k.Dst, r.Match, want)
+			w.t.Errorf("no owner: %v %v %v > %v: %v, not %d", k.Dir, k.Proto, k.Src, k.Dst, r.Match, want)
 		case got == 0:
 			s.unknown += r.Bytes
 			w.t.Logf("unknown: %v %v %v > %v, %d packets: %v", k.Dir, k.Proto, k.Src, k.Dst, r.Packets, r.Match)
@@ -55,8 +55,8 @@ func (w *watch) shares(truth func(p flow.Proto, local, remote uint16) uint32) sh
 	return s
 }
 
-// TestMixedLoad: at least 99 % of the bytes of 1,000 short connections, 20 long ones and
-// DNS-like queries go to the right process, and none to a wrong one.
+// TestMixedLoad: 1,000 short connections, 20 long ones and DNS-like queries. At least 99 % of the
+// bytes are attributed to the right process, and none to a wrong one.
 func TestMixedLoad(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		const short, long, queries = 5, 20, 3
@@ -124,14 +124,14 @@ func TestMixedLoad(t *testing.T) {
 				t.Errorf("%s: of %d bytes, %+v", side, total, got)
 			}
 			if total < 1_500_000 {
-				t.Errorf("%s: %d bytes only", side, total)
+				t.Errorf("%s: only %d bytes", side, total)
 			}
 		}
 	})
 }
 
-// TestOverflow: when more happens than the ring buffer holds, it is said, and nothing
-// is attributed to a wrong process.
+// TestOverflow: if the ring buffer overflows, the notes report it, and no traffic is attributed to
+// a wrong process.
 func TestOverflow(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})
@@ -155,7 +155,7 @@ func TestOverflow(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 
-		// Tests that run beside this one fill the ring, too: sooner or later it is read in time.
+		// Tests in parallel may fill the ring, too. Retry until a read was in time.
 		w.t.Logf("%+v", s)
 		found := false
 		for end := time.Now().Add(limit); !found && time.Now().Before(end); {
@@ -173,12 +173,12 @@ func TestOverflow(t *testing.T) {
 			}
 		}
 		if !found {
-			t.Error("after it, no process is found")
+			t.Error("no process was found after the overflow")
 		}
 	})
 }
 
-// TestKernelSockets: a port that is the kernel's own.
+// TestKernelSockets: the kernel itself has the port.
 func TestKernelSockets(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})
@@ -208,7 +208,7 @@ func TestKernelSockets(t *testing.T) {
 				continue
 			}
 			if k.Dir != flow.Ingress || k.Proto != flow.UDP || k.Dst.Port() != 4789 {
-				if o := w.owners.Get(r.Key.OwnerID); o.PID != 0 { // a cgroup even the kernel's sockets have
+				if o := w.owners.Get(r.Key.OwnerID); o.PID != 0 { // even a socket of the kernel has a cgroup
 					t.Errorf("%v: %+v %v", k, o, r.Match)
 				}
 				continue
@@ -224,8 +224,8 @@ func TestKernelSockets(t *testing.T) {
 	})
 }
 
-// TestPIDReuse: another process with the PID of one that has ended is another owner. All
-// backends watch the same two processes: a PID can be chosen by one test at a time.
+// TestPIDReuse: a process that gets the PID of an ended one is another owner. All backends watch
+// the same two processes, because only one test at a time can choose a PID.
 func TestPIDReuse(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -234,7 +234,7 @@ func TestPIDReuse(t *testing.T) {
 	for name := range liveBackends() {
 		watches[name] = observe(t, name, a)
 	}
-	before := map[string]int{} // records without the second process
+	before := map[string]int{} // number of records before the second process
 	collect := func() {
 		for name, w := range watches {
 			w.collect()
@@ -250,9 +250,9 @@ func TestPIDReuse(t *testing.T) {
 	collect()
 	var second *helper
 	for range 200 {
-		// The next PID is the one after this.
+		// The kernel assigns the next PID after this one.
 		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(int(first.pid())-1)), 0); err != nil {
-			t.Skipf("PIDs cannot be chosen here: %v", err)
+			t.Skipf("cannot choose a PID here: %v", err)
 		}
 		if second = ask("udpquery.second"); second.pid() == first.pid() {
 			break
@@ -260,7 +260,7 @@ func TestPIDReuse(t *testing.T) {
 		collect()
 	}
 	if second.pid() != first.pid() {
-		t.Skip("others were given the PID each time")
+		t.Skip("another process got the PID each time")
 	}
 	for name, w := range watches {
 		w.collect()
@@ -268,8 +268,8 @@ func TestPIDReuse(t *testing.T) {
 	}
 }
 
-// twoWithOnePID fails unless the process with a PID is one owner in the first records
-// and another one in those after.
+// twoWithOnePID fails unless the first records have one owner with the PID, and the records after
+// them another one.
 func (w *watch) twoWithOnePID(t *testing.T, pid uint32, first int) {
 	var ids [2]uint32
 	for i, r := range w.records {
@@ -291,7 +291,7 @@ func (w *watch) twoWithOnePID(t *testing.T, pid uint32, first int) {
 	}
 }
 
-// TestProc: without BPF, sockets that last are found in /proc, and the notes say it.
+// TestProc: without BPF, pktstat finds long-lived sockets in /proc, and the notes report that.
 func TestProc(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})
@@ -311,7 +311,7 @@ func TestProc(t *testing.T) {
 				t.Errorf("owner %+v", o)
 			}
 		}
-		if notes := client.att.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "looked up in /proc") {
+		if notes := client.att.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "finds processes in /proc") {
 			t.Errorf("notes %q", notes)
 		}
 	})

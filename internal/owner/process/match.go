@@ -6,48 +6,48 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// matcher finds the owner of flows in what is known of an epoch.
+// matcher finds the owners of flows by what is known of an epoch.
 type matcher struct {
 	sockets *sockets
-	// local tells whether an address is one of the namespace's own, so that what is
-	// only forwarded is not taken for that of a socket which takes any address.
+	// local reports whether the namespace has the address. Without the check, a socket bound to any
+	// address would match forwarded packets.
 	local func(netns uint32, family flow.Family, addr [16]byte) bool
-	// kernel tells whether a port is that of a socket which no process has.
+	// kernel reports whether a port belongs to a socket that no process has.
 	kernel func(t *tuple) bool
-	// stacked tells whether packets of one interface can pass the other one, too.
+	// stacked reports whether packets of one interface can also pass the other one.
 	stacked func(a, b uint32) bool
-	// tracked: every process that sends or receives is told of.
+	// tracked: BPF reports every process that sends or receives.
 	tracked bool
-	// complete: no socket can have come and gone unseen in this epoch, nor in the last one.
+	// complete: pktstat has seen every socket of this epoch and the last one.
 	complete bool
-	// swept: the processes have been looked at since the end of the epoch's window.
+	// swept: pktstat has examined all processes since the window closed.
 	swept bool
 
-	all []ranked // kept for the next flow
+	all []ranked // reused for the next flow
 	top []*sock
 }
 
-// end is the local end of a flow, and what tells the sockets on it apart.
+// end is the local end of a flow, with what distinguishes the sockets on it.
 type end struct {
 	tuple
 	cookie uint64 // 0: the hook does not know the socket
 	dev    uint32 // the interface that the packets passed; 0: any
-	sends  bool   // the packets come from this end
+	sends  bool   // the packets leave from this end
 }
 
-// loopback is the index of lo in every namespace (LOOPBACK_IFINDEX). What sockets send to
-// their own host passes it, whatever interface they are bound to.
+// loopback is the index of lo in every namespace (LOOPBACK_IFINDEX). Packets to the own host pass
+// lo, also from sockets that are bound to another interface.
 const loopback = 1
 
-// match returns the owner of a flow, nil if there is none, and how it was found. The
-// cookie is 0 where the hook does not know the socket.
+// match returns the owner of a flow, or nil, and how it was found. cookie is 0 if the hook does not
+// know the socket.
 func (m *matcher) match(k *flow.Packed, cookie uint64, netns uint32) (*proc, flow.Match) {
 	if k.EtherType != 0 || k.Family == flow.FamilyNone {
 		return nil, etherMatch(k)
 	}
 	t, ok := socketEnd(k, netns)
 	if !ok {
-		return nil, flow.MatchNone // no direction: nobody can tell which end is local
+		return nil, flow.MatchNone // without a direction, the local end is unknown
 	}
 	e := end{tuple: t, cookie: cookie, sends: k.Dir == flow.Egress}
 	if k.Ifindex != loopback {
@@ -55,7 +55,8 @@ func (m *matcher) match(k *flow.Packed, cookie uint64, netns uint32) (*proc, flo
 	}
 	p, match := m.matchEnd(&e, k)
 	if match == flow.MatchNone && !e.sends && m.local(t.netns, t.family, t.remote) {
-		// lo shows packets only as they arrive: nobody took it, but it was sent here.
+		// On lo, the hook saw the packet only when it arrived. No local socket received it, so look
+		// for the sender.
 		t.local, t.remote, t.lport, t.rport = t.remote, t.local, t.rport, t.lport
 		return m.matchEnd(&end{tuple: t, sends: true}, k)
 	}
@@ -68,7 +69,7 @@ func (m *matcher) matchEnd(t *end, k *flow.Packed) (*proc, flow.Match) {
 		return m.matchProto(t, k)
 	}
 	if t.lport == 0 {
-		return nil, flow.MatchNone // a later fragment
+		return nil, flow.MatchNone // a later fragment has no ports
 	}
 	of := m.matchDatagram
 	if t.proto == flow.TCP {
@@ -83,7 +84,7 @@ func (m *matcher) matchEnd(t *end, k *flow.Packed) (*proc, flow.Match) {
 	return nil, flow.MatchNone
 }
 
-// known returns the owner of the socket with the cookie, if that is in the list.
+// known returns the owner of the socket with the cookie, if the list has that socket.
 func (m *matcher) known(list []*sock, t *end) (*proc, flow.Match) {
 	for _, k := range list {
 		if t.cookie != 0 && k.cookie == t.cookie && (k.connected() || k.takes(t) != 0) {
@@ -99,12 +100,12 @@ func (m *matcher) reaches(k *sock, dev uint32) bool {
 	case k.dev == 0 || dev == 0 || k.dev == dev:
 		return true
 	case k.bound+1 >= m.sockets.epoch && k.bound != 0:
-		return true // before, it was bound to another one, or to none
+		return true // it was bound to another interface, or to none, in this window
 	}
 	return m.stacked(k.dev, dev)
 }
 
-// socketEnd turns a flow around so that its local end is the socket's.
+// socketEnd returns a flow's addresses from the local socket's point of view.
 func socketEnd(k *flow.Packed, netns uint32) (tuple, bool) {
 	if k.NetNS != 0 {
 		netns = k.NetNS
@@ -125,8 +126,8 @@ func socketEnd(k *flow.Packed, netns uint32) (tuple, bool) {
 	return t, true
 }
 
-// current returns the sockets of a list that existed in the epoch; if none did, the
-// one that was released last.
+// current returns the sockets of a list that existed in the epoch. If none did, it returns the one
+// that was released last.
 func (m *matcher) current(list []*sock) []*sock {
 	alive := 0
 	last := list[0]
@@ -153,13 +154,12 @@ func (m *matcher) current(list []*sock) []*sock {
 	return cur
 }
 
-// alive reports whether a socket may have existed at some time in an epoch's window.
-// What is taken note of at the end of an epoch may have happened after its window was
-// closed, in that of the next one.
+// alive reports whether a socket may have existed in an epoch's window. Events are read after the
+// window closes, so one may belong to the next window.
 func (k *sock) alive(epoch uint64) bool { return k.released == 0 || k.released+1 >= epoch }
 
-// resolve tells whose the sockets are: nobody's (nil), one process' (exact) or that
-// of several (shared), of which the best known is returned.
+// resolve returns the owner of the sockets: nil, or one process with an exact match. If several
+// processes may be the owner, it returns the best known one, with a shared match.
 func (m *matcher) resolve(list []*sock) (*proc, flow.Match) {
 	var best claim
 	procs, users := 0, 0
@@ -188,13 +188,13 @@ func (m *matcher) resolve(list []*sock) (*proc, flow.Match) {
 	case procs == 1:
 		return best.proc, flow.MatchExact
 	case users == 1 && m.tracked && len(list) == 1:
-		return best.proc, flow.MatchExact // the others have inherited it, and do nothing with it
+		return best.proc, flow.MatchExact // the other processes inherited the socket and do not use it
 	}
 	return best.proc, flow.MatchShared
 }
 
-// holders iterates over the claims of the processes that had the socket in an epoch, or
-// when it was seen last. Weaker evidence does not count beside better.
+// holders iterates over the claims of the processes that had the socket in an epoch, or when the
+// iterator last saw it. It omits weaker evidence if there is better.
 func (k *sock) holders(epoch uint64) iter.Seq[claim] {
 	strong := k.strongest(epoch)
 	return func(yield func(claim) bool) {
@@ -209,7 +209,8 @@ func (k *sock) holders(epoch uint64) iter.Seq[claim] {
 	}
 }
 
-// active: a process had the socket in this epoch, or when the socket was seen last.
+// active reports whether the process had the socket in this epoch, or when the iterator last saw
+// it.
 func (k *sock) active(c claim, epoch uint64) bool {
 	return c.epoch >= min(k.held, epoch-1)
 }
@@ -224,7 +225,7 @@ func (k *sock) strongest(epoch uint64) evidence {
 	return best
 }
 
-// matchProto is for protocols without ports: raw sockets, and those of ping.
+// matchProto matches protocols without ports: raw sockets and ping sockets.
 func (m *matcher) matchProto(t *end, k *flow.Packed) (*proc, flow.Match) {
 	all := m.sockets.byPort[portOf(&t.tuple)]
 	if p, match := m.known(all, t); p != nil {
@@ -255,15 +256,15 @@ func (m *matcher) matchProto(t *end, k *flow.Packed) (*proc, flow.Match) {
 	return p, match
 }
 
-// asked reports whether a process may have sent through a socket for ICMP in this epoch's
-// window. What arrives is what it asked for: replies.
+// asked reports whether a process may have sent through an ICMP socket in this epoch's window.
+// Without a request, an arriving message is not a reply to this socket.
 func (m *matcher) asked(k *sock) bool {
 	icmp := k.proto == flow.ICMP || k.proto == flow.ICMPv6
 	return !icmp || !m.tracked || !m.complete || k.sent != 0 && k.sent+1 >= m.sockets.epoch
 }
 
-// kernelICMP: messages that only the kernel sends and that it answers itself: all but
-// requests that leave and replies that arrive (RFC 792, RFC 4443, RFC 4861).
+// kernelICMP reports whether the kernel itself sends or handles the message. Only outgoing requests
+// and incoming replies belong to a process (RFC 792, RFC 4443, RFC 4861).
 func kernelICMP(k *flow.Packed) bool {
 	const echoReply, echo, timestamp, timestampReply = 0, 8, 13, 14
 	const echo6, echoReply6 = 128, 129
@@ -283,7 +284,7 @@ func kernelICMP(k *flow.Packed) bool {
 	return false
 }
 
-// etherMatch: ARP is the kernel's, of other frames nobody can tell.
+// etherMatch: the kernel handles ARP. The owner of other frames is unknown.
 func etherMatch(k *flow.Packed) flow.Match {
 	if k.EtherType == flow.EtherTypeARP {
 		return flow.MatchKernel

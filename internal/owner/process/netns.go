@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespaces reads the files of /proc/net in any network namespace. It needs a
-// process in it, but for the namespace that it was made in.
+// namespaces reads the files of /proc/net in any network namespace. For another namespace than its
+// own, it needs a process in it.
 type namespaces struct {
 	procfs string // "/proc"
 	own    uint32
 	ownFD  *os.File
-	pids   map[uint32]string // a process in each, as it was last seen
-	listed bool              // in this epoch
+	pids   map[uint32]string // a process in each, as last seen
+	listed bool              // all processes were listed in this epoch
 }
 
 func newNamespaces(procfs string) (*namespaces, error) {
@@ -42,10 +42,10 @@ func inodeOf(f *os.File) (uint32, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return 0, fmt.Errorf("stat %s: %w", f.Name(), err)
 	}
-	return uint32(st.Ino), nil // made by ns_alloc_inum: 32 bits
+	return uint32(st.Ino), nil // ns_alloc_inum makes 32-bit numbers
 }
 
-// namespaceOf returns the network namespace of a process, 0 if it cannot be read.
+// namespaceOf returns the network namespace of a process; 0 if it cannot be read.
 func namespaceOf(procfs, pid string) uint32 {
 	link, err := os.Readlink(filepath.Join(procfs, pid, "ns", "net")) // net:[4026531833]
 	if err != nil {
@@ -58,13 +58,13 @@ func namespaceOf(procfs, pid string) uint32 {
 	return uint32(ino)
 }
 
-// read returns the contents of files of /proc/net, as they are in a namespace. Files
-// that are not there are empty.
+// read returns the contents of files of /proc/net, as a namespace shows them. A missing file reads
+// as empty.
 func (n *namespaces) read(netns uint32, files ...string) (map[string][]byte, error) {
 	if pid, ok := n.process(netns); ok {
 		dir := filepath.Join(n.procfs, pid, "net")
 		got, err := readFiles(dir, files)
-		if err == nil && namespaceOf(n.procfs, pid) == netns { // else it has ended, and somebody else has its PID
+		if err == nil && namespaceOf(n.procfs, pid) == netns { // else another process has reused the PID
 			return got, nil
 		}
 		delete(n.pids, netns)
@@ -75,7 +75,7 @@ func (n *namespaces) read(netns uint32, files ...string) (map[string][]byte, err
 	return n.inside(files)
 }
 
-// process returns a process that is in a namespace.
+// process returns the PID of a process in a namespace.
 func (n *namespaces) process(netns uint32) (string, bool) {
 	if pid, ok := n.pids[netns]; ok {
 		return pid, true
@@ -100,7 +100,7 @@ func (n *namespaces) process(netns uint32) (string, bool) {
 	return pid, ok
 }
 
-// inside reads in the namespace that n was made in, on a thread of its own.
+// inside reads in n's own namespace, on a new thread.
 func (n *namespaces) inside(files []string) (map[string][]byte, error) {
 	type result struct {
 		files map[string][]byte
@@ -108,7 +108,7 @@ func (n *namespaces) inside(files []string) (map[string][]byte, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked, so the thread ends with the goroutine
 		if err := unix.Setns(int(n.ownFD.Fd()), unix.CLONE_NEWNET); err != nil {
 			done <- result{err: fmt.Errorf("enter network namespace %d: %w", n.own, err)}
 			return
@@ -135,7 +135,7 @@ func readFiles(dir string, files []string) (map[string][]byte, error) {
 	return got, nil
 }
 
-// pidsOf lists the processes.
+// pidsOf lists the PIDs of all processes.
 func pidsOf(procfs string) ([]string, error) {
 	d, err := os.Open(procfs)
 	if err != nil {

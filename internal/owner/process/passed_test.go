@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestPassed: two processes have used a socket between two looks, and both have ended.
+// TestPassed: two processes use a socket between two passes, and both end before the second.
 func TestPassed(t *testing.T) {
 	testenv.Privileged(t)
 	for _, backend := range []string{"tc", "cgroup"} {
@@ -50,7 +50,7 @@ func TestPassed(t *testing.T) {
 	}
 }
 
-// TestSpawn: a process that starts programs which get none of its sockets stays exact.
+// TestSpawn: a process stays exact if the programs that it starts inherit no socket.
 func TestSpawn(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})

@@ -6,8 +6,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// How precisely a socket takes what comes to its port, as the kernel ranks it
-// (compute_score in net/ipv4/udp.c): the highest gets it.
+// How well a socket fits a packet. As in the kernel (compute_score in net/ipv4/udp.c), the highest
+// score gets the packet.
 const (
 	takesAnyFamily = 1 << iota // an IPv6 socket takes IPv4 too
 	takesFamily
@@ -16,7 +16,7 @@ const (
 	takesConnected
 )
 
-// takes ranks a socket that is not connected; 0: it takes nothing of this.
+// takes scores a socket that is not connected; 0: it does not receive from this end.
 func (k *sock) takes(t *end) int {
 	rank := takesFamily
 	switch {
@@ -34,21 +34,21 @@ func (k *sock) takes(t *end) int {
 	return rank
 }
 
-// may reports whether the packets can be of a socket that has their addresses.
+// may reports whether a socket with matching addresses can have sent or received the packets.
 func (m *matcher) may(k *sock, t *end) bool {
 	if t.cookie != 0 && k.cookie != 0 && k.cookie != t.cookie || !m.reaches(k, t.dev) {
 		return false
 	}
-	return m.complete || m.seen(k) // another one may have had the port since
+	return m.complete || m.seen(k) // another socket may have had the port since
 }
 
-// seen reports whether a process had the socket when all were last looked at.
+// seen reports whether the last pass found the socket in a process.
 func (m *matcher) seen(k *sock) bool { return k.held == m.sockets.passed }
 
 // matchStream matches an end of a TCP connection.
 func (m *matcher) matchStream(t *end, connected, bound []*sock) (*proc, flow.Match) {
 	if len(connected) > 0 {
-		// Of the one in the packets there may be nothing known, as of MPTCP's subflows.
+		// The packets' own socket may be unknown, such as an MPTCP subflow.
 		p, match := m.known(connected, t)
 		if p == nil {
 			m.top = m.top[:0]
@@ -62,13 +62,13 @@ func (m *matcher) matchStream(t *end, connected, bound []*sock) (*proc, flow.Mat
 			}
 		}
 		if match == flow.MatchExact && !m.complete && !slices.ContainsFunc(connected, m.seen) {
-			match = flow.MatchPort // another process may have connected from the same port since
+			match = flow.MatchPort // another process may have reused the port since
 		}
 		if p != nil {
 			return p, match
 		}
 	}
-	// Only who listens is left: who has accepted the connection was not seen.
+	// Only the listener remains: no event told who accepted the connection.
 	p, match := m.known(bound, t)
 	if p == nil {
 		best, rank := m.top[:0], 0
@@ -96,9 +96,9 @@ func (m *matcher) matchStream(t *end, connected, bound []*sock) (*proc, flow.Mat
 	return p, match
 }
 
-// matchDatagram matches an end of UDP and its like. A port is free for another process as
-// soon as its socket is closed, and a process can send through any socket on the port. So
-// every socket counts that had the port and is still remembered.
+// matchDatagram matches an end of UDP and similar protocols. Another process can bind a port as
+// soon as its socket is closed. A process can send through any socket on the port. So every socket
+// counts that had the port and is still remembered.
 func (m *matcher) matchDatagram(t *end, connected, bound []*sock) (*proc, flow.Match) {
 	for _, list := range [][]*sock{connected, bound} {
 		if p, match := m.known(list, t); p != nil {
@@ -134,14 +134,14 @@ func (m *matcher) matchDatagram(t *end, connected, bound []*sock) (*proc, flow.M
 	return p, match
 }
 
-// ranked is a socket that may have got a packet.
+// ranked is a socket that may have received a packet.
 type ranked struct {
 	*sock
 	rank int
 }
 
-// highest returns the sockets of the highest rank among those that exist. If none does,
-// it returns those that were released last.
+// highest returns the sockets of the highest score among the existing ones. If none exists, it
+// returns the sockets that were released last.
 func (m *matcher) highest(all []ranked) (top []*sock, rank int) {
 	top = m.top[:0]
 	exists := slices.ContainsFunc(all, func(k ranked) bool { return k.alive(m.sockets.epoch) })
@@ -165,7 +165,7 @@ func (m *matcher) highest(all []ranked) (top []*sock, rank int) {
 	return top, rank
 }
 
-// others reports whether any of the sockets may be another process' than p.
+// others reports whether any of the sockets may belong to another process than p.
 func (m *matcher) others(list []ranked, p *proc) bool {
 	return slices.ContainsFunc(list, func(k ranked) bool {
 		n := 0
@@ -179,8 +179,8 @@ func (m *matcher) others(list []ranked, p *proc) bool {
 	})
 }
 
-// steady reports whether the sockets existed all the time of this epoch's window. So no
-// other socket on the port got anything.
+// steady reports whether the sockets existed during the whole window. Then no other socket on the
+// port received a packet.
 func (m *matcher) steady(list []*sock) bool {
 	for _, k := range list {
 		if k.released != 0 || k.bound+1 >= m.sockets.epoch && k.bound != 0 || k.born != 0 && k.born+1 >= m.sockets.epoch {

@@ -1,23 +1,23 @@
-// Package process finds out whose traffic a flow is: the process that has the
-// socket, and the cgroup and container it runs in.
+// Package process finds the owner of a flow: the process that has the socket, with its cgroup and
+// container.
 //
 //	a, err := process.Open(ctx, process.Options{Owners: env.Tuples, ...})
 //	defer a.Close()
 //	...
 //	src.Collect(...)       // the source closes its window
-//	a.Sync(ctx)            // what happened to sockets until then
+//	a.Sync(ctx)            // reads the socket events up to now
 //	a.Attribute(records)   // sets Key.OwnerID and Match of each
 //
-// Nothing of it runs for a packet, but from 6.3 on something does for each send and
-// receive. An iterator over the files of all processes
-// (iter/task_file) finds the sockets there are; programs at the root of the cgroup v2
-// hierarchy tell of those that come and go in between, and who used them. Where
-// BPF is not permitted, /proc is read instead, and the report says so.
+// No program runs for a packet. On Linux 6.3 and later, one runs for each send and receive. An
+// iterator over the files of all processes (iter/task_file) finds existing sockets. Programs at the
+// root of the cgroup v2 hierarchy report sockets that open and close in between, and the processes
+// that use them. If BPF is not permitted, the package reads /proc instead and adds a note to the
+// report.
 //
-// A flow is matched by its addresses and ports as the socket has them: the local end
-// is the source of what leaves and the destination of what arrives. Records with
-// Key.NetNS set (hooks that see every network namespace) are matched with the sockets
-// of that namespace; the others with those of [Options.NetNS].
+// A flow is matched by the local and remote address of a socket. The local end is the source of an
+// outgoing packet and the destination of an incoming one. A record with Key.NetNS set (from a hook
+// that sees every network namespace) is matched with the sockets of that namespace. Other records
+// are matched with the sockets of [Options.NetNS].
 package process
 
 import (
@@ -40,12 +40,12 @@ import (
 
 // Options of an [Attributor].
 type Options struct {
-	// Owners numbers the owners that are found.
+	// Owners numbers the owners.
 	Owners registry.Tuples
-	// NetNS is the inode number of the network namespace of records that do not name
-	// one: that of the interfaces which are counted on. 0: the one of the calling thread.
+	// NetNS is the inode number of the network namespace of the counted interfaces, for records
+	// that name no namespace. 0: the calling thread's namespace.
 	NetNS uint32
-	// MaxSockets bounds how many sockets are kept in mind; 0: 131,072.
+	// MaxSockets bounds how many sockets are remembered; 0: 131,072.
 	MaxSockets int
 	// Proc reads /proc even if BPF is permitted.
 	Proc bool
@@ -55,7 +55,7 @@ type Options struct {
 	Debugf func(format string, args ...any) // one line for --debug; may be nil
 
 	ring      uint32 // bytes of the ring buffer; 0: 4 MiB
-	untracked bool   // no program reports who sends and receives, as before Linux 6.3
+	untracked bool   // do not use the programs that report senders and receivers (Linux 6.3)
 }
 
 const (
@@ -64,41 +64,40 @@ const (
 	procfs         = "/proc"
 )
 
-// Attributor knows the sockets of the processes. Sync and Attribute are called by one
-// goroutine.
+// Attributor knows the sockets of the processes. It is not safe for concurrent use.
 type Attributor struct {
 	opts    Options
 	sockets *sockets
 	matcher matcher
 	cgroups *containers.Resolver
-	root    *os.File // of the cgroup v2 hierarchy; nil: there is none
+	root    *os.File // of the cgroup v2 hierarchy; nil: the host has none
 	spaces  *namespaces
 
-	watcher *watcher // nil: /proc is read
+	watcher *watcher // nil: scanner reads /proc
 	scanner *scanner
-	why     error // why it is read
+	why     error // why scanner reads /proc
 	trouble error // of the last Sync
 
 	lastPass time.Time
-	spare    time.Duration         // that passes may take
+	spare    time.Duration         // how long a pass may still take
 	local    map[uint32]*addresses // of this epoch
 	foreign  map[uint32]map[portKey]bool
 	devices  devices          // of this epoch; nil: not listed yet
 	moved    map[place]uint32 // of this epoch
-	inodes   map[uint64]bool  // of sockets that processes have, as of the last pass
+	inodes   map[uint64]bool  // of sockets that processes had in the last pass
 	events   uint64           // dropped until the last Sync
 	users    uint64
 	refused  uint64
-	complete bool   // the last epoch was
-	gen      uint64 // of the owners
+	complete bool   // no socket was missed in the last epoch
+	gen      uint64 // generation of Owners
 }
 
-// needs are the capabilities for watching sockets by BPF.
+// needs are the capabilities to watch sockets with BPF.
 var needs = []caps.Capability{caps.BPF, caps.NetAdmin, caps.PerfMon}
 
-// How often all processes are looked at, for those who collect more often than is good:
-// after passEvery, and before it if passes take no more than a part of the time. The spare
-// time makes room for the last interval of a run, which may be short.
+// A pass examines all processes. Passes are at least passEvery apart, unless they take less than
+// 1/passPart of the time. Up to passSpare is saved for the last interval of a run, which may be
+// short.
 const (
 	passEvery = 100 * time.Millisecond
 	passPart  = 10
@@ -144,7 +143,7 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 	a.cgroups = containers.NewResolver(a.root, a.opts.Now)
 	switch {
 	case a.opts.Proc:
-		a.why = errors.New("as asked for")
+		a.why = errors.New("the option asks for it")
 	case rootErr != nil:
 		a.why = rootErr
 	default:
@@ -162,17 +161,17 @@ func (a *Attributor) open(ctx context.Context) (err error) {
 	}
 	a.sockets.tracked = a.watcher != nil && a.watcher.tracked
 	a.matcher = matcher{sockets: a.sockets, local: a.isLocal, kernel: a.isKernel, stacked: a.isStacked, tracked: a.sockets.tracked}
-	a.complete = true // before the first epoch is nothing
+	a.complete = true // nothing can be missed before the first epoch
 	a.Sync(ctx)
 	return a.trouble
 }
 
-// Sync takes note of what happened to sockets until now. It is called when a source
-// has closed its window, before the window's records are attributed.
+// Sync reads the socket events up to now, and may make a pass. Call it after the source has closed
+// its window, and before [Attributor.Attribute].
 func (a *Attributor) Sync(ctx context.Context) {
 	now := a.opts.Now()
 	a.sockets.begin(now)
-	gap := a.watcher != nil && a.watcher.kept.gaps() // before the pass over all sockets
+	gap := a.watcher != nil && a.watcher.kept.gaps() // look before the pass: what it finds may be newer
 	a.local, a.foreign, a.devices, a.spaces.listed = nil, nil, nil, false
 	clear(a.moved)
 	a.trouble = a.sync(ctx, now)
@@ -196,7 +195,8 @@ func (a *Attributor) sync(ctx context.Context, now time.Time) error {
 		a.sockets.end(err == nil)
 		return err
 	}
-	// What ended before the pass is in the ring, what ended during it will be.
+	// The ring has the sockets that closed before the pass. The second drain gets those that close
+	// during it.
 	if err := a.watcher.drain(a.sockets.add); err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (a *Attributor) sync(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// pass goes over the sockets that processes have.
+// pass adds the sockets that processes have.
 func (a *Attributor) pass(ctx context.Context, held func(context.Context, func(*event)) error) error {
 	a.inodes = make(map[uint64]bool, len(a.inodes))
 	return held(ctx, func(e *event) {
@@ -226,8 +226,8 @@ func (a *Attributor) pass(ctx context.Context, held func(context.Context, func(*
 	})
 }
 
-// Attribute sets Key.OwnerID and Match of every record. The cgroup is that of the record,
-// if it has one: also where no process is found.
+// Attribute sets Key.OwnerID and Match of every record. If a record has a cgroup, its owner gets
+// that cgroup, even if no process is found.
 func (a *Attributor) Attribute(recs []flow.Record) {
 	if g := a.opts.Owners.Generation(); g != a.gen {
 		a.gen = g
@@ -246,7 +246,7 @@ func (a *Attributor) Attribute(recs []flow.Record) {
 	}
 }
 
-// number returns the process' number in the table of owners.
+// number returns the number of the process in the table of owners.
 func (a *Attributor) number(p *proc) uint32 {
 	if p.id != 0 && p.gen == a.gen && !p.fresh {
 		return p.id
@@ -256,13 +256,14 @@ func (a *Attributor) number(p *proc) uint32 {
 	return p.id
 }
 
-// place is a process with a socket in another cgroup than its own; nil: nobody's.
+// place is a process with a socket in another cgroup than its own. proc is nil if no process was
+// found.
 type place struct {
 	proc   *proc
 	cgroup uint64
 }
 
-// elsewhere returns the number of the owner that has a socket in a cgroup.
+// elsewhere returns the number of an owner with a socket in the given cgroup.
 func (a *Attributor) elsewhere(p *proc, cgroup uint64) uint32 {
 	at := place{p, cgroup}
 	if id, ok := a.moved[at]; ok {
@@ -284,14 +285,14 @@ func (a *Attributor) owner(p *proc) flow.Owner {
 	return o
 }
 
-// inCgroup sets the cgroup. That of a socket stays the one in which it was made, when
-// its process moves to another one.
+// inCgroup sets the cgroup. A socket stays in the cgroup in which it was made, even if its process
+// moves.
 func (a *Attributor) inCgroup(o *flow.Owner, id uint64) {
 	o.CgroupID = id
 	o.Cgroup, _ = a.cgroups.Lookup(id)
 }
 
-// isLocal reports whether a namespace takes packets for an address.
+// isLocal reports whether a namespace has an address.
 func (a *Attributor) isLocal(netns uint32, family flow.Family, addr [16]byte) bool {
 	known, ok := a.local[netns]
 	if !ok {
@@ -306,7 +307,7 @@ func (a *Attributor) isLocal(netns uint32, family flow.Family, addr [16]byte) bo
 		}
 		a.local[netns] = known
 	}
-	// Of a namespace that has gone nothing more can be learnt: a guess would be worse.
+	// Addresses of a deleted namespace are unknown, and a guess could be wrong.
 	return known != nil && known.contain(family, addr)
 }
 
@@ -314,7 +315,7 @@ func (a *Attributor) isLocal(netns uint32, family flow.Family, addr [16]byte) bo
 func (a *Attributor) isStacked(x, y uint32) bool {
 	if a.devices == nil {
 		if a.opts.NetNS != a.spaces.own {
-			return true // they cannot be listed
+			return true // another namespace's interfaces cannot be listed
 		}
 		var err error
 		if a.devices, err = a.spaces.listDevices(); err != nil {
@@ -323,12 +324,12 @@ func (a *Attributor) isStacked(x, y uint32) bool {
 		}
 	}
 	if a.devices[x] == nil || a.devices[y] == nil {
-		return true // one has gone, or nothing is known: a guess would be worse
+		return true // an interface is gone or unknown: do not exclude a match
 	}
 	return a.devices.above(x, y) || a.devices.above(y, x)
 }
 
-// isKernel reports whether the port is that of a socket which no process has.
+// isKernel reports whether a port belongs to a socket that no process has.
 func (a *Attributor) isKernel(t *tuple) bool {
 	ports, ok := a.foreign[t.netns]
 	if !ok {
@@ -338,7 +339,7 @@ func (a *Attributor) isKernel(t *tuple) bool {
 		ports = map[portKey]bool{}
 		if files, err := a.spaces.read(t.netns, socketFileNames()...); err == nil {
 			listSockets(files, t.netns, func(e *event) {
-				// A TCP socket without inode is one that its process has closed.
+				// A TCP socket without an inode was closed by its process.
 				if t := e.tuple(); hasPorts(&t) && !a.inodes[e.Inode] && (t.proto != flow.TCP || e.Inode != 0) {
 					ports[portOf(&t)] = true
 				}
@@ -349,14 +350,15 @@ func (a *Attributor) isKernel(t *tuple) bool {
 	return ports[portOf(t)]
 }
 
-// Notes are what a reader of the matches must know, like that BPF was not permitted.
+// Notes are limits of the attribution that the report must show, such as missing permission for
+// BPF.
 func (a *Attributor) Notes() []string {
 	var notes []string
 	if a.scanner != nil {
-		notes = append(notes, fmt.Sprintf("processes are looked up in /proc: sockets that lived shorter than an interval are not known (%v)", a.why))
+		notes = append(notes, fmt.Sprintf("pktstat finds processes in /proc: it misses sockets that lived shorter than an interval (%v)", a.why))
 	}
 	if a.scanner != nil && a.scanner.denied && !seesAll() {
-		notes = append(notes, "sockets of other users' processes are not known: that takes root, or cap_sys_ptrace with cap_dac_read_search")
+		notes = append(notes, "pktstat cannot see the sockets of other users' processes without root, or cap_sys_ptrace with cap_dac_read_search")
 	}
 	if a.trouble != nil {
 		notes = append(notes, fmt.Sprintf("processes: %v", a.trouble))
@@ -368,12 +370,12 @@ func (a *Attributor) Notes() []string {
 		notes = append(notes, a.watcher.kept.notes()...)
 	}
 	if n := a.users + a.sockets.refused; n > 0 {
-		notes = append(notes, fmt.Sprintf("processes: more than %d sockets at a time: %d were not followed", a.opts.MaxSockets, n))
+		notes = append(notes, fmt.Sprintf("processes: more than %d sockets at a time: %d have no process", a.opts.MaxSockets, n))
 	}
 	return notes
 }
 
-// seesAll reports whether the process may look into the processes of all users.
+// seesAll reports whether pktstat may read the files of all users' processes.
 func seesAll() bool {
 	initial, err := caps.InitialUserNS()
 	return err == nil && initial && caps.Held(caps.SysPtrace) && caps.Held(caps.DACReadSearch)

@@ -12,7 +12,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// socketFiles are the files of /proc/net that list sockets, and what they are of.
+// socketFiles are the files of /proc/net that list sockets, with their protocols.
 var socketFiles = []struct {
 	name   string
 	proto  flow.Proto // 0: the local "port" is the protocol (raw sockets)
@@ -33,11 +33,11 @@ func socketFileNames() []string {
 	return names
 }
 
-// listSockets calls f with every socket in the files of a namespace, without an owner.
+// listSockets calls f with every socket in the files of a namespace. The events have no owner.
 func listSockets(files map[string][]byte, netns uint32, f func(*event)) {
 	for _, file := range socketFiles {
 		lines := bufio.NewScanner(bytes.NewReader(files[file.name]))
-		lines.Scan() // the heading
+		lines.Scan() // skip the heading
 		for lines.Scan() {
 			e := event{NetNS: netns, Proto: uint16(file.proto), Family: file.family, Kind: eventHeld}
 			if e.parse(lines.Text()) {
@@ -50,8 +50,8 @@ func listSockets(files map[string][]byte, netns uint32, f func(*event)) {
 	}
 }
 
-// parse reads a line of /proc/net/tcp and its like (get_tcp4_sock in
-// net/ipv4/tcp_ipv4.c): "sl local rem st tx:rx tr:tm retrnsmt uid timeout inode ...".
+// parse reads a line of /proc/net/tcp and similar files (get_tcp4_sock in net/ipv4/tcp_ipv4.c): "sl
+// local rem st tx:rx tr:tm retrnsmt uid timeout inode ...".
 func (e *event) parse(line string) bool {
 	w := strings.Fields(line)
 	if len(w) < 10 {
@@ -68,7 +68,7 @@ func (e *event) parse(line string) bool {
 	return parseEnd(w[1], &e.LAddr, &e.LPort) && parseEnd(w[2], &e.RAddr, &e.RPort)
 }
 
-// parseEnd reads "0100007F:0035": 32-bit words of network order, printed as numbers.
+// parseEnd reads "0100007F:0035": 32-bit words in network order, printed as native numbers.
 func parseEnd(s string, addr *[16]byte, port *uint16) bool {
 	a, p, ok := strings.Cut(s, ":")
 	if !ok || len(a) != 8 && len(a) != 32 {
@@ -86,17 +86,17 @@ func parseEnd(s string, addr *[16]byte, port *uint16) bool {
 	return err == nil
 }
 
-// addresses are those that a namespace takes packets for.
+// addresses are the addresses of a namespace.
 type addresses struct {
-	prefixes []netip.Prefix // of IPv4: 127.0.0.0/8 is one
+	prefixes []netip.Prefix // IPv4 only, such as 127.0.0.0/8
 	single   map[netip.Addr]bool
 }
 
-// addressFiles are what addresses are read from.
+// addressFiles list the addresses of a namespace.
 var addressFiles = []string{"fib_trie", "if_inet6"}
 
-// parseAddresses reads the local routing table of IPv4, in which broadcast addresses
-// are too, and the addresses of IPv6.
+// parseAddresses reads the local routing table of IPv4, which includes broadcast addresses, and the
+// addresses of IPv6.
 func parseAddresses(files map[string][]byte) addresses {
 	a := addresses{single: map[netip.Addr]bool{}}
 	var leaf netip.Addr
@@ -105,7 +105,7 @@ func parseAddresses(files map[string][]byte) addresses {
 		w := strings.Fields(lines.Text())
 		switch {
 		case len(w) == 2 && w[0] == "|--":
-			leaf, _ = netip.ParseAddr(w[1]) // the zero one matches nothing below
+			leaf, _ = netip.ParseAddr(w[1]) // a zero address matches nothing below
 		case len(w) == 3 && (w[2] == "LOCAL" || w[2] == "BROADCAST"): // "/32 host LOCAL"
 			bits, err := strconv.Atoi(strings.TrimPrefix(w[0], "/"))
 			if err != nil || !leaf.IsValid() {

@@ -14,25 +14,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scanner finds the sockets of all processes in /proc, where BPF is not permitted. It
-// takes about ten times as long as the iterator, and cannot see what comes and goes
-// between two scans.
+// scanner finds the sockets of all processes in /proc, if BPF is not permitted. It takes about ten
+// times as long as the iterator, and misses sockets that open and close between two scans.
 type scanner struct {
 	procfs string
-	// cgroup returns the id of a cgroup by its path.
+	// cgroup returns the id of the cgroup at a path.
 	cgroup func(path string) uint64
-	denied bool // the last scan did not see the sockets of all processes
+	denied bool // the last scan could not read all processes
 }
 
-// held calls f with every socket that a process has, once for each of them.
+// held calls f once for each pair of a process and its socket.
 func (s *scanner) held(ctx context.Context, f func(*event)) error {
 	pids, err := pidsOf(s.procfs)
 	if err != nil {
 		return fmt.Errorf("list the processes: %w", err)
 	}
 	holders := map[uint64][]*bpfOwner{} // by inode
-	spaces := map[uint32]string{}       // a process of each network namespace
-	// Mounted with hidepid, /proc has only the processes that may be looked into (proc(5)).
+	spaces := map[uint32]string{}       // a PID in each network namespace
+	// With mount option hidepid, /proc hides other users' processes (proc(5)).
 	_, err = os.Stat(filepath.Join(s.procfs, "1"))
 	s.denied = errors.Is(err, fs.ErrNotExist)
 	for _, pid := range pids {
@@ -48,10 +47,10 @@ func (s *scanner) held(ctx context.Context, f func(*event)) error {
 		}
 		o, err := s.owner(pid)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		for _, ino := range inodes {
-			if have := holders[ino]; len(have) == 0 || have[len(have)-1] != o { // not dup(2)
+			if have := holders[ino]; len(have) == 0 || have[len(have)-1] != o { // a second descriptor, from dup(2)
 				holders[ino] = append(have, o)
 			}
 		}
@@ -71,7 +70,7 @@ func (s *scanner) held(ctx context.Context, f func(*event)) error {
 	return nil
 }
 
-// socketInodes returns the sockets among the descriptors of a process, if they may be seen.
+// socketInodes returns the inodes of a process's sockets, if they are readable.
 func (s *scanner) socketInodes(pid string) []uint64 {
 	d, err := os.Open(filepath.Join(s.procfs, pid, "fd"))
 	if err != nil {
@@ -102,11 +101,11 @@ func (s *scanner) socketInodes(pid string) []uint64 {
 	return inodes
 }
 
-// clockTick is the unit of times in /proc/PID/stat: USER_HZ is 100 on every
-// architecture that pktstat is built for.
+// clockTick is the unit of times in /proc/PID/stat: 1/USER_HZ. USER_HZ is 100 on every architecture
+// that pktstat supports.
 const clockTick = 1e9 / 100
 
-// owner reads what a process is (proc_pid_stat(5)).
+// owner reads the identity of a process (proc_pid_stat(5)).
 func (s *scanner) owner(pid string) (*bpfOwner, error) {
 	id, err := strconv.ParseUint(pid, 10, 32)
 	if err != nil {
@@ -118,7 +117,7 @@ func (s *scanner) owner(pid string) (*bpfOwner, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The name is in parentheses and may have some itself.
+	// The name is in parentheses and may itself contain some.
 	open, shut := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	if open < 0 || shut < open {
 		return nil, errors.New("no name in stat")

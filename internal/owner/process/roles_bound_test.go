@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sockaddr returns an address for the system calls. The index is of an IPv6 address' zone.
+// sockaddr returns an address for the system calls. zone is the interface index of a link-local
+// address.
 func sockaddr(a netip.AddrPort, zone uint32) (family int, sa unix.Sockaddr) {
 	if a.Addr().Is4() {
 		return unix.AF_INET, &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
@@ -16,8 +17,8 @@ func sockaddr(a netip.AddrPort, zone uint32) (family int, sa unix.Sockaddr) {
 	return unix.AF_INET6, &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port()), ZoneId: zone}
 }
 
-// datagramSocket opens a UDP socket as the role says: bound to a device with Device, to
-// a link-local address of the interface Zone, connected with Connect.
+// datagramSocket opens a UDP socket. Device binds it to an interface, Zone to a link-local address
+// of that interface, and Connect connects it.
 func datagramSocket(r role) (fd int, to unix.Sockaddr, err error) {
 	family, local := sockaddr(r.Local, r.Zone)
 	_, to = sockaddr(r.Remote, r.Zone)
@@ -55,10 +56,10 @@ func prepare(fd int, r role, local, to unix.Sockaddr) error {
 	return nil
 }
 
-// udpBound asks at every order, from one socket.
+// udpBound sends a query from one socket at every order.
 func udpBound(r role, o *orders) error { return ask(r, o, func() error { return nil }) }
 
-// udpSpawn is udpBound, and starts another program each time.
+// udpSpawn is udpBound that also starts another program each time.
 func udpSpawn(r role, o *orders) error {
 	return ask(r, o, func() error {
 		cmd, err := child(role{Name: "idle"}, nil)
@@ -92,7 +93,7 @@ func ask(r role, o *orders, before func() error) error {
 	return nil
 }
 
-// sendOn sends to an address; nil: the socket is connected.
+// sendOn sends to an address. A nil address means that the socket is connected.
 func sendOn(fd int, b []byte, to unix.Sockaddr) error {
 	if to == nil {
 		_, err := unix.Write(fd, b)

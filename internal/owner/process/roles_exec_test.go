@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// child is this program in another role, with a file as descriptor 3; nil: none.
+// child returns a command: this program in another role, with a file as descriptor 3, or nil.
 func child(r role, f *os.File) (*exec.Cmd, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -27,7 +27,7 @@ func child(r role, f *os.File) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// udpExec asks from one socket, then executes this program in another role, with the
+// udpExec sends a query from one socket. Then it calls execve(2) with another role, which gets the
 // socket as descriptor 3.
 func udpExec(r role, o *orders) error {
 	r.Connect = true
@@ -46,7 +46,7 @@ func udpExec(r role, o *orders) error {
 		return unix.Close(fd)
 	}
 	if fd == 3 {
-		_, err = unix.FcntlInt(3, unix.F_SETFD, 0) // it stays open
+		_, err = unix.FcntlInt(3, unix.F_SETFD, 0) // keep the descriptor open across execve(2)
 	} else {
 		err = unix.Dup3(fd, 3, 0)
 	}
@@ -60,7 +60,7 @@ func udpExec(r role, o *orders) error {
 	return unix.Exec(cmd.Path, cmd.Args, cmd.Environ())
 }
 
-// udpAfter sends on descriptor 3, and asks from a socket of its own.
+// udpAfter sends on descriptor 3, then a query from a socket of its own.
 func udpAfter(r role, o *orders) error {
 	if err := sendOn(3, make([]byte, r.Size), nil); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// inherit starts this program again in another role, with a file as descriptor 3.
+// inherit starts this program in another role, with a file as descriptor 3.
 func inherit(spec string, f *os.File) (*exec.Cmd, io.WriteCloser, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -26,7 +26,7 @@ func inherit(spec string, f *os.File) (*exec.Cmd, io.WriteCloser, error) {
 	return cmd, in, cmd.Start()
 }
 
-// prefork listens and leaves accepting to its children; it says their PIDs.
+// prefork listens, and its children accept. It answers with their PIDs.
 func prefork(r role, o *orders) error {
 	l, err := listen(r)
 	if err != nil {
@@ -42,7 +42,7 @@ func prefork(r role, o *orders) error {
 		if err != nil {
 			return err
 		}
-		defer func() { //nolint:gocritic // they live until the role ends
+		defer func() { //nolint:gocritic // they run until the role ends
 			_ = in.Close()
 			_ = cmd.Wait()
 		}()
@@ -53,7 +53,7 @@ func prefork(r role, o *orders) error {
 	return nil
 }
 
-// worker accepts on an inherited listener. Its first byte of an answer says who it is.
+// worker accepts on an inherited listener. The first byte of its answers identifies it.
 func worker(_ role, o *orders) error {
 	l, err := net.FileListener(os.NewFile(3, "listener"))
 	if err != nil {
@@ -80,8 +80,8 @@ func worker(_ role, o *orders) error {
 	return nil
 }
 
-// parent connects, leaves its connection to an heir, uses it at every order, and ends:
-// then the heir closes it.
+// parent connects, and passes its connection to an heir. It uses the connection at every order, and
+// ends before the heir does.
 func parent(r role, o *orders) error {
 	c, err := dial(r, "tcp")
 	if err != nil {
@@ -111,7 +111,7 @@ func parent(r role, o *orders) error {
 	return cmd.Wait()
 }
 
-// heir has a connection and does nothing with it.
+// heir holds a connection and does not use it.
 func heir(_ role, o *orders) error {
 	o.wait()
 	return os.NewFile(3, "connection").Close()

@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// udpGive sends from a connected socket, and so does another process that gets the socket
-// from it. All is over before it answers. The second part of its name tells how the other
-// process gets it.
+// udpGive sends from a connected socket. Another process gets the socket and sends from it, too.
+// Both are done before udpGive answers. r.How is how the other process gets the socket.
 func udpGive(r role, o *orders) error {
 	r.Connect = true
 	fd, _, err := datagramSocket(r)
@@ -46,8 +45,7 @@ func udpGive(r role, o *orders) error {
 	return nil
 }
 
-// giveByFork lets a child send that does nothing else. Between fork and exit, only system
-// calls are allowed.
+// giveByFork lets a forked child send. Between fork and exit, the child may only make system calls.
 func giveByFork(fd int, b []byte) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -60,7 +58,7 @@ func giveByFork(fd int, b []byte) error {
 		return err
 	}
 	if status != 0 {
-		return fmt.Errorf("the child has ended with %v", status)
+		return fmt.Errorf("child ended with %v", status)
 	}
 	return nil
 }
@@ -95,7 +93,7 @@ func giveByExec(fd int, b []byte) error {
 // udpHeir sends on descriptor 3.
 func udpHeir(r role, _ *orders) error { return sendOn(3, make([]byte, r.Size), nil) }
 
-// giveByRights passes the descriptor by SCM_RIGHTS. With left, it closes its own one before
+// giveByRights passes the descriptor by SCM_RIGHTS. With left, it closes its own descriptor before
 // the other process sends.
 func giveByRights(fd int, b []byte, left bool) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -103,7 +101,7 @@ func giveByRights(fd int, b []byte, left bool) error {
 		return err
 	}
 	mine, theirs := os.NewFile(uintptr(pair[0]), "mine"), os.NewFile(uintptr(pair[1]), "theirs")
-	conn, err := net.FileConn(mine) // with a descriptor of its own
+	conn, err := net.FileConn(mine) // FileConn duplicates the descriptor
 	if err := errors.Join(err, mine.Close()); err != nil {
 		return err
 	}
@@ -126,13 +124,13 @@ func giveByRights(fd int, b []byte, left bool) error {
 			return err
 		}
 	}
-	if err := conn.Close(); err != nil { // the other one sends when it reads the end
+	if err := conn.Close(); err != nil { // the other process sends when it reads the end of file
 		return err
 	}
 	return cmd.Wait()
 }
 
-// udpReceiver gets a socket through descriptor 3 and sends on it.
+// udpReceiver receives a socket through descriptor 3 and sends on it.
 func udpReceiver(r role, _ *orders) error {
 	oob := make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := unix.Recvmsg(3, make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC)

@@ -16,8 +16,8 @@ func socketOf(r role) (int, error) {
 	return fd, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv)
 }
 
-// payload is what a read from a socket of that type has given: raw sockets give the
-// IP header, too.
+// payload returns the payload of a read from a socket of a type. A raw socket also returns the IP
+// header.
 func payload(typ int, b []byte) []byte {
 	if typ == unix.SOCK_RAW && len(b) > 20 {
 		return b[20:]
@@ -25,7 +25,7 @@ func payload(typ int, b []byte) []byte {
 	return b
 }
 
-// sockServer answers the first message through a socket of any protocol.
+// sockServer answers the first message, through a socket of any protocol.
 func sockServer(r role, o *orders) error {
 	fd, err := socketOf(r)
 	if err != nil {
@@ -63,7 +63,7 @@ func sockServer(r role, o *orders) error {
 	return err
 }
 
-// sockQuery asks through a connected socket of any protocol, and says its port.
+// sockQuery sends a query through a connected socket of any protocol, and answers with its port.
 func sockQuery(r role, o *orders) error {
 	fd, err := socketOf(r)
 	if err != nil {
@@ -86,7 +86,7 @@ func sockQuery(r role, o *orders) error {
 	}
 	port := at.(*unix.SockaddrInet4).Port
 	if r.Size == unix.SOCK_RAW {
-		port = 0 // it is the protocol's number there
+		port = 0 // raw sockets return the protocol as the port
 	}
 	o.done(port)
 	o.wait()

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ping sends an echo request through an ICMP or a raw socket and waits for the reply.
+// ping sends an echo request through an ICMP or a raw socket, and waits for the reply.
 func ping(r role, o *orders, typ int) error {
 	family, proto, request, reply := unix.AF_INET, unix.IPPROTO_ICMP, byte(8), byte(0)
 	if r.Remote.Addr().Is6() {
@@ -79,7 +79,7 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// sendfile sends a file without reading it.
+// sendfile sends a file with sendfile(2).
 func sendfile(r role, o *orders) error {
 	c, err := dial(r, "tcp")
 	if err != nil {
@@ -137,7 +137,7 @@ func zerocopy(r role, o *orders) error {
 		return err
 	}
 	var serr error
-	data, sent := make([]byte, r.Size), 0 // not all may fit into the socket's buffer
+	data, sent := make([]byte, r.Size), 0 // the socket's buffer may be too small for all
 	err = raw.Control(func(fd uintptr) {
 		if serr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ZEROCOPY, 1); serr == nil {
 			sent, serr = unix.SendmsgN(int(fd), data, nil, nil, unix.MSG_ZEROCOPY)
@@ -153,7 +153,7 @@ func zerocopy(r role, o *orders) error {
 	return nil
 }
 
-// The few parts of io_uring that a client needs (include/uapi/linux/io_uring.h).
+// The parts of io_uring that a client needs (include/uapi/linux/io_uring.h).
 const (
 	uringOpConnect, uringOpSend, uringOpRecv, uringOpClose = 16, 26, 27, 19
 
@@ -167,14 +167,14 @@ const (
 	uringParamsSize = 120
 )
 
-// uring is an io_uring of which one operation is used at a time.
+// uring is an io_uring with one operation at a time.
 type uring struct {
 	fd           int
 	sq, cq, sqes []byte
 	params       [uringParamsSize]byte
 }
 
-// word returns a field of the ring whose place is at an offset of the parameters.
+// word returns a field of the ring. The parameter at param is the field's offset.
 func (u *uring) word(ring []byte, param int) *uint32 {
 	return (*uint32)(unsafe.Pointer(&ring[binary.NativeEndian.Uint32(u.params[param:])]))
 }
@@ -208,7 +208,7 @@ func (u *uring) do(op uint8, fd int, addr unsafe.Pointer, length uint32, offset 
 	i := *tail & *u.word(u.sq, sqMask)
 	sqe := u.sqes[int(i)*uringSQESize:][:uringSQESize]
 	clear(sqe)
-	sqe[0], sqe[1] = op, uringSQEAsync // in a worker, not in this thread
+	sqe[0], sqe[1] = op, uringSQEAsync // run the operation in a worker thread
 	binary.NativeEndian.PutUint32(sqe[4:], uint32(fd))
 	binary.NativeEndian.PutUint64(sqe[8:], offset)
 	binary.NativeEndian.PutUint64(sqe[16:], uint64(uintptr(addr)))
@@ -229,7 +229,7 @@ func (u *uring) do(op uint8, fd int, addr unsafe.Pointer, length uint32, offset 
 	return nil
 }
 
-// ioUring connects, sends, receives and closes in io_uring's workers.
+// ioUring connects, sends, receives and closes in workers of io_uring.
 func ioUring(r role, o *orders) error {
 	u, err := newUring()
 	if err != nil {

@@ -32,8 +32,8 @@ func udpSink(r role, o *orders) error {
 	return nil
 }
 
-// udpTaker binds a port whenever it is free, sends a few datagrams and leaves it. With N,
-// it connects first, now and then.
+// udpTaker binds a port when it is free, sends a few datagrams and closes the socket. With N, it
+// sometimes connects first.
 func udpTaker(r role, o *orders) error {
 	var over atomic.Bool
 	go func() {
@@ -45,7 +45,7 @@ func udpTaker(r role, o *orders) error {
 		if err := takeOnce(r); err != nil && !errors.Is(err, unix.EADDRINUSE) {
 			return err
 		}
-		time.Sleep(time.Duration(rand.IntN(500)) * time.Microsecond) // the other one has its turn
+		time.Sleep(time.Duration(rand.IntN(500)) * time.Microsecond) // let the other process bind the port
 	}
 	return nil
 }

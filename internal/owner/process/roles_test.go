@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roles are what helpers do, by the first part of their name.
+// roles are what helpers do, by the first part of the role's name.
 var roles map[string]func(role, *orders) error
 
 func init() {
@@ -70,11 +70,11 @@ func reusePort(_, _ string, c syscall.RawConn) error {
 	return err
 }
 
-// udpServer answers every datagram with the same until it is told to end, or with
-// its PID in the first bytes.
+// udpServer echoes every datagram until it is told to end. With who, the first bytes of an answer
+// are its PID.
 func udpServer(r role, o *orders, who bool) error {
 	lc := net.ListenConfig{Control: reusePort}
-	for range max(r.N, 1) { // so many ports
+	for range max(r.N, 1) { // N ports
 		conn, err := lc.ListenPacket(context.Background(), "udp", r.Local.String())
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ func udpServer(r role, o *orders, who bool) error {
 
 // tcpServer echoes.
 func tcpServer(r role, o *orders) error {
-	for range max(r.N, 1) { // so many ports
+	for range max(r.N, 1) { // N ports
 		l, err := listen(r)
 		if err != nil {
 			return err
@@ -135,7 +135,7 @@ func serve(l net.Listener) {
 	}
 }
 
-// tcpReset resets every connection when something has arrived.
+// tcpReset resets every connection after it has received data.
 func tcpReset(r role, o *orders) error {
 	l, err := listen(r)
 	if err != nil {
@@ -187,7 +187,7 @@ func exchange(c net.Conn, size int) error {
 	return err
 }
 
-// udpQuery asks once from a socket of its own, and ends: it says its port.
+// udpQuery sends one query from a new socket, and answers with its port.
 func udpQuery(r role, o *orders) error {
 	port, err := query(r)
 	if err != nil {
@@ -232,7 +232,7 @@ func tcpQuery(r role, o *orders) error {
 	}
 	port := portOf(c.LocalAddr())
 	if err := exchange(c, r.Size); err != nil && r.N == 0 {
-		return err // with N, the other end resets
+		return err // with N, the other end resets the connection
 	}
 	if err := c.Close(); err != nil {
 		return err
@@ -242,11 +242,11 @@ func tcpQuery(r role, o *orders) error {
 	return nil
 }
 
-// tcpRefused connects from a given port to one that nobody listens on.
+// tcpRefused connects from a given port to a port without a listener.
 func tcpRefused(r role, o *orders) error {
 	if c, err := dial(r, "tcp"); err == nil {
 		c.Close()
-		return errors.New("somebody listens there")
+		return errors.New("the port has a listener")
 	} else if !errors.Is(err, unix.ECONNREFUSED) {
 		return err
 	}
@@ -254,7 +254,7 @@ func tcpRefused(r role, o *orders) error {
 	return nil
 }
 
-// tcpLong connects, and exchanges at every order.
+// tcpLong connects, and exchanges data at every order.
 func tcpLong(r role, o *orders) error {
 	c, err := dial(r, "tcp")
 	if err != nil {
@@ -270,7 +270,7 @@ func tcpLong(r role, o *orders) error {
 	return c.Close()
 }
 
-// udp6to4 speaks IPv4 through an IPv6 socket.
+// udp6to4 sends IPv4 through an IPv6 socket.
 func udp6to4(r role, o *orders) error {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -304,7 +304,7 @@ func udp6to4(r role, o *orders) error {
 	return nil
 }
 
-// udpMany asks N times, each from a socket of its own.
+// udpMany sends N queries, each from a new socket.
 func udpMany(r role, o *orders) error {
 	for range r.N {
 		if _, err := query(r); err != nil {

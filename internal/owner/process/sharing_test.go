@@ -13,9 +13,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestReusePort: two processes have a socket each on the same port. A TCP connection is
-// the one's that accepted it; which one gets a datagram, only a hook that knows the
-// socket can tell.
+// TestReusePort: two processes share a port (SO_REUSEPORT). A TCP connection belongs to the process
+// that accepted it. Only a hook that knows the socket can attribute a datagram.
 func TestReusePort(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})
@@ -26,7 +25,7 @@ func TestReusePort(t *testing.T) {
 			servers[u.pid()], servers[c.pid()] = u.role.Name, c.role.Name
 		}
 		server := observe(t, backend, b)
-		answered := map[uint16]uint32{} // by the port that asked
+		answered := map[uint16]uint32{} // PID by the port that asked
 		for range 6 {
 			c := start(t, a.Host, role{Name: "tcpmany", Remote: at(b.IPv4, tcpPort), N: 1, Size: 10})
 			c.end()
@@ -44,7 +43,7 @@ func TestReusePort(t *testing.T) {
 				want, comm = server.ifUnknown(flow.MatchShared)(r.Key.Dir), "udpwho"
 				k := r.Key.Key()
 				if pid := answered[max(k.Src.Port(), k.Dst.Port())]; want == flow.MatchExact && o.PID != pid {
-					t.Errorf("%v: exactly %d, but %d has answered", k, o.PID, pid)
+					t.Errorf("%v: match exact for %d, but %d answered", k, o.PID, pid)
 				}
 			}
 			if r.Match != want || servers[o.PID] != o.Comm || !strings.HasPrefix(o.Comm, comm) {
@@ -54,11 +53,11 @@ func TestReusePort(t *testing.T) {
 	})
 }
 
-// TestTwoNamespaces: the same addresses and ports at once in two namespaces, inside a
-// host and between two.
+// TestTwoNamespaces: two namespaces use the same addresses and ports at once, inside a host and
+// between two hosts.
 func TestTwoNamespaces(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
-		if backend != "xdp" { // it does not see what the host sends to itself
+		if backend != "xdp" { // xdp does not see packets from a host to itself
 			t.Run("lo", func(t *testing.T) { twoOnLo(t, backend) })
 		}
 		t.Run("veth", func(t *testing.T) { twoLinks(t, backend) })
@@ -78,7 +77,7 @@ func twoOnLo(t *testing.T, backend string) {
 	}
 	for _, host := range []*testnet.Host{h, other} {
 		w := observe(t, backend, &testnet.Iface{Host: host, Name: "lo", Index: 1})
-		w.egress = false // lo is counted as packets arrive
+		w.egress = false // on lo, backends count packets only when they arrive
 		clients[h].order()
 		clients[other].order()
 		w.collect()
@@ -103,7 +102,7 @@ func twoLinks(t *testing.T, backend string) {
 		servers = append(servers, side{b, start(t, b.Host, role{Name: "tcpserver." + name, Local: remote}), conversation{flow.TCP, remote, local}})
 		clients = append(clients, side{a, start(t, a.Host, role{Name: "tcplong." + name, Local: local, Remote: remote, Size: 50}), conversation{flow.TCP, local, remote}})
 	}
-	for _, s := range []side{clients[0], servers[1]} { // each has its like in the other pair
+	for _, s := range []side{clients[0], servers[1]} { // the other pair has the same addresses
 		w := observe(t, backend, s.on)
 		for _, c := range clients {
 			c.p.order()
@@ -113,8 +112,8 @@ func twoLinks(t *testing.T, backend string) {
 	}
 }
 
-// TestForwarded: what a host only forwards is nobody's there, also when a process has a
-// socket for any address on the same port, and when the sender is a process of this machine.
+// TestForwarded: forwarded packets have no owner on the router. A process of
+// the router has a socket for any address on the same port. The sender is on the same machine.
 func TestForwarded(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b, router := testnet.NewHost(t), testnet.NewHost(t), testnet.NewHost(t)
@@ -132,7 +131,7 @@ func TestForwarded(t *testing.T) {
 		onFar.collect()
 		seen := 0
 		if onRouter.sockets {
-			seen = 3 // what is forwarded comes by no socket
+			seen = 3 // no socket takes forwarded packets
 		}
 		for _, r := range onRouter.records {
 			if onRouter.sockets {
@@ -154,8 +153,7 @@ func TestForwarded(t *testing.T) {
 	})
 }
 
-// TestClosedByAnother: a process has inherited a connection, does nothing with it, and is
-// the one that closes it.
+// TestClosedByAnother: a process has inherited a connection, does not use it, and closes it last.
 func TestClosedByAnother(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		a, b := testnet.Pair(t, testnet.Link{})
@@ -164,7 +162,7 @@ func TestClosedByAnother(t *testing.T) {
 		p := launch(t, a.Host, role{Name: "parent.user", Remote: at(b.IPv4, tcpPort), Size: 100})
 		answer := p.answer()
 		c := conversation{flow.TCP, at(a.IPv4, number(t, answer)), at(b.IPv4, tcpPort)}
-		want := flow.MatchShared // nobody tells who of the two sends
+		want := flow.MatchShared // no event shows which of the two sends
 		if process.Tracked(w.att) {
 			want = flow.MatchExact
 		}
@@ -183,7 +181,7 @@ func TestClosedByAnother(t *testing.T) {
 	})
 }
 
-// TestIOURing: what io_uring's workers do is the process'.
+// TestIOURing: the process owns what its io_uring workers send.
 func TestIOURing(t *testing.T) {
 	testenv.Privileged(t)
 	testenv.Feature(t, "io_uring", "5.6", func() error { _, err := newUring(); return err })
@@ -199,8 +197,8 @@ func TestIOURing(t *testing.T) {
 	})
 }
 
-// TestPing: echo requests are of the process with the only socket for them; the replies
-// of the other host are its kernel's.
+// TestPing: an echo request belongs to the process with the only ping socket. The other host's
+// kernel sends the reply.
 func TestPing(t *testing.T) {
 	onEvery(t, func(t *testing.T, backend string) {
 		for _, kind := range []string{"ping", "rawping"} {
@@ -215,7 +213,7 @@ func TestPing(t *testing.T) {
 	})
 }
 
-// pings has one process ask, and then two at once.
+// pings lets one process ping, and then two at once.
 func pings(t *testing.T, kind string, client, server *watch, c conversation) {
 	t.Helper()
 	client.records, server.records = nil, nil
@@ -231,7 +229,7 @@ func pings(t *testing.T, kind string, client, server *watch, c conversation) {
 	for _, r := range client.of(c) {
 		o := client.owners.Get(r.Key.OwnerID)
 		want := client.ifUnknown(flow.MatchShared)(r.Key.Dir)
-		// Each raw socket gets the replies to all.
+		// Each raw socket gets a copy of every reply.
 		asked := want == flow.MatchExact && (kind == "ping" || r.Key.Dir == flow.Egress)
 		if r.Match != want || asked && o.PID != q.pid() || !slices.Contains([]uint32{p.pid(), q.pid()}, o.PID) {
 			t.Errorf("%v, two at once: %+v %v", c.proto, o, r.Match)

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// proc is a process, which PID and start time tell apart.
+// proc is a process, identified by its PID and start time.
 type proc struct {
 	procKey
 	owner bpfOwner // as of its last event
 	id    uint32   // in the table of owners
-	gen   uint64   // of id
-	fresh bool     // owner has changed since id was asked for
-	split uint64   // epoch in which others got files of it that were not looked at; 0: never
+	gen   uint64   // Owners.Generation at which id was valid
+	fresh bool     // owner has changed since id was set
+	split uint64   // epoch in which other processes got its files unseen; 0: never
 	seen  uint64   // epoch in which owner was read from the process itself; 0: never
 }
 
@@ -21,41 +21,41 @@ type procKey struct {
 	start uint64
 }
 
-// claim is what is known of a process and a socket.
+// claim is what is known about a process and a socket.
 type claim struct {
 	proc  *proc
 	by    evidence
 	epoch uint64 // of the newest evidence
 }
 
-// sock is a socket that exists, or did a short time ago.
+// sock is a socket that exists, or existed a short time ago.
 type sock struct {
 	tuple
 	cookie   uint64
-	inode    uint64 // of the file; 0: not known
+	inode    uint64 // of the file; 0: unknown
 	dev      uint32 // the interface that it is bound to; 0: none
 	state    uint8
-	v6only   bool // it takes no IPv4
+	v6only   bool // IPV6_V6ONLY
 	shared   bool // several processes have used it
 	claims   []claim
-	born     uint64    // epoch in which it was found; 0: it was there before the first window
+	born     uint64    // epoch in which it was found; 0: before the first window
 	bound    uint64    // epoch in which dev changed; 0: never
-	got      uint64    // epoch in which a process got it that did not have it; 0: never
-	sent     uint64    // epoch in which a process was last seen to send through it; 0: never
-	held     uint64    // epoch in which the iterator saw it last; 0: never
+	got      uint64    // epoch in which another process got it; 0: never
+	sent     uint64    // epoch in which a process last sent through it; 0: never
+	held     uint64    // epoch in which the iterator last saw it; 0: never
 	released uint64    // epoch; 0: it exists
 	touched  time.Time // last event, or release
 }
 
-// sockets knows the sockets of all processes by what flows can be matched with.
+// sockets holds the sockets of all processes, indexed for matching flows.
 type sockets struct {
 	max   int
 	n     int
 	epoch uint64
 	now   time.Time
-	// passed is the epoch in which all processes were last looked at.
+	// passed is the epoch of the last pass over all processes.
 	passed uint64
-	// tracked: every process that sends or receives is told of.
+	// tracked: BPF reports every process that sends or receives.
 	tracked bool
 
 	byTuple  map[tuple][]*sock   // connected
@@ -63,20 +63,20 @@ type sockets struct {
 	byCookie map[uint64][]*sock
 	procs    map[procKey]*proc
 
-	refused uint64 // sockets that there was no room for
+	refused uint64 // sockets that did not fit
 }
 
-// portKey finds the sockets that take what comes to a port. For protocols without
-// ports, port is 0, and connected sockets are found too.
+// portKey indexes the sockets that may take packets to a port. For protocols without ports, port is
+// 0, and the list includes connected sockets.
 type portKey struct {
 	netns uint32
 	port  uint16
 	proto uint8
 }
 
-// How long a socket is remembered. A TCP connection goes on without its process in
-// FIN_WAIT and TIME_WAIT (60 s each, TCP_FIN_TIMEOUT and TCP_TIMEWAIT_LEN); an answer
-// may come late to others.
+// How long a released socket is remembered. TCP goes on without the process in FIN_WAIT and
+// TIME_WAIT (60 s each: TCP_FIN_TIMEOUT, TCP_TIMEWAIT_LEN). For other protocols, an answer may
+// arrive late.
 const (
 	lingerTCP   = 125 * time.Second
 	lingerOther = 5 * time.Second
@@ -99,7 +99,7 @@ func (s *sockets) begin(now time.Time) {
 // before is the epoch that ends before the first window begins.
 const before = 1
 
-// add takes note of an event.
+// add records an event.
 func (s *sockets) add(e *event) {
 	if e.Kind == eventExecuted || e.Kind == eventForked {
 		s.addProcess(e)
@@ -112,7 +112,7 @@ func (s *sockets) add(e *event) {
 			found = []*sock{k}
 		}
 	} else if e.Proto != protoMPTCP {
-		// The addresses are gone (a reset connection) or not there yet.
+		// The addresses are gone (a reset connection) or not yet set.
 		found = s.byCookie[e.Cookie]
 	}
 	var p *proc
@@ -123,7 +123,7 @@ func (s *sockets) add(e *event) {
 		k.add(e, p, s)
 	}
 	if e.Kind == eventReleased && e.Proto != protoMPTCP {
-		for _, k := range s.byCookie[e.Cookie] { // what it was before it was connected
+		for _, k := range s.byCookie[e.Cookie] { // the entry from before it was connected
 			if k.released == 0 {
 				k.released, k.touched = s.epoch, s.now
 			}
@@ -131,10 +131,10 @@ func (s *sockets) add(e *event) {
 	}
 }
 
-// add takes note of an event of the socket.
+// add records an event of this socket.
 func (k *sock) add(e *event, p *proc, s *sockets) {
 	k.touched = s.now
-	// Where not every use is told of, the one that closes it may have used it, too.
+	// If BPF does not report every use, the process that closes the socket may have used it.
 	k.shared = k.shared || e.Shared != 0 || !s.tracked && (e.Foreign != 0 || e.Evidence == byRelease && len(k.claims) > 0 && !k.has(p))
 	if e.Kind == eventGot && !k.has(p) {
 		k.got = s.epoch
@@ -158,12 +158,12 @@ func (k *sock) add(e *event, p *proc, s *sockets) {
 	}
 }
 
-// has reports whether the process is known to have had the socket.
+// has reports whether the process has a claim on the socket.
 func (k *sock) has(p *proc) bool {
 	return slices.ContainsFunc(k.claims, func(c claim) bool { return c.proc == p })
 }
 
-// addProcess takes note of what happened to a process that has sockets.
+// addProcess records an event of a process.
 func (s *sockets) addProcess(e *event) {
 	p := s.procs[procKey{e.Owner.TGID, e.Owner.Start}]
 	switch {
@@ -177,21 +177,21 @@ func (s *sockets) addProcess(e *event) {
 
 func hasPorts(t *tuple) bool { return t.proto.HasPorts() }
 
-// hasIdentity reports whether a flow can be matched with the addresses.
+// hasIdentity reports whether the addresses suffice to match a flow.
 func hasIdentity(t *tuple) bool { return !hasPorts(t) || t.lport != 0 }
 
-// find returns the socket of an event, a new one if need be; nil if there is no room.
+// find returns the socket of an event. It adds an unknown one, or returns nil if there is no room.
 func (s *sockets) find(t *tuple, e *event) *sock {
 	for _, k := range s.list(t) {
 		if k.tuple != *t || k.released != 0 && e.Kind != eventReleased {
 			continue
 		}
-		// Two that share a port (SO_REUSEPORT) may both be without a cookie yet.
+		// Two sockets that share a port (SO_REUSEPORT) may both lack a cookie.
 		sure := k.inode != 0 && k.inode == e.Inode || k.cookie != 0 && k.cookie == e.Cookie
 		if k.inode != 0 && e.Inode != 0 && k.inode != e.Inode || !sure && k.dev != e.Dev {
 			continue
 		}
-		// An iterator of 5.10 does not know most cookies.
+		// On Linux 5.10, the iterator does not see most cookies.
 		if k.cookie == e.Cookie || k.cookie == 0 || e.Cookie == 0 {
 			if k.cookie == 0 {
 				s.setCookie(k, e)
@@ -229,7 +229,7 @@ func (s *sockets) setCookie(k *sock, e *event) {
 	s.byCookie[k.cookie] = append(s.byCookie[k.cookie], k)
 }
 
-// list returns the sockets among which one with these addresses is.
+// list returns the sockets that may have these addresses.
 func (s *sockets) list(t *tuple) []*sock {
 	if hasPorts(t) && t.connected() {
 		return s.byTuple[*t]
@@ -245,7 +245,7 @@ func portOf(t *tuple) portKey {
 	return k
 }
 
-// proc returns the process of an event, and takes note of what it is now.
+// proc returns the process of an event, and records its current owner.
 func (s *sockets) proc(e *event) *proc {
 	o := &e.Owner
 	key := procKey{o.TGID, o.Start}
@@ -254,7 +254,7 @@ func (s *sockets) proc(e *event) *proc {
 		p = &proc{procKey: key}
 		s.procs[key] = p
 	}
-	// Others tell what the process was when it began to use the socket.
+	// Events of other kinds describe the process when it began to use the socket.
 	now := e.Kind == eventHeld || e.Kind == eventOpened || e.Kind == eventGot || e.Kind == eventReleased && e.Foreign == 0
 	if now {
 		p.seen = s.epoch
@@ -282,18 +282,18 @@ func (k *sock) claim(p *proc, by evidence, epoch uint64) {
 		}
 		if k.claims[i].epoch == epoch {
 			k.shared = true
-			return // there are more than enough to know that it is shared
+			return // enough claims to know that it is shared
 		}
 		k.claims = slices.Delete(k.claims, i, i+1)
 	}
 	k.claims = append(k.claims, claim{p, by, epoch})
 }
 
-// maxClaims bounds what a socket that thousands of processes have inherited takes.
+// maxClaims bounds the memory for a socket that thousands of processes have inherited.
 const maxClaims = 16
 
-// end ends an epoch. With swept, an iterator has seen every socket that a process
-// has: one that it saw before and did not see now is gone.
+// end ends an epoch. swept means that the iterator has seen every socket of every process: a socket
+// that it saw before and not now is released.
 func (s *sockets) end(swept bool) {
 	if swept {
 		s.passed = s.epoch
@@ -328,8 +328,9 @@ func (s *sockets) end(swept bool) {
 	s.forgetProcs()
 }
 
-// expired: an existing socket only if the iterator never saw it, as those of
-// connections that nobody accepts. When memory is short, what is gone is forgotten at once.
+// expired reports whether to forget a socket. An existing one expires only if the iterator never
+// saw it, such as a connection that no process accepts. If memory is short, a released socket
+// expires at once.
 func (s *sockets) expired(k *sock) bool {
 	if k.released == 0 && k.held != 0 || k.released != 0 && k.alive(s.epoch) {
 		return false
@@ -353,8 +354,8 @@ func (s *sockets) forgetCookie(k *sock) {
 	}
 }
 
-// forgetProcs forgets processes that no socket names. It looks when most of what is
-// there can be garbage, so that its cost is a small part of what made it.
+// forgetProcs forgets processes without a claim. It waits until at least half of them may be
+// unused, which keeps the cost per process small.
 func (s *sockets) forgetProcs() {
 	if len(s.procs) < 1024 || len(s.procs) < 2*s.n {
 		return

@@ -15,8 +15,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestTakenOff: programs at the root cgroup that another program detaches are attached
-// again: from then on, sockets that come and go between two looks have their processes.
+// TestTakenOff: another program detaches programs from the root cgroup, and pktstat attaches them
+// again. After that, short-lived sockets have their processes again.
 func TestTakenOff(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -36,28 +36,27 @@ func TestTakenOff(t *testing.T) {
 	ask("udpquery.before")
 	all := atCgroups(t, func(link.Link) error { return nil })
 	if n := atCgroups(t, link.Link.Detach); n == 0 {
-		t.Fatal("no link was detached")
+		t.Fatal("found no link to detach")
 	}
-	const text = "processes: another program took pktstat's programs off the root cgroup: attached again, who had sockets that came or went in up to "
+	const text = "processes: another program detached pktstat's programs from the root cgroup: attached again, the owners of sockets that opened or closed in up to "
 	if line := <-said; !strings.HasPrefix(line, text) { // without a Sync
 		t.Errorf("said %q", line)
 	}
 	for end := time.Now().Add(30 * time.Second); atCgroups(t, func(link.Link) error { return nil }) < all; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("not all are attached again")
+			t.Fatal("not all programs are attached again")
 		}
 	}
 	w.collect()
-	// It may have been attached again when some were not detached yet.
-	if notes := w.att.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "took pktstat's programs off the root cgroup") {
+	// pktstat may have attached programs again before all were detached.
+	if notes := w.att.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "detached pktstat's programs from the root cgroup") {
 		t.Errorf("notes %q", notes)
 	}
-	w.collect() // in the epoch after a gap, too, nothing is concluded from what was not seen
+	w.collect() // the epoch after a gap is incomplete, too
 	ask("udpquery.after")
 }
 
-// atCgroups calls f with each link of this process that is attached to a cgroup, and returns
-// how many there are.
+// atCgroups calls f for each cgroup link of this process, and returns how many links it found.
 func atCgroups(t *testing.T, f func(link.Link) error) (n int) {
 	t.Helper()
 	livetest.Links(t, func(l link.Link, info *link.Info) error {

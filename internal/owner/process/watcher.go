@@ -18,40 +18,40 @@ import (
 	"github.com/pktstat/pktstat/internal/kernel/held"
 )
 
-// watcher is the programs of bpf/process.bpf.c and what they tell.
+// watcher holds the programs of bpf/process.bpf.c and the events that they report.
 type watcher struct {
 	coll   *ebpf.Collection
 	iter   *link.Iter
 	places []*held.Place // at the root cgroup
-	kept   kept          // looks after these
-	links  []link.Link   // others, which no program can detach
+	kept   kept          // keeps places attached
+	links  []link.Link   // other programs, which no other process can detach
 	ring   *ringbuf.Reader
 
-	// tracked: all that send and receive are told of.
+	// tracked: all trackers are attached.
 	tracked bool
-	// lookers: where it is not so, all lookers are attached.
+	// lookers: all lookers are attached, because tracked is false.
 	lookers bool
 
 	mu      sync.Mutex
 	pending []event
-	lost    uint64 // beyond pending's bound
+	lost    uint64 // events that did not fit into pending
 	flushed chan struct{}
 	done    chan struct{}
 
-	buf []byte // of the iterator
+	buf []byte // for reads from the iterator
 }
 
-// sizes of the watcher's maps.
+// sizes are the sizes of the watcher's maps.
 type sizes struct {
 	ring      uint32 // bytes, a power of two and of pages
 	users     uint32 // sockets whose user is kept
-	untracked bool   // as before Linux 6.3
+	untracked bool   // do not use trackers, as before Linux 6.3
 }
 
-// maxPending bounds the events of one epoch that are kept for Sync.
+// maxPending bounds the events that are kept until the next Sync.
 const maxPending = 1 << 18
 
-// cgroupPrograms watch sockets. Without one of them, sockets could come and go unseen.
+// cgroupPrograms report sockets that open and close. All must be attached.
 var cgroupPrograms = []struct {
 	name   string
 	attach ebpf.AttachType
@@ -65,19 +65,20 @@ var cgroupPrograms = []struct {
 	{"tcp_opened", ebpf.AttachCGroupSockOps},
 }
 
-// optional are programs that the kernel may lack what they need.
+// optional is a program that some kernels cannot load or attach.
 type optional struct {
 	name   string
 	attach func(*ebpf.Program) (link.Link, error)
 }
 
-// trackers tell who sends and receives (sock_send_length and sock_recv_length, 6.3).
+// trackers report who sends and receives (sock_send_length and sock_recv_length, Linux 6.3).
 var trackers = []optional{{"sent", traced}, {"received", traced}}
 
-// followers tell that a process runs another program.
+// followers report execve(2).
 var followers = []optional{{"executed", rawTracepoint("sched_process_exec")}}
 
-// lookers report who gets a descriptor of another process' socket. They stand in for trackers.
+// lookers report a process that gets a descriptor of another process's socket. They are used
+// without trackers.
 var lookers = []optional{
 	{"forked", rawTracepoint("sched_process_fork")},
 	{"inherited_by_exec", rawTracepoint("sched_process_exec")},
@@ -94,10 +95,10 @@ func rawTracepoint(name string) func(*ebpf.Program) (link.Link, error) {
 	}
 }
 
-// watch loads and attaches the programs, or leaves nothing attached.
+// watch loads and attaches the programs. On an error, it detaches all.
 func watch(root *os.File, size sizes, keeper *held.Keeper, debugf func(string, ...any)) (_ *watcher, err error) {
-	// Kernels from 5.11 on account to the memory cgroup. Where the limit matters and
-	// cannot be raised, creating the maps fails and says so.
+	// From Linux 5.11 on, the memory cgroup accounts for maps. On older kernels, creating the maps
+	// reports an error if the limit is too low.
 	if err := rlimit.RemoveMemlock(); err != nil {
 		debugf("memlock limit not raised: %v", err)
 	}
@@ -144,18 +145,18 @@ func watch(root *os.File, size sizes, keeper *held.Keeper, debugf func(string, .
 	return w, nil
 }
 
-// sparedFiles is how many descriptors the watcher leaves to the rest of the run. A
-// backend that counts in the kernel takes about thirty, and a scan of /proc few.
+// sparedFiles is how many descriptors the watcher leaves to the rest of the run. A backend that
+// counts in the kernel uses about thirty, and a scan of /proc a few.
 const sparedFiles = 48
 
-// spare returns an error if the process may not open n more files.
+// spare returns an error if the process cannot open n more files.
 func spare(n int) (err error) {
 	var fds []int
 	for range n {
 		var fd int
 		fd, err = unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
 		if err != nil {
-			err = fmt.Errorf("leave descriptors to others: %w", err)
+			err = fmt.Errorf("reserve descriptors for the run: %w", err)
 			break
 		}
 		fds = append(fds, fd)
@@ -166,7 +167,7 @@ func spare(n int) (err error) {
 	return err
 }
 
-// attachCgroup attaches to the root cgroup.
+// attachCgroup attaches the programs to the root cgroup.
 func (w *watcher) attachCgroup(root *os.File) error {
 	for _, p := range cgroupPrograms {
 		at, err := held.Attach(func() (held.Attached, error) {
@@ -184,7 +185,7 @@ func (w *watcher) attachCgroup(root *os.File) error {
 	return nil
 }
 
-// attachAll loads and attaches programs. It reports whether the kernel has taken all.
+// attachAll loads and attaches programs. It reports whether all were attached.
 func (w *watcher) attachAll(spec *ebpf.CollectionSpec, programs []optional, debugf func(string, ...any)) bool {
 	all := true
 	for _, o := range programs {
@@ -212,8 +213,8 @@ func (w *watcher) attach(spec *ebpf.CollectionSpec, o optional) error {
 	return nil
 }
 
-// read takes events from the ring until it is closed: when the ring is filling, and
-// when drain asks.
+// read takes events from the ring until the ring is closed. It wakes when the ring is half full,
+// and when drain flushes it.
 func (w *watcher) read() {
 	defer close(w.done)
 	var rec ringbuf.Record
@@ -239,7 +240,7 @@ func (w *watcher) read() {
 	}
 }
 
-// drain calls f with all events until now.
+// drain calls f with all events up to now.
 func (w *watcher) drain(f func(*event)) error {
 	if err := w.ring.Flush(); err != nil {
 		return fmt.Errorf("flush the ring buffer: %w", err)
@@ -259,7 +260,7 @@ func (w *watcher) drain(f func(*event)) error {
 	return nil
 }
 
-// holders calls f with every socket that a process has, once for each of them.
+// holders calls f once for each pair of a process and its socket.
 func (w *watcher) holders(ctx context.Context, f func(*event)) error {
 	r, err := w.iter.Open()
 	if err != nil {
@@ -292,11 +293,11 @@ func (w *watcher) holders(ctx context.Context, f func(*event)) error {
 	}
 }
 
-// dropped returns how many events and how many users of sockets there was no room for.
+// dropped returns how many events, and how many users of sockets, did not fit.
 func (w *watcher) dropped() (events, users uint64) {
 	for name, v := range map[string]*uint64{"events_dropped": &events, "users_dropped": &users} {
 		if w.coll == nil || w.coll.Variables[name].Get(v) != nil {
-			continue // it is a counter in a map that is there
+			continue // the variable is missing only after close
 		}
 	}
 	w.mu.Lock()
