@@ -1,5 +1,4 @@
-// Package charset finds out what a terminal can show, and makes ASCII of text for one
-// that shows nothing else.
+// Package charset finds out which characters a terminal can show, and converts text to ASCII.
 package charset
 
 import (
@@ -9,9 +8,9 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// ASCIIOnly reports whether text for a terminal has to be ASCII: the locale of the
-// environment has another character set than UTF-8, or the terminal is one whose font has
-// neither arrows nor Braille. The locale's variables are read in the order of locale(7).
+// ASCIIOnly reports whether text for a terminal must be ASCII. That is the case if the
+// environment's locale does not use UTF-8, or if the terminal's font has neither arrows nor
+// Braille. locale(7) gives the order of the variables.
 func ASCIIOnly(getenv func(string) string) bool {
 	switch getenv("TERM") {
 	case "linux", "dumb":
@@ -22,7 +21,7 @@ func ASCIIOnly(getenv func(string) string) bool {
 			return !isUTF8(locale)
 		}
 	}
-	return true // the locale is C
+	return true // no variable is set: the locale is C
 }
 
 // isUTF8 reports whether a locale, like de_DE.UTF-8@euro, has the character set UTF-8.
@@ -32,8 +31,8 @@ func isUTF8(locale string) bool {
 	return strings.EqualFold(set, "UTF-8") || strings.EqualFold(set, "UTF8")
 }
 
-// ToASCII replaces each character beyond ASCII by ASCII characters of the same width.
-// Escape sequences stay as they are.
+// ToASCII replaces each character beyond ASCII by ASCII characters of the same width. It keeps
+// escape sequences.
 func ToASCII(s string) string {
 	var b strings.Builder
 	for s != "" {
@@ -55,7 +54,7 @@ func ToASCII(s string) string {
 	return b.String()
 }
 
-// replace writes what stands for characters none of which is ASCII.
+// replace writes the substitutes for a text without ASCII characters.
 func replace(b *strings.Builder, s string) {
 	for s != "" {
 		r, n := utf8.DecodeRuneInString(s)
@@ -64,7 +63,7 @@ func replace(b *strings.Builder, s string) {
 			s = s[n:]
 			continue
 		}
-		// Combining characters have no width of their own, so the rest goes in one piece.
+		// Combining characters have no width, so the rest is converted as one text.
 		text := s
 		if i := strings.IndexFunc(s, func(r rune) bool { _, ok := drawn(r); return ok }); i >= 0 {
 			text = s[:i]
@@ -74,7 +73,7 @@ func replace(b *strings.Builder, s string) {
 	}
 }
 
-// drawn returns what stands for a character of drawings and tables.
+// drawn returns the substitute for a character of drawings and tables.
 func drawn(r rune) (c byte, ok bool) {
 	switch r {
 	case '…':
@@ -94,7 +93,7 @@ func drawn(r rune) (c byte, ok bool) {
 	return 0, false
 }
 
-// rows of a Braille pattern, from the top (Unicode, U+2800).
+// rows are the dots in each row of a Braille pattern, from the top (Unicode, U+2800).
 var rows = [4]rune{0x01 | 0x08, 0x02 | 0x10, 0x04 | 0x20, 0x40 | 0x80}
 
 // braille returns a character about as high as the dots, at the same edge of its cell.
@@ -105,7 +104,7 @@ func braille(dots rune) byte {
 			height++
 		}
 	}
-	if dots&rows[0] != 0 && dots&rows[3] == 0 { // from the top downwards
+	if dots&rows[0] != 0 && dots&rows[3] == 0 { // the dots hang from the top
 		return " '\"!"[height]
 	}
 	return " .:|#"[height]

@@ -53,7 +53,7 @@ func TestToASCII(t *testing.T) {
 	}
 }
 
-// What comes out is ASCII.
+// FuzzToASCII: the result is ASCII.
 func FuzzToASCII(f *testing.F) {
 	for _, s := range []string{"eth0", "größe…", "日本▼", "\u28ff\u2840", "\x1b[31m→"} {
 		f.Add(s)

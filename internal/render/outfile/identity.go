@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identity tells whether two names mean the same target.
+// identity is what determines whether two names mean the same target.
 type identity struct {
 	stdout bool
-	path   string      // absolute, links resolved; the name itself where that is impossible
-	info   fs.FileInfo // nil if there is no such file
+	path   string      // absolute, with links resolved; the name itself if that fails
+	info   fs.FileInfo // nil if the file does not exist
 }
 
 func (s *Set) identify(name string) identity {
@@ -34,7 +34,7 @@ func (s *Set) identify(name string) identity {
 	return id
 }
 
-// same reports whether writing to both would mix the output of two.
+// same reports whether two outputs with these targets would write into one another's text.
 func (id identity) same(o identity) bool {
 	if id.stdout && o.stdout {
 		return true
@@ -55,8 +55,8 @@ func (id identity) String() string {
 	return strconv.Quote(id.path)
 }
 
-// memMajor is the major number of /dev/null, /dev/full and their like
-// (Documentation/admin-guide/devices.txt), which any number may write to.
+// memMajor is the major number of /dev/null, /dev/full and similar devices
+// (Documentation/admin-guide/devices.txt). Any number of outputs may write to them.
 const memMajor = 1
 
 func isMemDevice(info fs.FileInfo) bool {
@@ -64,11 +64,11 @@ func isMemDevice(info fs.FileInfo) bool {
 	return ok && info.Mode()&fs.ModeCharDevice != 0 && unix.Major(st.Rdev) == memMajor
 }
 
-// maxLinks is the kernel's own limit (path_resolution(7)).
+// maxLinks is the kernel's limit (path_resolution(7)).
 const maxLinks = 40
 
-// resolve returns the absolute path of a file that need not exist, with all
-// symbolic links followed. Its directory must exist.
+// resolve returns the absolute path of a file, with all symbolic links followed. The directory must
+// exist, the file need not.
 func resolve(name string) (string, error) {
 	p, err := filepath.Abs(name)
 	if err != nil {
@@ -86,7 +86,7 @@ func resolve(name string) (string, error) {
 		p = filepath.Join(dir, filepath.Base(p))
 		to, _ := os.Readlink(p)
 		if to == "" {
-			return p, nil // not a link: there is nothing yet
+			return p, nil // not a link, and no file
 		}
 		if !filepath.IsAbs(to) {
 			to = filepath.Join(dir, to)

@@ -1,6 +1,6 @@
-// Package outfile opens what outputs write to: standard output, devices and
-// pipes as they are, regular files through a temporary one that is renamed when
-// it is complete. A killed run leaves no half report under the final name.
+// Package outfile opens the targets of outputs: standard output, devices, pipes and files. It
+// writes a regular file under a temporary name and renames it when it is complete. So a killed run
+// leaves no incomplete report under the final name.
 package outfile
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Set is the targets of one run. It sees to it that no two outputs write to the
-// same one. It is safe for concurrent use.
+// Set holds the targets of a run. It refuses a second output for the same target. It is safe for
+// concurrent use.
 type Set struct {
 	stdout     io.Writer
 	stdoutInfo fs.FileInfo // nil if stdout is not a file
@@ -32,8 +32,8 @@ type Set struct {
 	pending map[*file]struct{}
 }
 
-// NewSet returns an empty Set. info describes stdout if it is a file, so that it
-// is recognised under its other names; it may be nil.
+// NewSet returns an empty Set. info describes stdout if it is a file, so that the Set recognizes
+// other names of that file. info may be nil.
 func NewSet(stdout io.Writer, info fs.FileInfo) *Set {
 	return &Set{
 		stdout: stdout, stdoutInfo: info,
@@ -52,18 +52,16 @@ func (s *Set) Keep(name string, info fs.FileInfo) {
 	s.inputs = append(s.inputs, identity{path: name, info: info})
 }
 
-// Target is where one output writes.
+// Target is where an output writes.
 type Target struct {
 	set   *Set
 	owner string
 	name  string
 }
 
-// Target returns the target of that name for an output; "" and "-" are standard
-// output. It touches nothing: the target need not be a file at all. The error is
-// a [registry.ErrUsage] if another output has the same target. Standard output
-// is only taken by [Target.Claim], because an output without a target may write
-// elsewhere.
+// Target returns an output's target by name; "" and "-" mean standard output. It opens no file. It
+// returns a [registry.ErrUsage] if another output has the same target. [Target.Claim] claims
+// standard output, because an output without a target may write elsewhere.
 func (s *Set) Target(owner, name string) (*Target, error) {
 	t := &Target{set: s, owner: owner, name: name}
 	if name == "" || name == "-" {
@@ -73,7 +71,7 @@ func (s *Set) Target(owner, name string) (*Target, error) {
 	return t, err
 }
 
-// Claim takes the target for this output. It may be called again.
+// Claim reserves the target for this output. It may be called more than once.
 func (t *Target) Claim() error {
 	id := t.set.identify(t.name)
 	t.set.mu.Lock()
@@ -102,10 +100,10 @@ func remedy(id identity, owner string) string {
 	return "name a file for one of them, as in --output " + name[0] + "=FILE"
 }
 
-// Stdout reports whether the target is standard output, under whatever name.
+// Stdout reports whether the target is standard output, under any of its names.
 func (t *Target) Stdout() bool { return t.set.identify(t.name).stdout }
 
-// Create opens the target for writing: see [registry.OutputEnv].
+// Create opens the target for writing; see [registry.OutputEnv].
 func (t *Target) Create() (registry.Writer, error) {
 	if err := t.Claim(); err != nil {
 		return nil, err
@@ -127,21 +125,21 @@ func (t *Target) Create() (registry.Writer, error) {
 	return t.set.createFile(t.name)
 }
 
-// Abandon removes the temporary files of all targets that are not committed. It
-// is for a process that is about to end without closing its outputs.
+// Abandon removes the temporary files of all uncommitted targets. A process calls it before it ends
+// without closing its outputs.
 func (s *Set) Abandon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for f := range s.pending {
-		// The output may just be committing it: then it is not there any more.
+		// Ignore an error: the output may have renamed the file just now.
 		_ = os.Remove(f.pending.Name())
 	}
 }
 
-// direct is a target that is written as it is.
+// direct is a target that outputs write to without a temporary file.
 type direct struct {
 	io.Writer
-	closer io.Closer // nil for standard output, which is not ours to close
+	closer io.Closer // nil for standard output, which stays open
 }
 
 var _ registry.Writer = (*direct)(nil)
@@ -182,11 +180,11 @@ type file struct {
 
 var _ registry.Writer = (*file)(nil)
 
-// newFilePerm is before the umask, as for a shell's redirection.
+// newFilePerm is the mode before the umask, as with a shell's redirection.
 const newFilePerm = 0o666
 
 func (s *Set) createFile(name string) (registry.Writer, error) {
-	// A rename over a link would replace the link and leave what it points to.
+	// A rename to a link's name would replace the link, not the file that it points to.
 	path, err := resolve(name)
 	if err != nil {
 		if dir := filepath.Dir(name); errors.Is(err, fs.ErrNotExist) {
@@ -194,7 +192,7 @@ func (s *Set) createFile(name string) (registry.Writer, error) {
 		}
 		return nil, fmt.Errorf("write to %q: %w", name, cause(err))
 	}
-	// In the target's own directory, because a rename cannot cross file systems.
+	// The temporary file is in the target's directory: a rename cannot cross file systems.
 	p, err := renameio.NewPendingFile(path,
 		renameio.WithTempDir(filepath.Dir(path)),
 		renameio.WithPermissions(newFilePerm), renameio.WithExistingPermissions())
@@ -209,9 +207,8 @@ func (s *Set) createFile(name string) (registry.Writer, error) {
 	return f, nil
 }
 
-// keepOwner gives a file the owner of the one it will replace: root often writes
-// into a user's directory. Where the kernel refuses, the file is the writer's,
-// as that of any editor that saves by renaming.
+// keepOwner gives a file the owner of the file that it will replace: root often writes into a
+// user's directory. If the kernel refuses, the writing user owns the file.
 func keepOwner(f *os.File, replaced string) {
 	var st unix.Stat_t
 	if err := unix.Stat(replaced, &st); err == nil {
@@ -222,7 +219,7 @@ func keepOwner(f *os.File, replaced string) {
 func (f *file) Write(p []byte) (int, error) {
 	n, err := f.pending.Write(p)
 	if err != nil {
-		// The user knows the target, not the temporary file's name.
+		// The user knows the target's name, not the temporary one.
 		err = fmt.Errorf("write to %q: %w", f.name, cause(err))
 	}
 	return n, err
@@ -250,8 +247,8 @@ func (f *file) forget() {
 	delete(f.set.pending, f)
 }
 
-// cause strips the operation and the path from an error of package os: the
-// message around it names what the user asked for.
+// cause removes the operation and the path from an error of package os. The message around it names
+// the user's path.
 func cause(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err

@@ -43,7 +43,7 @@ func commit(t *testing.T, w registry.Writer) {
 		t.Fatal(err)
 	}
 	if err := w.Abort(); err != nil {
-		t.Errorf("Abort after Commit: %v", err)
+		t.Errorf("Abort after Commit: error %v", err)
 	}
 }
 
@@ -66,7 +66,7 @@ func wantNames(t *testing.T, dir string, want ...string) {
 		got = append(got, e.Name())
 	}
 	if strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("in the directory: %q, want %q", got, want)
+		t.Errorf("files in the directory: %q, want %q", got, want)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestMode: a new file's is the umask's, a replaced one's is kept, and its owner.
+// TestMode: a new file has the mode of the umask; a replaced file keeps its mode and owner.
 func TestMode(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o027))
 	path := filepath.Join(t.TempDir(), "out")
@@ -135,13 +135,13 @@ func TestMode(t *testing.T) {
 		return info.Mode()
 	}
 	if m := mode(); m != 0o640 {
-		t.Errorf("a new file: %v", m)
+		t.Errorf("mode of a new file: %v", m)
 	}
 	if err := os.Chmod(path, 0o604); err != nil {
 		t.Fatal(err)
 	}
 	if m := mode(); m != 0o604 {
-		t.Errorf("a replaced file: %v", m)
+		t.Errorf("mode of a replaced file: %v", m)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestLinks: what a link leads to is replaced, not the link.
+// TestLinks: pktstat replaces the file that a link points to, not the link.
 func TestLinks(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
@@ -271,7 +271,7 @@ func TestCannotOpen(t *testing.T) {
 	wantNames(t, dir, "file", "loop")
 }
 
-// TestKept: no output replaces a file that the run reads, under whatever name.
+// TestKept: no output replaces a file that the run reads, under any of its names.
 func TestKept(t *testing.T) {
 	dir := t.TempDir()
 	capture, link, device := filepath.Join(dir, "capture"), filepath.Join(dir, "link"), "/dev/null"
@@ -298,7 +298,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// TestTaken: two outputs never write to one target, whatever it is called.
+// TestTaken: two outputs never share a target, under any of its names.
 func TestTaken(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
@@ -348,8 +348,8 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// TestStdoutIsNull: under cron and the like, stdout and a target may both be
-// /dev/null, which is one for all.
+// TestStdoutIsNull: under cron, stdout and a target may both be /dev/null, which any number of
+// outputs may share.
 func TestStdoutIsNull(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
@@ -366,7 +366,7 @@ func TestStdoutIsNull(t *testing.T) {
 	}
 }
 
-// TestNotAFile: an output that writes elsewhere does not take stdout.
+// TestNotAFile: an output that writes elsewhere does not claim stdout.
 func TestNotAFile(t *testing.T) {
 	s := NewSet(io.Discard, nil)
 	for _, owner := range []string{"exporter", "another"} {

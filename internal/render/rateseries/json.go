@@ -2,8 +2,8 @@ package rateseries
 
 import "slices"
 
-// Document is a series as the page's script reads it. Arrays have one element a
-// point; bytes are of the rate layer.
+// Document is a series as the page's script reads it. Each array has one element a point. Bytes are
+// of the rate layer.
 type Document struct {
 	RateLayer string      `json:"rate_layer"`
 	Start     []int64     `json:"start"` // Unix milliseconds
@@ -20,23 +20,23 @@ type Volumes struct {
 	Bytes   []uint64 `json:"bytes"`
 }
 
-// Breakdown is who the largest part of the total belongs to. What is left is the
-// difference to the total.
+// Breakdown is the largest keys of a breakdown. The rest is the difference between the total and
+// their sum.
 type Breakdown struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
 	Top   []Top  `json:"top,omitempty"` // the largest first
 }
 
-// Top is one of the largest of a breakdown.
+// Top is one of the largest keys of a breakdown.
 type Top struct {
 	Label string `json:"label"`
 	Volumes
 }
 
-// Document returns the series; breakdowns in which no row had a key are not in it.
-// Those named in by come with their values, or the first one if there is none of
-// them; all, if none is named.
+// Document returns the series with the breakdowns that have keys. The breakdowns named in by
+// include their values. Without a name, all do. If none of the named ones exists, the first one
+// does.
 func (s *Series) Document(by ...string) Document {
 	n := len(s.points)
 	d := Document{
@@ -64,15 +64,15 @@ func (s *Series) Document(by ...string) Document {
 	return d
 }
 
-// place gives each point its place in time, in Unix milliseconds: where the clock has it
-// if that was not set since, and before the next one in any case. It is as long as it
-// was: where the clock was set ahead, or the machine slept, there is a gap before it.
+// place returns each point's start and end in Unix milliseconds, without overlaps and with their
+// true lengths. If the clock was set since, earlier points move back. A clock that was set ahead,
+// or a suspend, leaves a gap.
 func (s *Series) place(start, end []int64) {
-	var wrong int64 // by how much the clock was set since
+	var wrong int64 // by how much the clock was set back since
 	for i := range slices.Backward(s.points) {
 		p := &s.points[i]
 		start[i], end[i] = p.start.UnixMilli()+wrong, p.end.UnixMilli()+wrong
-		wall := p.end.Round(0).Sub(p.start.Round(0)) // Sub is of the monotonic clock, where there is one
+		wall := p.end.Round(0).Sub(p.start.Round(0)) // Sub uses the monotonic clock, if both times have it
 		if set := (wall - p.end.Sub(p.start)).Milliseconds(); set != 0 {
 			start[i] += set
 			start[i] = min(start[i], end[i]) // rounding
@@ -81,7 +81,7 @@ func (s *Series) place(start, end []int64) {
 	}
 }
 
-// there are the breakdowns that have keys.
+// there returns the breakdowns that have keys.
 func (s *Series) there() []int {
 	var found []int
 	for b := range names {

@@ -10,8 +10,8 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// key is one of what a breakdown tells apart. Which fields are set depends on
-// the breakdown; it is comparable and, but for names, needs no memory of its own.
+// key identifies a source, a process, a port and so on. The breakdown decides which fields are set.
+// A key is comparable, and only its name uses memory of its own.
 type key struct {
 	addr  netip.Addr
 	proto flow.Proto
@@ -20,10 +20,10 @@ type key struct {
 	name  string
 }
 
-// breakdowns is the number of ways in which a point is broken down.
+// breakdowns is the number of breakdowns.
 const breakdowns = 8
 
-// names of the breakdowns in the JSON, and what people call them.
+// names of the breakdowns: in JSON, and as titles.
 var names = [breakdowns][2]string{
 	{"src", "Source"}, {"dst", "Destination"}, {"process", "Process"}, {"container", "Container"},
 	{"port", "Service port"}, {"proto", "Protocol"}, {"direction", "Direction"}, {"iface", "Interface"},
@@ -38,10 +38,10 @@ var (
 	containerField      = flow.Fields.Find("container")
 )
 
-// has reports whether the row of a report that is grouped by d has the field.
+// has reports whether a row has the field, in a report that is grouped by d.
 func has(f *flow.Field, d flow.Dims, r *flow.Row) bool { return f.In(d) && f.Has(r) }
 
-// keysOf gives a row's key in each breakdown, if it has one.
+// keysOf returns a row's key in each breakdown, if it has one.
 var keysOf = [breakdowns]func(flow.Dims, *flow.Row) (key, bool){
 	func(d flow.Dims, r *flow.Row) (key, bool) {
 		return key{addr: r.Src.Addr()}, has(srcField, d, r)
@@ -69,7 +69,7 @@ func processKey(d flow.Dims, r *flow.Row) (key, bool) {
 	return key{num: r.Owner.PID, name: r.Owner.Comm}, has(pidField, d, r) || has(commField, d, r)
 }
 
-// portKey is the lower of the two ports, which is the server's as a rule.
+// portKey returns the lower of the two ports, which usually is the server's.
 func portKey(d flow.Dims, r *flow.Row) (key, bool) {
 	port := uint32(r.Dst.Port())
 	if src := uint32(r.Src.Port()); d.Has(flow.DimSrcPort) && src != 0 && (port == 0 || src < port || !d.Has(flow.DimDstPort)) {
@@ -82,10 +82,10 @@ func portKey(d flow.Dims, r *flow.Row) (key, bool) {
 	return k, port != 0 && d&(flow.DimSrcPort|flow.DimDstPort) != 0
 }
 
-// maxName bounds the text of a key: names may come from anywhere.
+// maxName bounds the text of a key, which may come from the network.
 const maxName = 96
 
-// label is a key's text. It is safe to show anywhere.
+// label returns a key's text, escaped.
 func (k *key) label(breakdown int) string {
 	switch names[breakdown][0] {
 	case "src", "dst":
@@ -103,7 +103,7 @@ func (k *key) label(breakdown int) string {
 		}
 		return port
 	case "process":
-		if k.num == 0 { // rows are grouped by its name
+		if k.num == 0 { // rows are grouped by the process's name
 			return shorten(termsafe.String(k.name))
 		}
 		return strings.TrimSpace(shorten(termsafe.String(k.name)) + " " + strconv.FormatUint(uint64(k.num), 10))
@@ -118,8 +118,7 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:maxName], "") + "…"
 }
 
-// compare orders the largest first, then by key, so that a report is written
-// the same way every time.
+// compare orders by size, the largest first, then by key. So equal series give equal documents.
 func (e *share) compare(o *share) int {
 	return cmp.Or(
 		cmp.Compare(o.bytes, e.bytes), cmp.Compare(o.packets, e.packets),

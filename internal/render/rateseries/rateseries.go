@@ -1,9 +1,8 @@
-// Package rateseries keeps what was counted over time, broken down by the top
-// talkers, for charts: a bounded number of time points with a bounded number of
-// keys each, however long a run is and whatever its traffic does.
+// Package rateseries keeps rates over time, broken down by the top talkers, for charts. It holds a
+// bounded number of points with a bounded number of keys each, however long the run is.
 //
-// The sum of all points is the run's total, exactly. What a breakdown does not
-// attribute, because a point only keeps its largest keys, is the difference to it.
+// The sum of all points is exactly the run's total. A point keeps only its largest keys, so a
+// breakdown may add up to less.
 package rateseries
 
 import (
@@ -16,32 +15,31 @@ import (
 const (
 	maxPoints = 512 // a chart is about a thousand pixels wide
 	maxKeys   = 24  // of each breakdown, at each point
-	maxSeries = 8   // shown of each breakdown: colours that can be told apart
+	maxSeries = 8   // of a breakdown: the palette has as many colours
 )
 
-// Keep tells what happens when there are too many points.
+// Keep is what to do with too many points.
 type Keep uint8
 
-// Ways of keeping a series bounded.
+// Ways to bound a series.
 const (
-	Whole  Keep = iota // neighbours are merged: the whole run, ever more coarsely
-	Recent             // the oldest are dropped: the last maxPoints intervals
+	Whole  Keep = iota // merge neighbours: the whole run, ever more coarsely
+	Recent             // drop the oldest: the last maxPoints intervals
 )
 
-// Series is a bounded time series of interval reports. It is not safe for
-// concurrent use.
+// Series is a bounded time series of interval reports. It is not safe for concurrent use.
 type Series struct {
 	keep   Keep
 	layer  flow.Layer
 	points []point
 	width  int           // interval reports a point holds
 	before flow.Counters // of the run, before the first point
-	run    flow.Counters // of the run, at the last point's end
+	run    flow.Counters // of the run, at the end of the last point
 
 	scratch [breakdowns]map[key]volume
 }
 
-// volume is what a chart shows of counters: bytes are of the report's rate layer.
+// volume is the packets and bytes of a point. Bytes are of the report's rate layer.
 type volume struct{ packets, bytes uint64 }
 
 func (v *volume) add(o volume) {
@@ -49,7 +47,7 @@ func (v *volume) add(o volume) {
 	v.bytes += o.bytes
 }
 
-// point is what was counted in a span of time.
+// point is the traffic of a span of time.
 type point struct {
 	start, end            time.Time
 	intervals             int
@@ -102,8 +100,8 @@ func (s *Series) Add(r *flow.Report) {
 	s.append(p)
 }
 
-// Finish adds what the final report has and no interval report had: everything,
-// if there was none.
+// Finish adds the traffic that no interval report had. Without interval reports, that is all
+// traffic.
 func (s *Series) Finish(r *flow.Report) {
 	if len(s.points) == 0 {
 		whole := *r
@@ -118,9 +116,9 @@ func (s *Series) Finish(r *flow.Report) {
 	s.fillGap(r.End, r.Total.Counters)
 }
 
-// fillGap adds a point for the time since the last one, in which the run's total
-// rose to run. Reports are missing when this output was too slow; a capture may
-// simply have had a pause.
+// fillGap adds a point for the time since the last one. It gets the difference between run and the
+// run's total at the last point. Interval reports are missing if this output was too slow, or if a
+// capture had a pause.
 func (s *Series) fillGap(end time.Time, run flow.Counters) {
 	missed := s.volume(less(run, s.run))
 	s.run = run
@@ -132,7 +130,7 @@ func (s *Series) fillGap(end time.Time, run flow.Counters) {
 	last.total.add(missed)
 }
 
-// less is a - b, and zero where that makes no sense.
+// less returns a - b, or zero if a counter of a is smaller.
 func less(a, b flow.Counters) flow.Counters {
 	if a.Packets < b.Packets || a.Bytes < b.Bytes || a.FrameBytes < b.FrameBytes {
 		return flow.Counters{}
@@ -192,7 +190,7 @@ func (p *point) merge(o *point) {
 	}
 }
 
-// top returns the largest keys, in a fixed order.
+// top returns the largest keys in a fixed order.
 func top(m map[key]volume) []share {
 	all := make([]share, 0, len(m))
 	for k, v := range m {

@@ -14,7 +14,7 @@ import (
 
 var begin = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-// run makes the interval reports of a run.
+// run makes interval reports.
 type run struct {
 	seq   uint64
 	now   time.Time
@@ -23,7 +23,7 @@ type run struct {
 
 func newRun() *run { return &run{now: begin} }
 
-// interval is the next report: a second in which each source sent that many packets.
+// interval returns the next report: in one second, each source sent the given number of packets.
 func (r *run) interval(packets map[string]uint64, other uint64) *flow.Report {
 	r.seq++
 	rep := &flow.Report{Seq: r.seq, Start: r.now, End: r.now.Add(time.Second), Dims: flow.DimsFlow, RateLayer: flow.LayerFrame}
@@ -44,7 +44,7 @@ func (r *run) interval(packets map[string]uint64, other uint64) *flow.Report {
 	return rep
 }
 
-// final is the report of the run.
+// final returns the report of the whole run.
 func (r *run) final() *flow.Report {
 	return &flow.Report{
 		Seq: r.seq + 1, Final: true, Start: begin, End: r.now, Dims: flow.DimsFlow, RateLayer: flow.LayerFrame,
@@ -52,7 +52,7 @@ func (r *run) final() *flow.Report {
 	}
 }
 
-// checkSums: no point is missing, none overlaps, and they add up to the run.
+// checkSums fails unless the points are complete, do not overlap, and add up to the run.
 func checkSums(t *testing.T, d Document, want flow.Counters) {
 	t.Helper()
 	var packets, bytes uint64
@@ -97,8 +97,8 @@ func TestAddsUp(t *testing.T) {
 	}
 }
 
-// The largest talkers are found although each point only keeps a few keys, and
-// however often points are merged.
+// TestFindsTopTalkers: the series finds the largest talkers, although each point keeps only a few
+// keys and points are merged.
 func TestFindsTopTalkers(t *testing.T) {
 	r, s := newRun(), New(Whole)
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -125,8 +125,8 @@ func TestFindsTopTalkers(t *testing.T) {
 	}
 }
 
-// An output that was too slow misses interval reports: what they had is in the
-// series all the same, attributed to nobody.
+// TestMissedReports: a slow output misses interval reports. The series has their traffic, without
+// keys.
 func TestMissedReports(t *testing.T) {
 	r, s := newRun(), New(Whole)
 	for i := range 20 {
@@ -144,7 +144,7 @@ func TestMissedReports(t *testing.T) {
 	}
 }
 
-// Reports without run totals, as a careless engine might make them, do no harm.
+// TestNoRunTotals: the series accepts reports without run totals.
 func TestNoRunTotals(t *testing.T) {
 	r, s := newRun(), New(Whole)
 	for range 3 {
@@ -166,8 +166,8 @@ func TestRecent(t *testing.T) {
 	}
 }
 
-// Memory stays where it is, whatever the traffic does: every interval of this
-// run has 300 new addresses.
+// TestBoundedMemory: memory does not grow with traffic. Every interval of this run has 300 new
+// addresses.
 func TestBoundedMemory(t *testing.T) {
 	r, s := newRun(), New(Whole)
 	n := uint32(0)
@@ -239,7 +239,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// A live page gets the values of the breakdown that it shows, and the names of the others.
+// TestOneBreakdown: a live page gets the values of one breakdown and the names of all.
 func TestOneBreakdown(t *testing.T) {
 	s := New(Recent)
 	s.Add(newRun().interval(map[string]uint64{"192.0.2.1": 10}, 0))

@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// encoder appends JSON to buf. It trusts its caller to nest properly.
+// encoder appends JSON to buf. The caller must nest correctly.
 type encoder struct {
 	buf    []byte
 	pretty bool
@@ -27,7 +27,7 @@ type second struct {
 	text []byte
 }
 
-// field is a field of rows with what the encoder needs of it for each row.
+// field is a field of rows with its cached key and test.
 type field struct {
 	*flow.Field
 	key string               // `"src":`
@@ -62,7 +62,7 @@ func (e *encoder) close(c byte) {
 		e.newline()
 	}
 	e.buf = append(e.buf, c)
-	e.filled = true // of the one around it: what was closed is its element
+	e.filled = true // the closed one is an element of the one around it
 }
 
 // element starts the next element of an array.
@@ -110,8 +110,8 @@ func (e *encoder) bool(v bool)     { e.buf = strconv.AppendBool(e.buf, v) }
 func (e *encoder) uint(v uint64)   { e.buf = strconv.AppendUint(e.buf, v, 10) }
 func (e *encoder) float(v float64) { e.buf = strconv.AppendFloat(e.buf, v, 'f', -1, 64) }
 
-// time appends t as time.RFC3339Nano in UTC. Many rows were seen in the same second,
-// which is formatted once.
+// time appends t as time.RFC3339Nano in UTC. It caches seconds, because many rows have the same
+// one.
 func (e *encoder) time(t time.Time) {
 	unix := t.Unix()
 	s := &e.seconds[uint64(unix)%uint64(len(e.seconds))]
@@ -147,10 +147,9 @@ func (e *encoder) hex16(v uint16) {
 
 func (e *encoder) quote() { e.buf = append(e.buf, '"') }
 
-// appendString appends s as a JSON string. More is escaped than RFC 8259 asks
-// for: a JSON text is also looked at on terminals, so no control, format or
-// other invisible character is written as it is. Bytes that are not UTF-8 become
-// U+FFFD, as in encoding/json.
+// appendString appends s as a JSON string. It escapes more than RFC 8259 asks for, because users
+// also view JSON on terminals: all control, format and other invisible characters. Invalid UTF-8
+// becomes U+FFFD, as in encoding/json.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	for s != "" {

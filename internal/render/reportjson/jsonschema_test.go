@@ -35,8 +35,8 @@ func validate(s *jsonschema.Schema, text []byte) error {
 	return s.Validate(v)
 }
 
-// TestJSONSchema: every report of the golden tests is valid, and so is each report in the
-// golden files of json and ndjson.
+// TestJSONSchema: the reports of the golden tests match the schema. So do those in the golden files
+// of json and ndjson.
 func TestJSONSchema(t *testing.T) {
 	s := compileSchema(t)
 	for _, g := range sinktest.Goldens() {
@@ -83,7 +83,7 @@ func TestJSONSchema(t *testing.T) {
 	}
 }
 
-// TestJSONSchemaSort: what --sort and --by say is valid, whatever the field.
+// TestJSONSchemaSort: the schema allows every field in "sort" and "by".
 func TestJSONSchemaSort(t *testing.T) {
 	s := compileSchema(t)
 	for _, f := range flow.Fields.All() {
@@ -103,7 +103,7 @@ func TestJSONSchemaSort(t *testing.T) {
 	}
 }
 
-// TestJSONSchemaRefuses: what no report may have is not valid.
+// TestJSONSchemaRefuses: the schema refuses invalid reports.
 func TestJSONSchemaRefuses(t *testing.T) {
 	s := compileSchema(t)
 	var mixed, sums []byte
@@ -138,10 +138,10 @@ func TestJSONSchemaRefuses(t *testing.T) {
 	} {
 		bad := bytes.Replace(c.text, []byte(c.old), []byte(c.new), 1)
 		if bytes.Equal(bad, c.text) {
-			t.Errorf("there is no %s", c.old)
+			t.Errorf("the report has no %s to replace", c.old)
 		}
 		if err := validate(s, bad); err == nil {
-			t.Errorf("%s instead of %s is valid", c.new, c.old)
+			t.Errorf("the schema accepts %s instead of %s", c.new, c.old)
 		}
 	}
 }

@@ -1,8 +1,8 @@
-// Package reportjson writes a report as one JSON object of the schema
-// pktstat.report/v1, which outputs/json/README.md describes.
+// Package reportjson writes a report as a JSON object of the schema pktstat.report/v1.
+// outputs/json/README.md describes the schema.
 //
-// The text is appended by hand: a report may have a million rows, and
-// encoding/json takes several times as long and allocates per row.
+// The package does not use encoding/json, which takes several times as long and allocates for each
+// row. A report may have a million rows.
 package reportjson
 
 import (
@@ -12,25 +12,24 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Schema is the value of the field "schema". Fields may be added to it; a field
-// never changes its meaning.
+// Schema is the value of the field "schema". A later version may add fields; a field never changes
+// its meaning.
 const Schema = "pktstat.report/v1"
 
-// Write writes r and a newline, indented if pretty. It keeps one row of text at
-// a time. It returns the first error of w.
+// Write writes r and a newline, indented if pretty. It returns the first error of w.
 func Write(w *bufio.Writer, r *flow.Report, pretty bool) error {
 	e := encoder{pretty: pretty, buf: w.AvailableBuffer(), fields: fieldsOf(r.Dims, pretty)}
 	e.open('{')
 	e.head(r)
 	e.key("flows")
 	e.open('[')
-	var row flow.Row // one for all: accessors get a pointer to it
+	var row flow.Row // reused: the accessors take a pointer
 	for row = range r.Rows() {
 		e.row(r, &row)
 		if _, err := w.Write(e.buf); err != nil {
 			return err
 		}
-		if w.Available() < w.Size()/16 { // so that the next row needs no memory of its own
+		if w.Available() < w.Size()/16 { // so that the next row fits into the buffer
 			if err := w.Flush(); err != nil {
 				return err
 			}
@@ -100,7 +99,7 @@ func (e *encoder) head(r *flow.Report) {
 	e.key("flow_count").uint(uint64(r.FlowCount))
 }
 
-// origin writes what identifies the run and what was counted.
+// origin writes the fields about the run and its source.
 func (e *encoder) origin(r *flow.Report) {
 	o := &r.Origin
 	for _, f := range []struct{ name, value string }{
@@ -120,7 +119,7 @@ func (e *encoder) origin(r *flow.Report) {
 	}
 }
 
-// overflowBy writes the reasons that there are.
+// overflowBy writes the reasons with traffic.
 func (e *encoder) overflowBy(o *flow.Overflow) {
 	e.key("overflow_by").open('{')
 	for reason, c := range o {
@@ -173,7 +172,7 @@ func (e *encoder) sum(name string, t *flow.Totals, bytesUnknown bool) {
 	e.close('}')
 }
 
-// row writes the fields that the row has.
+// row writes the fields of a row.
 func (e *encoder) row(r *flow.Report, row *flow.Row) {
 	e.element().open('{')
 	for i := range e.fields {
@@ -205,7 +204,7 @@ func (e *encoder) row(r *flow.Report, row *flow.Row) {
 	e.close('}')
 }
 
-// totals writes the measures of a sum, or of an interface.
+// totals writes the measures of a sum or of an interface.
 func (e *encoder) totals(t *flow.Totals) {
 	for _, f := range e.fields {
 		if f.Role != flow.Measure {

@@ -15,8 +15,8 @@ import (
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
-// Compact and indented are the same value, in the order and form in which
-// encoding/json indents it.
+// TestPretty: compact and indented JSON have the same value. The indentation is the one of
+// encoding/json.
 func TestPretty(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		for _, r := range g.Reports {
@@ -46,7 +46,7 @@ func TestPretty(t *testing.T) {
 	}
 }
 
-// TestTime: a time is what package time makes of it, whatever was written before.
+// TestTime: times are formatted as by package time, whatever was written before.
 func TestTime(t *testing.T) {
 	var e encoder
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -69,7 +69,7 @@ func FuzzString(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		out := appendString(nil, s)
-		std, err := json.Marshal(s) // what bytes that are not UTF-8 become
+		std, err := json.Marshal(s) // encoding/json replaces invalid UTF-8
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func FuzzString(f *testing.F) {
 	})
 }
 
-// encoding/json is the yardstick: the same rows through a struct.
+// BenchmarkStandardLibrary encodes the same rows with encoding/json, for comparison.
 func BenchmarkStandardLibrary(b *testing.B) {
 	type row struct {
 		Proto      string  `json:"proto"`
@@ -147,7 +147,7 @@ func TestAllocations(t *testing.T) {
 		})
 	}
 	a, b := measure(10), measure(1010)
-	if perRow := (b - a) / 1000; perRow > 0.01 { // a second that no row before was seen in costs one
+	if perRow := (b - a) / 1000; perRow > 0.01 { // a new second costs one allocation
 		t.Errorf("%.3f allocations a row", perRow)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
-// The fields in the order of the schema.
+// Field names in the order of the schema.
 var (
 	reportFields = strings.Fields(`schema final seq host kernel version note args source backend attach reason alternatives interfaces start end duration_s by sort rate_layer
 		packets_exact notes total overflow overflow_by lost rest links link_total row_count flow_count flows`)
@@ -30,7 +30,7 @@ type jsonCounters struct {
 	BytesUnknown bool    `json:"bytes_unknown"`
 }
 
-// jsonSum is jsonCounters of a sum.
+// jsonSum is jsonCounters for a sum.
 type jsonSum struct {
 	jsonCounters
 	Retransmits *uint64
@@ -125,7 +125,7 @@ func decode(t *testing.T, b []byte, v any) {
 	}
 }
 
-// Every report reads back as it was, by way of encoding/json.
+// TestReadsBack: encoding/json reads the values of the report back.
 func TestReadsBack(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		for _, r := range g.Reports {
@@ -137,7 +137,7 @@ func TestReadsBack(t *testing.T) {
 			for _, i := range r.Interfaces {
 				names = append(names, strings.ToValidUTF8(i.Name, "\ufffd"))
 			}
-			if g.Name == "hostile" { // two bad bytes are two characters in JSON
+			if g.Name == "hostile" { // JSON has two replacement characters for the two invalid bytes
 				names[4] = "bad\ufffd\ufffdutf8"
 			}
 			kind, source := r.Source()
@@ -187,7 +187,7 @@ func counters(c *jsonCounters) flow.Counters {
 	return flow.Counters{Packets: *c.Packets, Bytes: *c.Bytes, FrameBytes: *c.FrameBytes}
 }
 
-// checkOverflow: the reasons that there are add up to the whole.
+// checkOverflow: the reasons add up to the overflow.
 func checkOverflow(t *testing.T, name string, r *flow.Report, got *jsonReport) {
 	t.Helper()
 	var o flow.Overflow
@@ -206,7 +206,7 @@ func checkOverflow(t *testing.T, name string, r *flow.Report, got *jsonReport) {
 	}
 }
 
-// checkRetransmits: each sum has its own, if there are any.
+// checkRetransmits: every sum has its retransmits, if the report has any.
 func checkRetransmits(t *testing.T, name string, r *flow.Report, got *jsonReport) {
 	t.Helper()
 	for what, c := range map[string]struct {
@@ -220,7 +220,7 @@ func checkRetransmits(t *testing.T, name string, r *flow.Report, got *jsonReport
 	}
 }
 
-// checkLinks compares what was counted on each interface.
+// checkLinks compares the totals of each interface.
 func checkLinks(t *testing.T, name string, r *flow.Report, got *jsonReport) {
 	t.Helper()
 	same := slices.EqualFunc(got.Links, r.Links, func(g jsonLink, w flow.Link) bool {
@@ -240,7 +240,7 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 	var f jsonFlow
 	decode(t, text, &f)
 
-	k := row.Key // what must be there of it
+	k := row.Key // fields that the row must have
 	k.Ifindex, k.OwnerID = 0, 0
 	if r.Dims&flow.DimSrc == 0 {
 		k.Src = netip.AddrPortFrom(netip.Addr{}, k.Src.Port())
@@ -286,7 +286,7 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 	return counters(&f.jsonCounters)
 }
 
-// checkOwner compares the owner of a flow with its row's.
+// checkOwner compares a flow's owner with its row's.
 func checkOwner(t *testing.T, name string, r *flow.Report, row *flow.Row, f *jsonFlow) {
 	t.Helper()
 	got := flow.Owner{PID: f.PID, Comm: f.Comm, CgroupID: f.CgroupID, Cgroup: f.Cgroup, Container: f.Container}
@@ -321,7 +321,7 @@ func hex(t *testing.T, s string) uint64 {
 	return v
 }
 
-// checkFields: the fields come in the schema's order, and none is empty.
+// checkFields: the fields have the schema's order, and none is empty.
 func checkFields(t *testing.T, name string, object []byte, order []string) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(object))

@@ -9,20 +9,20 @@ import (
 	"github.com/pktstat/pktstat/internal/owner/ids"
 )
 
-// Grouping is which of an owner's properties count.
+// Grouping is a set of owner fields that distinguish owners.
 type Grouping struct {
 	By flow.Dims
-	// Of reduces an owner before it is numbered. Nil: only By reduces it.
+	// Of reduces an owner before it gets a number. If Of is nil, only By reduces it.
 	Of func(*flow.Owner) flow.Owner
 }
 
-// Owners numbers the owners of the rows. The numbers in the reports' keys are valid within
-// one report: the ledger gives them to others when it has no row of an owner any more.
-// Grouping 0 is all that rows are grouped by.
+// Owners numbers the owners of the rows. It is needed because the numbers in a report are valid
+// only in that report: the ledger reuses numbers. Grouping 0 has all fields that rows are grouped
+// by.
 type Owners struct {
 	groupings []Grouping
 	tables    []*ids.Table
-	of        [][]*flow.Owner // by grouping and number; what it points to never changes
+	of        [][]*flow.Owner // by grouping and number; the owners themselves never change
 	group     [][]uint32      // by grouping and number in grouping 0
 }
 
@@ -34,7 +34,7 @@ func newOwners(groupings []Grouping) Owners {
 	return w
 }
 
-// number returns the number of an owner.
+// number returns the number of an owner in grouping 0.
 func (w *Owners) number(o *flow.Owner) uint32 {
 	id := w.place(0, o)
 	w.set(0, id, id)
@@ -66,7 +66,7 @@ func (w *Owners) set(g int, id, to uint32) {
 	w.group[g][id] = to
 }
 
-// Group returns the number that an owner has in a grouping.
+// Group returns an owner's number in a grouping.
 func (w *Owners) Group(g int, id uint32) uint32 {
 	if g >= len(w.group) || int(id) >= len(w.group[g]) {
 		return 0
@@ -74,7 +74,7 @@ func (w *Owners) Group(g int, id uint32) uint32 {
 	return w.group[g][id]
 }
 
-// Owner returns the owner with that number in a grouping. It never changes.
+// Owner returns the owner with a number in a grouping. The caller must not change it.
 func (w *Owners) Owner(g int, id uint32) *flow.Owner {
 	if g >= len(w.of) || int(id) >= len(w.of[g]) {
 		return &noOwner
@@ -84,7 +84,7 @@ func (w *Owners) Owner(g int, id uint32) *flow.Owner {
 
 var noOwner flow.Owner
 
-// sweep forgets all owners but those that are used.
+// sweep forgets all owners whose numbers are not in used.
 func (w *Owners) sweep(used iter.Seq[uint32]) {
 	for g, table := range w.tables {
 		table.Sweep(func(yield func(uint32) bool) {
@@ -97,7 +97,7 @@ func (w *Owners) sweep(used iter.Seq[uint32]) {
 	}
 }
 
-// clone returns a copy that can be looked into.
+// clone returns a read-only copy.
 func (w *Owners) clone() Owners {
 	c := Owners{of: make([][]*flow.Owner, len(w.of)), group: make([][]uint32, len(w.group))}
 	for g := range w.of {

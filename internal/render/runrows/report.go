@@ -7,8 +7,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Report is last's run as a report of at most top rows, the largest of the run. What is in
-// no row is in Rest, so that it adds up like any other.
+// Report returns the run as a report, with the top largest rows. last is the newest interval
+// report. Rest has the traffic of all other rows, so the report adds up.
 func (s *Rows) Report(last *flow.Report, top int) *flow.Report {
 	r := *last
 	r.Sums = flow.Sums{Total: last.Run.Total, Overflow: last.Run.Overflow, Lost: last.Run.Lost}
@@ -17,8 +17,8 @@ func (s *Rows) Report(last *flow.Report, top int) *flow.Report {
 	rows := s.largest(last.RateLayer)
 	r.FlowCount = len(rows)
 	for _, row := range rows {
-		// What the ledger has folded into Overflow since is no row any more. It
-		// folds the smallest, and this goes from the largest.
+		// The row may no longer exist: the ledger folds the smallest rows into Overflow. This loop
+		// begins with the largest.
 		if !within(row.Total, left) {
 			r.FlowCount--
 			continue

@@ -1,5 +1,5 @@
-// Package runrows keeps the rows of a run up to now. An interval report has only the
-// rows that were busy in its interval, and numbers owners anew.
+// Package runrows keeps the rows of the run so far, for outputs that show them. An interval report
+// has only the rows with traffic in the interval, and its own owner numbers.
 package runrows
 
 import (
@@ -10,14 +10,14 @@ import (
 
 // Row is a row of the run.
 type Row struct {
-	Key         flow.Packed // OwnerID is the number that Rows gave the owner
-	Now, Total  flow.Totals // of the interval Seen; of the run
+	Key         flow.Packed // OwnerID is a number of Owners
+	Now, Total  flow.Totals // Now: in interval Seen; Total: in the run
 	First, Last int64       // Unix nanoseconds
 	flow.Marks
-	Seen uint64 // the last interval in which the row was busy: 1, 2, ...
+	Seen uint64 // the last interval with traffic: 1, 2, ...
 }
 
-// In returns what the row counted in interval n.
+// In returns the row's traffic in interval n.
 func (r *Row) In(n uint64) flow.Totals {
 	if r.Seen != n {
 		return flow.Totals{}
@@ -25,25 +25,23 @@ func (r *Row) In(n uint64) flow.Totals {
 	return r.Now
 }
 
-// Rows are the rows of a run: at most as many as its bound. It is not safe for
-// concurrent use.
+// Rows holds the rows of a run, in a bounded number. It is not safe for concurrent use.
 type Rows struct {
 	Owners
 
-	// KeepBusy makes rows of the last two intervals stay when others have to go. Else
-	// the largest of the run stay.
+	// KeepBusy prefers rows of the last two intervals over larger ones when rows must go.
 	KeepBusy bool
 
 	max       int
-	layer     flow.Layer // by which rows are large
+	layer     flow.Layer // of the size by which rows are kept
 	intervals uint64
 	rows      []Row
 	index     map[flow.Packed]int32
-	numbers   map[uint32]uint32 // of owners in the report to those here
+	numbers   map[uint32]uint32 // owner numbers here, by those in the report
 }
 
-// New returns Rows of at most max rows, for reports with rows grouped by dims. Owners get
-// numbers in groupings, too.
+// New returns Rows of at most maxRows rows, for reports that are grouped by dims. Owners also get
+// numbers in the groupings.
 func New(maxRows int, dims flow.Dims, groupings ...Grouping) *Rows {
 	return &Rows{
 		Owners: newOwners(append([]Grouping{{By: dims}}, groupings...)),
@@ -51,15 +49,15 @@ func New(maxRows int, dims flow.Dims, groupings ...Grouping) *Rows {
 	}
 }
 
-// Intervals is how many interval reports were added.
+// Intervals returns how many interval reports were added.
 func (s *Rows) Intervals() uint64 { return s.intervals }
 
 // All returns the rows. The slice is valid until the next Add.
 func (s *Rows) All() []Row { return s.rows }
 
-// Add takes over a report. It calls each, if it is not nil, with the place of every row
-// that there is room for. If rows have gone to make room it first calls moved with the new
-// places by the old ones, negative ones for rows that have gone.
+// Add adds the rows of a report. It calls each, if not nil, with the index of every row that fits.
+// If rows must go to make room, it first calls moved, if not nil. moved gets the new index of each
+// old row, or a negative number if the row is gone.
 func (s *Rows) Add(r *flow.Report, each func(place int32, fresh bool, p *flow.PackedRow), moved func([]int32)) {
 	s.layer = r.RateLayer
 	if !r.Final {
@@ -75,7 +73,7 @@ func (s *Rows) Add(r *flow.Report, each func(place int32, fresh bool, p *flow.Pa
 	for _, p := range r.Packed {
 		i, fresh := s.place(p)
 		if i < 0 {
-			continue // it is in the sums
+			continue // only the sums have it
 		}
 		row := &s.rows[i]
 		row.Total.Counters = p.Total
@@ -93,7 +91,7 @@ func (s *Rows) Add(r *flow.Report, each func(place int32, fresh bool, p *flow.Pa
 	}
 }
 
-// place finds or makes the row of p. It returns a negative place if there is no room.
+// place finds or adds the row of p. It returns a negative index if there is no room.
 func (s *Rows) place(p *flow.PackedRow) (i int32, fresh bool) {
 	key := s.keyOf(p)
 	if i, ok := s.index[key]; ok {
@@ -114,9 +112,8 @@ func (s *Rows) keyOf(p *flow.PackedRow) flow.Packed {
 	return key
 }
 
-// makeRoom makes room for the new rows of a report, as far as there can be, and for some
-// more: it is not called for each report then. It returns the new places of the rows, nil
-// if they are where they were.
+// makeRoom removes rows, as many as the new rows of a report need, and some more, so that it is
+// needed less often. It returns the new index of each old row, or nil if no row was removed.
 func (s *Rows) makeRoom(r *flow.Report) (moved []int32) {
 	if len(s.rows)+len(r.Packed) <= s.max {
 		return nil
@@ -155,7 +152,7 @@ func (s *Rows) makeRoom(r *flow.Report) (moved []int32) {
 	return moved
 }
 
-// outlives is the order in which rows are kept.
+// outlives reports whether row x is kept rather than row y.
 func (s *Rows) outlives(x, y int32) bool {
 	a, b := &s.rows[x], &s.rows[y]
 	if a, b := a.Seen+1 >= s.intervals, b.Seen+1 >= s.intervals; s.KeepBusy && a != b {
@@ -170,7 +167,7 @@ func (s *Rows) outlives(x, y int32) bool {
 	return x < y
 }
 
-// move leaves only those rows, in the order in which they came.
+// move keeps only the given rows, in their order.
 func (s *Rows) move(kept []int32) (moved []int32) {
 	slices.Sort(kept)
 	moved = make([]int32, len(s.rows))
@@ -187,7 +184,7 @@ func (s *Rows) move(kept []int32) (moved []int32) {
 	return moved
 }
 
-// Clone returns a copy to look into: nothing can be added to it.
+// Clone returns a read-only copy.
 func (s *Rows) Clone() *Rows {
 	return &Rows{Owners: s.Owners.clone(), layer: s.layer, intervals: s.intervals, rows: slices.Clone(s.rows)}
 }

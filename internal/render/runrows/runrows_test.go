@@ -10,7 +10,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// size is a flow of packets of 100 bytes.
+// size returns counters of packets with 100 bytes each.
 func size(packets uint64) flow.Counters {
 	return flow.Counters{Packets: packets, Bytes: packets * 100, FrameBytes: packets * 114}
 }
@@ -19,7 +19,7 @@ func newReport() *flow.Report {
 	return &flow.Report{Dims: flow.DimsFlow, RateLayer: flow.LayerFrame, Owners: map[uint32]flow.Owner{}, Retransmits: map[flow.Packed]flow.Spans{}}
 }
 
-// addRow appends a row that has counted c in the interval and total in the run.
+// addRow appends a row with its counters of the interval and of the run.
 func addRow(r *flow.Report, k flow.Key, c, total flow.Counters) {
 	r.Packed = append(r.Packed, &flow.PackedRow{Key: flow.Pack(k), Delta: c, Total: total})
 	r.Total.Counters.Add(c)
@@ -27,8 +27,8 @@ func addRow(r *flow.Report, k flow.Key, c, total flow.Counters) {
 
 func esp(spi uint32) flow.Key { return flow.Key{Proto: flow.ESP, Subtype: spi} }
 
-// ledger makes the interval reports of a run in which rows come and go, are folded into
-// overflow and come again. A report has at most 1,000 rows.
+// ledger makes interval reports in which rows appear, vanish, are folded into overflow and return.
+// A report has at most 1,000 rows.
 type ledger struct {
 	rnd  *rand.Rand
 	rows map[uint32]*entry
@@ -70,7 +70,7 @@ func (l *ledger) next() *flow.Report {
 			r.Total.Counters.Add(e.delta)
 		}
 		e.delta = flow.Counters{}
-		if l.rnd.IntN(20) == 0 && e.total.Packets < 2000 { // folded
+		if l.rnd.IntN(20) == 0 && e.total.Packets < 2000 { // folded into overflow
 			l.run.Overflow.Add(flow.Totals{Counters: e.total, Retransmits: e.retransmits})
 			delete(l.rows, id)
 		}
@@ -80,8 +80,8 @@ func (l *ledger) next() *flow.Report {
 	return r
 }
 
-// The run so far adds up whatever the ledger does, and when there are more rows than are
-// kept.
+// TestReportAddsUp: the run's report adds up, whatever the ledger does, and also when there are
+// more rows than fit.
 func TestReportAddsUp(t *testing.T) {
 	l := &ledger{rnd: rand.New(rand.NewPCG(3, 4)), rows: map[uint32]*entry{}}
 	run := New(5000, flow.DimsFlow)
@@ -114,7 +114,7 @@ func TestReportAddsUp(t *testing.T) {
 	}
 }
 
-// Owners stay with their rows, although the ledger gives their numbers to others.
+// TestOwnersStay: rows keep their owners, although the ledger reuses owner numbers.
 func TestOwnersStay(t *testing.T) {
 	run := New(100, flow.DimsFlow)
 	var last *flow.Report
@@ -138,7 +138,7 @@ func TestOwnersStay(t *testing.T) {
 	}
 }
 
-// The same key is two rows when its owner's number was given to another owner.
+// TestSameNumberOtherOwner: a key becomes a second row if its owner number now means another owner.
 func TestSameNumberOtherOwner(t *testing.T) {
 	run := New(100, flow.DimComm)
 	for _, comm := range []string{"named", "curl", "named"} {
@@ -152,7 +152,7 @@ func TestSameNumberOtherOwner(t *testing.T) {
 	}
 }
 
-// Where rows have to go, the largest stay, or those with traffic now if that is asked for.
+// TestEviction: if rows must go, the largest stay. With KeepBusy, rows with current traffic stay.
 func TestEviction(t *testing.T) {
 	for _, busy := range []bool{false, true} {
 		run := New(1000, flow.DimsFlow)
@@ -161,7 +161,7 @@ func TestEviction(t *testing.T) {
 		for interval := range uint32(30) {
 			r := newReport()
 			for i := range uint32(100) {
-				n := uint64(1_000_000 - 10_000*interval) // the first ones are the largest
+				n := uint64(1_000_000 - 10_000*interval) // the first rows are the largest
 				addRow(r, esp(1+100*interval+i), size(n), size(n))
 			}
 			run.Add(r, func(i int32, fresh bool, p *flow.PackedRow) {
@@ -182,7 +182,7 @@ func TestEviction(t *testing.T) {
 			}
 			for spi, i := range places {
 				if rows[i].Key.L4 != spi {
-					t.Fatalf("row %d is not where it was moved to", spi)
+					t.Fatalf("row %d is not at the index that moved reported", spi)
 				}
 			}
 		}
@@ -190,12 +190,12 @@ func TestEviction(t *testing.T) {
 		_, before := places[100*28+1]
 		_, last := places[100*29+1]
 		if !busy && !first || before != busy || !last {
-			t.Errorf("busy %t: the largest is there: %t, the one before the last: %t, the last: %t", busy, first, before, last)
+			t.Errorf("KeepBusy %t: has the largest row: %t, the last but one: %t, the last: %t", busy, first, before, last)
 		}
 	}
 }
 
-// A report with more rows than there is room for leaves what it has room for right.
+// TestTooManyRows: a report with too many rows still updates the rows that fit.
 func TestTooManyRows(t *testing.T) {
 	run := New(100, flow.DimsFlow)
 	for i := range uint64(3) {
@@ -215,7 +215,7 @@ func TestTooManyRows(t *testing.T) {
 	}
 }
 
-// Retransmits of a row without new ones stay what they were.
+// TestRetransmitsStay: a row without new retransmits keeps its old ones.
 func TestRetransmitsStay(t *testing.T) {
 	run := New(100, flow.DimsFlow)
 	r := newReport()
@@ -230,7 +230,7 @@ func TestRetransmitsStay(t *testing.T) {
 	}
 }
 
-// A clone stays as it is.
+// TestClone: later reports do not change a clone.
 func TestClone(t *testing.T) {
 	run := New(100, flow.DimsFlow)
 	r := newReport()
@@ -246,7 +246,7 @@ func TestClone(t *testing.T) {
 	}
 }
 
-// What is known of owners is bounded by the rows.
+// TestOwnersAreForgotten: the number of owners in memory is bounded by the rows.
 func TestOwnersAreForgotten(t *testing.T) {
 	curl := flow.Owner{PID: 12, Start: 3, Comm: "curl", UID: 1000, CgroupID: 7, Cgroup: "/user.slice"}
 	w := newOwners([]Grouping{{By: flow.DimsFlow}, {By: flow.DimPID}, {By: flow.DimCgroup}})
@@ -257,15 +257,15 @@ func TestOwnersAreForgotten(t *testing.T) {
 	w.sweep(slices.Values([]uint32{0, kept}))
 	for i := range uint32(1000) {
 		if id := w.number(&flow.Owner{PID: i + 5000, Comm: "y", CgroupID: uint64(i + 5000)}); id == kept {
-			t.Fatal("a number in use was given to another")
+			t.Fatal("a number in use was given to another owner")
 		}
 	}
 	for g := range w.of {
 		if len(w.of[g]) > 1002 {
-			t.Errorf("%d places in grouping %d", len(w.of[g]), g)
+			t.Errorf("room for %d owners in grouping %d", len(w.of[g]), g)
 		}
 	}
 	if *w.Owner(0, kept) != curl || w.Owner(1, w.Group(1, kept)).Comm != "curl" || w.Owner(2, w.Group(2, kept)).Cgroup != "/user.slice" {
-		t.Error("what is used has changed")
+		t.Error("an owner in use has changed")
 	}
 }

@@ -2,10 +2,9 @@ package runrows
 
 import "slices"
 
-// SelectWindow moves those elements to order[lo:hi], sorted, that would be there
-// if all of order were sorted; what comes before and after is in no order. less
-// is a total order. It takes linear time, because a screen shows forty of a
-// hundred thousand rows.
+// SelectWindow sorts only order[lo:hi]: it gets the elements that a sort of the whole slice would
+// put there. The other elements have no defined order. less must be a total order. It takes linear
+// time, because a screen shows about forty of a hundred thousand rows.
 func SelectWindow(order []int32, lo, hi int, less func(a, b int32) bool) {
 	hi = min(hi, len(order))
 	if lo >= hi {
@@ -29,7 +28,7 @@ func SelectWindow(order []int32, lo, hi int, less func(a, b int32) bool) {
 	})
 }
 
-// partition moves the n first elements to the front (Hoare's quickselect with the
+// partition moves the n smallest elements to the front (quickselect with Hoare's partition and the
 // median of three).
 func partition(s []int32, n int, less func(a, b int32) bool) {
 	for len(s) > 12 {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A window of a sorted list is what sorting all of it would put there.
+// TestSelectWindow: the window has the elements that sorting everything would put there.
 func TestSelectWindow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
@@ -42,7 +42,7 @@ func TestSelectWindow(t *testing.T) {
 		slices.Sort(order)
 		for i, v := range order {
 			if v != int32(i) {
-				t.Fatalf("elements got lost: %v", order)
+				t.Fatalf("elements are missing: %v", order)
 			}
 		}
 	}

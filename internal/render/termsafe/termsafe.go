@@ -1,6 +1,5 @@
-// Package termsafe makes text that came from the network or the system inert on
-// a terminal: an interface name or a label must not move the cursor, change
-// colours or reorder what is read.
+// Package termsafe makes untrusted text harmless on a terminal. An interface name or a label must
+// not move the cursor, change colours or reorder text.
 package termsafe
 
 import (
@@ -9,11 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// String returns s with everything escaped, in Go syntax, that is not a visible
-// character or a plain space: control characters (C0, C1, DEL) and so ANSI
-// sequences, bidirectional and other format controls, line separators, exotic
-// spaces, unassigned code points and bytes that are not UTF-8. A backslash
-// becomes two, so that escapes cannot be forged. Safe text is returned as it is.
+// String returns s with unsafe characters escaped as in Go strings. It keeps visible characters and
+// plain spaces. It escapes:
+//
+//   - control characters (C0, C1, DEL), and with them ANSI sequences
+//   - bidirectional and other format controls
+//   - line separators and spaces other than U+0020
+//   - unassigned code points and bytes that are not UTF-8
+//   - backslashes, so that names cannot contain forged escapes
 func String(s string) string {
 	if isPlain(s) {
 		return s
@@ -21,14 +23,14 @@ func String(s string) string {
 	return string(Append(nil, s))
 }
 
-// Line is String, but leaves backslashes as they are: for a line of text around
-// names from outside, in which backslashes may be escapes already.
+// Line is String without the escaping of backslashes. It is for whole lines of text, whose names
+// may already be escaped.
 func Line(s string) string {
 	return string(appendEscaped(nil, s, false, false))
 }
 
-// JSON escapes in an encoded JSON text what a terminal would act on. The encoder of the
-// standard library escapes C0 controls only. The text means the same.
+// JSON escapes unsafe characters in JSON text, and keeps the value. The standard library's encoder
+// escapes only C0 controls.
 func JSON(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 {
@@ -51,8 +53,8 @@ func JSON(text []byte) []byte {
 // Append appends String(s) to b.
 func Append(b []byte, s string) []byte { return appendEscaped(b, s, false, true) }
 
-// AppendWord is Append with spaces escaped too, for formats whose fields end at
-// a space. An empty s becomes "-".
+// AppendWord is Append that also escapes spaces, for formats with space-separated fields. It
+// appends "-" for an empty s.
 func AppendWord(b []byte, s string) []byte {
 	if s == "" {
 		return append(b, '-')

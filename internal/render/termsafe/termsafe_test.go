@@ -44,7 +44,7 @@ func TestAppendWord(t *testing.T) {
 	}
 }
 
-// A line that is made harmless stays as it is when that happens once more.
+// TestLine: Line does not change its own result.
 func TestLine(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"", ""},
@@ -59,7 +59,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// An encoded text means the same, and a terminal does not act on it.
+// TestJSON: the value stays the same, and no unsafe character remains.
 func TestJSON(t *testing.T) {
 	for _, s := range []string{"eth0", "größe", "\x1b[31m", "\x7f\u009b\u202e\ufeff", "tag\U000e0041", `"\`, "\xff"} {
 		plain, err := json.MarshalIndent(map[string]string{"name": s}, "", "  ")
@@ -79,7 +79,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// What comes out is printable, and unquotes to what went in.
+// FuzzString: the result is printable, and unquotes to the input.
 func FuzzString(f *testing.F) {
 	for _, s := range []string{"eth0", "\x1b]0;x\a", "\u202e", "\xff", `\\`, "\U000e0041 x"} {
 		f.Add(s)

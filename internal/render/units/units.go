@@ -1,10 +1,10 @@
-// Package units formats numbers for people: three significant digits and a
-// prefix. Outputs for programs write plain numbers instead.
+// Package units formats numbers for people, with three significant digits and a prefix. Outputs for
+// programs write plain numbers instead.
 package units
 
 import "strconv"
 
-// System tells which prefixes byte counts have.
+// System is the system of prefixes for byte counts.
 type System uint8
 
 // Systems.
@@ -34,8 +34,8 @@ func (s System) Bytes(n uint64) string {
 	return format(float64(n), 1024, iecPrefixes[:], "B")
 }
 
-// BitRate returns bits a second as "999 bps" or "1.48 Mbps", always with SI
-// prefixes, as link speeds are given. Below 10 bps it has decimals.
+// BitRate returns bits a second as "999 bps" or "1.48 Mbps", always with SI prefixes, as usual for
+// link speeds. Below 10 bps it has decimals.
 func BitRate(bps float64) string {
 	if bps > 0 && bps < 10 {
 		return strconv.FormatFloat(bps, 'f', 2, 64) + " bps"
@@ -51,7 +51,7 @@ func PacketRate(pps float64) string {
 	return format(pps, 1000, siPrefixes[:], "pps")
 }
 
-// format divides v by base until it rounds to less than base, or the prefixes end.
+// format divides v by base until it rounds to less than base, or until the last prefix.
 func format(v, base float64, prefixes []string, unit string) string {
 	i := 0
 	for i+1 < len(prefixes) && rounded(v, i) >= base {
@@ -61,13 +61,13 @@ func format(v, base float64, prefixes []string, unit string) string {
 	return strconv.FormatFloat(v, 'f', decimals(v, i), 64) + " " + prefixes[i] + unit
 }
 
-// rounded is v as it would be printed, so that 999.95 k becomes 1.00 M and not 1000 k.
+// rounded returns v as printed, so that 999.95 k becomes 1.00 M and not 1000 k.
 func rounded(v float64, prefix int) float64 {
 	f, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'f', decimals(v, prefix), 64), 64)
 	return f
 }
 
-// decimals for three significant digits; numbers without a prefix are whole.
+// decimals returns the number of decimals for three significant digits; 0 without a prefix.
 func decimals(v float64, prefix int) int {
 	switch {
 	case prefix == 0 || v >= 99.95:

@@ -69,7 +69,7 @@ func TestRates(t *testing.T) {
 	}
 }
 
-// No number is shown with four digits and a prefix that could have a larger one.
+// TestWidthIsBounded: a number has four digits only if no larger prefix exists.
 func TestWidthIsBounded(t *testing.T) {
 	for v := 1.0; v < 1e30; v *= 1.0137 {
 		if got := BitRate(v); len(got) > len("999 kbps")+1 {

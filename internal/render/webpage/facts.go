@@ -7,16 +7,17 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// facts are what the script knows of rows: it has only the layout itself.
+// facts is what the script needs to know about fields and values. It contains only the layout
+// itself.
 type facts struct {
 	Fields        []field                     `json:"fields"`
 	ICMPTypes     map[string]map[uint8]string `json:"icmp_types"` // by protocol
 	ARPOperations map[uint32]string           `json:"arp_operations"`
 	EtherTypes    map[string]string           `json:"ethertypes"` // "0x88cc": "LLDP"
-	Overflow      map[string]string           `json:"overflow"`   // reasons in words
+	Overflow      map[string]string           `json:"overflow"`   // reason: text
 }
 
-// field is what the script knows of a [flow.Field].
+// field describes a [flow.Field] to the script.
 type field struct {
 	Name       string   `json:"name"`
 	Aliases    []string `json:"aliases,omitempty"`
@@ -25,12 +26,12 @@ type field struct {
 	Role       string   `json:"role"`
 	Kind       string   `json:"kind"`
 	Number     bool     `json:"number,omitempty"`
-	Descending bool     `json:"descending,omitempty"` // rows sorted by it begin with the largest
+	Descending bool     `json:"descending,omitempty"` // sort the largest first
 	Sparse     bool     `json:"sparse,omitempty"`
-	Layer      string   `json:"layer,omitempty"` // whose bytes a measure counts
+	Layer      string   `json:"layer,omitempty"` // the layer of a measure in bytes
 }
 
-// Nouns are what a row of a report is called, and what several are.
+// Nouns are the words for one row of a report and for several.
 type Nouns struct {
 	One  string `json:"one"`
 	Many string `json:"many"`
@@ -42,8 +43,8 @@ func NounsOf(r *flow.Report) Nouns {
 	return Nouns{one, many}
 }
 
-// factsData is the element that every page has the facts in. Labels register their
-// fields before the first page is asked for.
+// factsData is the facts as an element of the page. Labels must register their fields before the
+// first call.
 var factsData = sync.OnceValue(func() string {
 	f := facts{
 		ICMPTypes:     map[string]map[uint8]string{flow.ICMP.String(): flow.ICMPTypes, flow.ICMPv6.String(): flow.ICMPv6Types},
@@ -70,7 +71,7 @@ var factsData = sync.OnceValue(func() string {
 	return dataElement("data-facts", string(text))
 })
 
-// dataElement is a block of JSON in a page, which no browser runs.
+// dataElement returns a block of JSON in a page, which browsers do not execute.
 func dataElement(id, text string) string { return dataStart(id) + text + dataEnd }
 
 func dataStart(id string) string { return `<script type="application/json" id="` + id + `">` }

@@ -1,9 +1,9 @@
-// Package webpage is the page on which people look at reports in a browser: one
-// style sheet and one script for a report in a file and for a live page.
+// Package webpage makes the web page of a report, in a file or live: a style sheet, a script and
+// data.
 //
-// The script builds the page from JSON with text nodes only; nothing that comes
-// from the network is ever markup. A content security policy forbids what could
-// still go wrong: the page loads nothing and runs nothing but its own script.
+// The script builds the page from JSON with text nodes only, so data from the network is never
+// markup. A content security policy is the second defence: the page loads nothing, and runs only
+// its own script.
 package webpage
 
 import (
@@ -46,14 +46,14 @@ var (
 // Style returns the style sheet.
 func Style() string { return style }
 
-// Script returns the script: its files are one scope, in this order.
+// Script returns the script: its files in this order, in one scope.
 var Script = sync.OnceValue(func() string {
 	files := []string{formatScript, fieldsScript, modelScript, chartScript, summaryScript, tableScript, liveScript, appScript}
 	return "\"use strict\";\n(() => {\n" + strings.Join(files, "\n") + "})();\n"
 })
 
-// Live returns the page that loads style.css and app.js and asks the server it
-// came from for reports.
+// Live returns the live page. It loads style.css and app.js from the server, and asks the server
+// for reports.
 var Live = sync.OnceValue(func() string {
 	return strings.NewReplacer(
 		"<!--HEAD-->", `<link rel="stylesheet" href="style.css">`,
@@ -63,11 +63,11 @@ var Live = sync.OnceValue(func() string {
 	).Replace(skeleton)
 })
 
-// parts of a page in a file; the data comes between them.
+// parts are the page before and after the data.
 type parts struct{ before, after string }
 
 var file = sync.OnceValue(func() parts {
-	// A meta element's policy cannot have frame-ancestors; a file has no origin to protect from.
+	// A meta element cannot set frame-ancestors. A file has no origin to protect.
 	policy := "default-src 'none'; img-src data:; style-src " + hash(style) + "; script-src " + hash(Script()) +
 		"; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
 	page := strings.NewReplacer(
@@ -79,13 +79,13 @@ var file = sync.OnceValue(func() parts {
 	return parts{before, after}
 })
 
-// hash is a source expression of CSP level 2 for an inline element's text.
+// hash returns the CSP source expression (CSP level 2) for an inline element's text.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// WriteFile writes a page that needs no other file: r and its history.
+// WriteFile writes a self-contained page with r and its history.
 func WriteFile(w *bufio.Writer, r *flow.Report, s *rateseries.Series) error {
 	_, _ = w.WriteString(file().before)
 	data := bufio.NewWriter(&inert{w})
@@ -112,12 +112,12 @@ func WriteFile(w *bufio.Writer, r *flow.Report, s *rateseries.Series) error {
 		}
 		_, _ = w.WriteString(dataElement(d.id, string(text)))
 	}
-	_, err := w.WriteString(file().after) // an earlier error sticks to w
+	_, err := w.WriteString(file().after) // w returns an earlier error again
 	return err
 }
 
-// inert makes JSON safe inside an element: outside of strings there is none of
-// these characters, and inside they may be escaped.
+// inert escapes <, > and & in JSON, so that the JSON cannot end its element. These characters occur
+// only inside strings.
 type inert struct{ w *bufio.Writer }
 
 func (i *inert) Write(p []byte) (int, error) {

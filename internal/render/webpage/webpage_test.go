@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/internal/render/rateseries"
 )
 
-// written is the page of a report in a file.
+// written returns the page of a report, as a file.
 func written(t *testing.T, r *flow.Report) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -31,8 +31,8 @@ func written(t *testing.T, r *flow.Report) string {
 	return b.String()
 }
 
-// Names cannot end the element that they are in, whatever is split over the
-// buffers of the writers.
+// TestNamesAreNoMarkup: names cannot end the element that contains them, even if a writer's buffer
+// splits them.
 func TestNamesAreNoMarkup(t *testing.T) {
 	harmless := written(t, &flow.Report{Final: true, Notes: []string{"x"}, Interfaces: []flow.Interface{{Index: 1, Name: "eth0"}}})
 	hostile := "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&lt;"
@@ -48,7 +48,7 @@ func TestNamesAreNoMarkup(t *testing.T) {
 	}
 }
 
-// The page loads nothing: there is no address in it but those of name spaces.
+// TestNothingIsLoaded: the page has no address except XML namespaces.
 func TestNothingIsLoaded(t *testing.T) {
 	page := written(t, &flow.Report{Final: true})
 	for _, m := range regexp.MustCompile(`[a-z]+://[^"'\s]*`).FindAllString(page, -1) {
@@ -57,7 +57,7 @@ func TestNothingIsLoaded(t *testing.T) {
 		}
 	}
 	if n := strings.Count(page, "sha256-"); n != 2 {
-		t.Errorf("%d hashes in the policy, want those of the style sheet and the script", n)
+		t.Errorf("%d hashes in the policy, want two: style sheet and script", n)
 	}
 	for _, sheet := range regexp.MustCompile(`(?i)@import|url\(`).FindAllString(Style(), -1) {
 		t.Errorf("the style sheet has %s", sheet)
@@ -72,7 +72,7 @@ func TestNothingIsLoaded(t *testing.T) {
 	}
 }
 
-// What Go knows of fields and numbers is in every page, whole.
+// TestFacts: every page has the facts about all fields and numbers.
 func TestFacts(t *testing.T) {
 	for name, page := range map[string]string{"file": written(t, &flow.Report{Final: true}), "live": Live()} {
 		_, text, found := strings.Cut(page, dataStart("data-facts"))
@@ -82,7 +82,7 @@ func TestFacts(t *testing.T) {
 			t.Fatalf("%s: the facts are %q", name, text)
 		}
 		if strings.ContainsAny(text, "<>&") {
-			t.Errorf("%s: the facts are no inert JSON: %s", name, text)
+			t.Errorf("%s: the facts are not escaped JSON: %s", name, text)
 		}
 		if !maps.Equal(got.ICMPTypes["ICMP"], flow.ICMPTypes) || !maps.Equal(got.ICMPTypes["IPv6-ICMP"], flow.ICMPv6Types) {
 			t.Errorf("%s: the ICMP types are %v", name, got.ICMPTypes)
@@ -109,7 +109,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// The script makes text nodes, never markup.
+// TestScriptMakesNoMarkup: the script uses no function that parses markup.
 func TestScriptMakesNoMarkup(t *testing.T) {
 	for _, sink := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "setTimeout(\"", "srcdoc", "javascript:"} {
 		if strings.Contains(Script(), sink) {

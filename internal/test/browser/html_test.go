@@ -59,9 +59,9 @@ func TestAccounting(t *testing.T) {
 		want := []string{"adds up, to the byte", "rest", "overflow", "lost", "layer 3", "layer 2", "egress is not seen", "Packets are a lower bound", "320 more, not listed"}
 		switch g.Name {
 		case "mixed":
-			want = []string{"adds up, to the byte", "Not taken: afpacket (works here too, cost: copy), xdp (egress is not seen)."}
+			want = []string{"adds up, to the byte", "Not chosen: afpacket (works here too, cost: copy), xdp (egress is not seen)."}
 		case "lost-unknown":
-			want = []string{"adds up, to the byte", "not known", "The bytes of lost packets are not known"}
+			want = []string{"adds up, to the byte", "not known", "The bytes of lost packets are unknown"}
 		case "sockets":
 			want = []string{"adds up, to the byte", "Retransmits\n10\nretransmitted TCP segments"}
 		}

@@ -1,4 +1,4 @@
-// Starts the page: a report that the file contains, or a live one.
+// Starts the page, with the report in the file or with live reports.
 
 function show(doc) {
   nouns = doc.rows;
@@ -19,8 +19,8 @@ function search(query) {
   byId("table-card").scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
-// themes: the system's until one is chosen; the choice is kept where the
-// browser allows it (a file opened from disk may not).
+// themes switches the colours. "auto" follows the system. The browser stores the choice if it can
+// (for a file on disk it may refuse).
 function themes() {
   const order = ["auto", "light", "dark"];
   let theme = "auto";

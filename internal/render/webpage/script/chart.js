@@ -1,12 +1,12 @@
-// The rate chart: steps, because each value is the exact average of its interval,
-// stacked by the top talkers. What is not theirs is shown as well.
+// The rate chart: steps, because a value is the average of its interval. The top talkers are
+// stacked, with the rest of the traffic above them.
 
 const chart = {
-  series: null, // as internal/render/rateseries writes it
+  series: null, // in the format of internal/render/rateseries
   by: "", unit: "bytes", hidden: new Set(), view: null, at: null, drag: null,
   left: 66, right: 10, top: 10, bottom: 26,
-  paper: false, // drawn for a printed page, whose width is not known
-  onBy: () => {}, // called when another breakdown is chosen
+  paper: false, // drawing for print, where the width is unknown
+  onBy: () => {}, // the user has chosen another breakdown
 
   set(series) {
     this.series = series;
@@ -22,7 +22,7 @@ const chart = {
     this.draw();
   },
 
-  // layers are what is stacked, from the bottom.
+  // layers returns the stacked areas from bottom to top.
   layers() {
     const s = this.series;
     const of = (volumes) => volumes[this.unit];
@@ -76,14 +76,14 @@ const chart = {
     const y = (v) => h - this.bottom - (v / max) * (h - this.top - this.bottom);
     this.frame = { from, to, x, t0, t1, w, h, shown };
 
-    const dense = w / (to - from) < 8; // lines between areas would cover them
+    const dense = w / (to - from) < 8; // too narrow for lines between the areas
     const root = svg("svg", { viewBox: `0 0 ${w} ${h}`, class: dense ? "dense" : null, "aria-hidden": "true" });
     for (const v of steps) {
       root.append(svg("line", { class: "grid", x1: this.left, x2: w - this.right, y1: y(v), y2: y(v) }));
       root.append(svg("text", { x: this.left - 8, y: y(v) + 4, "text-anchor": "end" }, v === 0 ? "0" : this.format(v)));
     }
     for (const [layer, base, top] of paths) root.append(svg("path", { class: "area " + layer.color, d: area(s, from, to, x, y, base, top) }));
-    let free = 0; // where there is room for the next label
+    let free = 0; // x position from which the next label fits
     for (const [t, label] of timeTicks(t0, t1, w - this.left - this.right)) {
       const at = x(t);
       root.append(svg("line", { class: "grid", x1: at, x2: at, y1: h - this.bottom, y2: h - this.bottom + 5 }));
@@ -114,7 +114,7 @@ const chart = {
     }));
   },
 
-  // point shows the values of the interval at a time.
+  // point shows the values of the interval that contains time t.
   point(t) {
     const { from, to, x, w, shown } = this.frame;
     const s = this.series;
@@ -162,7 +162,7 @@ const chart = {
     zoom.setAttribute("width", x(b) - x(a));
   },
 
-  // start wires the chart to pointer, keys and controls: once.
+  // start adds the event listeners. It is called once.
   start() {
     const box = byId("chart");
     const drawn = (f) => (event) => { if (this.series && box.querySelector(".band")) f(event); };
@@ -170,7 +170,7 @@ const chart = {
       this.point(this.time(event));
       if (this.drag !== null) this.selecting(event);
     }));
-    // A finger's values stay when it is lifted, until it touches something else.
+    // After a touch, the values stay until the user touches something else.
     box.addEventListener("pointerleave", drawn((event) => { if (this.drag === null && event.pointerType !== "touch") this.leave(); }));
     addEventListener("pointerdown", drawn((event) => { if (this.at !== null && !box.contains(event.target)) this.leave(); }));
     box.addEventListener("pointerdown", drawn((event) => {
@@ -215,7 +215,7 @@ const chart = {
   },
 };
 
-// area is the path between two curves of steps, which are 0 where there is a gap in time.
+// area returns the path between two step curves. Where time has a gap, both are 0.
 function area(s, from, to, x, y, base, top) {
   const p = (v) => v.toFixed(1);
   const gap = (i) => i > from && i < to && s.start[i] > s.end[i - 1];
@@ -231,7 +231,7 @@ function area(s, from, to, x, y, base, top) {
   return d + "Z";
 }
 
-// ticks are round values from 0 to beyond max, about n of them.
+// ticks returns about n round values from 0 to beyond max.
 function ticks(max, n) {
   if (!(max > 0)) return [0, 1];
   const raw = max / n;
@@ -246,7 +246,7 @@ function ticks(max, n) {
 
 const timeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 3e3, 5e3, 1e4, 15e3, 2e4, 3e4, 6e4, 12e4, 18e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 108e5, 216e5, 432e5, 864e5];
 
-// timeTicks are round times with their labels, as many as have room in width pixels.
+// timeTicks returns round times with labels, as many as fit into width pixels.
 function timeTicks(t0, t1, width) {
   const room = (step) => width / (step < 1000 || (t1 - t0 > 864e5 && step < 864e5) ? 92 : 68);
   const step = timeSteps.find((v) => (t1 - t0) / v <= room(v)) || 864e5 * Math.ceil((t1 - t0) / 864e5 / room(864e5));

@@ -1,5 +1,5 @@
-// The fields of rows, as internal/render/webpage/facts.go describes them, and their
-// layout: order, what shares a column, what is set in a fixed width.
+// The fields of rows (internal/render/webpage/facts.go describes them) and their layout: order,
+// shared columns, fixed widths.
 
 function stored(id) {
   const node = byId(id);
@@ -10,7 +10,7 @@ const facts = stored("data-facts");
 const fields = new Map(facts.fields.map((f) => [f.name, f]));
 const measures = facts.fields.filter((f) => f.role === "measure");
 
-// fieldOf describes a field. A field that only the report has is what its value is.
+// fieldOf describes a field. For a field that facts does not have, the value gives the type.
 function fieldOf(name, value) {
   const number = typeof value === "number";
   return fields.get(name) || { name, title: visible(name), help: "", role: "dimension", kind: number ? "uint" : "text", number };
@@ -18,13 +18,13 @@ function fieldOf(name, value) {
 
 const counts = (field) => field.role === "measure" || field.role === "rate";
 
-// aliases are the other names that a search takes for fields.
+// aliases are other names of fields in a search.
 const aliases = new Map([["host", ["src", "dst"]], ["port", ["src_port", "dst_port"]], ...facts.fields.flatMap((f) => (f.aliases || []).map((a) => [a, [f.name]]))]);
 
-// The layout, by name. Dimensions, marks and labels that it does not name come after late.
-// Counters and times are in the order of the facts.
+// The layout, by field name. Other dimensions, marks and labels follow the late columns. Counters
+// and times have the order of the facts.
 const early = ["proto", "src", "dst", "info", "direction", "iface", "comm", "pid", "container"];
-// late columns stand behind the counters, unless rows are grouped by some fields only.
+// late columns follow the counters. If the report is grouped, they precede them.
 const late = ["match", "uid", "cgroup", "cgroup_id", "netns", "vlan"];
 const always = new Set(["packets", "bytes", "frame_bytes", "bps", "pps"]);
 const code = new Set(["src", "dst"]);
@@ -34,7 +34,7 @@ const combined = new Map([
   ["info", { fields: ["icmp_type", "icmp_code", "spi", "gre_proto", "arp_op", "ethertype", "subtype"], text: info }],
 ]);
 
-// shortened numbers stand in full in the details.
+// shortened formats lose digits; the details show the full number.
 const shortened = { bytes, bit_rate: bitRate, packet_rate: packetRate };
 
 function format(field, v) {
@@ -42,7 +42,7 @@ function format(field, v) {
   return (shortened[field.kind] || (field.role === "measure" ? count : String))(v);
 }
 
-// numberOf is the number by which a field is sorted and shown; undefined for text.
+// numberOf returns a field's number, to sort and show it; undefined for text.
 function numberOf(field, flow) {
   const v = field.kind === "time" ? Date.parse(flow[field.name]) : flow[field.name];
   return (field.number || field.kind === "time") && Number.isFinite(v) ? v : undefined;
@@ -52,11 +52,11 @@ function column(field) {
   return { id: field.name, title: field.title, help: field.help || field.title, field, fields: [field.name], number: Boolean(field.number) || field.kind === "time", code: code.has(field.name), ...combined.get(field.name) };
 }
 
-// beside reports whether a field stands beside the rates: bytes are of the layer that the
-// rates are of, but for what rows are sorted by.
+// beside reports whether a column stands beside the rates. Bytes do if they are of the rate layer,
+// or if the rows are sorted by them.
 const beside = (report, field) => !field.layer || field.layer === (report.rate_layer || "ip") || field.name === report.sort;
 
-// columnsOf are the columns of a report whose rows have fields of these names.
+// columnsOf returns the columns of a report whose rows have fields of these names.
 function columnsOf(report, names) {
   const { flows } = report;
   const used = (c) => c.fields.some((name) => names.has(name));

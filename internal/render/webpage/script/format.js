@@ -1,8 +1,8 @@
-// Text and numbers for people, and the only ways by which anything gets into
-// the page: text nodes and attributes, never markup.
+// Formats text and numbers, and puts them into the page as text nodes and attributes, never as
+// markup.
 
-// Control, format and other invisible characters, spaces but the plain one, and
-// the backslash, so that escapes cannot be forged: as internal/render/termsafe has it.
+// Control, format and other invisible characters, all spaces except U+0020, and the backslash, as
+// in internal/render/termsafe. The backslash prevents forged escapes.
 const invisible = /[\p{C}\p{Zl}\p{Zp}\\]|[^\P{Zs} ]/gu;
 
 function visible(value) {
@@ -24,8 +24,8 @@ function clip(text, length = 160) {
   return text.length <= length ? text : text.slice(0, length - 1) + "…";
 }
 
-// el makes an element. Properties that start with "on" are listeners; children
-// are nodes or text.
+// el makes an element. Properties with names "on..." are event listeners. Children are nodes or
+// text.
 function el(tag, props, ...children) {
   return fill(document.createElement(tag), props, children);
 }
@@ -46,8 +46,8 @@ function fill(node, props, children) {
 
 const byId = (id) => document.getElementById(id);
 
-// refill replaces a node's children. The focus stays on what has the same
-// data-key, or goes to fallback: keys must not end up elsewhere on the page.
+// refill replaces a node's children. The focus moves to the new child with the same data-key, or to
+// fallback. So later key presses do not reach another part of the page.
 function refill(node, children, fallback) {
   const had = node.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   node.replaceChildren(...children);
@@ -59,7 +59,7 @@ function refill(node, children, fallback) {
 const grouping = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const count = (n) => grouping.format(n);
 
-// prefixed has three significant digits and a prefix, as internal/render/units has it.
+// prefixed formats with three significant digits and a prefix, as internal/render/units does.
 function prefixed(value, base, prefixes, unit) {
   let i = 0;
   const text = () => value.toFixed(i === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);

@@ -1,8 +1,8 @@
-// A live page: server-sent events bring reports until the run is over.
+// A live page: server-sent events bring reports until the run ends.
 
 const live = {
   source: null, span: "interval", range: "recent", paused: false, over: false, last: null,
-  pressed: false, late: false, // a report came meanwhile
+  pressed: false, late: false, // a report arrived during a press
 
   async start() {
     byId("span").hidden = byId("pause").hidden = byId("chart-range-label").hidden = false;
@@ -26,8 +26,8 @@ const live = {
       event.preventDefault();
       this.login(byId("token").value.trim());
     });
-    // The token comes in the fragment, which browsers do not send; it becomes a
-    // cookie, and goes from the address bar and the history.
+    // The address has the token in its fragment, which browsers do not send. The page exchanges it
+    // for a cookie, and removes it from the address bar and the history.
     const token = new URLSearchParams(location.hash.slice(1)).get("token");
     if (token) {
       history.replaceState(null, "", location.pathname);
@@ -37,13 +37,14 @@ const live = {
     await this.connect();
   },
 
-  // A press becomes a click only if what it is on is still there when it ends.
+  // A click needs the same element at press and release. So the page redraws only after the
+  // release.
   presses() {
     addEventListener("pointerdown", (event) => { this.pressed = event.button === 0; }, true);
     const end = (event) => {
       if (!this.pressed || (event.type === "pointermove" && event.buttons !== 0)) return;
       this.pressed = false;
-      setTimeout(() => { if (this.late) this.show(); }); // the click comes first
+      setTimeout(() => { if (this.late) this.show(); }); // after the click event
     };
     for (const type of ["pointerup", "pointercancel", "pointermove"]) addEventListener(type, end, true);
   },
@@ -67,7 +68,7 @@ const live = {
   async connect() {
     if (this.source) this.source.close();
     if (this.over) return;
-    // EventSource cannot tell why it fails.
+    // EventSource does not report why it fails.
     const state = await fetch("api/state").then((answer) => answer.json()).catch(() => null);
     if (state && !state.allowed) {
       byId("login").hidden = false;

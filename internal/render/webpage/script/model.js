@@ -1,10 +1,10 @@
-// What a report (schema pktstat.report/v1) means: which bytes rates are of, what
-// a flow is called, how flows are broken down, and which ones a search finds.
+// The meaning of a report (schema pktstat.report/v1): bytes of the rate layer, names of flows,
+// breakdowns and searches.
 
-// layerBytes are the bytes that rates are computed from.
+// layerBytes returns the bytes of the rate layer.
 const layerBytes = (report, counters) => (report.rate_layer === "frame" ? counters.frame_bytes : counters.bytes);
 
-// nouns are what rows of the report are called: flows, sources.
+// nouns are the words for the rows of the report: flow, flows; source, sources.
 let nouns = { one: "flow", many: "flows" };
 const counted = (n) => `${count(n)} ${n === 1 ? nouns.one : nouns.many}`;
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
@@ -29,37 +29,37 @@ function info(flow) {
   return flow.subtype === undefined ? "" : "subtype 0x" + flow.subtype.toString(16);
 }
 
-// plain is the text of any field: what may be an object one day is shown too.
+// plain returns the text of any value, also of an object that a later schema may have.
 const plain = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
 
 function process(flow) {
   return [flow.comm, flow.pid].filter((v) => v !== undefined).join(" ");
 }
 
-// flowName is what a row is called, whatever it is grouped by.
+// flowName returns the name of a row, for any grouping.
 function flowName(flow) {
   const ends = [endpoint(flow, "src"), endpoint(flow, "dst")].filter(Boolean).join(" → ");
   const text = [ends, flow.proto, info(flow)].filter(Boolean).join("  ");
   return text || identity(flow);
 }
 
-// identity is what makes a row the same in the next report.
+// identity returns what identifies a row in all reports of a run.
 const identity = (flow) => Object.keys(flow).filter((k) => !counts(fieldOf(k)) && !["time", "mark"].includes(fieldOf(k).role)).map((k) => k + " " + plain(flow[k])).join("  ");
 
-// servicePort is the lower of the two ports: the server's, as a rule.
+// servicePort returns the lower of the two ports, which usually is the server's.
 function servicePort(flow) {
   const ports = [flow.src_port, flow.dst_port].filter((p) => p !== undefined);
   return ports.length ? Math.min(...ports) : undefined;
 }
 
-// sumsOf are the names of the sums that are not empty, as flow.Sum.IsEmpty has it.
+// sumsOf returns the names of the sums that are not empty (flow.Sum.IsEmpty), and "total".
 function sumsOf(report) {
   const says = (name) => report[name].bytes_unknown || measures.some((m) => report[name][m.name] > 0) || (name === "rest" && report.flow_count > report.flows.length);
   return ["rest", "overflow", "lost"].filter(says).concat("total");
 }
 
-// cards are the breakdowns. keys gives the [label, query] pairs that a flow counts to.
-// A card that needs fields is there if a row has one of them.
+// cards are the breakdowns. keys returns the [label, query] pairs of a flow. A card with needs is
+// shown if a row has one of these fields.
 const cards = {
   early: [
     { id: "hosts", title: "Hosts", note: "A flow counts at both of its ends.", keys: hostKeys },
@@ -67,7 +67,7 @@ const cards = {
     { id: "processes", title: "Processes", needs: ["comm", "pid", "match"], keys: processKeys },
     fieldCard("container"),
   ],
-  // Labels that these do not need have their cards between early and late.
+  // Cards of other labels come between early and late.
   late: [
     { id: "ports", title: "Service ports", note: "The lower of a flow's two ports.", needs: ["src_port", "dst_port"], keys: portKeys },
     { id: "protocols", title: "Protocols", needs: ["proto"], share: true, keys: (f) => [[[f.proto, f.ethertype].filter(Boolean).join(" "), f.ethertype ? term("ethertype", f.ethertype) : term("proto", f.proto)]] },
@@ -78,7 +78,7 @@ const cards = {
   ],
 };
 
-// fieldCard breaks down by one field.
+// fieldCard is the breakdown by one field.
 function fieldCard(name) {
   return { id: name, title: fieldOf(name).title, needs: [name], keys: (f) => (f[name] === undefined ? [] : [[plain(f[name]), term(name, plain(f[name]))]]) };
 }
@@ -110,7 +110,7 @@ function portKeys(flow) {
   return [[label, [term("port", port), flow.proto ? term("proto", flow.proto) : ""].join(" ").trim()]];
 }
 
-// broken sums the flows up by what kind.keys says: the largest first.
+// broken adds up the flows by kind.keys, and returns the largest first.
 function broken(report, kind) {
   const sums = new Map();
   for (const flow of report.flows) {
@@ -129,8 +129,8 @@ function broken(report, kind) {
   return [...sums.values()].sort((a, b) => b.size - a.size || b.packets - a.packets || (a.label < b.label ? -1 : 1));
 }
 
-// A search is terms that all must hold: text that is anywhere in the flow, or
-// field:value. A minus turns one round; quotes hold spaces together.
+// A search has terms, which must all match. A term is a text in any field, or field:value. A
+// leading minus excludes matches. Quotes keep spaces in a term.
 function term(field, value) {
   const text = String(value);
   return /[\s"]/.test(text) ? field + ':"' + text.replaceAll('"', '\\"') + '"' : field + ":" + text;
@@ -140,7 +140,7 @@ function flowQuery(flow) {
   return ["proto", "src", "src_port", "dst", "dst_port", "direction", "iface", "icmp_type", "arp_op", "ethertype", "pid"].filter((k) => flow[k] !== undefined).map((k) => term(k, flow[k])).join(" ");
 }
 
-// parseSearch reads a search of rows that have fields of these names.
+// parseSearch parses a search over rows that have fields of these names.
 function parseSearch(text, names) {
   const terms = [];
   for (const m of text.matchAll(/(-?)(?:([a-z][a-z0-9_]*):)?(?:"((?:\\"|[^"])*)"|(\S+))/gi)) {

@@ -1,13 +1,13 @@
-// What stands around the chart and the table: heading, tiles, notes, the account
-// and the breakdowns.
+// The parts around the chart and the table: heading, tiles, notes, accounting and breakdowns.
 
-// source names what was counted: captures, control groups or interfaces.
+// source names the counted captures, control groups or interfaces.
 function source(report) {
   const names = Object.values(report.source || {}).flat().map((n) => clip(visible(n), 40));
   return names.slice(0, 8).join(", ") + (names.length > 8 ? ` and ${names.length - 8} more` : "");
 }
 
-// heading is "web-3 · eth0 · 27 Nov, 1 min". A capture may be of another machine.
+// heading is "web-3 · eth0 · 27 Nov, 1 min". Without a host for a capture, which may come from
+// another machine.
 function heading({ report, span }) {
   const host = report.host && !(report.source && report.source.files) ? clip(visible(report.host), 60) : "";
   const where = [host, source(report)].filter(Boolean);
@@ -26,7 +26,7 @@ function heading({ report, span }) {
   document.title = [...where, ...when].join(" · ") || "pktstat";
 }
 
-// origin says what was run, and where.
+// origin names the program, its version and the machine.
 function origin(report) {
   const on = [report.host && "on " + report.host, report.kernel && `(Linux ${report.kernel})`].filter(Boolean).join(" ");
   const text = ["pktstat", report.version, on].filter(Boolean).join(" ") + ". ";
@@ -35,22 +35,22 @@ function origin(report) {
 
 const command = (report) => (report.args ? " Command line: " + clip(visible(["pktstat", ...report.args.map(quoted)].join(" ")), 2000) : "");
 
-// quoted is a word as a POSIX shell reads it.
+// quoted quotes a word for a POSIX shell.
 const quoted = (word) => (/^[\w%+,\-./:=@]+$/.test(word) ? word : "'" + word.replaceAll("'", `'"'"'`) + "'");
 
 function notes(report) {
   const all = [];
   if (report.packets_exact === false) all.push("Packets are a lower bound: merged frames count as one.");
-  if (report.lost.bytes_unknown) all.push("The bytes of lost packets are not known: bytes and rates are a lower bound.");
+  if (report.lost.bytes_unknown) all.push("The bytes of lost packets are unknown: bytes and rates are a lower bound.");
   for (const note of report.notes || []) all.push(clip(visible(note), 2000));
   byId("notes").hidden = all.length === 0;
   byId("notes").replaceChildren(...all.map((n) => el("li", null, n)));
 }
 
-// notTaken says which backends there were besides, and why not.
+// notTaken lists the other backends, and why pktstat did not choose them.
 function notTaken(report) {
   const all = (report.alternatives || []).map((r) => clip(visible(`${r.backend} (${r.reason})`), 300));
-  return all.length ? ` Not taken: ${all.join(", ")}.` : "";
+  return all.length ? ` Not chosen: ${all.join(", ")}.` : "";
 }
 
 function tile(name, value, ...more) {
@@ -77,7 +77,7 @@ function tiles({ report, series, span }) {
   byId("tiles").replaceChildren(...all.filter(Boolean));
 }
 
-// accounting shows that flows + rest + overflow + lost is the total, of every measure.
+// accounting shows that flows + rest + overflow + lost = total, for every measure.
 function accounting(report) {
   const whole = measures.map((m) => m.name);
   const flows = Object.fromEntries(whole.map((k) => [k, report.flows.reduce((s, f) => s + (f[k] || 0), 0)]));
@@ -121,7 +121,7 @@ function accounting(report) {
 
 const listed = 10; // rows of a breakdown
 const colors = 8; // of the style sheet
-const tallest = new Map(); // rows that each has had, so that a live page does not jump
+const tallest = new Map(); // most rows so far of each breakdown, so that a live page does not jump
 
 function breakdowns(report, search) {
   const shown = [];

@@ -1,7 +1,6 @@
-// The table of all flows: sorted, searched, and virtual, so that only the rows
-// in view are in the document.
+// The table of all flows, with sorting and search. Only the visible rows are in the document.
 
-const rowHeight = 29; // of the style sheet: 28 and the line below
+const rowHeight = 29; // as in the style sheet: 28 and the line below
 const printedRows = 250;
 
 const collator = new Intl.Collator("en", { numeric: true });
@@ -21,18 +20,18 @@ const table = {
     this.select();
   },
 
-  // given is the order by a field that the report comes in, if a column shows the field.
+  // given returns the report's own order, if a column shows the field.
   given(name) {
     const shows = this.columns.find((c) => c.fields.includes(name));
     return shows && { id: shows.id, field: name, down: Boolean(fieldOf(name).descending) };
   },
 
-  // measure gives the columns the widths of the longest text that they have had, so
-  // that nothing moves while one scrolls, nor when a live page's numbers do.
+  // measure sets each column's width to the longest text that it has had. So columns do not move
+  // while the user scrolls, nor when a live page updates.
   measure() {
     const widths = this.columns.map((c) => {
       let most = Math.max(this.widest.get(c.id) || 0, c.title.length + 2);
-      if (counts(c.field)) most = Math.max(most, cellText(c, this.summed("total")).length + 2); // bold
+      if (counts(c.field)) most = Math.max(most, cellText(c, this.summed("total")).length + 2); // the sum is bold
       for (const f of this.report.flows) most = Math.max(most, Math.min(40, cellText(c, f).length));
       this.widest.set(c.id, most);
       return Math.round(most * (c.code ? 7.6 : 7.1) + 22);
@@ -46,7 +45,7 @@ const table = {
   },
 
   head() {
-    byId("flows").classList.toggle("roomy", this.columns.length <= 13); // on paper
+    byId("flows").classList.toggle("roomy", this.columns.length <= 13); // for print
     refill(byId("flows").querySelector("thead"), [el("tr", null, ...this.columns.map((c) => el("th", {
       class: c.number ? "num" : null, scope: "col", "data-title": c.title, "aria-sort": c.id === this.sort.id ? (this.sort.down ? "descending" : "ascending") : null,
     }, el("button", { type: "button", "data-sort": c.id, "data-key": c.id, title: c.help, onclick: () => this.order(c) }, c.title))))]);
@@ -68,7 +67,7 @@ const table = {
     return text;
   },
 
-  // select finds and orders the rows that are shown.
+  // select finds and sorts the rows to show.
   select() {
     const terms = parseSearch(this.query, this.names);
     this.rows = terms.length ? this.report.flows.filter((f) => matches(f, terms, () => this.haystack(f))) : this.report.flows.slice();
@@ -84,7 +83,7 @@ const table = {
     this.draw();
   },
 
-  // sorted orders rows by the field of the order; rows that are equal stay as they are.
+  // sorted sorts rows by the chosen field. Equal rows keep their order.
   sorted(rows) {
     const { id, field, down } = this.sort;
     const by = this.columns.find((c) => c.id === id && c.id === field) || column(fieldOf(field));
@@ -95,7 +94,7 @@ const table = {
     return keyed.map((k) => k[2]);
   },
 
-  // summed is one of the report's sums as if it were a flow.
+  // summed returns one of the report's sums in the form of a flow.
   summed(name) {
     const c = this.report[name];
     const seconds = this.report.duration_s;
@@ -116,7 +115,7 @@ const table = {
     byId("flows").querySelector("tfoot").replaceChildren(...lines);
   },
 
-  // draw puts the rows in view into the document, and room for the others.
+  // draw puts the visible rows into the document, with empty space for the others.
   draw() {
     const box = byId("scroller");
     let from = 0, to = Math.min(this.rows.length, printedRows);
