@@ -63,9 +63,9 @@ func TestErrors(t *testing.T) {
 		{"unknown backend", "-b warp", 2, `unknown backend "warp": there are live, reader, spare, auto`},
 		{"two backends", "-b live -x", 2, "--backend live and -x ask for two backends"},
 		{"option's value", "--live-snap much", 2, `--live-snap "much"`},
-		{"option of another backend", "-b live --spare-fast", 2, "--spare-fast is an option of backend spare, but backend live is taken"},
-		{"wanted and named differ", "-b live --reader-file x", 2, "--reader-file is an option of backend reader, but backend live is taken (--backend live)"},
-		{"option of another backend than auto's", "--spare-fast -t 1s", 2, "--spare-fast is an option of backend spare, but backend live is taken (by --backend auto): name it with --backend spare"},
+		{"option of another backend", "-b live --spare-fast", 2, "--spare-fast is an option of backend spare, but backend live is chosen"},
+		{"wanted and named differ", "-b live --reader-file x", 2, "--reader-file is an option of backend reader, but backend live is chosen (--backend live)"},
+		{"option of another backend than auto's", "--spare-fast -t 1s", 2, "--spare-fast is an option of backend spare, but backend live is chosen (by --backend auto): name it with --backend spare"},
 		{"interface of a reader", "--reader-file x -i lo", 2, "backend reader (--reader-file) does not count on interfaces"},
 		{"layer that is not seen", "-b spare --layer frame", 2, "backend spare: --layer=frame"},
 

@@ -1,5 +1,5 @@
-// Package choose decides which backend serves a run, and says why it takes none of the
-// others. It asks the backends' probes, but opens no backend.
+// Package choose decides which backend serves a run, and explains why not the others. It runs the
+// backends' probes, but opens no backend.
 package choose
 
 import (
@@ -10,11 +10,11 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Auto is the name that stands for the best backend.
+// Auto is the name with which the user asks for the best backend.
 const Auto = "auto"
 
-// Backend is a backend of this binary, and what the user said about it. Options and
-// shorthands are as the user wrote them, with dashes.
+// Backend is a backend of this binary, with the options that the user gave for it. Options and
+// shorthands have their dashes.
 type Backend struct {
 	Name   string
 	Plugin registry.Backend
@@ -25,7 +25,7 @@ type Backend struct {
 	Options    []string // all given options of the backend
 }
 
-// option is an option of the backend that was given, "" if none was.
+// option returns the first given option of the backend, or "".
 func (b *Backend) option() string {
 	if len(b.Options) == 0 {
 		return ""
@@ -35,19 +35,19 @@ func (b *Backend) option() string {
 
 // Request is what the user asks for.
 type Request struct {
-	Name     string     // of a backend, or [Auto]
-	Iface    string     // an option that only makes sense with interfaces; "" if none was given
-	Layer    flow.Layer // whose bytes are to be counted; 0: any
-	Backends []*Backend // of this binary, in the order of their names
+	Name     string     // a backend's name, or [Auto]
+	Iface    string     // a given option that is only for interfaces; "" if none
+	Layer    flow.Layer // whose bytes to count; 0: any
+	Backends []*Backend // of this binary, sorted by name
 }
 
-// Choice is which backends may serve a run, before any of them is tried.
+// Choice is the backends that may serve a run, before any of them is tried.
 type Choice struct {
 	Backends []*Backend
-	Auto     bool // the best backend is to be found by probing
+	Auto     bool // probes decide which backend is the best
 
-	unfit  []flow.Alternative // what auto leaves out, and why
-	reason string             // why there is only one, if the user named none
+	unfit  []flow.Alternative // backends that auto excludes, and why
+	reason string             // why only one is left, if the user named none
 }
 
 // Has reports whether any of the backends has an ability.
@@ -55,7 +55,7 @@ func (c Choice) Has(x registry.Caps) bool {
 	return slices.ContainsFunc(c.Backends, func(b *Backend) bool { return b.Plugin.Caps.Has(x) })
 }
 
-// Clock is whose time the reports will be in.
+// Clock returns the clock of the reports' times.
 func (c Choice) Clock() registry.Clock {
 	for _, b := range c.Backends {
 		if b.Plugin.Clock == registry.ClockWall {
@@ -65,7 +65,7 @@ func (c Choice) Clock() registry.Clock {
 	return registry.ClockSource
 }
 
-// Choose finds the backends that can do what the user asks for. Its errors wrap
+// Choose returns the backends that can do what the user asks for. Its errors wrap
 // [registry.ErrUsage].
 func (r *Request) Choose() (Choice, error) {
 	named, by, err := r.named()
@@ -98,8 +98,8 @@ func (r *Request) Choose() (Choice, error) {
 	return c, nil
 }
 
-// CheckFields refuses rows that are grouped by a field which none of the chosen backends
-// knows. Its errors wrap [registry.ErrUsage].
+// CheckFields returns an error if rows are grouped by a field that only other backends have. Its
+// errors wrap [registry.ErrUsage].
 func (r *Request) CheckFields(c Choice, by flow.Dims) error {
 	for _, b := range r.Backends {
 		for i := range b.Plugin.Fields {
@@ -116,8 +116,8 @@ func (r *Request) CheckFields(c Choice, by flow.Dims) error {
 	return nil
 }
 
-// named returns the backend that the user names, and the option that names it; nil if
-// none does.
+// named returns the backend that the user names, and the option that names it. It returns nil if no
+// option does.
 func (r *Request) named() (named *Backend, by string, err error) {
 	if r.Name != Auto {
 		by = "--backend " + r.Name
@@ -138,7 +138,7 @@ func (r *Request) named() (named *Backend, by string, err error) {
 	return named, by, nil
 }
 
-// wanted returns the backend that one of its own options selects, and the option.
+// wanted returns the backend that one of its own options selects, and that option.
 func (r *Request) wanted() (wanted *Backend, by string, err error) {
 	for _, b := range r.Backends {
 		for _, given := range b.Wants {
@@ -154,8 +154,8 @@ func (r *Request) wanted() (wanted *Backend, by string, err error) {
 	return wanted, by, nil
 }
 
-// Live returns what auto chooses from: backends that see traffic as it happens, in both
-// directions, and can do what the user asks for.
+// Live returns the backends that auto chooses from. They see live traffic in both directions, and
+// can do what the user asks for.
 func (r *Request) Live() (Choice, error) {
 	c := Choice{Auto: true}
 	for _, b := range r.Backends {
@@ -174,7 +174,7 @@ func (r *Request) Live() (Choice, error) {
 	return c, nil
 }
 
-// unfit says what the user asks for that a live backend cannot do; "" if it can do all.
+// unfit returns what the user asks for and the live backend cannot do; "" if nothing.
 func (r *Request) unfit(b *Backend) string {
 	switch has := b.Plugin.Caps; {
 	case !has.Has(registry.CapEgress):
@@ -189,7 +189,7 @@ func (r *Request) unfit(b *Backend) string {
 	return ""
 }
 
-// refuseForeignOptions reports options of other backends than the chosen one.
+// refuseForeignOptions returns an error if an option of another backend is given.
 func (r *Request) refuseForeignOptions(chosen *Backend, by string) error {
 	for _, b := range r.Backends {
 		given := b.option()
@@ -200,7 +200,7 @@ func (r *Request) refuseForeignOptions(chosen *Backend, by string) error {
 		if by != "" {
 			why = " (" + by + ")"
 		}
-		return fmt.Errorf("%w: %s is an option of backend %s, but backend %s is taken%s: name it with --backend %s",
+		return fmt.Errorf("%w: %s is an option of backend %s, but backend %s is chosen%s: name it with --backend %s",
 			registry.ErrUsage, given, b.Name, chosen.Name, why, b.Name)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// fixed is a backend whose probes find what the test says.
+// fixed is a backend with the probe results of the test.
 type fixed struct{ machine, on registry.ProbeResult }
 
 func (fixed) Flags(*flag.FlagSet) {}
@@ -20,7 +20,7 @@ func (fixed) Flags(*flag.FlagSet) {}
 func (f fixed) Probe(context.Context) registry.ProbeResult { return f.machine }
 
 func (fixed) Open(context.Context, registry.BackendEnv) (registry.Source, error) {
-	return nil, errors.New("a choice opens no backend")
+	return nil, errors.New("Choose opened a backend")
 }
 
 func (f fixed) ProbeInterface(context.Context, flow.Interface) registry.ProbeResult { return f.on }
@@ -30,7 +30,7 @@ var (
 	_ registry.InterfaceProber = fixed{}
 )
 
-// request asks for any of five backends that all work.
+// request asks for any of five backends, which all work.
 func request() (r *Request, named map[string]*Backend) {
 	r, named = &Request{Name: Auto}, map[string]*Backend{}
 	for _, p := range []Probed{
@@ -48,12 +48,12 @@ func request() (r *Request, named map[string]*Backend) {
 	return r, named
 }
 
-// TestChoose: what the user says about backends selects one, or is refused.
+// TestChoose: an option selects a backend, or Choose returns an error.
 func TestChoose(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		ask  func(*Request, map[string]*Backend)
-		want string // names, with the reason after a colon if there is one
+		want string // names, after a colon the reason if there is one
 		err  string // of a usage error
 	}{
 		{"nothing", func(*Request, map[string]*Backend) {}, "afpacket,cgroup,tc", ""},
@@ -74,7 +74,7 @@ func TestChoose(t *testing.T) {
 		}, "", "--cgroup-path and --pcap-file ask for two backends"},
 		{"another's option", func(r *Request, b map[string]*Backend) {
 			r.Name, b["xdp"].Options = "tc", []string{"--xdp-mode", "--xdp-x"}
-		}, "", "--xdp-mode is an option of backend xdp, but backend tc is taken (--backend tc): name it with --backend xdp"},
+		}, "", "--xdp-mode is an option of backend xdp, but backend tc is chosen (--backend tc): name it with --backend xdp"},
 		{"an interface, for what has none", func(r *Request, _ map[string]*Backend) {
 			r.Name, r.Iface = "cgroup", "--netns"
 		}, "", "backend cgroup (--backend cgroup) does not count on interfaces: --netns makes no sense"},
@@ -120,13 +120,14 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestPlan: a named backend is not probed; auto probes, and tells what does not work.
+// TestPlan: Plan does not probe a named backend. For auto, it probes all, and logs what does not
+// work.
 func TestPlan(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		ask      func(*Request, map[string]*Backend)
 		want     string // candidates
-		rejected string // as debugf got it
+		rejected string // the debug message
 		err      string
 	}{
 		{"named", func(r *Request, b map[string]*Backend) { r.Name, b["tc"].Config = "tc", fixed{machine: lacks} }, "tc", "", ""},
@@ -136,7 +137,7 @@ func TestPlan(t *testing.T) {
 			"cgroup,afpacket", "backend tc: not supported: eth1: taken", ""},
 		{"an option of the best", func(_ *Request, b map[string]*Backend) { b["tc"].Options = []string{"--tc-attach"} }, "tc", "", ""},
 		{"an option of another one", func(_ *Request, b map[string]*Backend) { b["xdp"].Options = []string{"--xdp-mode"} }, "", "",
-			"--xdp-mode is an option of backend xdp, but backend tc is taken (by --backend auto): name it with --backend xdp"},
+			"--xdp-mode is an option of backend xdp, but backend tc is chosen (by --backend auto): name it with --backend xdp"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r, named := request()

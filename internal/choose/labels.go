@@ -10,23 +10,23 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Label is a label of this binary, and what the user said about it.
+// Label is a label of this binary, with what the user asks of it.
 type Label struct {
 	Name    string
 	Plugin  registry.Label
 	Config  registry.LabelConfig
-	On, Off bool // by its toggle
+	On, Off bool // the user gave its toggle as true, or as false
 }
 
-// Labels are the labels of this binary and what rows are grouped and ordered by.
+// Labels are the labels of this binary, with the fields that rows are grouped and sorted by.
 type Labels struct {
 	All  []*Label
 	Dims flow.Dims
 	Sort *flow.Field // nil: by rate
 }
 
-// Asked returns the labels that the user asks for: by a toggle, or by grouping or
-// ordering rows by one of their fields. --by flow asks for none.
+// Asked returns the labels that the user asks for. The user asks by a toggle, or by grouping or
+// sorting rows by a field of the label. --by flow asks for none.
 func (l *Labels) Asked() []*Label {
 	by := l.Dims
 	if by.Has(flow.DimsFlow) {
@@ -41,7 +41,7 @@ func (l *Labels) Asked() []*Label {
 	return asked
 }
 
-// has reports whether a field of the label passes.
+// has reports whether pass accepts a field of the label.
 func (l *Label) has(pass func(*flow.Field) bool) bool {
 	for _, name := range l.FieldNames() {
 		if f := flow.Fields.Find(name); f != nil && pass(f) {
@@ -51,7 +51,7 @@ func (l *Label) has(pass func(*flow.Field) bool) bool {
 	return false
 }
 
-// FieldNames lists the fields that the label knows.
+// FieldNames returns the fields that the label fills.
 func (l *Label) FieldNames() []string {
 	names := slices.Clone(l.Plugin.Fills)
 	for i := range l.Plugin.Fields {
@@ -60,8 +60,8 @@ func (l *Label) FieldNames() []string {
 	return names
 }
 
-// Check refuses what makes no sense with any of the backends. Its errors wrap
-// [registry.ErrUsage].
+// Check returns an error if none of the backends can have a label that the user asks for. Its
+// errors wrap [registry.ErrUsage].
 func (l *Labels) Check(backends []*Backend) error {
 	for _, label := range l.Asked() {
 		for _, needed := range l.with(label) {
@@ -81,18 +81,17 @@ func (l *Labels) Check(backends []*Backend) error {
 	return nil
 }
 
-// Fit reports whether the label, with all that it needs, makes sense with any of the
-// backends.
+// Fit reports whether any of the backends can have the label and the labels that it needs.
 func (l *Labels) Fit(label *Label, backends []*Backend) bool {
 	return !slices.ContainsFunc(l.with(label), func(needed *Label) bool {
 		return !slices.ContainsFunc(backends, func(b *Backend) bool { return needed.fits(b.Plugin.Caps) })
 	})
 }
 
-// fits reports whether the label makes sense with a backend of these abilities.
+// fits reports whether a backend with these abilities can have the label.
 func (l *Label) fits(c registry.Caps) bool { return l.Plugin.From == 0 || c&l.Plugin.From != 0 }
 
-// with returns the label and all that it needs, those that it needs first.
+// with returns the label, after all labels that it needs.
 func (l *Labels) with(label *Label) []*Label {
 	var all []*Label
 	for _, name := range label.Plugin.Needs {
@@ -103,7 +102,7 @@ func (l *Labels) with(label *Label) []*Label {
 	return append(all, label)
 }
 
-// find returns the label of that name, nil if there is none.
+// find returns the label with a name; nil if there is none.
 func (l *Labels) find(name string) *Label {
 	if i := slices.IndexFunc(l.All, func(o *Label) bool { return o.Name == name }); i >= 0 {
 		return l.All[i]
@@ -111,7 +110,7 @@ func (l *Labels) find(name string) *Label {
 	return nil
 }
 
-// For returns the labels of a run with a backend, in the order in which they see records.
+// For returns the labels of a run with a backend, in the order in which they process records.
 func (l *Labels) For(cand engine.Candidate) []engine.Label {
 	asked := l.Asked()
 	caps := cand.Backend.Caps
@@ -126,8 +125,8 @@ func (l *Labels) For(cand engine.Candidate) []engine.Label {
 	return l.opened(l.joined(run, caps))
 }
 
-// joined adds the labels that go with those that the run has: a run has them if it has all
-// that they need.
+// joined adds labels that follow from others: a run has such a label if it has all labels that it
+// needs.
 func (l *Labels) joined(run []*Label, caps registry.Caps) []*Label {
 	all := slices.Clone(l.All)
 	l.sort(all)
@@ -143,18 +142,18 @@ func (l *Labels) joined(run []*Label, caps registry.Caps) []*Label {
 	return run
 }
 
-// sort puts labels in the order in which they see records: each behind those that it needs.
+// sort puts labels in the order in which they process records: each after the labels that it needs.
 func (l *Labels) sort(all []*Label) {
 	depth := func(o *Label) int { return len(l.with(o)) }
 	slices.SortStableFunc(all, func(a, b *Label) int { return cmp.Or(depth(a)-depth(b), cmp.Compare(a.Name, b.Name)) })
 }
 
-// byDefault reports whether a run has the label unasked.
+// byDefault reports whether a run has the label without being asked.
 func (l *Label) byDefault(c registry.Caps) bool {
 	return l.Plugin.Default != nil && l.Plugin.Default(c)
 }
 
-// opened puts labels in order, each once.
+// opened returns the labels in order and without duplicates.
 func (l *Labels) opened(run []*Label) []engine.Label {
 	l.sort(run)
 	run = slices.Compact(run)

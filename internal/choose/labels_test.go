@@ -10,10 +10,10 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// placeField is a field that rows can be grouped by, of the label place.
+// placeField is a groupable field of the label place.
 var placeField = flow.Fields.Register(flow.Field{Name: "test_place", Title: "Place", Help: "place", Kind: flow.Text, Role: flow.Label, Groupable: true})
 
-// labels are a process with what follows from it, and a label of all traffic. The label app
+// labels returns a process label, labels that need it, and a label for all traffic. The label app
 // needs one that comes later in the alphabet.
 func labels(by flow.Dims) (*Labels, map[string]*Label) {
 	named := map[string]*Label{
@@ -40,14 +40,14 @@ const (
 	reader = registry.CapFile
 )
 
-// TestFor: which labels a run has, in which order, and which of them rows are grouped by.
+// TestFor: For returns the right labels in the right order, and marks the grouped ones.
 func TestFor(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		by   flow.Dims
 		caps registry.Caps
 		ask  func(*Labels, map[string]*Label)
-		want string // names; those in brackets are grouped by
+		want string // names; grouped ones in brackets
 	}{
 		{"defaults of sockets", flow.DimSrc, sees, nil, "place process container app"},
 		{"defaults of interfaces", flow.DimsFlow, live, nil, "place"},
@@ -86,7 +86,7 @@ func TestFor(t *testing.T) {
 	}
 }
 
-// TestAsked: --by flow asks for no label, and each other way does.
+// TestAsked: --by flow asks for no label. A toggle, --by and --sort ask for one.
 func TestAsked(t *testing.T) {
 	for _, tt := range []struct {
 		by   flow.Dims
@@ -114,14 +114,14 @@ func TestAsked(t *testing.T) {
 	}
 }
 
-// TestCheck: what a run cannot have is refused in words.
+// TestCheck: Check explains why a run cannot have a label.
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		by   flow.Dims
 		caps []registry.Caps
 		ask  func(map[string]*Label)
-		want string // of the error; "": none
+		want string // error text; "": no error
 	}{
 		{"nothing asked", flow.DimsFlow, []registry.Caps{reader}, nil, ""},
 		{"live", flow.DimComm, []registry.Caps{live}, nil, ""},

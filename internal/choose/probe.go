@@ -10,27 +10,27 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Probed is a backend and what its probes found.
+// Probed is a backend with its probe results.
 type Probed struct {
 	*Backend
 	Machine    registry.ProbeResult
 	Interfaces []ProbedInterface
 }
 
-// ProbedInterface is what a backend's probe found on an interface.
+// ProbedInterface is the result of probing an interface.
 type ProbedInterface struct {
 	Name   string
 	Result registry.ProbeResult
 }
 
-// Interfaces are where backends are to count.
+// Interfaces are the interfaces that backends are to count on.
 type Interfaces struct {
 	NetNS  *registry.NetNS
 	On     []flow.Interface
-	Follow registry.Follow // means those that no name means
+	Follow registry.Follow // selects interfaces beyond On
 }
 
-// Probe probes backends on the machine, and on the interfaces that they are to count on.
+// Probe probes backends, on the machine and on the interfaces.
 func Probe(ctx context.Context, backends []*Backend, where Interfaces) ([]Probed, error) {
 	all := make([]Probed, 0, len(backends))
 	for _, b := range backends {
@@ -53,12 +53,11 @@ func Probe(ctx context.Context, backends []*Backend, where Interfaces) ([]Probed
 	return all, nil
 }
 
-// passes is the name of the check whether an interface's packets pass where a backend
-// sees packets.
+// passes is the name of a check: do the interface's packets pass the point where the backend sees
+// packets?
 const passes = "its packets pass"
 
-// probeInterface finds out whether a backend can count on an interface: ok is whether
-// anything can be found out.
+// probeInterface probes an interface. ok is false if the backend has no check for interfaces.
 func (b *Backend) probeInterface(ctx context.Context, i flow.Interface, follow registry.Follow) (r registry.ProbeResult, ok bool) {
 	if prober, is := b.Config.(registry.InterfaceProber); is {
 		r, ok = prober.ProbeInterface(ctx, i), true
@@ -80,10 +79,10 @@ func (b *Backend) probeInterface(ctx context.Context, i flow.Interface, follow r
 	return r, true
 }
 
-// Verdict is the worst verdict on the machine and on the interfaces.
+// Verdict returns the worst verdict of all results.
 func (p Probed) Verdict() registry.Verdict { return p.Worst().Verdict }
 
-// Worst is the result with the worst verdict.
+// Worst returns the result with the worst verdict.
 func (p Probed) Worst() registry.ProbeResult {
 	worst := p.Machine
 	for _, i := range p.Interfaces {
@@ -94,14 +93,14 @@ func (p Probed) Worst() registry.ProbeResult {
 	return worst
 }
 
-// usable reports whether opening the backend can succeed. It cannot where a permission
-// is missing, although the verdict is inconclusive there.
+// usable reports whether opening the backend may succeed. A missing permission makes it false,
+// although the verdict is only inconclusive.
 func (p Probed) usable() bool {
 	w := p.Worst()
 	return w.Verdict != registry.No && !errors.Is(w.Err, registry.ErrPermission)
 }
 
-// Why says why the backend does not work, or may not work; nil if it works.
+// Why returns why the backend does not work, or may not work; nil if it works.
 func (p Probed) Why() error {
 	w := p.Worst()
 	if w.Verdict == registry.Supported {

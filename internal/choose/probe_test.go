@@ -9,12 +9,12 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// silent is a backend that knows nothing of interfaces.
+// silent is a backend without checks for interfaces.
 type silent struct{ registry.BackendConfig }
 
 func (silent) Probe(context.Context) registry.ProbeResult { return works }
 
-// Where a backend sees packets is asked for it.
+// TestProbePoint: the check depends on the point where a backend sees packets.
 func TestProbePoint(t *testing.T) {
 	for _, c := range []struct {
 		point registry.Point

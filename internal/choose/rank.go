@@ -12,17 +12,17 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// ByAuto is how the reason begins for which auto takes a backend.
+// ByAuto begins the reason why auto chose a backend.
 const ByAuto = "chosen by " + Auto + ": "
 
-// Plan is what the engine tries, in that order, and which other backends there are.
+// Plan is the backends that the engine tries, in this order, and the alternatives.
 type Plan struct {
 	Candidates   []engine.Candidate
 	Alternatives []flow.Alternative
 }
 
-// Plan turns a choice into what the engine tries. For auto it probes the backends, and
-// tells debugf what does not work.
+// Plan turns a choice into a plan. For auto it probes the backends, and logs with debugf what does
+// not work.
 func (r *Request) Plan(ctx context.Context, c Choice, env *registry.BackendEnv, debugf func(string, ...any)) (Plan, error) {
 	if !c.Auto {
 		b := c.Backends[0]
@@ -46,14 +46,14 @@ func (r *Request) Plan(ctx context.Context, c Choice, env *registry.BackendEnv, 
 	return ranked.Plan(first.option()), nil
 }
 
-// Ranking is backends in the order in which auto prefers them.
+// Ranking is the probed backends, the best first.
 type Ranking struct {
 	usable, rejected []Probed
 	unfit            []flow.Alternative
 }
 
-// Rank orders the backends of a choice by verdict, then by cost. It leaves out backends
-// that are not in the choice.
+// Rank sorts the choice's backends by verdict, then by cost. It ignores backends that are not in
+// the choice.
 func (c Choice) Rank(all []Probed) Ranking {
 	r := Ranking{unfit: c.unfit}
 	for _, p := range all {
@@ -76,13 +76,13 @@ func (c Choice) Rank(all []Probed) Ranking {
 	return r
 }
 
-// Best returns an error if no backend is usable: the one whose remedy would help most.
+// Best returns nil if a backend is usable. Else it returns the most helpful error.
 func (r Ranking) Best() error {
 	if len(r.usable) > 0 {
 		return nil
 	}
 	for _, p := range r.rejected {
-		// A missing permission is what the user can change at once.
+		// The user can fix a missing permission at once.
 		if err := p.err(); errors.Is(err, registry.ErrPermission) {
 			return err
 		}
@@ -90,8 +90,8 @@ func (r Ranking) Best() error {
 	return r.rejected[0].err()
 }
 
-// Plan returns what the engine tries. If the user gave an option that only the first
-// backend has, the engine tries no other one.
+// Plan returns what the engine tries. given is an option that only the first backend has; with it,
+// the engine tries only that backend.
 func (r Ranking) Plan(given string) Plan {
 	var pl Plan
 	for i, p := range r.usable {
@@ -114,7 +114,7 @@ func (r Ranking) Plan(given string) Plan {
 	return pl
 }
 
-// reason says why auto takes the backend.
+// reason returns why auto chose the backend.
 func (r Ranking) reason(p Probed, first bool) string {
 	denied := func(o Probed) bool {
 		return o.Plugin.Cost < p.Plugin.Cost && errors.Is(o.Worst().Err, registry.ErrPermission)

@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// candidateOf is a backend like one that there is, with what its probes found.
+// candidateOf returns a backend with these probe results.
 func candidateOf(name string, caps registry.Caps, cost registry.Cost, machine registry.ProbeResult, on ...registry.ProbeResult) Probed {
 	p := Probed{
 		Backend: &Backend{Name: name, Plugin: registry.Backend{Caps: caps, Cost: cost, Layers: flow.LayerIP | flow.LayerFrame}},
@@ -45,7 +45,7 @@ func deniedFor(caps ...string) registry.ProbeResult {
 	return registry.ProbeResult{Verdict: registry.Inconclusive, Err: registry.NeedCaps(syscall.EPERM, caps...)}
 }
 
-// TestRanking: what auto tries, in that order, on machines of all kinds.
+// TestRanking: the order in which auto tries backends, on various machines.
 func TestRanking(t *testing.T) {
 	for _, tc := range []struct {
 		name                      string
@@ -53,10 +53,10 @@ func TestRanking(t *testing.T) {
 		tcOn                      []registry.ProbeResult
 		ifaces                    bool
 		layer                     flow.Layer
-		want                      string // names in the order of Open
-		notTaken                  string // if the first one opens, joined by "; "
+		want                      string // names, in the order of Open
+		notTaken                  string // alternatives if the first one opens, joined by "; "
 		fails                     error
-		message                   string // in the error
+		message                   string // part of the error
 	}{
 		{
 			name: "root on a new kernel", want: "tc,cgroup,afpacket",
@@ -148,7 +148,7 @@ func names(candidates []engine.Candidate) string {
 	return strings.Join(all, ",")
 }
 
-// TestOptionBinds: an option that only the best backend heeds leaves no other one.
+// TestOptionBinds: an option that only the best backend has excludes the others.
 func TestOptionBinds(t *testing.T) {
 	all := []Probed{
 		candidateOf("afpacket", bothWays, registry.CostCopy, works), candidateOf("tc", bothWays, registry.CostQdisc, works),
