@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/internal/cli/describe"
 )
 
-// Bash is the script for bash. It does not need the package bash-completion.
+// Bash returns the script for bash. It does not need the package bash-completion.
 func Bash(p *describe.Program) string {
 	r := strings.NewReplacer(
 		"@NAME@", p.Name,
@@ -23,7 +23,8 @@ func Bash(p *describe.Program) string {
 	return r.Replace(bashScript)
 }
 
-// The word under the cursor is taken from the line: COMP_WORDS is split at "=" and ":".
+// bashScript reads the word under the cursor from the line, because bash splits COMP_WORDS at "="
+// and ":".
 const bashScript = `# Completion of @NAME@ for bash, made by: @NAME@ completion bash
 
 # PREFIX WORD...: offers those that go on with the word under the cursor.
@@ -142,7 +143,7 @@ func every(p *describe.Program) []describe.Option {
 	return all
 }
 
-// bashTakes is the pattern of the options that take a value.
+// bashTakes returns a pattern of the options that take a value.
 func bashTakes(p *describe.Program) string {
 	var patterns []string
 	for _, o := range every(p) {
@@ -229,7 +230,7 @@ func bashKeys(p *describe.Program) string {
 	return b.String()
 }
 
-// keyNames are the keys of an output, with "=" where they need a value.
+// keyNames returns the keys of an output, with "=" if they take a value.
 func keyNames(out *describe.Plugin) []string {
 	var all []string
 	for i := range out.Options {

@@ -1,6 +1,6 @@
-// Package completion writes the scripts by which shells complete the command line. They
-// have the options, fields, outputs and backends of the binary that wrote them, and look
-// interfaces up themselves: pressing Tab starts no process.
+// Package completion writes completion scripts for shells. A script contains the options, fields,
+// outputs and backends of its binary. It finds interfaces in /sys, so pressing Tab starts no
+// process.
 package completion
 
 import (
@@ -10,27 +10,27 @@ import (
 	"github.com/pktstat/pktstat/internal/cli/describe"
 )
 
-// Shells are the shells that there is a script for.
+// Shells returns the function that writes each shell's script.
 func Shells() map[string]func(*describe.Program) string {
 	return map[string]func(*describe.Program) string{"bash": Bash, "zsh": Zsh, "fish": Fish}
 }
 
-// quoted is text as one word of bash and zsh.
+// quoted quotes text as one word, for bash and zsh.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// safe reports whether text is a word of any shell without quotes.
+// safe reports whether text is one word in any shell, without quotes.
 func safe(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
 	})
 }
 
-// joined are the words that need no quotes; names of plugins and fields do not.
+// joined returns the words that need no quotes. Names of plugins and fields never do.
 func joined(words []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !safe(w) }), " ")
 }
 
-// dashes are the names of an option as they are written.
+// dashes returns the spellings of an option.
 func dashes(o *describe.Option) []string {
 	names := []string{describe.Dashed(o.Name)}
 	if o.Short != "" {
@@ -39,7 +39,7 @@ func dashes(o *describe.Option) []string {
 	return names
 }
 
-// gist is the usage of an option up to its first stop.
+// gist returns the usage text up to its first stop.
 func gist(usage string) string {
 	for _, stop := range []string{"; ", ": ", ". "} {
 		usage, _, _ = strings.Cut(usage, stop)
@@ -47,7 +47,7 @@ func gist(usage string) string {
 	return strings.ReplaceAll(usage, "`", "")
 }
 
-// names are the names of plugins.
+// names returns the names of plugins.
 func names(plugins []describe.Plugin) []string {
 	var all []string
 	for i := range plugins {

@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// awkward is a program whose texts are more than text to a shell.
+// awkward is a program with texts that contain shell syntax.
 var awkward = &describe.Program{
 	Name: "prog",
 	Groups: []describe.Group{{Title: "Options", Options: []describe.Option{
@@ -24,7 +24,7 @@ var awkward = &describe.Program{
 	Outputs:  []describe.Plugin{{Name: "text", Options: []describe.Option{{Name: "wide", Usage: "it's wide"}, {Name: "title", Arg: "TEXT"}}}},
 }
 
-// TestSyntax: the shells read the scripts, and run nothing that a text has.
+// TestSyntax: the shells accept the scripts, and run nothing from the texts.
 func TestSyntax(t *testing.T) {
 	for shell, script := range Shells() {
 		t.Run(shell, func(t *testing.T) {
@@ -42,13 +42,13 @@ func TestSyntax(t *testing.T) {
 				}
 			}
 			if _, err := os.Stat(filepath.Join(dir, "hit")); err == nil {
-				t.Error("the script runs text")
+				t.Error("the script ran a text as a command")
 			}
 		})
 	}
 }
 
-// TestAwkwardNames: bash gets names of interfaces and files that it reads as one word.
+// TestAwkwardNames: bash gets awkward names of interfaces and files as one word.
 func TestAwkwardNames(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "script"), []byte(Bash(awkward)), 0o600); err != nil {
@@ -69,7 +69,8 @@ func TestAwkwardNames(t *testing.T) {
 	}
 }
 
-// TestBreaks: bash replaces what follows the last of its breaks, and gets that much.
+// TestBreaks: readline replaces the text after the last word break. The script offers exactly that
+// text.
 func TestBreaks(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	if err := os.WriteFile(script, []byte(Bash(awkward)), 0o600); err != nil {

@@ -55,7 +55,7 @@ end
 complete -c @NAME@ -f
 @LINES@`
 
-// Fish is the script for fish.
+// Fish returns the script for fish.
 func Fish(p *describe.Program) string {
 	var lines strings.Builder
 	top := "-n __" + p.Name + "_command"
@@ -119,7 +119,7 @@ func fishAction(v describe.Values) string {
 	return ""
 }
 
-// fishKeys are the keys of each output.
+// fishKeys returns the keys of each output.
 func fishKeys(p *describe.Program) string {
 	var b strings.Builder
 	for i := range p.Outputs {
@@ -131,7 +131,7 @@ func fishKeys(p *describe.Program) string {
 	return b.String()
 }
 
-// fishQuoted is text as one word of fish.
+// fishQuoted quotes text as one word, for fish.
 func fishQuoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }

@@ -68,7 +68,7 @@ else
 fi
 `
 
-// Zsh is the script for zsh: for a folder of $fpath, or to be sourced.
+// Zsh returns the script for zsh. The user puts it into a folder of $fpath, or sources it.
 func Zsh(p *describe.Program) string {
 	var options, commands, arguments, keys strings.Builder
 	for _, o := range p.Options() {
@@ -95,7 +95,7 @@ func Zsh(p *describe.Program) string {
 		"@KEYS@", keys.String(), "@OUTPUTS@", joined(names(p.Outputs)), "@NAME@", p.Name).Replace(zshScript)
 }
 
-// zshOption is the specification of an option for _arguments.
+// zshOption returns the specification of an option for _arguments.
 func zshOption(p *describe.Program, o *describe.Option) string {
 	all := dashes(o)
 	lead := "(" + strings.Join(all, " ") + ")"

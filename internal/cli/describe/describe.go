@@ -1,5 +1,5 @@
-// Package describe describes a command line as data. The man pages, the completion of
-// shells and the tables of the documents are made from it.
+// Package describe describes a command line as data. Man pages, shell completion and the tables of
+// the documents are made from it.
 package describe
 
 import (
@@ -13,9 +13,9 @@ type Program struct {
 	Name    string
 	Summary string    // one line
 	Version string    // of this build
-	Date    time.Time // of this build's source; zero if it is unknown
+	Date    time.Time // of this build's source; zero if unknown
 
-	Groups   []Group // of options, in the order of the help
+	Groups   []Group // in the order of the help
 	Commands []Command
 	Examples []Entry
 	Exits    []Entry // exit codes
@@ -45,46 +45,45 @@ type Command struct {
 // Plugin is a backend, a label or an output.
 type Plugin struct {
 	Name, Summary string
-	Options       []Option // an output has the KEY=VALUE of --output
+	Options       []Option // of an output: the KEY=VALUE of --output
 }
 
-// Option is an option of the program, of a sub-command or of an output. Names have no
-// dashes.
+// Option is an option of the program, of a sub-command or of an output. Names are without dashes.
 type Option struct {
 	Name, Short string
-	Arg         string // what its value is called; "" if it takes none
+	Arg         string // placeholder for its value; "" if it takes none
 	Usage       string // one or more sentences; code is in backquotes
-	Default     string // "" if there is none
+	Default     string // "" if it has none
 	Repeatable  bool
-	Once        bool // it means something on the command line only
+	Once        bool // only for the command line, not for configurations
 	Values      Values
 }
 
-// Key reports whether a configuration may have the option.
+// Key reports whether a configuration may contain the option.
 func (o *Option) Key() bool { return !o.Once && len(o.Name) > 1 }
 
-// Values are what completion offers for an option.
+// Values are the values that completion offers for an option.
 type Values struct {
 	Kind  Kind
-	Words []string // of the kinds Word, Words and Fields
+	Words []string // for the kinds Word, Words and Fields
 }
 
-// Kind is how the values of an option look.
+// Kind is the form of an option's values.
 type Kind uint8
 
 // Kinds of values.
 const (
 	Free       Kind = iota // completion offers nothing
-	Word                   // one of some words
-	Words                  // some of them, joined by commas
-	Fields                 // some of them, joined by "+"
+	Word                   // one of Values.Words
+	Words                  // several of Values.Words, joined by commas
+	Fields                 // several of Values.Words, joined by "+"
 	Interfaces             // the name of an interface
 	Namespaces             // the name of a network namespace
 	Files                  // a path
 	Output                 // NAME[=TARGET][,KEY=VALUE]...
 )
 
-// Fixed reports whether the option is on without a value.
+// Fixed reports whether the option takes no value.
 func (o *Option) Fixed() bool { return o.Arg == "" }
 
 // Options returns the options of all groups.
@@ -96,7 +95,7 @@ func (p *Program) Options() []Option {
 	return all
 }
 
-// Dashed is an option's name as it is written.
+// Dashed returns an option's name with its dashes.
 func Dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -104,7 +103,7 @@ func Dashed(name string) string {
 	return "--" + name
 }
 
-// Variable is the environment variable of an option: PKTSTAT_MAX_FLOWS.
+// Variable returns the name of an option's environment variable, such as PKTSTAT_MAX_FLOWS.
 func Variable(program, option string) string {
 	name := []byte(program + "_" + option)
 	for i, c := range name {

@@ -6,7 +6,7 @@ import (
 	"github.com/pktstat/pktstat/internal/cli/describe"
 )
 
-// command is the page on the command.
+// command returns the page on the command.
 func command(p *describe.Program) string {
 	var m page
 	m.name(p.Name, p.Summary)
@@ -56,7 +56,7 @@ func synopsis(p *describe.Program, c *describe.Command) string {
 	return s
 }
 
-// spelled is how an option is written, in Markdown.
+// spelled returns the spellings of an option, in Markdown.
 func spelled(o *describe.Option, short bool) string {
 	names := bold(describe.Dashed(o.Name))
 	if o.Short != "" && short {
@@ -72,7 +72,7 @@ func spelled(o *describe.Option, short bool) string {
 
 func (p *page) option(o *describe.Option) { p.entry(spelled(o, false), explained(o)) }
 
-// explained is the usage of an option with its default, as a sentence.
+// explained returns the usage of an option with its default, as a sentence.
 func explained(o *describe.Option) string {
 	text := o.Usage
 	if o.Default != "" {
@@ -98,10 +98,10 @@ func (p *page) commands(of *describe.Program) {
 	}
 }
 
-// outputs are the options of outputs.
+// outputs writes the options of outputs.
 func (p *page) outputs(of *describe.Program) {
 	p.heading("OUTPUTS")
-	p.para("`--output NAME[=TARGET][,KEY=VALUE]...` names one of these. In targets and values a backslash takes the meaning from a comma.")
+	p.para("`--output NAME[=TARGET][,KEY=VALUE]...` names one of these. Write a comma in a target or a value as `\\,`.")
 	for _, o := range of.Outputs {
 		p.entry(bold(o.Name), o.Summary+".")
 		for i := range o.Options {
@@ -116,19 +116,19 @@ func (p *page) outputs(of *describe.Program) {
 	}
 }
 
-// configuration is where values come from, besides the command line.
+// configuration writes where option values come from besides the command line.
 func (p *page) configuration(of *describe.Program) {
 	p.heading("CONFIGURATION")
 	p.para("An option that the command line does not give takes its value from the first of these that has it. " +
-		"Only a count reads them: the other commands do not. `" + of.Name + " config` prints what holds and where it comes from.")
-	p.entry(bold("environment"), "Variables are named like `"+describe.Variable(of.Name, "max-flows")+"`. `"+describe.Variable(of.Name, "config")+"` stands for `--config`. An empty one is as good as none. "+
+		"Only counting reads them, not the other commands. `" + of.Name + " config` prints each value and its source.")
+	p.entry(bold("environment"), "Variables are named like `"+describe.Variable(of.Name, "max-flows")+"`. `"+describe.Variable(of.Name, "config")+"` stands for `--config`. An empty variable is ignored. "+
 		"One that begins with a bracket is a TOML array, for options that are repeatable.")
 	p.entry(bold("--config")+" "+italic("FILE"), "A missing file is an error. `--config none` reads no file at all.")
 	p.entry(bold("$XDG_CONFIG_HOME/"+of.Name+"/config.toml"), "`~/.config` stands for an unset `XDG_CONFIG_HOME`. "+
 		"The file must belong to the user or to root, and others must not be able to write to it.")
-	p.entry(bold("/etc/"+of.Name+"/config.toml"), "The same holds for this file.")
+	p.entry(bold("/etc/"+of.Name+"/config.toml"), "The same rules apply to this file.")
 	p.para("Files are in TOML. Keys are the long names of options; a repeatable option takes an array. " +
-		"An unknown key is an error. A list replaces the one of a later source, and is not added to it. " +
-		"An option that is on is turned off by `--NAME=false`.")
+		"An unknown key is an error. A list replaces the list of a later source; the two are not merged. " +
+		"`--NAME=false` turns off an option that is on.")
 	p.example("by = [\"src\", \"dst\"]\noutput = [\"table\", \"json=/var/tmp/run.json\"]\nprocess = true\ntimeout = \"1m\"")
 }

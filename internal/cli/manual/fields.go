@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/internal/cli/describe"
 )
 
-// fields is the page on the fields of rows.
+// fields returns the page on the fields of rows.
 func fields(p *describe.Program) string {
 	var m page
 	m.name(p.Name+"-fields", "fields of the rows of reports")

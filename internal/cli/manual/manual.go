@@ -1,5 +1,5 @@
-// Package manual writes the man pages and the table of options, from the description of
-// the command line.
+// Package manual writes the man pages and the tables of options from the description of the command
+// line.
 package manual
 
 import (
@@ -18,7 +18,7 @@ type Page struct {
 	text    func(*describe.Program) string
 }
 
-// Pages are all man pages of a program, by the name that `pktstat man` takes.
+// Pages returns all man pages of a program, by the argument of `pktstat man`.
 func Pages(program string) map[string]Page {
 	return map[string]Page{
 		program:  {Name: program, Section: "1", text: command},
@@ -32,7 +32,7 @@ func (m Page) Roff(p *describe.Program) []byte {
 	if !p.Date.IsZero() {
 		date = p.Date.UTC().Format("2006-01-02")
 	}
-	// md2man takes the title from a line of this form.
+	// md2man reads the title from a line of this form.
 	head := []string{strings.ToUpper(m.Name), m.Section, date, p.Name + " " + plain(p.Version), p.Name + " manual"}
 	return tidy(md2man.Render([]byte(`% "` + strings.Join(head, `" "`) + "\"\n" + m.text(p))))
 }
@@ -43,8 +43,8 @@ var (
 	blank    = regexp.MustCompile(`\n{2,}`)
 )
 
-// tidy makes hyphens of code ones that can be copied from a terminal: groff_char(7) has
-// "-" for the typographic one. It also breaks long lines, of which mandoc warns.
+// tidy replaces hyphens in code by minus signs, so that users can copy the code from a terminal
+// (groff_char(7)). It also breaks long lines, because mandoc warns of them.
 func tidy(roff []byte) []byte {
 	minus := func(s string) string { return strings.ReplaceAll(s, "-", `\-`) }
 	text := code.ReplaceAllStringFunc(string(roff), minus)
@@ -61,11 +61,11 @@ func tidy(roff []byte) []byte {
 	return []byte(b.String())
 }
 
-// lineWidth is how long a line of text in a page may be.
+// lineWidth is the limit for a line of text in a page.
 const lineWidth = 78
 
-// broken breaks a line at its spaces. A full stop or an apostrophe at the beginning of a
-// line would make a request of it.
+// broken breaks a line at spaces. At the beginning of a line, roff would read a full stop or an
+// apostrophe as a request.
 func broken(line string) string {
 	var b strings.Builder
 	length := 0
@@ -88,13 +88,13 @@ func broken(line string) string {
 	return b.String() + "\n"
 }
 
-// markup is what Markdown would take for more than text.
+// markup matches the characters that are special in Markdown.
 var markup = regexp.MustCompile(`[\\*_{}\[\]()#+!|<>~]`)
 
-// plain is text without markup, for Markdown.
+// plain escapes text for Markdown.
 func plain(s string) string { return markup.ReplaceAllString(s, `\$0`) }
 
-// prose is text in which only backquotes mark something up.
+// prose escapes text for Markdown, but keeps code in backquotes.
 func prose(s string) string {
 	parts := strings.Split(s, "`")
 	for i, part := range parts {
@@ -114,7 +114,7 @@ func (p *page) para(s string)     { p.WriteString(prose(s) + "\n\n") }
 func (p *page) example(s string)  { p.WriteString("```\n" + s + "\n```\n\n") }
 func (p *page) name(n, is string) { p.heading("NAME"); p.para(n + " - " + is) }
 
-// entry is a term, already marked up, and its explanation.
+// entry writes a term, which is already Markdown, and its explanation.
 func (p *page) entry(term, text string) { p.WriteString(term + "\n: " + prose(text) + "\n\n") }
 
 func bold(s string) string { return "**" + plain(s) + "**" }

@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/internal/cli/describe"
 )
 
-// TestMarkup: text of options stays what it is in a page, and code can be copied from it.
+// TestMarkup: the page shows the text of options unchanged, and code can be copied.
 func TestMarkup(t *testing.T) {
 	p := &describe.Program{Name: "prog", Groups: []describe.Group{{Title: "Options", Options: []describe.Option{
 		{Name: "a-b", Arg: "X|Y", Usage: "*all* of <it>, 'veth*' and [this](x), see `prog --a-b`; src_port_a \\n"},
@@ -22,7 +22,7 @@ func TestMarkup(t *testing.T) {
 	}
 }
 
-// TestBroken: a line that is broken has the same words, and none becomes a request.
+// TestBroken: breaking a line keeps its words, and makes no request of them.
 func TestBroken(t *testing.T) {
 	line := strings.Repeat("word ", 15) + "wo .rd 'x " + strings.Repeat("word ", 20) + "\n"
 	got := broken(line)

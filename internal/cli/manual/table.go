@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/internal/cli/describe"
 )
 
-// Tables are the options by their headings, as Markdown tables.
+// Tables returns the options by heading, as Markdown tables.
 func Tables(p *describe.Program) string {
 	var b strings.Builder
 	for _, g := range p.Groups {

@@ -1,5 +1,5 @@
-// Package settings reads values of options from configuration files and environment
-// variables. It knows no option: who calls it looks the keys up.
+// Package settings reads values of options from configuration files and environment variables. It
+// knows no options: its caller looks the keys up.
 package settings
 
 import (
@@ -16,19 +16,19 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// maxSize bounds a file. A configuration of every option there is has a few kilobytes.
+// maxSize is the limit for a file, in bytes. A file with all options takes a few kilobytes.
 const maxSize = 1 << 20
 
 // Setting is the value of one key.
 type Setting struct {
 	Key    string
-	Values []string // as a command line has them
-	Array  bool     // they are an array, which may have one element
-	Table  bool     // it is a table, which has no values here
-	Where  string   // it comes from
+	Values []string // as on the command line
+	Array  bool     // the value is an array, maybe of one element
+	Table  bool     // the value is a table, and Values is empty
+	Where  string   // "file:line", or an environment variable
 }
 
-// Error is what is wrong in a configuration: its syntax, or a value.
+// Error is an error in a configuration: its syntax, or a value.
 type Error struct {
 	Where string
 	Text  string
@@ -36,12 +36,12 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Where + ": " + e.Text }
 
-// Distrust is why a file that was found by its place is not read.
+// Distrust is why pktstat does not read a file that the user did not name.
 type Distrust struct{ Path, Text string }
 
 func (e *Distrust) Error() string { return e.Path + ": " + e.Text }
 
-// Named reads a file that the user names, which may be a pipe.
+// Named reads a file that the user names. It may be a pipe.
 func Named(path string) ([]Setting, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -50,11 +50,11 @@ func Named(path string) ([]Setting, error) {
 	return read(f, path)
 }
 
-// Found reads a file at a place where configurations are looked for: nothing if there is
-// none. Whoever can write to it says what this process does, so it must be a regular file
-// of the user or of root. What is not is a [Distrust].
+// Found reads a file at a default place. It returns nothing if the file does not exist. The file
+// controls this process. So it must be a regular file, belong to the user or root, and not be
+// writable for all. Else Found returns a [Distrust].
 func Found(path string, uid int) ([]Setting, error) {
-	// Without O_NONBLOCK a FIFO would wait for its writer.
+	// Without O_NONBLOCK, opening a FIFO would wait for its writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -83,7 +83,7 @@ func distrust(info os.FileInfo, uid int) string {
 	}
 	switch {
 	case !info.Mode().IsRegular():
-		return "it is no regular file"
+		return "it is not a regular file"
 	case owner != uid && owner != 0:
 		return fmt.Sprintf("it belongs to user %d, who is neither the user of this process nor root", owner)
 	case info.Mode().Perm()&0o002 != 0:
@@ -107,9 +107,9 @@ func read(f *os.File, path string) ([]Setting, error) {
 	return parse(text, path)
 }
 
-// parse reads TOML. Settings are in the order of the file.
+// parse reads TOML. It returns the settings in the order of the file.
 func parse(text []byte, path string) ([]Setting, error) {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // what editors of Windows begin files with
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // the byte order mark of Windows editors
 	var values map[string]any
 	if err := toml.Unmarshal(text, &values); err != nil {
 		return nil, syntaxError(err, path)
@@ -133,7 +133,7 @@ func parse(text []byte, path string) ([]Setting, error) {
 		}
 		all = append(all, s)
 		if e.Kind != unstable.KeyValue {
-			break // a table, and what follows is in it
+			break // the rest of the file is inside this table
 		}
 	}
 	return all, nil
@@ -148,7 +148,7 @@ func syntaxError(err error, path string) error {
 	return &Error{where, "not TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
 }
 
-// setting makes texts of a value.
+// setting converts a TOML value to texts.
 func setting(key string, value any, where string) (Setting, error) {
 	s := Setting{Key: key, Where: where}
 	elements, array := value.([]any)
@@ -172,8 +172,7 @@ func setting(key string, value any, where string) (Setting, error) {
 	return s, nil
 }
 
-// Variable reads the value of an environment variable. One that is a TOML array stands for
-// several values.
+// Variable converts the value of an environment variable. A TOML array becomes several values.
 func Variable(key, name, value string) Setting {
 	if strings.HasPrefix(value, "[") {
 		if all, err := parse([]byte("value = "+value), ""); err == nil && len(all) == 1 && all[0].Array {
@@ -183,7 +182,7 @@ func Variable(key, name, value string) Setting {
 	return Setting{Key: key, Values: []string{value}, Where: name}
 }
 
-// Line is a setting as TOML.
+// Line formats a setting as a line of TOML.
 func Line(key string, value any) string {
 	text, err := toml.Marshal(map[string]any{key: value})
 	if err != nil {

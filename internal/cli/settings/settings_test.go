@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestParse: settings have texts as a command line has them, and their lines.
+// TestParse: values have the texts of a command line, and settings know their lines.
 func TestParse(t *testing.T) {
 	got, err := parse([]byte("# x\na = \"b\"\n\nnumbers = [\n 1,\n 2.5, true ]\n'quoted key' = 0x10\nempty = []\nd.e = 1\n[after]\nf = 1\n"), "x.toml")
 	if err != nil {
@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestVariable: only a TOML array stands for several values.
+// TestVariable: only a TOML array becomes several values.
 func TestVariable(t *testing.T) {
 	for value, want := range map[string][]string{
 		"a,b": {"a,b"}, `["a", 1]`: {"a", "1"}, "[ev]th0": {"[ev]th0"}, `["a"`: {`["a"`}, "[1]\nx = [2]": {"[1]\nx = [2]"}, "": {""},
@@ -38,7 +38,7 @@ func TestVariable(t *testing.T) {
 	}
 }
 
-// FuzzParse: any text is settings with a line of it, or an error that names the file.
+// FuzzParse: any text gives settings with a line number, or an error that names the file.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"a = 1", "[a]\nb = 1", "[[a]]", "a.b.c = [[1]]", "\xef\xbb\xbfa = '''\n'''", "\"\\u0041\" = {b = 1}", "a = 1979-05-27", "x = [nan, inf]"} {
 		f.Add(text)
