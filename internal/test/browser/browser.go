@@ -1,5 +1,5 @@
-// Package browser drives a headless Chromium: for the tests of what pktstat shows
-// in browsers, and for the pictures in its documentation. No plugin imports it.
+// Package browser drives a headless Chromium, for tests of web pages and for the pictures in the
+// documentation. No plugin imports it.
 package browser
 
 import (
@@ -19,11 +19,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is for a condition that will be met: it bounds a hang on a loaded machine.
+// patience bounds the wait for a condition on a loaded machine.
 const patience = time.Minute
 
-// Browser is a running Chromium with a profile and a directory for temporary files
-// of its own, which are removed at the end.
+// Browser is a running Chromium. It has its own profile and temporary directory, which Close
+// removes.
 type Browser struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -32,7 +32,7 @@ type Browser struct {
 
 // Start starts the Chromium at path.
 func Start(ctx context.Context, path string) (*Browser, error) {
-	temp, err := os.MkdirTemp("", "pktstat-browser-") // it leaves files there
+	temp, err := os.MkdirTemp("", "pktstat-browser-") // Chromium leaves files there
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
@@ -53,7 +53,7 @@ func Start(ctx context.Context, path string) (*Browser, error) {
 	return b, nil
 }
 
-// Close ends the browser and waits until it has.
+// Close ends the browser, and waits for its end.
 func (b *Browser) Close() error {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
@@ -62,15 +62,15 @@ func (b *Browser) Close() error {
 	return errors.Join(err, os.RemoveAll(b.temp))
 }
 
-// View is how a page is looked at.
+// View is the window and the media features of a page.
 type View struct {
 	Width, Height int64
-	Scale         float64 // device pixels a pixel; 0: 1
+	Scale         float64 // device pixels per CSS pixel; 0: 1
 	Dark          bool
 	Mobile        bool
 }
 
-// Page is a tab. It remembers everything that went wrong in it.
+// Page is a tab. It records all errors in it.
 type Page struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -143,14 +143,14 @@ func exceptionText(d *runtime.ExceptionDetails) string {
 	return d.Text
 }
 
-// run runs an action within the page's patience.
+// run runs an action, bounded by patience.
 func run[T any](p *Page, action chromedp.Action[T]) (T, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	return chromedp.Run(ctx, action)
 }
 
-// Open loads an address and waits until it is loaded.
+// Open opens an address and waits until it is loaded.
 func (p *Page) Open(address string) error {
 	if _, err := run(p, chromedp.Navigate(address)); err != nil {
 		return fmt.Errorf("open %s: %w", address, err)
@@ -186,7 +186,7 @@ func (p *Page) Wait(expression string) error {
 	}
 }
 
-// Click clicks the first element that a CSS selector finds.
+// Click clicks the first element that matches a CSS selector.
 func (p *Page) Click(selector string) error {
 	if _, err := run(p, chromedp.Click(chromedp.CSS(selector))); err != nil {
 		return fmt.Errorf("click %s: %w", selector, err)
@@ -194,7 +194,7 @@ func (p *Page) Click(selector string) error {
 	return nil
 }
 
-// Type types text into the element that a CSS selector finds.
+// Type types text into the first element that matches a CSS selector.
 func (p *Page) Type(selector, text string) error {
 	if _, err := run(p, chromedp.SendKeys(chromedp.CSS(selector), text)); err != nil {
 		return fmt.Errorf("type into %s: %w", selector, err)
@@ -202,31 +202,31 @@ func (p *Page) Type(selector, text string) error {
 	return nil
 }
 
-// Move moves the mouse to a place in the window.
+// Move moves the mouse to a position in the window.
 func (p *Page) Move(x, y float64) error {
 	_, err := run(p, chromedp.MouseEvent(chromedp.MouseMoved, x, y))
 	return err
 }
 
-// Press presses the mouse's button at a place in the window.
+// Press presses the mouse button at a position in the window.
 func (p *Page) Press(x, y float64) error {
 	_, err := run(p, chromedp.MouseEvent(chromedp.MousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
 	return err
 }
 
-// Release releases the mouse's button.
+// Release releases the mouse button.
 func (p *Page) Release(x, y float64) error {
 	_, err := run(p, chromedp.MouseEvent(chromedp.MouseReleased, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
 	return err
 }
 
-// Drag drags the mouse from one place in the window to another.
+// Drag drags the mouse from one position in the window to another.
 func (p *Page) Drag(x1, y1, x2, y2 float64) error {
 	_, err := run(p, chromedp.DragAndDropXY(x1, y1, x2, y2))
 	return err
 }
 
-// Screenshot returns a PNG of what is in the window.
+// Screenshot returns a PNG of the visible part of the page.
 func (p *Page) Screenshot() ([]byte, error) { return run(p, chromedp.CaptureScreenshot()) }
 
 // FullScreenshot returns a PNG of the whole page.
@@ -240,15 +240,14 @@ func (p *Page) PDF() ([]byte, error) {
 	return run(p, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFPrintBackground()))
 }
 
-// Problems returns what the console, the page's script and the browser complained of.
+// Problems returns the errors of the console, the script and the browser.
 func (p *Page) Problems() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]string{}, p.problems...)
 }
 
-// LeftOrigin returns the requests that went elsewhere than to the page's own
-// origin; a file's own origin is the file.
+// LeftOrigin returns the requests to other origins than own. A file's own origin is the file.
 func (p *Page) LeftOrigin(own string) ([]string, error) {
 	home, err := url.Parse(own)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
-// strange makes rows and sums have the fields below, which the script has no layout for.
+// strange switches on the fields below, which the script's layout does not name.
 var strange atomic.Bool
 
 func init() {
@@ -45,7 +45,7 @@ func beStrange(t *testing.T) {
 	t.Cleanup(func() { strange.Store(false) })
 }
 
-// golden is the last report of a run that all outputs are tested with.
+// golden returns the last report of a golden run.
 func golden(t *testing.T, name string) *flow.Report {
 	t.Helper()
 	for _, g := range sinktest.Goldens() {
@@ -53,11 +53,11 @@ func golden(t *testing.T, name string) *flow.Report {
 			return g.Reports[len(g.Reports)-1]
 		}
 	}
-	t.Fatal("there is no " + name)
+	t.Fatal("no golden run " + name)
 	return nil
 }
 
-// cells are the texts of a column, from the top; a cell of a sum has the name of the sum.
+// cells returns the texts of a column from top to bottom, and the sums by name.
 func cells(s *tab, column string) (rows []string, sums map[string]string) {
 	s.t.Helper()
 	const script = `(() => {
@@ -81,8 +81,8 @@ func columns(s *tab) []string {
 	return value[[]string](s, `[...document.querySelectorAll("#flows th button")].map((b) => b.dataset.sort)`)
 }
 
-// A dimension, a measure and a label that the script does not name have all that the
-// others have.
+// TestStrangeFields: a dimension, a measure and a label outside the layout are shown like the
+// others.
 func TestStrangeFields(t *testing.T) {
 	b := chromium(t)
 	plain := show(t, b, desktop, file(t, golden(t, "sums")))
@@ -128,7 +128,7 @@ func TestStrangeFields(t *testing.T) {
 	}
 	s.click("#details-close")
 
-	// Only the label has a card.
+	// Only a label gets a card.
 	if got := value[string](s, `document.querySelector('[data-kind="planet"] h2').textContent`); got != "Planet" {
 		t.Errorf("the card of the label is %q", got)
 	}
@@ -136,7 +136,7 @@ func TestStrangeFields(t *testing.T) {
 	s.check()
 }
 
-// A card of a label finds its rows, as do the other names of the field.
+// TestStrangeSearch: a click in a label's card finds its rows, as do the field's aliases.
 func TestStrangeSearch(t *testing.T) {
 	beStrange(t)
 	s := show(t, chromium(t), phone, file(t, golden(t, "mixed")))
@@ -152,7 +152,7 @@ func TestStrangeSearch(t *testing.T) {
 	s.check()
 }
 
-// A sum of nothing but a measure that few rows have is a line like the others.
+// TestSparseSum: the table shows a sum that has only a sparse measure.
 func TestSparseSum(t *testing.T) {
 	r := golden(t, "sockets")
 	r.Total = r.Total.Minus(r.Overflow)
@@ -167,7 +167,7 @@ func TestSparseSum(t *testing.T) {
 	s.check()
 }
 
-// The table begins in the order of --sort, which is the report's.
+// TestSort: at first, the table has the report's order (--sort).
 func TestSort(t *testing.T) {
 	b := chromium(t)
 	rates := []string{"1.29 Mbps", "23.7 kbps", "19.5 kbps", "235 bps", "118 bps"}
@@ -176,7 +176,7 @@ func TestSort(t *testing.T) {
 		rows          []string
 	}{
 		"bps":         {"bps", "descending", rates},
-		"retransmits": {"bps", "descending", rates}, // no row has it
+		"retransmits": {"bps", "descending", rates}, // no row has retransmits
 		"packets":     {"packets", "descending", []string{"1,200", "400", "30", "3", "2"}},
 		"bytes":       {"bytes", "descending", []string{"1.53 MiB", "23.4 KiB", "23.4 KiB", "252 B", "120 B"}},
 		"comm":        {"comm", "ascending", []string{"", "", "curl", "named", "nginx"}},
@@ -190,7 +190,7 @@ func TestSort(t *testing.T) {
 		t.Run(sort, func(t *testing.T) {
 			r := golden(t, "processes")
 			r.Sort = sort
-			slices.Reverse(r.Packed) // so that the page has something to do
+			slices.Reverse(r.Packed) // so that the page must sort
 			s := show(t, b, desktop, file(t, r))
 			s.wait(shown)
 			s.wait(fmt.Sprintf(`document.querySelector('th[aria-sort=%q] [data-sort=%q]')`, want.order, want.column))
@@ -206,7 +206,8 @@ func TestSort(t *testing.T) {
 	}
 }
 
-// A live page keeps the order that was chosen, and begins with the report's.
+// TestLiveSort: a live page begins with the report's order, and keeps the order that the user
+// chooses.
 func TestLiveSort(t *testing.T) {
 	sink, address := serve(t)
 	reports := history(2)
@@ -231,7 +232,7 @@ func TestLiveSort(t *testing.T) {
 	s.check()
 }
 
-// The page says of every number of a protocol what all outputs say.
+// TestInfo: the page has the same names for protocol numbers as all other outputs.
 func TestInfo(t *testing.T) {
 	r := sinktest.ManyFlows(0)
 	key := func(i int) flow.Key {

@@ -16,8 +16,8 @@ import (
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
-// Every kind of report, on every kind of screen: nothing fails, nothing is
-// fetched, nothing sticks out.
+// TestEveryReport shows every kind of report on every size of screen. No script fails, no request
+// leaves the page, and nothing overflows the window.
 func TestEveryReport(t *testing.T) {
 	b := chromium(t)
 	for _, g := range sinktest.Goldens() {
@@ -37,7 +37,7 @@ func TestEveryReport(t *testing.T) {
 	}
 }
 
-// An empty report says so.
+// TestEmpty: the page states that there was no traffic.
 func TestEmpty(t *testing.T) {
 	s := show(t, chromium(t), desktop, file(t, &flow.Report{Final: true, Backend: "tc", RateLayer: flow.LayerFrame, Dims: flow.DimsFlow}))
 	for _, place := range []string{"chart", "flows"} {
@@ -46,7 +46,7 @@ func TestEmpty(t *testing.T) {
 	s.check()
 }
 
-// sums shows that the account is shown as it is.
+// TestAccounting: the page shows all sums.
 func TestAccounting(t *testing.T) {
 	b := chromium(t)
 	for _, g := range sinktest.Goldens() {
@@ -74,7 +74,7 @@ func TestAccounting(t *testing.T) {
 	}
 }
 
-// 10,000 flows: sorted, searched and scrolled, with only the rows in view in the
+// TestManyFlows sorts, searches and scrolls 10,000 flows. Only the visible rows are in the
 // document.
 func TestManyFlows(t *testing.T) {
 	const flows = 10_000
@@ -112,7 +112,7 @@ func TestManyFlows(t *testing.T) {
 		t.Errorf("%d rows in the document after scrolling", n)
 	}
 
-	// Searches find what is there.
+	// Compare the matches of searches with the report.
 	ports, udp := 0, 0
 	for row := range r.Rows() {
 		if row.Src.Port() == 443 || row.Dst.Port() == 443 {
@@ -133,7 +133,7 @@ func TestManyFlows(t *testing.T) {
 		}
 	}
 
-	// What a breakdown lists, a click finds.
+	// A click on an entry of a breakdown finds its rows.
 	s.click(`[data-kind="ports"] button.item`)
 	s.wait(`document.getElementById("search").value.startsWith("port:443")`)
 	s.must(s.Type("#search", " -host:198.51.100.1"))
@@ -148,7 +148,7 @@ func TestManyFlows(t *testing.T) {
 	s.check()
 }
 
-// history is a run of n seconds in which hosts take turns, and its final report.
+// history returns the reports of a run of n seconds in which hosts take turns.
 func history(n int) []*flow.Report {
 	var reports []*flow.Report
 	final := sinktest.ManyFlows(0)
@@ -189,7 +189,7 @@ func history(n int) []*flow.Report {
 	return append(reports, final)
 }
 
-// Where time has a gap, because the machine slept, the chart has no traffic.
+// TestChartGap: the chart shows no traffic for a gap in time, such as a suspend.
 func TestChartGap(t *testing.T) {
 	page := sinktest.Render(t, "html", sinktest.Variant{}, history(6)...)
 	data := regexp.MustCompile(`id="data-series">(.*?)</script>`).FindSubmatchIndex(page)
@@ -210,7 +210,7 @@ func TestChartGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := chromium(t)
-	for want, page := range map[int][]byte{0: page, 2: slices.Concat(page[:data[2]], text, page[data[3]:])} { // there and back
+	for want, page := range map[int][]byte{0: page, 2: slices.Concat(page[:data[2]], text, page[data[3]:])} { // a gap makes the outline go down and up again
 		s := show(t, b, desktop, save(t, page))
 		s.wait(shown)
 		drawn := value[[]string](s, `[...document.querySelectorAll("#chart path.area")].map((p) => p.getAttribute("d"))`)
@@ -230,7 +230,7 @@ func TestChartGap(t *testing.T) {
 	}
 }
 
-// The chart tells values, hides and shows, zooms, and changes what it shows.
+// TestChart: the chart shows values, hides layers, zooms, and changes breakdown and unit.
 func TestChart(t *testing.T) {
 	s := show(t, chromium(t), desktop, file(t, history(120)...))
 	s.wait(shown)
@@ -262,14 +262,14 @@ func TestChart(t *testing.T) {
 	s.must(s.Drag(x-200, y, x+100, y))
 	s.wait(`!document.getElementById("chart-reset").hidden`)
 	if after := value[string](s, `document.querySelector("#chart svg").textContent`); after == before {
-		t.Error("dragging changes nothing")
+		t.Error("dragging did not zoom")
 	}
 	s.click("#chart-reset")
 	s.wait(`document.getElementById("chart-reset").hidden`)
 	s.run(`document.getElementById("chart").focus(); document.getElementById("chart").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }))`)
 	s.wait(`!document.querySelector("#chart .tip").hidden`)
 
-	// Keys that change the page keep the focus where it was.
+	// A key that changes the page keeps the focus.
 	s.run(`const b = document.querySelectorAll("#legend button")[1]; b.focus(); b.click()`)
 	if text := value[string](s, `document.activeElement.dataset.key + document.activeElement.getAttribute("aria-pressed")`); !strings.HasPrefix(text, "top:") || !strings.HasSuffix(text, "false") {
 		t.Errorf("the focus is on %q", text)
@@ -277,7 +277,7 @@ func TestChart(t *testing.T) {
 	s.check()
 }
 
-// A finger reads values, too: they stay until it touches something else.
+// TestTouch: a touch shows values, until the next touch elsewhere.
 func TestTouch(t *testing.T) {
 	s := show(t, chromium(t), phone, file(t, history(60)...))
 	s.wait(shown)
@@ -291,7 +291,7 @@ func TestTouch(t *testing.T) {
 	s.check()
 }
 
-// Light and dark: as the system has it, unless one is chosen.
+// TestThemes: the page is light or dark as the system, until the user chooses.
 func TestThemes(t *testing.T) {
 	b := chromium(t)
 	address := file(t, history(3)...)
@@ -310,7 +310,7 @@ func TestThemes(t *testing.T) {
 	dark.check()
 }
 
-// TestHeading: a saved page tells where it comes from, and its window's title does.
+// TestHeading: a saved page shows its source in the heading and in the title.
 func TestHeading(t *testing.T) {
 	b := chromium(t)
 	live, capture := golden(t, "by-src"), golden(t, "intervals")
@@ -347,7 +347,7 @@ func TestHeading(t *testing.T) {
 	s.check()
 }
 
-// TestOverflowReasons: the page says why packets have no row.
+// TestOverflowReasons: the page shows why packets have no row.
 func TestOverflowReasons(t *testing.T) {
 	s := show(t, chromium(t), desktop, file(t, golden(t, "sums")))
 	s.wait(shown)
@@ -356,7 +356,7 @@ func TestOverflowReasons(t *testing.T) {
 	}
 }
 
-// Print has all parts and a bounded table, and comes back.
+// TestPrint: a print has all parts and a bounded table. After it, the page is as before.
 func TestPrint(t *testing.T) {
 	s := show(t, chromium(t), desktop, file(t, sinktest.ManyFlows(2000)))
 	s.wait(shown)
@@ -376,14 +376,14 @@ func TestPrint(t *testing.T) {
 	s.check()
 }
 
-// Names that a browser might act on, or that would upset a page.
+// Names that could become markup or break the layout.
 var hostile = []string{
 	`</script><script>window.hacked = 1</script>`, `<img src=x onerror="window.hacked = 1">`, `"><svg onload=window.hacked=1>`, `javascript:window.hacked=1`,
 	"\x1b[2J\x1b]0;owned\a\u009b31m", "\u202egpj.exe\u2066 \u200b\u2028\ufeff", "nul\x00nul", `{{constructor.constructor("window.hacked=1")()}}`, `__proto__`, `back\slash`,
 	strings.Repeat("A", 10_000), strings.Repeat("\u0301\u202e", 5000),
 }
 
-// inert reports what a hostile name has done to the page.
+// inert returns the effects that a hostile name has had on the page.
 const inert = `(() => {
   const bad = [];
   if (window.hacked !== undefined || ({}).hacked !== undefined) bad.push("script ran");
@@ -396,7 +396,7 @@ const inert = `(() => {
   return bad;
 })()`
 
-// hostileReport has hostile names wherever a report has names.
+// hostileReport returns a report with hostile names in every place for names.
 func hostileReport() *flow.Report {
 	r := sinktest.ManyFlows(len(hostile))
 	r.Backend, r.Attach, r.Reason, r.Notes = hostile[0], hostile[4], hostile[5], hostile
@@ -427,7 +427,7 @@ func TestHostileNames(t *testing.T) {
 					t.Error(bad)
 				}
 				s.click("#details-close")
-				// Whatever is listed can be clicked, and finds something.
+				// Each listed entry can be clicked, and finds rows.
 				for i := range value[int](s, `document.querySelectorAll(".breakdown button.item").length`) {
 					s.run(fmt.Sprintf(`document.querySelectorAll(".breakdown button.item")[%d].click()`, i))
 					if text := value[string](s, `document.getElementById("matches").textContent`); strings.HasPrefix(text, "0 ") {
@@ -443,8 +443,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// withFields gives the flows of a page hostile owners, and fields that the page does
-// not know.
+// withFields adds hostile owners and unknown fields to the flows of a page.
 func withFields(t *testing.T, page []byte) []byte {
 	t.Helper()
 	const open = `id="data-report">`
@@ -472,7 +471,7 @@ func withFields(t *testing.T, page []byte) []byte {
 	return slices.Concat(page[:start], text, page[end:])
 }
 
-// What rows have, has a column and, if it is a label, a breakdown.
+// TestProcesses: each field of a row has a column. A label also has a breakdown.
 func TestProcesses(t *testing.T) {
 	page := withFields(t, sinktest.Render(t, "html", sinktest.Variant{}, hostileReport()))
 	s := show(t, chromium(t), desktop, save(t, page))

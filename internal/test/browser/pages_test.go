@@ -34,7 +34,7 @@ func chromium(t *testing.T) *browser.Browser {
 	return b
 }
 
-// tab is a page in a test: what fails ends the test.
+// tab is a page in a test. An error ends the test.
 type tab struct {
 	*browser.Page
 	t       *testing.T
@@ -83,7 +83,7 @@ func value[T any](s *tab, expression string) T {
 	return v
 }
 
-// check reports what went wrong in the page, whatever was done with it.
+// check fails the test if anything went wrong in the page.
 func (s *tab) check() {
 	s.t.Helper()
 	for _, problem := range s.Problems() {
@@ -102,7 +102,7 @@ func (s *tab) check() {
 	}
 }
 
-// overlapping are the labels of the chart that overlap.
+// overlapping returns the labels of the chart that overlap.
 const overlapping = `(() => {
   const all = [...document.querySelectorAll("#chart text")].map((n) => [n.textContent, n.getBoundingClientRect()]);
   const bad = [];
@@ -112,7 +112,7 @@ const overlapping = `(() => {
   return bad;
 })()`
 
-// file writes what the output html makes of reports and returns its address.
+// file writes an HTML report to a file, and returns its address.
 func file(t *testing.T, reports ...*flow.Report) string {
 	t.Helper()
 	return save(t, sinktest.Render(t, "html", sinktest.Variant{}, reports...))

@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// serve opens the output web and returns the address that it says.
+// serve opens the output web and returns the address that it prints.
 func serve(t *testing.T, options ...string) (registry.Sink, string) {
 	t.Helper()
 	out, err := registry.Outputs.Lookup("web")
@@ -54,7 +54,7 @@ const foot = `document.getElementById("foot").textContent`
 
 func footSays(text string) string { return fmt.Sprintf(`%s.includes(%q)`, foot, text) }
 
-// A page follows the run: intervals, the run so far, a pause, and the end.
+// TestLivePage: a page follows intervals and the run so far, pauses, and shows the end.
 func TestLivePage(t *testing.T) {
 	b := chromium(t)
 	sink, address := serve(t)
@@ -82,7 +82,7 @@ func TestLivePage(t *testing.T) {
 	s.click(`[data-span="interval"]`)
 	s.wait(footSays("Interval report 2."))
 
-	// What one has searched and sorted stays when the numbers move.
+	// A search and an order stay when new reports arrive.
 	s.must(s.Type("#search", "proto:UDP"))
 	s.click(`[data-sort="src"]`)
 	write(t, sink, reports[2])
@@ -113,7 +113,7 @@ func TestLivePage(t *testing.T) {
 		page.wait(`document.getElementById("status").textContent.startsWith("ended")`)
 		page.check()
 	}
-	// The end comes with all breakdowns: there is nobody left to ask.
+	// The final report has all breakdowns, because the server ends with the run.
 	for by, areas := range map[string]int{"src": 9, "proto": 2, "dst": 1} {
 		s.run(fmt.Sprintf(`const by = document.getElementById("chart-by"); by.value = %q; by.dispatchEvent(new Event("change"))`, by))
 		s.wait(fmt.Sprintf(`document.querySelectorAll("#chart path.area").length === %d`, areas))
@@ -121,8 +121,8 @@ func TestLivePage(t *testing.T) {
 	s.check()
 }
 
-// A report that comes while the button is pressed waits until it is released: what
-// was pressed would be gone, and the click with it.
+// TestPressOnLivePage: a report that arrives during a press is shown after the release. Else the
+// pressed element would be gone before the click.
 func TestPressOnLivePage(t *testing.T) {
 	b := chromium(t)
 	sink, address := serve(t)
@@ -146,7 +146,7 @@ func TestPressOnLivePage(t *testing.T) {
 	s.wait(footSays("Interval report 2."))
 	s.wait(`document.querySelector('#legend [data-key="rest"][aria-pressed="false"]')`)
 
-	// The focus stays on a row, a column and a breakdown when they are drawn anew.
+	// A redraw keeps the focus on a row, a column and a breakdown.
 	for i, selector := range []string{"#flows tbody tr.row:nth-child(3)", `[data-sort="packets"]`, `[data-kind="hosts"] li:nth-child(2) button`} {
 		s.run(fmt.Sprintf("document.querySelector(%q).focus()", selector))
 		key := value[string](s, "document.activeElement.dataset.key")
@@ -161,8 +161,8 @@ func TestPressOnLivePage(t *testing.T) {
 	s.check()
 }
 
-// The address with the token opens the page; the token is gone from it then. A
-// page without it asks.
+// TestTokenInBrowser: the address with the token opens the page, which removes the token from the
+// address. Without it, the page asks for the token.
 func TestTokenInBrowser(t *testing.T) {
 	b := chromium(t)
 	const secret = "0123456789abcdef"
@@ -188,18 +188,18 @@ func TestTokenInBrowser(t *testing.T) {
 	asks.wait(shown)
 	asks.Close()
 
-	// In a browser that has no cookie yet.
+	// A browser without a cookie.
 	s := show(t, chromium(t), desktop, address)
 	s.wait(shown)
 	if hash := value[string](s, `location.href + document.cookie`); strings.Contains(hash, secret) || strings.Contains(hash, "#") {
 		t.Errorf("the page's address and cookies are %s", hash)
 	}
-	s.must(s.Open(home)) // the cookie is enough
+	s.must(s.Open(home)) // the cookie suffices
 	s.wait(shown)
 	s.check()
 }
 
-// A live page with 10,000 flows keeps up with what is done to it.
+// TestLiveManyFlows: a live page with 10,000 flows stays responsive.
 func TestLiveManyFlows(t *testing.T) {
 	sink, address := serve(t)
 	r := sinktest.ManyFlows(10_000)

@@ -1,6 +1,5 @@
-// Package corpus reads testdata/packets: packets, each with the rule of
-// docs/accounting.md that it is there for, and how that rule wants it counted.
-// Every parser of pktstat is tested with it.
+// Package corpus reads testdata/packets. Each packet tests a rule of docs/accounting.md, and has a
+// declaration of how to count it. Every parser of pktstat is tested with it.
 package corpus
 
 import (
@@ -21,25 +20,25 @@ import (
 // Case is a packet and its truth.
 type Case struct {
 	Name string // group/name: "ipv4/fragment-first"
-	Rule string // of docs/accounting.md: "ipv4 4" is the fourth of its IPv4 section
+	Rule string // of docs/accounting.md: "ipv4 4" is the fourth rule of its section IPv4
 
 	LinkType packet.LinkType
 	Data     []byte // as captured
 	OrigLen  int    // on the wire
 
-	// What only a kernel hook knows of a packet.
-	Tagged   bool   // the outermost VLAN tag is outside of Data
+	// Facts that only a kernel hook knows.
+	Tagged   bool   // the outermost VLAN tag is not in Data
 	TCI      uint16 // of that tag
-	Segments int    // of a super-frame; 0: it is none
+	Segments int    // of a super-frame; 0: not a super-frame
 
-	// Want is how it is to be counted. First and Last are 0.
+	// Want is how the packet must be counted. First and Last are 0.
 	Want flow.Record
 
-	// TSharkDiffers says why tshark reads the packet in another way; "" if it does not.
+	// TSharkDiffers is why tshark reads the packet differently; "" if it does not.
 	TSharkDiffers string
 }
 
-// Frame sets f to the packet as a capture or a hook would give it.
+// Frame fills f as a capture or a hook would.
 func (c *Case) Frame(f *packet.Frame) {
 	if !c.LinkType.Frame(c.Data, c.OrigLen, f) {
 		panic("corpus: " + c.Name + ": link type " + c.LinkType.String())
@@ -47,17 +46,15 @@ func (c *Case) Frame(f *packet.Frame) {
 	f.Tagged, f.TCI, f.Segments = c.Tagged, c.TCI, c.Segments
 }
 
-// Whole reports whether Data is all there is to know about the packet: nothing
-// was cut off, no cooked header was put before it, no tag and no segments are
-// known besides. Only such packets can be sent, or given to BPF_PROG_TEST_RUN
-// without a context.
+// Whole reports whether Data is the whole packet. A cut packet, a cooked header, a VLAN tag outside
+// of Data and a super-frame are not whole. Only a whole packet can be sent, or given to
+// BPF_PROG_TEST_RUN without a context.
 func (c *Case) Whole() bool {
 	return c.OrigLen == len(c.Data) && !c.Tagged && c.Segments <= 1 &&
 		(c.LinkType == packet.LinkTypeEthernet || c.LinkType == packet.LinkTypeRaw)
 }
 
-// Load returns all cases. It finds testdata/packets from anywhere inside the
-// repository, as tests are run in their own directories.
+// Load returns all cases. It finds testdata/packets from any directory inside the repository.
 func Load() ([]Case, error) {
 	dir, err := Dir()
 	if err != nil {
@@ -81,7 +78,7 @@ func Load() ([]Case, error) {
 	return cases, nil
 }
 
-// Dir returns testdata/packets of the repository that the working directory is in.
+// Dir returns testdata/packets of the repository that contains the working directory.
 func Dir() (string, error) {
 	root, err := filepath.Abs(".")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// ruleSections maps the sections of docs/accounting.md to how cases name them.
-// Those with numbered rules are named with a number.
+// ruleSections maps the sections of docs/accounting.md to their names in cases. If the section
+// numbers its rules, a case adds the number.
 var ruleSections = map[string]string{
 	"The frame": "frame", "Headers before layer 3": "before", "IPv4": "ipv4", "IPv6": "ipv6", "Transport": "transport", "GSO and GRO": "gso",
 }
@@ -47,7 +47,7 @@ func rules(t *testing.T) map[string]bool {
 	return rules
 }
 
-// TestRules: every rule has a case, and every case is there for a rule.
+// TestRules: every rule has a case, and every case names an existing rule.
 func TestRules(t *testing.T) {
 	cases, err := Load()
 	if err != nil {
@@ -62,10 +62,10 @@ func TestRules(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range cases {
 		if !rules[c.Rule] {
-			t.Errorf("%s: there is no rule %q", c.Name, c.Rule)
+			t.Errorf("%s: no rule %q in docs/accounting.md", c.Name, c.Rule)
 		}
 		if names[c.Name] {
-			t.Errorf("%s: two cases have this name", c.Name)
+			t.Errorf("%s: more than one case has this name", c.Name)
 		}
 		shown[c.Rule], names[c.Name] = true, true
 	}

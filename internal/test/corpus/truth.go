@@ -11,8 +11,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// truth is what a .json file declares of a packet. The fields that say how it is
-// counted are those of the JSON report; what does not apply is absent.
+// truth is the declaration of a packet in a .json file. Its counters and flow have the names of the
+// JSON report. A field that does not apply is absent.
 type truth struct {
 	Name string `json:"name"`
 	Rule string `json:"rule"`
@@ -54,7 +54,7 @@ func loadTruths(file string) ([]truth, error) {
 	return truths, nil
 }
 
-// record returns the flow and the counters that t declares.
+// record returns the declared flow and counters.
 func (t *truth) record() (flow.Record, error) {
 	k := flow.Key{
 		Src:  netip.AddrPortFrom(t.Src, t.SrcPort),

@@ -16,9 +16,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// TestTShark holds the truth against an independent reading of the same files.
-// Where tshark reads a packet in another way, the truth says why; where it says
-// so, tshark must.
+// TestTShark compares the truth with tshark's reading of the same files. They must differ exactly
+// where the truth declares tshark_differs.
 func TestTShark(t *testing.T) {
 	tshark := testenv.Tool(t, "tshark", "tshark")
 	cases, err := Load()
@@ -56,7 +55,7 @@ func compare(t *testing.T, c *Case, p tsharkPacket) {
 	}
 }
 
-// tsharkPacket holds all values of the fields of a packet.
+// tsharkPacket has all values of a packet's fields.
 type tsharkPacket map[string][]string
 
 var tsharkFields = []string{
@@ -97,7 +96,7 @@ func runTShark(t *testing.T, tshark, file string) []tsharkPacket {
 	return packets
 }
 
-// first returns the outermost value of a field as a number, 0 if there is none.
+// first returns the outermost value of a field as a number, or 0.
 func (p tsharkPacket) first(field string) uint64 {
 	if len(p[field]) == 0 {
 		return 0
@@ -116,9 +115,8 @@ func (p tsharkPacket) addr(field string) netip.Addr {
 	return netip.MustParseAddr(p[field][0])
 }
 
-// summary tells how tshark reads the packet, in the terms of wantSummary. Which
-// fields are meant depends on the declared protocol: tshark also reads packets
-// inside of packets.
+// summary returns tshark's reading in the form of wantSummary. The declared protocol selects the
+// fields, because tshark also reads packets inside packets.
 func (p tsharkPacket) summary(c *Case) string {
 	want := c.Want.Key.Key()
 	k := flow.Key{VLAN: p.vlan()}
@@ -132,7 +130,7 @@ func (p tsharkPacket) summary(c *Case) string {
 		k.Dst = netip.AddrPortFrom(p.addr("arp.dst.proto_ipv4"), 0)
 	case want.EtherType != 0:
 		k.EtherType = p.etherType()
-		// Both addresses are read: then it is an IP packet to tshark.
+		// tshark has read both addresses, so it takes the packet for IP.
 		mayBeIP := append(packet.HeaderTypes(), flow.EtherTypeIPv4, flow.EtherTypeIPv6)
 		if len(p["ip.dst"])+len(p["ipv6.dst"]) > 0 && slices.Contains(mayBeIP, k.EtherType) {
 			k.EtherType = 0
@@ -153,7 +151,7 @@ func wantSummary(c *Case) string {
 	return summary(c, c.Want.Key.Key(), c.Want.FrameBytes)
 }
 
-// summary leaves out what the capture does not hold.
+// summary omits what the capture does not contain.
 func summary(c *Case, k flow.Key, frameLen uint64) string {
 	if c.Tagged {
 		k.VLAN = 0
@@ -172,14 +170,14 @@ func (p tsharkPacket) vlan() uint16 {
 	id := "vlan.id"
 	if p.first("eth.type") == 0x88a8 {
 		id = "ieee8021ad.id"
-		if len(p["ieee8021ad.svid"]) > 0 { // two tags of 802.1ad
+		if len(p["ieee8021ad.svid"]) > 0 { // two 802.1ad tags
 			id = "ieee8021ad.svid"
 		}
 	}
 	return uint16(p.first(id))
 }
 
-// etherType returns the type of what follows tags, Cisco metadata and PPPoE, in our terms.
+// etherType returns the type after tags, Cisco metadata and PPPoE, as pktstat names it.
 func (p tsharkPacket) etherType() flow.EtherType {
 	if len(p["eth.type"]) == 0 {
 		if len(p["frame.len"]) > 0 && p.first("frame.len") < 14 {
@@ -229,7 +227,7 @@ func (p tsharkPacket) sub(proto flow.Proto) uint32 {
 	return 0
 }
 
-// lastHeader follows the next header fields as far as tshark read them.
+// lastHeader follows the next-header fields as far as tshark has read them.
 func (p tsharkPacket) lastHeader() flow.Proto {
 	fields := map[flow.Proto]string{
 		0: "ipv6.hopopts.nxt", 43: "ipv6.routing.nxt", 44: "ipv6.fraghdr.nxt", flow.AH: "ah.next_header",

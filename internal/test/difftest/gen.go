@@ -1,6 +1,5 @@
-// Package difftest holds the C parser (bpf/parse.h) and the Go parser
-// (internal/count/packet) to each other: its tests give both the same packets, the
-// corpus and random and mutated ones, and compare what they make of them.
+// Package difftest compares the C parser (bpf/parse.h) with the Go parser (internal/count/packet).
+// Its tests give both the same packets: the corpus, and random and mutated packets.
 package difftest
 
 //go:generate go tool bpf2go -target bpfel -no-global-types parity bpf/parity.bpf.c

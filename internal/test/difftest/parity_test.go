@@ -44,8 +44,7 @@ type outcome struct {
 	Taken      uint64
 }
 
-// skb is the part of struct __sk_buff (include/uapi/linux/bpf.h) that a test run
-// may set.
+// skb is the start of struct __sk_buff (include/uapi/linux/bpf.h), as far as a test run may set it.
 type skb struct {
 	_       [164]byte
 	GSOSegs uint32
@@ -54,7 +53,7 @@ type skb struct {
 	_       [12]byte
 }
 
-// program is a loaded BPF program and where it leaves its outcome.
+// program is a loaded BPF program and the map with its result.
 type program struct {
 	objs struct {
 		Ethernet *ebpf.Program  `ebpf:"parity_ethernet"`
@@ -67,8 +66,8 @@ type program struct {
 	out *outcome
 }
 
-// load loads the programs. A test run's data has an Ethernet header always:
-// those for packets without one skip as many bytes.
+// load loads the programs. A test run's data always has an Ethernet header. Programs for packets
+// without one skip skip bytes.
 func load(tb testing.TB, skip uint32) *program {
 	tb.Helper()
 	testenv.Privileged(tb)
@@ -104,7 +103,7 @@ func load(tb testing.TB, skip uint32) *program {
 type parser struct {
 	ethernet, raw *program
 	pushes        bool
-	fast          int // packets that the fast path took
+	fast          int // packets that took the fast path
 }
 
 func newParser(tb testing.TB) *parser {
@@ -113,10 +112,10 @@ func newParser(tb testing.TB) *parser {
 
 const ethLen = 14
 
-// input is a packet for both parsers: what a hook sees.
+// input is a packet for both parsers, as a hook sees it.
 type input struct {
 	raw      bool
-	data     []byte // with 14 bytes before layer 3 also if raw: they give its type
+	data     []byte // raw packets, too, have 14 bytes before layer 3, with their type
 	tagged   bool
 	tci      uint16
 	segments uint16
@@ -160,7 +159,7 @@ func (p *parser) parse(in *input) (*outcome, error) {
 	return out, err
 }
 
-// frame is the same packet for the Go parser.
+// frame returns the same packet for the Go parser.
 func (in *input) frame() packet.Frame {
 	f := packet.Frame{Data: in.data, Len: len(in.data), Tagged: in.tagged, TCI: in.tci, Segments: int(in.segments)}
 	if in.raw {
@@ -173,8 +172,7 @@ func (in *input) frame() packet.Frame {
 	return f
 }
 
-// key and counters of a cPacket as flow has them, written down from bpf/flow.h
-// apart from internal/kernel/bpfflow.
+// record converts a cPacket. It follows bpf/flow.h independently of internal/kernel/bpfflow.
 func (c *cPacket) record() flow.Record {
 	var k flow.Key
 	l4 := binary.BigEndian.Uint32(c.L4[:])
@@ -205,7 +203,7 @@ func (c *cPacket) record() flow.Record {
 	return r
 }
 
-// compare gives a packet to both parsers.
+// compare gives a packet to both parsers and compares the results.
 func (p *parser) compare(in *input) error {
 	out, err := p.parse(in)
 	if err != nil {
@@ -219,8 +217,8 @@ func (p *parser) compare(in *input) error {
 	return err
 }
 
-// agrees gives the packet to the Go parser, and reports whether the C parser's fast
-// path has taken it.
+// agrees compares the result with the Go parser's. fast reports whether the C parser's fast path
+// took the packet.
 func (o *outcome) agrees(f *packet.Frame) (fast bool, err error) {
 	fast = o.Taken != 0
 	var want flow.Record
@@ -235,9 +233,8 @@ func (o *outcome) agrees(f *packet.Frame) (fast bool, err error) {
 	return fast, nil
 }
 
-// runnable reports whether a test run takes the packet: not IP whose fixed header
-// is cut (bpf_prog_test_run_skb in net/bpf/test_run.c). Those are sent for real
-// by other tests.
+// runnable reports whether a test run accepts the packet. It refuses IP packets with a cut fixed
+// header (bpf_prog_test_run_skb in net/bpf/test_run.c). Other tests send those.
 func (in *input) runnable() bool {
 	l3 := len(in.data) - ethLen
 	switch flow.EtherType(binary.BigEndian.Uint16(in.data[12:])) {
@@ -249,7 +246,7 @@ func (in *input) runnable() bool {
 	return true
 }
 
-// inputsOf returns the corpus as far as a test run can take it.
+// inputsOf returns the packets of the corpus that a test run accepts.
 func inputsOf(tb testing.TB) []input {
 	tb.Helper()
 	cases, err := corpus.Load()
@@ -266,7 +263,7 @@ func inputsOf(tb testing.TB) []input {
 		case packet.LinkTypeEthernet:
 		case packet.LinkTypeRaw:
 			i.raw = true
-			i.data = append(make([]byte, ethLen), i.data...) // type 0: told by the first bits
+			i.data = append(make([]byte, ethLen), i.data...) // type 0: the first bits show the IP version
 		default:
 			continue
 		}
@@ -280,7 +277,7 @@ func inputsOf(tb testing.TB) []input {
 	return in
 }
 
-// maxLen is what a test run takes everywhere: a page less head- and tailroom.
+// maxLen is what a test run accepts on all kernels: a page less headroom and tailroom.
 const maxLen = 3000
 
 func TestCorpus(t *testing.T) {
@@ -293,12 +290,12 @@ func TestCorpus(t *testing.T) {
 	}
 	t.Logf("%d packets, %d of them by the fast path", len(in), p.fast)
 	if p.fast == 0 {
-		t.Error("the fast path took none")
+		t.Error("the fast path took no packet")
 	}
 }
 
-// TestRandom gives both parsers packets that are random, or the corpus's with
-// bytes changed, cut off, inserted and spliced.
+// TestRandom gives both parsers random packets, and packets of the corpus with bytes changed, cut
+// off, inserted and spliced.
 func TestRandom(t *testing.T) {
 	p := newParser(t)
 	s := *seed
@@ -329,7 +326,7 @@ func mutate(rnd *rand.Rand, from []input) input {
 	in := from[rnd.IntN(len(from))]
 	d := bytes.Clone(in.data)
 	for range rnd.IntN(6) {
-		// Most of what matters is in the first bytes.
+		// Prefer the first bytes: most fields are there.
 		at := func() int { return rnd.IntN(min(len(d), 1+rnd.IntN(len(d)))) }
 		switch rnd.IntN(8) {
 		case 0:
@@ -377,7 +374,7 @@ func mutate(rnd *rand.Rand, from []input) input {
 	return in
 }
 
-// FuzzParity is the same, guided by the Go parser's coverage.
+// FuzzParity is TestRandom, guided by the Go parser's coverage.
 func FuzzParity(f *testing.F) {
 	p := newParser(f)
 	for _, in := range inputsOf(f) {

@@ -26,7 +26,7 @@ type xdpMD struct {
 // hasFrags is BPF_F_XDP_HAS_FRAGS (include/uapi/linux/bpf.h).
 const hasFrags = 1 << 5
 
-// xdpProgram is a loaded BPF program and where it leaves its outcome.
+// xdpProgram is a loaded BPF program and the map with its result.
 type xdpProgram struct {
 	objs struct {
 		Ethernet *ebpf.Program `ebpf:"parity_ethernet"`
@@ -36,7 +36,7 @@ type xdpProgram struct {
 	out *outcome
 }
 
-// loadXDP loads the programs; with frags as those that take packets in parts.
+// loadXDP loads the programs. With frags, they accept packets in several parts.
 func loadXDP(frags bool, skip uint32) (*xdpProgram, error) {
 	spec, err := loadParityXDP()
 	if err != nil {
@@ -73,12 +73,12 @@ func (p *xdpProgram) close() error {
 	return errors.Join(err, p.objs.Ethernet.Close(), p.objs.Raw.Close(), p.objs.Outcomes.Close())
 }
 
-// xdpParser is the C parser as XDP has it.
+// xdpParser is the C parser at XDP.
 type xdpParser struct {
 	ethernet, raw *xdpProgram
-	frags         bool // takes packets larger than a page
-	split         bool // a test run can make the first part as short as one likes (since 6.18)
-	fast          int  // packets that the fast path took
+	frags         bool // accepts packets larger than a page
+	split         bool // a test run can choose the length of the first part (Linux 6.18)
+	fast          int  // packets that took the fast path
 }
 
 func newXDPParser(tb testing.TB, frags bool) *xdpParser {
@@ -105,14 +105,14 @@ func newXDPParser(tb testing.TB, frags bool) *xdpParser {
 	return p
 }
 
-// parse runs the C parser on a packet of which the first bytes are linear.
+// parse runs the C parser on a packet with the given number of linear bytes.
 func (p *xdpParser) parse(in *input, linear int) (*outcome, error) {
 	prog, out := p.ethernet.objs.Ethernet, p.ethernet.out
 	if in.raw {
 		prog, out = p.raw.objs.Raw, p.raw.out
 	}
 	o := ebpf.RunOptions{Data: in.data}
-	if linear != len(in.data) { // kernels before 5.15 take no context, not even one that changes nothing
+	if linear != len(in.data) { // before 5.15, a test run accepts no context at all
 		o.Context = &xdpMD{DataEnd: uint32(linear)}
 	}
 	ret, err := prog.Run(&o)
@@ -130,7 +130,7 @@ func (p *xdpParser) compare(in *input, linear int) error {
 		return err
 	}
 	f := in.frame()
-	f.EtherType = 0 // nothing tells but the first bits
+	f.EtherType = 0 // only the first bits show the IP version
 	fast, err := out.agrees(&f)
 	if fast {
 		p.fast++
@@ -138,12 +138,12 @@ func (p *xdpParser) compare(in *input, linear int) error {
 	return err
 }
 
-// forXDP makes of an input what XDP can see of it: the tag in the frame, no segments.
+// forXDP changes an input to what XDP can see: the tag in the frame, and no segments.
 func (in *input) forXDP() {
 	in.tagged, in.tci, in.segments = false, 0, 0
 }
 
-// eachXDP runs f with the programs for packets in one part and in several.
+// eachXDP runs f with the programs for packets in one part, and in several.
 func eachXDP(t *testing.T, f func(t *testing.T, p *xdpParser)) {
 	t.Run("linear", func(t *testing.T) { f(t, newXDPParser(t, false)) })
 	t.Run("frags", func(t *testing.T) {
@@ -174,13 +174,13 @@ func TestCorpusXDP(t *testing.T) {
 			}
 		}
 		if p.fast == 0 {
-			t.Error("the fast path took none")
+			t.Error("the fast path took no packet")
 		}
 	})
 }
 
-// TestRandomXDP is TestRandom at XDP, also with frames that are larger than a page and
-// with any part of them outside of the linear one.
+// TestRandomXDP is TestRandom at XDP, also with frames larger than a page and with any number of
+// linear bytes.
 func TestRandomXDP(t *testing.T) {
 	s := *seed
 	if s == 0 {
@@ -199,10 +199,10 @@ func TestRandomXDP(t *testing.T) {
 				splits++
 			} else if p.frags && rnd.IntN(50) == 0 {
 				in.data = append(in.data, make([]byte, rnd.IntN(60_000))...)
-				if i := ethLen + 2; rnd.IntN(2) == 0 { // as long as the header says
+				if i := ethLen + 2; rnd.IntN(2) == 0 { // make the length field match
 					binary.BigEndian.PutUint16(in.data[i:], uint16(len(in.data)-ethLen))
 				}
-				linear = len(in.data) // as far as a page goes
+				linear = len(in.data) // up to the end of a page
 				large++
 			}
 			if err := p.compare(&in, linear); err != nil {
@@ -213,7 +213,7 @@ func TestRandomXDP(t *testing.T) {
 	})
 }
 
-// FuzzParityXDP is the same, guided by the Go parser's coverage.
+// FuzzParityXDP is TestRandomXDP, guided by the Go parser's coverage.
 func FuzzParityXDP(f *testing.F) {
 	whole := newXDPParser(f, false)
 	for _, in := range inputsOf(f) {

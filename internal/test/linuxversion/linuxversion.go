@@ -1,5 +1,5 @@
-// Package linuxversion reads and compares kernel versions. Programs probe for
-// features instead; tests use it to say which kernel must have one.
+// Package linuxversion reads and compares kernel versions. Only tests use it, to know which kernels
+// must have a feature. Programs probe for features instead.
 package linuxversion
 
 import (
@@ -10,11 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Version is a kernel's major and minor number.
+// Version is a kernel's major and minor version number.
 type Version struct{ Major, Minor int }
 
-// Parse reads a version, alone or at the beginning of a release such as
-// "6.1.0-50-cloud-amd64".
+// Parse reads a version, alone or at the start of a release such as "6.1.0-50-cloud-amd64".
 func Parse(release string) (Version, error) {
 	major, rest, _ := strings.Cut(release, ".")
 	minor := rest

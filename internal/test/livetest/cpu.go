@@ -8,8 +8,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// CPUComesOnline checks that packets count to their flow on a CPU that was offline when
-// the backend was opened, from its first packet on.
+// CPUComesOnline checks a CPU that was offline when the backend was opened. Its packets must count
+// to their flow from the first one on.
 func CPUComesOnline(t *testing.T, open func(on *testnet.Iface) *Source) {
 	testenv.Machine(t)
 	const cpu = 1
@@ -22,7 +22,7 @@ func CPUComesOnline(t *testing.T, open func(on *testnet.Iface) *Source) {
 	more := testnet.SendUDP(t, a, b, testnet.UDP{Payload: 100, Count: 4, SrcPort: 5000})
 	sent.Counters.Add(more.Counters)
 	var got flow.Counters
-	records := s.Records() // fails if anything is in overflow
+	records := s.Records() // Records fails if the overflow is not zero
 	for i := range records {
 		k := records[i].Key.Key()
 		if k.Src == sent.Key.Src && k.Dst == sent.Key.Dst && k.Dir == flow.Ingress {

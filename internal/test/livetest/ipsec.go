@@ -12,15 +12,15 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// IPsec checks that a backend counts each packet of IPsec once, on the receiving host, and
-// that the report says which packets it has seen twice.
+// IPsec checks the receiving host: the backend counts each packet of IPsec once. The report must
+// state which packets the backend has seen twice.
 func IPsec(t *testing.T, backend string, args ...string) {
 	testenv.Privileged(t)
 	for _, c := range []struct {
 		name  string
 		how   testnet.IPsec
-		again int  // how often decrypted packets pass as well
-		gro   bool // may decrypt packets before a hook sees them
+		again int  // how often decrypted packets pass the hook, too
+		gro   bool // GRO may decrypt packets before the hook
 	}{
 		{name: "tunnel", again: 1},
 		{name: "tunnel over IPv6", how: testnet.IPsec{V6: true}, again: 1},
@@ -38,7 +38,7 @@ func IPsec(t *testing.T, backend string, args ...string) {
 				return err
 			})
 			if c.gro {
-				if err := b.SetOffloads(true); err != nil { // not on a: GRO leaves alone what may be a super-frame
+				if err := b.SetOffloads(true); err != nil { // not on a: GRO leaves packets alone that may be super-frames
 					t.Fatal(err)
 				}
 			}

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Links calls f with each BPF link of this process, as another program that gets hold of
-// it: it can be detached or updated.
+// Links calls f with each BPF link of this process. As another program with access to the link, f
+// may detach or update it.
 func Links(tb testing.TB, f func(link.Link, *link.Info) error) {
 	tb.Helper()
 	const dir = "/proc/self/fd"
@@ -22,7 +22,7 @@ func Links(tb testing.TB, f func(link.Link, *link.Info) error) {
 	}
 	for _, fd := range fds {
 		if to, err := os.Readlink(dir + "/" + fd.Name()); err != nil || !strings.Contains(to, "bpf_link") && !strings.Contains(to, "bpf-link") {
-			continue // it is another file, or the one that was read from
+			continue // not a link, or the directory itself
 		}
 		n, err := strconv.Atoi(fd.Name())
 		if err != nil {

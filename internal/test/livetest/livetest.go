@@ -1,5 +1,5 @@
-// Package livetest helps the tests of backends that count on live interfaces: it opens
-// one on an interface of package testnet and adds up what it counts.
+// Package livetest helps to test backends that count on live interfaces. It opens a backend on an
+// interface of package testnet, and adds up what the backend counts.
 package livetest
 
 import (
@@ -20,14 +20,14 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// MaxFlows is what tables are sized for.
+// MaxFlows is the size of the tables.
 const MaxFlows = 1000
 
 // Source is an open backend.
 type Source struct {
 	tb   testing.TB
 	src  registry.Source
-	host *testnet.Host // nil: the calling thread's namespace is the one
+	host *testnet.Host // nil: the calling thread's namespace
 	said lines
 }
 
@@ -46,8 +46,8 @@ func Setup(args []string, on ...*testnet.Iface) sourcetest.Setup {
 	return sourcetest.Setup{Args: args, Env: env}
 }
 
-// TryOpen opens a backend, with its own options, on interfaces of one host. It is
-// closed when the test ends, if not before.
+// TryOpen opens a backend with its options on interfaces of one host. The end of the test closes
+// it, if the test did not.
 func TryOpen(tb testing.TB, backend string, args []string, on ...*testnet.Iface) (*Source, error) {
 	tb.Helper()
 	env, h := Setup(args, on...).Env, on[0].Host
@@ -57,8 +57,8 @@ func TryOpen(tb testing.TB, backend string, args []string, on ...*testnet.Iface)
 	return tryOpen(tb, backend, args, h, env)
 }
 
-// OpenMatching opens a backend as the command line does with these names and patterns of
-// interfaces (see iface.Resolve) in the network namespace of a host.
+// OpenMatching opens a backend in a host's network namespace as the command line does. specs are
+// names and patterns of interfaces (see iface.Resolve).
 func OpenMatching(tb testing.TB, backend string, args []string, h *testnet.Host, specs ...string) *Source {
 	tb.Helper()
 	env := Setup(args).Env
@@ -102,7 +102,7 @@ func tryOpen(tb testing.TB, backend string, args []string, from *testnet.Host, e
 	return s, nil
 }
 
-// Open is TryOpen for what must succeed.
+// Open is TryOpen that fails the test on an error.
 func Open(tb testing.TB, backend string, args []string, on ...*testnet.Iface) *Source {
 	tb.Helper()
 	s, err := TryOpen(tb, backend, args, on...)
@@ -127,7 +127,7 @@ func (s *Source) Close() {
 	}
 }
 
-// Attachment is what the source says of itself, but for the host that it was opened on.
+// Attachment returns the source's attachment, without the note that names the host.
 func (s *Source) Attachment() registry.Attachment {
 	a := s.src.(registry.Attached).Attachment()
 	if s.host != nil {
@@ -136,13 +136,13 @@ func (s *Source) Attachment() registry.Attachment {
 	return a
 }
 
-// Registered is the source itself.
+// Registered returns the source itself.
 func (s *Source) Registered() registry.Source { return s.src }
 
-// Said returns what the source has told the user.
+// Said returns the source's messages to the user.
 func (s *Source) Said() []string { return s.said.all() }
 
-// Collect calls f with what was counted since the previous Collect.
+// Collect calls f with the records since the previous Collect.
 func (s *Source) Collect(f func([]flow.Record)) (other, lost flow.Counters) {
 	s.tb.Helper()
 	b := flow.NewBatch(flow.BatchHooks{Records: func(rs []flow.Record) error { f(rs); return nil }})
@@ -155,8 +155,8 @@ func (s *Source) Collect(f func([]flow.Record)) (other, lost flow.Counters) {
 	return b.Overflow.Total(), b.Lost
 }
 
-// Records collects, and adds up what several CPUs have seen of a flow. Everything must
-// have been counted to a flow.
+// Records collects, and adds up the records of each flow, which may come from several CPUs. It
+// fails if overflow or lost is not zero.
 func (s *Source) Records() []flow.Record {
 	s.tb.Helper()
 	var all []flow.Record
@@ -176,8 +176,7 @@ func (s *Source) Records() []flow.Record {
 	return all
 }
 
-// Sum adds up the flows with the addresses, ports and protocol of k; of all flows if k
-// is zero.
+// Sum adds up the flows with the addresses, ports and protocol of k. A zero k means all flows.
 func Sum(records []flow.Record, k flow.Key) (c flow.Counters) {
 	for i := range records {
 		r := records[i].Key.Key()
@@ -188,7 +187,7 @@ func Sum(records []flow.Record, k flow.Key) (c flow.Counters) {
 	return c
 }
 
-// WaitSaid waits until the source has told the user something that contains text.
+// WaitSaid waits until a message of the source contains text.
 func (s *Source) WaitSaid(text string) {
 	s.tb.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -197,7 +196,7 @@ func (s *Source) WaitSaid(text string) {
 			return
 		}
 		if time.Now().After(end) {
-			s.tb.Fatalf("nothing was said of %q, but %q", text, said)
+			s.tb.Fatalf("no message contains %q, only %q", text, said)
 		}
 	}
 }
@@ -207,7 +206,7 @@ func (s *Source) WaitNote(text string) {
 	s.tb.Helper()
 	for end := time.Now().Add(30 * time.Second); !s.HasNote(text); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.tb.Fatalf("no note has %q, but %q", text, s.Attachment().Notes)
+			s.tb.Fatalf("no note contains %q, only %q", text, s.Attachment().Notes)
 		}
 	}
 }
@@ -217,7 +216,7 @@ func (s *Source) HasNote(text string) bool {
 	return slices.ContainsFunc(s.Attachment().Notes, func(n string) bool { return strings.Contains(n, text) })
 }
 
-// lines are what a source says to the user.
+// lines are the source's messages to the user.
 type lines struct {
 	mu   sync.Mutex
 	said []string

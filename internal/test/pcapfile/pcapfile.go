@@ -1,6 +1,6 @@
-// Package pcapfile writes and reads the capture files of the tests: classic
-// pcap, little-endian, microseconds (https://www.tcpdump.org/manpages/pcap-savefile.5.html).
-// What pktstat itself reads is in backends/pcap.
+// Package pcapfile writes and reads the capture files of the tests: classic pcap, little-endian,
+// microseconds (https://www.tcpdump.org/manpages/pcap-savefile.5.html). pktstat itself reads
+// captures with backends/pcap.
 package pcapfile
 
 import (
@@ -17,7 +17,7 @@ const (
 	magic         = 0xa1b2c3d4
 	headerLen     = 24
 	recordLen     = 16
-	maxSnaplen    = 262144 // libpcap's MAXIMUM_SNAPLEN
+	maxSnaplen    = 262144 // MAXIMUM_SNAPLEN of libpcap
 	versionMajor  = 2
 	versionMinor  = 4
 	nanosPerMicro = 1000
@@ -36,7 +36,7 @@ type Writer struct {
 	buf []byte
 }
 
-// NewWriter writes the file header. snaplen 0 stands for whole packets.
+// NewWriter writes the file header. With snaplen 0, packets are not cut.
 func NewWriter(w io.Writer, l packet.LinkType, snaplen int) (*Writer, error) {
 	if snaplen == 0 {
 		snaplen = maxSnaplen
@@ -68,10 +68,10 @@ func (w *Writer) Write(p Packet) error {
 	return nil
 }
 
-// ErrFormat is wrapped by the errors of Read.
+// ErrFormat is wrapped by all errors of Read.
 var ErrFormat = errors.New("not a little-endian pcap file of microseconds")
 
-// Read returns all packets of a file; they share file's memory.
+// Read returns all packets of a file. They share its memory.
 func Read(file []byte) (packet.LinkType, []Packet, error) {
 	if len(file) < headerLen || binary.LittleEndian.Uint32(file) != magic {
 		return 0, nil, ErrFormat

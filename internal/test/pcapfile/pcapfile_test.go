@@ -38,7 +38,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// The layout that tcpdump writes on this kind of machine.
+// TestHeader: the file has the header that tcpdump writes on a little-endian machine.
 func TestHeader(t *testing.T) {
 	want := []byte{
 		0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 96, 0, 0, 0, 0x14, 1, 0, 0,

@@ -1,5 +1,5 @@
-// Package preempt has programs for tests: they count as those of bpf/cgroup.bpf.c do, but
-// are so slow in the middle of an update that they are interrupted there all the time.
+// Package preempt has BPF programs that count like bpf/cgroup.bpf.c, but stay long in the middle of
+// an update. In tests, packets interrupt them there all the time.
 package preempt
 
 //go:generate go tool bpf2go -target bpfel -no-global-types Preempt bpf/preempt.bpf.c

@@ -7,13 +7,12 @@ import (
 	"github.com/pktstat/pktstat/internal/test/linuxversion"
 )
 
-// Feature skips the test unless the kernel has a feature. try does what the test is
-// about to do and returns nil when that works; since is the first Linux version
-// that has the feature ("6.6").
+// Feature skips the test unless the kernel has a feature. try uses the feature as the test will,
+// and returns nil if that works. since is the first Linux version with the feature, such as "6.6".
 //
-// A machine of the kernel matrix (tools/vmtest) has a full kernel: there a
-// feature that is missing although the kernel is new enough fails the test, so that
-// a skip cannot hide that something broke. Other kernels may be built without it.
+// A machine of the kernel matrix (tools/vmtest) has a full kernel. If a new enough kernel there
+// lacks the feature, the test fails, because a skip would hide a regression. Other kernels may be
+// built without the feature.
 func Feature(tb testing.TB, name, since string, try func() error) {
 	tb.Helper()
 	first, err := linuxversion.Parse(since)

@@ -5,9 +5,8 @@ import (
 	"testing"
 )
 
-// Machine skips the test unless it runs in a machine of the kernel matrix
-// (tools/vmtest), where it may do what no other machine can be asked to bear:
-// set the clock, or sleep.
+// Machine skips the test unless it runs in a machine of the kernel matrix (tools/vmtest). There, a
+// test may set the clock and suspend the machine.
 func Machine(tb testing.TB) {
 	tb.Helper()
 	if !IsMachine() {
@@ -15,11 +14,9 @@ func Machine(tb testing.TB) {
 	}
 }
 
-// IsMachine reports whether this is a machine of the kernel matrix, which nobody but the
-// test uses.
+// IsMachine reports whether this is a machine of the kernel matrix, which only the test uses.
 func IsMachine() bool {
-	// The environment says so to whoever asks. Where it does so by mistake, the first
-	// process is not the one that the machines have.
+	// Another machine may have the variable by mistake, but not the same first process.
 	first, err := os.Readlink("/proc/1/exe")
 	return os.Getenv("PKTSTAT_KERNEL") != "" && err == nil && first == "/init"
 }

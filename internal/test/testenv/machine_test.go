@@ -5,16 +5,16 @@ import (
 	"testing"
 )
 
-// A word in the environment does not make this a machine whose clock may be set.
+// TestMachineIsNoWord: the environment variable alone does not allow a test to set the clock.
 func TestMachineIsNoWord(t *testing.T) {
 	if first, err := os.Readlink("/proc/1/exe"); err == nil && first == "/init" {
-		t.Skip("the first process is called as that of the machines")
+		t.Skip("the first process has the same path as in a matrix machine")
 	}
 	for _, kernel := range []string{"", "6.1"} {
 		t.Setenv("PKTSTAT_KERNEL", kernel)
 		var v verdict
 		if Machine(&v); v.skipped == "" {
-			t.Errorf("with PKTSTAT_KERNEL=%q, this is one", kernel)
+			t.Errorf("with PKTSTAT_KERNEL=%q, IsMachine is true", kernel)
 		}
 	}
 }

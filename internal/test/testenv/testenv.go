@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// Privileged skips the test unless it runs as root, and under -short. Where
-// CI=true is set it fails instead if this is not root: there, a skipped test
-// would hide that nothing was tested.
+// Privileged skips the test unless it runs as root and without -short. With CI=true, it fails
+// instead of skipping for lack of root.
 func Privileged(tb testing.TB) {
 	tb.Helper()
 	if testing.Short() {
@@ -21,8 +20,8 @@ func Privileged(tb testing.TB) {
 	Missing(tb, "needs root: BPF programs and network namespaces")
 }
 
-// Missing skips the test because this machine lacks something, and fails it
-// where CI=true is set. The reason names what is missing.
+// Missing skips the test because this machine lacks something. With CI=true, it fails instead.
+// reason names what is missing.
 func Missing(tb testing.TB, reason string) {
 	tb.Helper()
 	if ci, err := strconv.ParseBool(os.Getenv("CI")); err == nil && ci {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// verdict records how a test was ended, in place of the testing package.
+// verdict records how a test ended.
 type verdict struct {
 	testing.TB
 	skipped, failed string

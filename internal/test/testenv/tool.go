@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Tool returns the path of a program that the test needs, or ends the test as
-// [Missing] does. pkg is the Debian package that has it.
+// Tool returns the path of a program that the test needs. Without it, Tool ends the test as
+// [Missing] does. pkg is the Debian package with the program.
 func Tool(tb testing.TB, name, pkg string) string {
 	tb.Helper()
 	path, err := exec.LookPath(name)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TakeOffline takes a CPU offline. The CPU is online again after back or the test. Only a
-// test in a machine of its own may do so.
+// TakeOffline takes a CPU offline until back is called or the test ends. Only tests in a machine of
+// the kernel matrix may call it.
 func TakeOffline(tb testing.TB, cpu int) (back func()) {
 	tb.Helper()
 	set := func(state string) {
@@ -25,8 +25,8 @@ func TakeOffline(tb testing.TB, cpu int) (back func()) {
 	return back
 }
 
-// Pin makes every thread of the process run on one CPU until the test ends. What they
-// send over a link arrives on that CPU.
+// Pin runs every thread of the process on one CPU until the test ends. Packets that they send over
+// a link arrive on that CPU.
 func Pin(tb testing.TB, cpu int) {
 	tb.Helper()
 	var before, set unix.CPUSet

@@ -10,19 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// offloads are the features of veth that make super-frames or leave checksums
-// open, as `ethtool -k` names them. The kernel drops TCP segmentation by itself
-// with the checksum.
+// offloads are the features of veth that make super-frames or leave out checksums, with their names
+// in `ethtool -k`. Without checksum offload, the kernel also disables TCP segmentation offload.
 var offloads = []string{
 	"tx-checksum-ip-generic", "tx-generic-segmentation", "tx-udp-segmentation", "tx-gso-list",
 	"tx-tcp-segmentation", "tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation", "tx-tcp6-segmentation",
 	"rx-gro", "rx-gro-list", lateOffload,
 }
 
-// lateOffload is unknown before 5.12, and to the first updates of 5.10.
+// lateOffload exists from Linux 5.12 on, and in later updates of 5.10.
 const lateOffload = "rx-udp-gro-forwarding"
 
-// Numbers of include/uapi/linux/ethtool_netlink.h.
+// Constants of include/uapi/linux/ethtool_netlink.h.
 const (
 	ethtoolMsgFeaturesSet  = 12
 	ethtoolAFeaturesHeader = 1

@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FrameSender sends whole frames out of an interface (AF_PACKET), through the
-// queueing discipline, where tc sees them. It is not safe for concurrent use.
+// FrameSender sends whole frames out of an interface (AF_PACKET). They pass the queueing discipline
+// and so tc. It is not safe for concurrent use.
 type FrameSender struct {
 	fd    int
 	iface *Iface
 }
 
-// OpenSender returns a sender of frames. The caller closes it.
+// OpenSender returns a sender of frames. The caller must close it.
 func (i *Iface) OpenSender() (*FrameSender, error) {
 	s := &FrameSender{fd: -1, iface: i}
 	err := i.Do(func() (err error) {
-		// Protocol 0: nothing is received, so nothing is queued.
+		// Protocol 0 receives nothing, so the socket queues nothing.
 		s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		return err
 	})
@@ -33,8 +33,8 @@ func (i *Iface) OpenSender() (*FrameSender, error) {
 	return s, nil
 }
 
-// Send sends each frame once, in order. A frame that the link drops is an error:
-// whoever counts what was sent must know.
+// Send sends each frame once, in order. It returns an error if the link drops a frame, so the
+// caller knows how many were sent.
 func (s *FrameSender) Send(frames ...[]byte) error {
 	for n, f := range frames {
 		sent, err := unix.Write(s.fd, f)
@@ -61,8 +61,7 @@ func (s *FrameSender) Close() error {
 	return err
 }
 
-// SendFrames sends each frame count times, round after round, and fails the test
-// if one does not get through.
+// SendFrames sends all frames, count times over. It fails the test if a frame is not sent.
 func (i *Iface) SendFrames(count int, frames ...[]byte) {
 	i.tb.Helper()
 	s, err := i.OpenSender()
@@ -77,11 +76,11 @@ func (i *Iface) SendFrames(count int, frames ...[]byte) {
 	}
 }
 
-// Nobody is a hardware address that no interface has: what is sent to it is
-// received, counted and dropped unanswered.
+// Nobody is a hardware address that no interface has. Hosts receive, count and drop frames to it,
+// without an answer.
 var Nobody = net.HardwareAddr{0x02, 0, 0, 0, 0, 0xff}
 
-// Ethernet returns a frame from i to the given address with that type and payload.
+// Ethernet returns a frame from i to an address, with a type and a payload.
 func (i *Iface) Ethernet(dst net.HardwareAddr, etherType uint16, payload []byte) []byte {
 	f := make([]byte, 0, ethernetLen+len(payload))
 	f = append(f, dst...)

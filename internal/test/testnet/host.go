@@ -1,13 +1,12 @@
-// Package testnet builds small networks for tests: hosts, which are network
-// namespaces, and links between them, which are veth pairs, with traffic whose
-// packets and bytes are known.
+// Package testnet builds small networks for tests. Hosts are network namespaces, links are veth
+// pairs, and the packets and bytes of the traffic are known.
 //
 //	a, b := testnet.Pair(t, testnet.Link{})
 //	sent := testnet.SendUDP(t, a, b, testnet.UDP{Payload: 100, Count: 10})
 //	got := b.Stats()
 //
-// Everything is removed when the test ends. What a killed run left behind is
-// removed by the next one. All of it needs root: see testenv.Privileged.
+// The end of the test removes everything. The next run removes what a killed run left behind. The
+// package needs root: see testenv.Privileged.
 package testnet
 
 import (
@@ -27,8 +26,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is a network namespace with a name of its own under /run/netns, so that
-// `ip netns exec` finds it too.
+// Host is a network namespace with a name under /run/netns, so that `ip netns exec` finds it.
 type Host struct {
 	tb    testing.TB
 	name  string
@@ -37,8 +35,7 @@ type Host struct {
 	links int
 }
 
-// NewHost creates a host whose loopback interface is up. It is removed when the
-// test ends.
+// NewHost creates a host whose loopback interface is up. The end of the test removes it.
 func NewHost(tb testing.TB) *Host {
 	tb.Helper()
 	removeStaleOnce()
@@ -68,12 +65,12 @@ var hosts atomic.Uint64
 // NetNS returns the name of the host's namespace.
 func (h *Host) NetNS() string { return h.name }
 
-// Netlink returns a route netlink handle inside the host.
+// Netlink returns a rtnetlink handle inside the host.
 func (h *Host) Netlink() *netlink.Handle { return h.nl }
 
-// Do runs f inside the host, on a thread of its own, and returns its error.
-// Sockets that f opens and processes that it starts stay in the host;
-// goroutines that it starts are not in it. f must not call the test's Fatal.
+// Do runs f inside the host, on a thread of its own, and returns its error. Sockets that f opens
+// and processes that it starts stay in the host. Goroutines that it starts are outside. f must not
+// call the test's Fatal.
 func (h *Host) Do(f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- onThread(func() error { return h.enter(f) }) }()
@@ -87,14 +84,14 @@ func (h *Host) enter(f func() error) error {
 	return f()
 }
 
-// Command returns a command to be given to [Host.Run] or [Host.Start]. It is
-// killed when the test ends, if it still runs then.
+// Command returns a command for [Host.Run] or [Host.Start]. The end of the test kills it if it
+// still runs.
 func (h *Host) Command(name string, args ...string) *exec.Cmd {
 	return exec.CommandContext(h.tb.Context(), name, args...)
 }
 
-// Start starts cmd inside the host. The mounts are those of the test, so unlike
-// under `ip netns exec` /sys is the one of the test's own namespace.
+// Start starts cmd inside the host. Unlike under `ip netns exec`, cmd has the test's mounts, so
+// /sys shows the test's own namespace.
 func (h *Host) Start(cmd *exec.Cmd) error { return h.Do(cmd.Start) }
 
 // Run runs cmd inside the host and waits for its end.
@@ -110,7 +107,7 @@ func (h *Host) remove() {
 	}
 }
 
-// createNamespace makes a named namespace without changing the caller's.
+// createNamespace creates a named namespace without changing the caller's.
 func createNamespace(name string) (ns netns.NsHandle, err error) {
 	done := make(chan struct{})
 	go func() {
@@ -122,15 +119,14 @@ func createNamespace(name string) (ns netns.NsHandle, err error) {
 	}()
 	<-done
 	if err != nil {
-		// A failed mount leaves the file that it was meant for.
+		// A failed mount leaves its mount point behind.
 		_ = os.Remove(filepath.Join(nsDir, name))
 	}
 	return ns, err
 }
 
-// onThread runs f on the calling goroutine's thread and gives that thread back
-// to its namespace, or up: the runtime ends the thread of a goroutine that ends
-// while locked.
+// onThread runs f on the calling goroutine's thread, and then returns the thread to its namespace.
+// If that fails, the thread stays locked, and the runtime ends it together with the goroutine.
 func onThread(f func() error) error {
 	runtime.LockOSThread()
 	home, err := netns.Get()
@@ -147,21 +143,21 @@ func onThread(f func() error) error {
 
 const (
 	nsDir      = "/run/netns"
-	namePrefix = "pktstat-" // then the process id, then a number
+	namePrefix = "pktstat-" // followed by PID and number
 )
 
 var removeStaleOnce = sync.OnceFunc(removeStale)
 
-// removeStale removes the namespaces of test processes that were killed.
+// removeStale removes the namespaces of killed test processes.
 func removeStale() {
 	names, err := filepath.Glob(filepath.Join(nsDir, namePrefix+"*"))
 	if err != nil {
-		return // the pattern is constant and well-formed
+		return // impossible: the pattern is a valid constant
 	}
 	for _, path := range names {
 		name := filepath.Base(path)
 		if pid, ok := ownerOf(name); ok && !alive(pid) {
-			// Another test process may have been faster.
+			// Ignore an error: another test process may have removed it.
 			_ = netns.DeleteNamed(name)
 		}
 	}

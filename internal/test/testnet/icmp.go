@@ -14,7 +14,7 @@ import (
 // Ping describes echo requests.
 type Ping struct {
 	V6             bool
-	Payload, Count int // bytes of each; how many
+	Payload, Count int // bytes of each; number
 }
 
 // ICMP types (RFC 792, RFC 4443).
@@ -25,8 +25,8 @@ const (
 	echoReplyV6   = 129
 )
 
-// SendPing sends echo requests from one interface to the other, whose kernel
-// answers each.
+// SendPing sends echo requests from one interface to the other. The other host's kernel answers
+// each.
 func SendPing(tb testing.TB, from, to *Iface, p Ping) (requests, replies Flow) {
 	tb.Helper()
 	if p.Payload+ipv6Len+icmpLen > from.MTU {
@@ -65,7 +65,7 @@ func ping(conn *net.IPConn, request, reply uint8, seq uint16, p Ping) error {
 	msg[0] = request
 	binary.BigEndian.PutUint16(msg[4:], identifier)
 	binary.BigEndian.PutUint16(msg[6:], seq)
-	if !p.V6 { // for ICMPv6 the kernel fills it in
+	if !p.V6 { // for ICMPv6, the kernel computes it
 		binary.BigEndian.PutUint16(msg[2:], checksum(msg))
 	}
 	if _, err := conn.Write(msg); err != nil {
@@ -76,7 +76,7 @@ func ping(conn *net.IPConn, request, reply uint8, seq uint16, p Ping) error {
 	}
 	buf := make([]byte, 64<<10)
 	for {
-		n, _, err := conn.ReadFromIP(buf) // strips the IPv4 header, which Read leaves in
+		n, _, err := conn.ReadFromIP(buf) // ReadFromIP removes the IPv4 header, Read does not
 		if err != nil {
 			return fmt.Errorf("reply %d: %w", seq, err)
 		}
@@ -87,7 +87,7 @@ func ping(conn *net.IPConn, request, reply uint8, seq uint16, p Ping) error {
 	}
 }
 
-// checksum is the Internet checksum (RFC 1071) of b.
+// checksum returns the Internet checksum (RFC 1071) of b.
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for ; len(b) >= 2; b = b[2:] {

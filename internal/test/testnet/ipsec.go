@@ -11,27 +11,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IPsec describes how ESP carries what one host sends to another.
+// IPsec describes how ESP carries traffic between two hosts.
 type IPsec struct {
 	V6        bool
-	Transport bool // the mode; else it is a tunnel
-	InUDP     bool // RFC 3948
-	Interface bool // decrypted packets arrive on an xfrm interface, not where ESP does
-	Nested    bool // the tunnel is inside of another one
+	Transport bool // transport mode; else tunnel mode
+	InUDP     bool // ESP in UDP (RFC 3948)
+	Interface bool // decrypted packets arrive on an xfrm interface
+	Nested    bool // the tunnel is inside another tunnel
 }
 
-// Of include/uapi/linux/udp.h, and the port of RFC 3948.
+// Constants of include/uapi/linux/udp.h, and the port of RFC 3948.
 const (
 	udpEncap         = 100
 	udpEncapESPInUDP = 2
 	portESPInUDP     = 4500
 )
 
-// xfrmInterface is the id of the interface, and what says which packets are its own.
+// xfrmInterface is the interface's id (if_id), which selects its packets.
 const xfrmInterface = 7
 
-// Encrypt makes a send by ESP what it sends to b. It returns the interface on which b
-// sees the decrypted packets.
+// Encrypt makes a send its packets to b by ESP. It returns the interface on which b sees the
+// decrypted packets.
 func Encrypt(tb testing.TB, a, b *Iface, how IPsec) (inner *Iface, err error) {
 	tb.Helper()
 	inner = b
@@ -53,7 +53,7 @@ func Encrypt(tb testing.TB, a, b *Iface, how IPsec) (inner *Iface, err error) {
 	return inner, nil
 }
 
-// add adds the security associations to a host, and the policy.
+// add adds the security associations and the policy to a host.
 func (how IPsec) add(a, b *Iface, receives bool) error {
 	src, dst := a.addr(how.V6), b.addr(how.V6)
 	policy := netlink.XfrmPolicy{
@@ -78,7 +78,7 @@ func (how IPsec) add(a, b *Iface, receives bool) error {
 	for _, spi := range spis {
 		state := netlink.XfrmState{
 			Src: src.AsSlice(), Dst: dst.AsSlice(), Proto: netlink.XFRM_PROTO_ESP, Mode: mode, Spi: spi, Reqid: spi, Ifid: ifid,
-			// In clear, because a kernel may have no other algorithm.
+			// Without encryption: a kernel may have no other algorithm.
 			Crypt: &netlink.XfrmStateAlgo{Name: "ecb(cipher_null)"},
 			Auth:  &netlink.XfrmStateAlgo{Name: "hmac(sha256)", Key: make([]byte, 32)},
 		}
@@ -92,12 +92,12 @@ func (how IPsec) add(a, b *Iface, receives bool) error {
 			Src: src.AsSlice(), Dst: dst.AsSlice(), Proto: netlink.XFRM_PROTO_ESP, Mode: mode, Reqid: spi,
 		}
 		if receives && how.Nested {
-			tmpl.Optional = 1 // else Linux drops what was inside of two tunnels (XfrmInTmplMismatch)
+			tmpl.Optional = 1 // else Linux drops the inner packets of two tunnels (XfrmInTmplMismatch)
 		}
 		policy.Tmpls = append(policy.Tmpls, tmpl)
 	}
 	policies := []netlink.XfrmPolicy{policy}
-	if how.InUDP { // not itself inside of a tunnel
+	if how.InUDP { // only the outer tunnel
 		policy.Tmpls, policy.Priority = nil, 1
 		policy.Proto, policy.DstPort = unix.IPPROTO_UDP, portESPInUDP
 		policies = append(policies, policy)
@@ -110,7 +110,7 @@ func (how IPsec) add(a, b *Iface, receives bool) error {
 	return nil
 }
 
-// addXfrmInterface adds the interface on top of i.
+// addXfrmInterface adds the xfrm interface on top of i.
 func (i *Iface) addXfrmInterface() (*Iface, error) {
 	x := &Iface{Host: i.Host, Name: "xfrm0", MTU: i.MTU}
 	err := i.nl.LinkAdd(&netlink.Xfrmi{LinkAttrs: netlink.LinkAttrs{Name: x.Name, ParentIndex: i.Index}, Ifid: xfrmInterface})
@@ -123,7 +123,7 @@ func (i *Iface) addXfrmInterface() (*Iface, error) {
 	return x, i.nl.LinkSetUp(x.link)
 }
 
-// takeESPInUDP opens the socket that hands ESP in UDP to the kernel, as a daemon of IKE does.
+// takeESPInUDP opens a socket that passes ESP in UDP to the kernel, as an IKE daemon does.
 func (i *Iface) takeESPInUDP(tb testing.TB) error {
 	return i.Do(func() error {
 		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(i.IPv4, portESPInUDP)))

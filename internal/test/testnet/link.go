@@ -13,20 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Link describes a veth pair. Its zero value is an Ethernet link with an MTU of
-// 1500 on which there is nothing but what the test sends.
+// Link describes a veth pair. The zero value is an Ethernet link with an MTU of 1500, and carries
+// only what the test sends.
 type Link struct {
 	// MTU of both ends; 0: 1500.
 	MTU int
 
-	// Offloads leaves segmentation, checksum and receive offloads on, as veth
-	// has them. Then interface counters count super-frames, not packets. Off,
-	// what crosses the link is what a wire would carry.
+	// Offloads leaves segmentation, checksum and receive offloads on, which is the default of veth.
+	// Then interface counters count super-frames. Without offloads, the link carries packets as on
+	// a wire.
 	Offloads bool
 
-	// Chatty lets the hosts talk as real ones do: ARP, neighbour and multicast
-	// listener discovery, link-local addresses. Otherwise neighbours are
-	// static, and IPv6 addresses are on lo, where no group is joined for them.
+	// Chatty enables ARP, neighbour and multicast listener discovery, and link-local addresses.
+	// Without it, neighbours are static. IPv6 addresses are then on lo, where the kernel joins no
+	// group for them.
 	Chatty bool
 
 	// Queues of each end; 0: 1.
@@ -52,8 +52,8 @@ func Pair(tb testing.TB, l Link) (a, b *Iface) {
 	return Connect(tb, NewHost(tb), NewHost(tb), l)
 }
 
-// Connect joins two hosts by a new link. Both ends are up, have addresses and
-// reach each other when it returns.
+// Connect joins two hosts by a new link. When it returns, both ends are up, have addresses and
+// reach each other.
 func Connect(tb testing.TB, a, b *Host, l Link) (ia, ib *Iface) {
 	tb.Helper()
 	if l.MTU == 0 {
@@ -72,7 +72,7 @@ func Connect(tb testing.TB, a, b *Host, l Link) (ia, ib *Iface) {
 		tb.Fatalf("testnet: link %s and %s: %v", ia, ib, err)
 	}
 	tb.Cleanup(func() {
-		// A socket or process left in the namespace would keep the link alive.
+		// A socket or process that is left in the namespace would keep the link alive.
 		_ = a.nl.LinkDel(ia.link)
 	})
 	return ia, ib
@@ -140,10 +140,9 @@ func (i *Iface) lookup() error {
 	return nil
 }
 
-// hush stops what the kernel would send of its own accord. It must come before
-// the interface is set up.
+// hush stops what the kernel would send by itself. Call it before the interface is set up.
 func (i *Iface) hush() error {
-	const addrGenModeNone = "1" // IN6_ADDR_GEN_MODE_NONE: no link-local address, hence no listener reports
+	const addrGenModeNone = "1" // IN6_ADDR_GEN_MODE_NONE: no link-local address, so no listener reports
 	return i.Do(func() error {
 		for name, value := range map[string]string{
 			"addr_gen_mode": addrGenModeNone, "accept_ra": "0", "router_solicitations": "0", "accept_dad": "0",
@@ -157,8 +156,8 @@ func (i *Iface) hush() error {
 	})
 }
 
-// waitUp waits until the interface sends: the kernel activates the queue of the
-// end that was set up first only some time after the other end has come up.
+// waitUp waits until the interface can send. The kernel activates the first end's queue only some
+// time after the other end is up.
 func (i *Iface) waitUp() error {
 	return i.wait(func() (bool, error) {
 		link, err := i.nl.LinkByIndex(i.Index)
@@ -166,7 +165,7 @@ func (i *Iface) waitUp() error {
 	}, "carrier")
 }
 
-// wait polls for what the kernel does in its own time.
+// wait polls until the kernel has done something.
 func (i *Iface) wait(done func() (bool, error), what string) error {
 	const limit = 10 * time.Second
 	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
@@ -183,7 +182,7 @@ func (i *Iface) wait(done func() (bool, error), what string) error {
 	}
 }
 
-// addressQuiet gives i its addresses and a static way to peer.
+// addressQuiet gives i its addresses and static routes to peer.
 func (i *Iface) addressQuiet(peer *Iface) error {
 	lo, err := i.nl.LinkByName("lo")
 	if err != nil {
@@ -232,8 +231,8 @@ func (i *Iface) addAddr(on netlink.Link, ip netip.Addr, bits int) error {
 	return i.wait(func() (bool, error) { return i.isLocal(ip) }, "route of "+ip.String())
 }
 
-// isLocal reports whether packets to ip are delivered: for IPv6 the kernel adds
-// the local route some time after the address (addrconf_dad_work).
+// isLocal reports whether the kernel delivers packets to ip. For IPv6, it adds the local route some
+// time after the address (addrconf_dad_work).
 func (i *Iface) isLocal(ip netip.Addr) (bool, error) {
 	family := netlink.FAMILY_V4
 	if ip.Is6() {

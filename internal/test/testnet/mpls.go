@@ -8,14 +8,14 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// MPLS makes what one end of a link sends to the IPv4 address of the other end go by MPLS,
-// with two labels.
+// MPLS makes packets from one end of a link to the other end's IPv4 address use MPLS, with two
+// labels.
 func MPLS(tb testing.TB, from, to *Iface) {
 	tb.Helper()
 	labels := []int{16, 17}
 	Sysctl(tb, to.Host, "net/mpls/platform_labels", "100")
 	Sysctl(tb, to.Host, "net/mpls/conf/"+to.Name+"/input", "1")
-	Sysctl(tb, to.Host, "net/mpls/conf/lo/input", "1") // where the second label arrives
+	Sysctl(tb, to.Host, "net/mpls/conf/lo/input", "1") // the second label arrives there
 	lo, err := to.nl.LinkByName("lo")
 	if err != nil {
 		tb.Fatalf("testnet: %s: %v", to, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Sysctl sets a kernel parameter of the host's namespace: "net/ipv4/ip_forward".
+// Sysctl sets a kernel parameter of the host's namespace, such as "net/ipv4/ip_forward".
 func Sysctl(tb testing.TB, h *Host, name, value string) {
 	tb.Helper()
 	err := h.Do(func() error { return os.WriteFile("/proc/sys/"+name, []byte(value), 0) })
@@ -18,14 +18,13 @@ func Sysctl(tb testing.TB, h *Host, name, value string) {
 	}
 }
 
-// Forward makes the host forward IPv4.
+// Forward enables IPv4 forwarding on the host.
 func Forward(tb testing.TB, h *Host) {
 	tb.Helper()
 	Sysctl(tb, h, "net/ipv4/ip_forward", "1")
 }
 
-// Route makes the host of an interface reach an IPv4 address by way of another one,
-// which the interface reaches.
+// Route adds a route to an IPv4 address via another address, which the interface reaches.
 func Route(tb testing.TB, from *Iface, to, via netip.Addr) {
 	tb.Helper()
 	err := from.nl.RouteAdd(&netlink.Route{

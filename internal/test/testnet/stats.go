@@ -9,17 +9,16 @@ import (
 	"time"
 )
 
-// Stats are an interface's own counters (rtnl_link_stats64): super-frames count
-// as one packet, bytes are those of the frames with their Ethernet header. While
-// XDP or GRO is on at the receiving end, both ends count those packets' bytes
-// without it (veth_xdp_rcv_skb in drivers/net/veth.c). Frames of a protocol that
-// the host does not speak are received and dropped.
+// Stats are an interface's own counters (rtnl_link_stats64). A super-frame counts as one packet.
+// Bytes include the Ethernet header. With XDP or GRO on at the receiving end, both ends count bytes
+// without that header (veth_xdp_rcv_skb in drivers/net/veth.c). The host receives and drops frames
+// of unknown protocols.
 type Stats struct {
 	RxPackets, RxBytes, TxPackets, TxBytes uint64
 	RxDropped, TxDropped                   uint64
 }
 
-// Minus returns what was counted since o.
+// Minus returns the difference since o.
 func (s Stats) Minus(o Stats) Stats {
 	return Stats{
 		s.RxPackets - o.RxPackets, s.RxBytes - o.RxBytes, s.TxPackets - o.TxPackets, s.TxBytes - o.TxBytes,
@@ -38,8 +37,8 @@ func (i *Iface) Stats() Stats {
 	return Stats{s.RxPackets, s.RxBytes, s.TxPackets, s.TxBytes, s.RxDropped, s.TxDropped}
 }
 
-// Settle waits until nothing has crossed the interface for a tenth of a second
-// and returns its counters then.
+// Settle waits until nothing has crossed the interface for a tenth of a second, and returns the
+// counters.
 func (i *Iface) Settle() Stats {
 	i.tb.Helper()
 	const quiet, limit = 100 * time.Millisecond, 30 * time.Second
@@ -57,15 +56,15 @@ func (i *Iface) Settle() Stats {
 	return last
 }
 
-// Retransmits returns how many TCP segments the host has sent again (RetransSegs
-// of RFC 4022): on a busy machine a link without loss sees some.
+// Retransmits returns how many TCP segments the host has retransmitted (RetransSegs of RFC 4022).
+// On a busy machine, that happens on a link without loss, too.
 func (h *Host) Retransmits() uint64 {
 	h.tb.Helper()
 	return h.TCPCounter("RetransSegs")
 }
 
-// TCPCounter returns one of the host's counters of TCP, by its name in
-// /proc/net/snmp ("RetransSegs") or /proc/net/netstat ("TCPOFOQueue").
+// TCPCounter returns a TCP counter of the host, by its name in /proc/net/snmp ("RetransSegs") or
+// /proc/net/netstat ("TCPOFOQueue").
 func (h *Host) TCPCounter(name string) (n uint64) {
 	h.tb.Helper()
 	err := h.Do(func() error {
@@ -87,8 +86,7 @@ func (h *Host) TCPCounter(name string) (n uint64) {
 	return n
 }
 
-// tcpCounter finds a counter: a line "Tcp:" or "TcpExt:" names the columns, the next
-// one has the values.
+// tcpCounter finds a counter. A line "Tcp:" or "TcpExt:" has the names, the next line the values.
 func tcpCounter(text, name string) (value string, ok bool) {
 	var names []string
 	for line := range strings.Lines(text) {

@@ -19,8 +19,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// What the senders say they sent is what both ends count, and nothing else
-// crosses a quiet link.
+// TestKnownTraffic: both ends count exactly what the senders report, and a quiet link carries
+// nothing else.
 func TestKnownTraffic(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := Pair(t, Link{})
@@ -64,7 +64,7 @@ func TestFlowLengths(t *testing.T) {
 	}
 }
 
-// A quiet link stays quiet long enough for every timer of ND, MLD and IGMP.
+// TestQuiet: a quiet link stays quiet for longer than every timer of ND, MLD and IGMP.
 func TestQuiet(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := Pair(t, Link{})
@@ -89,10 +89,10 @@ func TestChatty(t *testing.T) {
 	}
 }
 
-// With offloads on a veth pair carries super-frames; off, packets as on a wire.
+// TestOffloads: with offloads, a veth pair carries super-frames; without, packets as on a wire.
 func TestOffloads(t *testing.T) {
 	testenv.Privileged(t)
-	const size, mss = 4 << 20, 1448 // with timestamps
+	const size, mss = 4 << 20, 1448 // with TCP timestamps
 	for _, on := range []bool{true, false} {
 		t.Run(fmt.Sprintf("offloads=%v", on), func(t *testing.T) {
 			a, b := Pair(t, Link{Offloads: on})
@@ -113,7 +113,7 @@ func TestSendFrames(t *testing.T) {
 	a, b := Pair(t, Link{MTU: 9000})
 	small, large := a.Ethernet(b.MAC, 0x88b5, make([]byte, 46)), a.Ethernet(b.MAC, 0x88b5, make([]byte, 9000))
 	a.SendFrames(10, small, large)
-	want := Stats{RxPackets: 20, RxBytes: 10 * (60 + 9014), RxDropped: 20} // nobody speaks 0x88b5
+	want := Stats{RxPackets: 20, RxBytes: 10 * (60 + 9014), RxDropped: 20} // no host handles type 0x88b5
 	if got := b.Settle(); got != want {
 		t.Errorf("received %+v, want %+v", got, want)
 	}
@@ -131,20 +131,20 @@ func TestRetransmits(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := Pair(t, Link{})
 	if n := a.Retransmits(); n != 0 {
-		t.Errorf("%d segments sent again before any was sent", n)
+		t.Errorf("%d retransmits before the first segment", n)
 	}
 	if err := b.nl.LinkSetDown(b.link); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = a.Do(func() error { // it times out
+		_ = a.Do(func() error { // the connection times out
 			_, err := net.DialTimeout("tcp", net.JoinHostPort(b.IPv4.String(), "1"), 5*time.Second)
 			return err
 		})
 	}()
 	for deadline := time.Now().Add(10 * time.Second); a.Retransmits() == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("no SYN was sent again to a host that is down")
+			t.Fatal("the host did not retransmit the SYN to a host that is down")
 		}
 	}
 }
@@ -188,7 +188,7 @@ func TestRemovedAtTheEnd(t *testing.T) {
 	}
 }
 
-// childEnv makes the test binary build a network and wait to be killed.
+// childEnv makes the test binary build a network, and wait until the test kills it.
 const childEnv = "TESTNET_CHILD"
 
 func TestStaleAreRemoved(t *testing.T) {

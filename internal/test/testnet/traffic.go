@@ -12,9 +12,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Flow is what crossed a link: the flow's addresses, ports and protocol (no
-// direction and no interface: those depend on where one looks), and what it
-// must count.
+// Flow is traffic on a link: addresses, ports and protocol, and its exact counters. It has no
+// direction and no interface, which depend on the observer.
 type Flow struct {
 	Key flow.Key
 	flow.Counters
@@ -29,8 +28,8 @@ const (
 	icmpLen     = 8
 )
 
-// ioTimeout bounds every wait for packets: on a link of two namespaces they
-// arrive at once or never, but an emulated machine takes 20 s for 100 MB.
+// ioTimeout bounds every wait for packets. On a link of two namespaces they arrive at once or
+// never. An emulated machine takes 20 s for 100 MB.
 const ioTimeout = 2 * time.Minute
 
 // newFlow returns a flow of packets with the given layer-4 length each.
@@ -45,7 +44,7 @@ func newFlow(key flow.Key, packets, layer4 int) Flow {
 	}}
 }
 
-// addr returns the address of the interface in the family asked for.
+// addr returns the interface's address of a family.
 func (i *Iface) addr(v6 bool) netip.Addr {
 	if v6 {
 		return i.IPv6
@@ -56,12 +55,12 @@ func (i *Iface) addr(v6 bool) netip.Addr {
 // UDP describes datagrams.
 type UDP struct {
 	V6               bool
-	SrcPort, DstPort uint16 // 0: one that is free, and 9
-	Payload, Count   int    // bytes of each; how many
+	SrcPort, DstPort uint16 // 0: a free port, and 9
+	Payload, Count   int    // bytes of each; number
 }
 
-// SendUDP sends datagrams from one interface to the other, where each is
-// received, so that none is answered by ICMP.
+// SendUDP sends datagrams from one interface to the other. A socket receives each, so that the host
+// does not answer with ICMP.
 func SendUDP(tb testing.TB, from, to *Iface, u UDP) Flow {
 	tb.Helper()
 	if u.DstPort == 0 {
@@ -78,7 +77,7 @@ func SendUDP(tb testing.TB, from, to *Iface, u UDP) Flow {
 	return newFlow(flow.Key{Src: src, Dst: dst, Proto: flow.UDP}, u.Count, udpLen+u.Payload)
 }
 
-// sendUDP returns the address that was sent from.
+// sendUDP returns the sender's address.
 func sendUDP(from, to *Iface, src, dst netip.AddrPort, u UDP) (netip.AddrPort, error) {
 	var out, in *net.UDPConn
 	err := to.Do(func() (err error) {
@@ -102,7 +101,7 @@ func sendUDP(from, to *Iface, src, dst netip.AddrPort, u UDP) (netip.AddrPort, e
 		return src, err
 	}
 	payload, buf := make([]byte, u.Payload), make([]byte, u.Payload+1)
-	// One by one: a receive buffer that overflows would lose some.
+	// One by one, because a full receive buffer would drop datagrams.
 	for k := range u.Count {
 		if _, err := out.Write(payload); err != nil {
 			return src, fmt.Errorf("send %d: %w", k, err)
@@ -114,16 +113,15 @@ func sendUDP(from, to *Iface, src, dst netip.AddrPort, u UDP) (netip.AddrPort, e
 	return src, nil
 }
 
-// TCP describes a connection: the client sends, then the server does, then both
-// close.
+// TCP describes a connection. The client sends, then the server sends, then both close.
 type TCP struct {
 	V6               bool
-	SrcPort, DstPort uint16 // 0: one that is free, and 5001
+	SrcPort, DstPort uint16 // 0: a free port, and 5001
 	Request, Reply   int    // bytes
 }
 
-// SendTCP makes a connection from one interface to the other, and returns the
-// keys of its two directions. How many packets it takes is up to the two TCPs.
+// SendTCP makes a connection from one interface to the other, and returns the keys of its two
+// directions. The number of packets is up to TCP.
 func SendTCP(tb testing.TB, from, to *Iface, c TCP) (there, back flow.Key) {
 	tb.Helper()
 	if c.DstPort == 0 {
@@ -137,7 +135,7 @@ func SendTCP(tb testing.TB, from, to *Iface, c TCP) (there, back flow.Key) {
 	return flow.Key{Src: src, Dst: dst, Proto: flow.TCP}, flow.Key{Src: dst, Dst: src, Proto: flow.TCP}
 }
 
-// sendTCP returns the address that connected.
+// sendTCP returns the client's address.
 func sendTCP(from, to *Iface, src, dst netip.AddrPort, c TCP) (netip.AddrPort, error) {
 	var l *net.TCPListener
 	err := to.Do(func() (err error) {
@@ -203,7 +201,7 @@ func sendZeros(w io.Writer, n int) error {
 	return err
 }
 
-// receive reads to the end, which must come after n bytes.
+// receive reads to the end of the data, and fails unless it gets n bytes.
 func receive(r io.Reader, n int) error {
 	got, err := io.Copy(io.Discard, r)
 	if err != nil {

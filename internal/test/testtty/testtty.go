@@ -1,5 +1,4 @@
-// Package testtty gives tests a terminal: a pseudo-terminal whose other end
-// remembers what was written, and types.
+// Package testtty gives tests a terminal: a pseudo-terminal that records output and types input.
 package testtty
 
 import (
@@ -15,7 +14,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Terminal is a pseudo-terminal. TTY is what a program takes for its terminal.
+// Terminal is a pseudo-terminal. A program uses TTY as its terminal.
 type Terminal struct {
 	TTY        *os.File
 	controller *os.File
@@ -26,8 +25,8 @@ type Terminal struct {
 	changed chan struct{}
 }
 
-// Open returns the two ends of a pseudo-terminal of that size, without a reader:
-// what is written to terminal blocks when its buffer of some kilobytes is full.
+// Open returns the two ends of a pseudo-terminal of the given size. Nothing reads from it: a write
+// to terminal blocks when its buffer of some kilobytes is full.
 func Open(tb testing.TB, width, height int) (controller, terminal *os.File) {
 	tb.Helper()
 	controller, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -50,11 +49,11 @@ func Open(tb testing.TB, width, height int) (controller, terminal *os.File) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	// Who has it may not have ended when the test does: it is left to the garbage collector.
+	// The garbage collector closes terminal, because the program may use it after the test.
 	return controller, terminal
 }
 
-// Takes reports whether a terminal takes more output.
+// Takes reports whether a write to the terminal would not block.
 func Takes(tb testing.TB, terminal *os.File) bool {
 	tb.Helper()
 	fds := []unix.PollFd{{Fd: int32(terminal.Fd()), Events: unix.POLLOUT}}
@@ -69,7 +68,7 @@ func Takes(tb testing.TB, terminal *os.File) bool {
 	}
 }
 
-// New returns a terminal of that size which reads what is written to it.
+// New returns a terminal of the given size that records output.
 func New(tb testing.TB, width, height int) *Terminal {
 	tb.Helper()
 	t := &Terminal{changed: make(chan struct{}, 1)}
@@ -103,7 +102,7 @@ func (t *Terminal) state(tb testing.TB) *term.State {
 	return s
 }
 
-// Written is everything that was written so far.
+// Written returns all output so far.
 func (t *Terminal) Written() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -118,7 +117,7 @@ func (t *Terminal) Type(tb testing.TB, keys string) {
 	}
 }
 
-// Wait waits until done is true of what was written.
+// Wait waits until done returns true for the output so far.
 func (t *Terminal) Wait(tb testing.TB, what string, done func(written string) bool) {
 	tb.Helper()
 	late := time.After(20 * time.Second)
@@ -127,12 +126,12 @@ func (t *Terminal) Wait(tb testing.TB, what string, done func(written string) bo
 		case <-t.changed:
 		case <-time.After(100 * time.Millisecond):
 		case <-late:
-			tb.Fatalf("the terminal waits for %s in vain: %q", what, t.Written())
+			tb.Fatalf("no %s in the terminal's output: %q", what, t.Written())
 		}
 	}
 }
 
-// Raw reports whether the terminal's mode differs from what it was.
+// Raw reports whether the program has changed the terminal's mode.
 func (t *Terminal) Raw(tb testing.TB) bool {
 	tb.Helper()
 	return *t.state(tb) != t.before

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// EtherTypes and protocols that are written.
+// EtherTypes and protocol numbers.
 const (
 	typeIPv4 = 0x0800
 	typeARP  = 0x0806
@@ -37,9 +37,8 @@ const (
 // mac is an Ethernet address.
 type mac [6]byte
 
-// builder is a frame that is being built, from the outside in: each method
-// appends a header. Lengths and checksums of IP headers are set by done, when
-// all that they cover is there.
+// builder builds a frame from the outside in: each method appends a header. done sets the lengths
+// and checksums of IP headers.
 type builder struct {
 	b   []byte
 	ips []ipHeader
@@ -47,7 +46,7 @@ type builder struct {
 
 type ipHeader struct {
 	at       int
-	fragment bool // its payload has no checksum of its own
+	fragment bool // its payload has no checksum
 }
 
 func (p *builder) reset() { p.b, p.ips = p.b[:0], p.ips[:0] }
@@ -80,13 +79,13 @@ func (p *builder) ethernet(src, dst mac, etherType uint16) {
 	p.u16(etherType)
 }
 
-// tag appends what follows the type field of an 802.1Q or 802.1ad tag.
+// tag appends the TCI and the EtherType of an 802.1Q or 802.1ad tag.
 func (p *builder) tag(tci, etherType uint16) { p.u16(tci, etherType) }
 
 // ip appends an IPv4 or IPv6 header without options.
 func (p *builder) ip(src, dst netip.Addr, proto byte) { p.ipFragment(src, dst, proto, 0, 0) }
 
-// ipFragment's field is that of the IPv4 header: flags and offset.
+// ipFragment appends an IP header. For IPv4, field is flags and fragment offset.
 func (p *builder) ipFragment(src, dst netip.Addr, proto byte, id, field uint16) {
 	p.ips = append(p.ips, ipHeader{len(p.b), field != 0})
 	if src.Is4() {
@@ -100,10 +99,10 @@ func (p *builder) ipFragment(src, dst netip.Addr, proto byte, id, field uint16) 
 	p.addr(dst)
 }
 
-// hopLimit changes that of the IPv6 header before it.
+// hopLimit sets the hop limit of the last IPv6 header.
 func (p *builder) hopLimit(n byte) { p.b[p.ips[len(p.ips)-1].at+7] = n }
 
-// routerAlert appends an option of four bytes to the IPv4 header before it (RFC 2113).
+// routerAlert appends an option of four bytes to the last IPv4 header (RFC 2113).
 func (p *builder) routerAlert() {
 	p.b[p.ips[len(p.ips)-1].at]++
 	p.bytes(0x94, 4, 0, 0)
@@ -132,7 +131,7 @@ const (
 	ack = 0x10
 )
 
-// tcp appends a header with a timestamp option, as nearly all traffic has it.
+// tcp appends a header with a timestamp option, as nearly all traffic has one.
 func (p *builder) tcp(src, dst uint16, seq, acked uint32, flags byte) {
 	p.u16(src, dst)
 	p.u32(seq, acked)
@@ -150,7 +149,7 @@ func (p *builder) tcp(src, dst uint16, seq, acked uint32, flags byte) {
 	p.u32(seq>>8, acked>>8)
 }
 
-// arp appends a request (1) or reply (2) with Ethernet and IPv4 addresses.
+// arp appends a request (1) or a reply (2) with Ethernet and IPv4 addresses.
 func (p *builder) arp(op uint16, src, dst mac, srcIP, dstIP netip.Addr) {
 	p.u16(1, typeIPv4)
 	p.bytes(6, 4)
@@ -161,7 +160,7 @@ func (p *builder) arp(op uint16, src, dst mac, srcIP, dstIP netip.Addr) {
 	p.addr(dstIP)
 }
 
-// echo appends an echo request or reply, of ICMP or ICMPv6 by its type.
+// echo appends an echo request or reply. typ decides whether it is ICMP or ICMPv6.
 func (p *builder) echo(typ byte, id, seq uint16) {
 	p.bytes(typ, 0, 0, 0)
 	p.u16(id, seq)
@@ -190,7 +189,7 @@ func (p *builder) done() []byte {
 	return p.b
 }
 
-// transportChecksum sets the checksum of l4, the payload of the IP header at ip.
+// transportChecksum sets the checksum in l4, the payload of the IP header at ip.
 func transportChecksum(ip, l4 []byte, proto byte) {
 	addrs := ip[12:20]
 	if ip[0]>>4 == 6 {
@@ -213,12 +212,12 @@ func transportChecksum(ip, l4 []byte, proto byte) {
 	binary.BigEndian.PutUint16(l4[at:], 0)
 	c := ^fold(pseudo + sum(l4))
 	if c == 0 && proto == protoUDP {
-		c = 0xffff // 0 means none
+		c = 0xffff // 0 means no checksum
 	}
 	binary.BigEndian.PutUint16(l4[at:], c)
 }
 
-// padded is done for a frame that was received: no shorter than Ethernet allows.
+// padded is done for a received frame, which has the minimum length of Ethernet.
 func (p *builder) padded() []byte {
 	b := p.done()
 	for len(b) < minFrame {

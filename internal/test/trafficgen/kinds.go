@@ -1,6 +1,6 @@
 package trafficgen
 
-// The kinds of conversations of Write. Each method appends one packet.
+// The kinds of conversations. Each method appends one packet.
 
 func (g *generator) tcp(c *conversation) {
 	g.p.ethernet(c.srcMAC, c.dstMAC, typeIPv4)
@@ -109,7 +109,7 @@ func (g *generator) sctp(c *conversation) {
 	g.p.fill(32)
 }
 
-// laterFragment is never the first one of its datagram: it has no ports.
+// laterFragment is never the first fragment of a datagram, so it has no ports.
 func (g *generator) laterFragment(c *conversation) {
 	g.p.ethernet(c.srcMAC, c.dstMAC, typeIPv4)
 	g.p.ipFragment(c.src, c.dst, protoUDP, uint16(g.rng.Uint32()), 185)

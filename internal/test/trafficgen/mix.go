@@ -1,6 +1,6 @@
-// Package trafficgen generates captures of mixed traffic: small realistic ones to look
-// at, and large ones of any size for tests and benchmarks. All addresses are
-// reserved for documentation or benchmarks (RFC 5737, RFC 3849, RFC 2544).
+// Package trafficgen generates captures of mixed traffic: a small realistic one, and large ones for
+// tests and benchmarks. All addresses are reserved for documentation or benchmarks (RFC 5737, RFC
+// 3849, RFC 2544).
 //
 // The same arguments give the same bytes.
 package trafficgen
@@ -22,24 +22,24 @@ import (
 
 // Options of Write.
 type Options struct {
-	Snaplen int // captured bytes of a packet at most; 0: all
-	// FrameLen, when not 0, makes every packet a UDP/IPv4 frame of this length
-	// (at least MinFrameLen): for benchmarks that count packets.
+	Snaplen int // limit of captured bytes of a packet; 0: none
+	// FrameLen makes every packet a UDP/IPv4 frame of this length, for benchmarks that count
+	// packets. It is 0 or at least MinFrameLen.
 	FrameLen int
 }
 
 // MinFrameLen is the smallest Options.FrameLen.
 const MinFrameLen = ethernetLen + ipv4Len + udpLen
 
-// MaxFlows is the largest number of flows that Write can tell apart.
+// MaxFlows is the number of distinct flows that Write can make.
 const MaxFlows = 2 * sources * 254
 
 const sources = 1 << 17 // addresses of 198.18.0.0/15
 
-// Write writes a capture (pcap, Ethernet) of that many packets, in exactly that
-// many flows: each gets a packet at least, old ones more than new ones. Flows 2n
-// and 2n+1 are the two directions of a conversation. Packets are 50 microseconds
-// apart on average. packets must be at least flows, flows at most MaxFlows.
+// Write writes a capture (pcap, Ethernet) with exactly these numbers of packets and flows. Each
+// flow gets at least one packet; older flows get more. Flows 2n and 2n+1 are the two directions of
+// a conversation. Packets are 50 microseconds apart on average. flows must not exceed packets or
+// MaxFlows.
 func Write(w io.Writer, packets, flows int, seed uint64, o Options) error {
 	if flows < 1 || packets < flows || flows > MaxFlows {
 		return fmt.Errorf("mix of %d packets in %d flows: need packets >= flows >= 1 and at most %d flows", packets, flows, MaxFlows)
@@ -86,7 +86,7 @@ type generator struct {
 	p        builder
 }
 
-// kinds of conversations, as often as they are listed.
+// kinds of conversations. A kind that is listed twice is twice as frequent.
 var kinds = []func(*generator, *conversation){
 	(*generator).tcp, (*generator).tcp, (*generator).tcp, (*generator).tcp, (*generator).tcp, (*generator).tcp,
 	(*generator).udp, (*generator).udp, (*generator).udp, (*generator).udp,
@@ -97,10 +97,10 @@ var kinds = []func(*generator, *conversation){
 	(*generator).esp, (*generator).sctp, (*generator).laterFragment, (*generator).ipOptions, (*generator).extHeaders,
 }
 
-// conversation is what one direction's packets are made of.
+// conversation is what the packets of one direction are made from.
 type conversation struct {
-	n                int  // of the conversation
-	reverse          bool // this is its second direction
+	n                int  // number of the conversation
+	reverse          bool // the second direction
 	srcMAC, dstMAC   mac
 	src, dst         netip.Addr
 	src6, dst6       netip.Addr
@@ -137,7 +137,7 @@ func address6(host int) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
-// frame returns a packet of a flow; it is valid until the next call.
+// frame returns a packet of a flow, valid until the next call.
 func (g *generator) frame(flow int) []byte {
 	g.p.reset()
 	c := direction(flow)
@@ -150,13 +150,13 @@ func (g *generator) frame(flow int) []byte {
 		return g.p.done()
 	}
 	kinds[c.n%len(kinds)](g, &c)
-	if c.reverse { // from the network: padded; what is sent is captured before that
+	if c.reverse { // received frames are padded; sent ones are captured before padding
 		return g.p.padded()
 	}
 	return g.p.done()
 }
 
-// size of a payload: many small, many full, some between.
+// size returns the size of a payload: many small, many full, some between.
 func (g *generator) size(full int) int {
 	switch g.rng.IntN(8) {
 	case 0, 1, 2:

@@ -66,7 +66,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// The lengths in the headers are those of the frames; only short frames have padding.
+// TestWriteLengths: the headers have the frames' lengths. Only short frames have padding.
 func TestWriteLengths(t *testing.T) {
 	_, packets := count(t, write(t, 5000, 500, 3, Options{}))
 	for i, p := range packets {
@@ -123,14 +123,14 @@ func TestSample(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(committed, b.Bytes()) {
-		t.Error("testdata/mix.pcap is not what is generated: run go generate ./internal/test/trafficgen")
+		t.Error("testdata/mix.pcap differs from the generated file: run go generate ./internal/test/trafficgen")
 	}
 	if b.Len() > 300_000 {
 		t.Errorf("%d bytes are too many for a bundled file", b.Len())
 	}
 	flows, packets := count(t, b.Bytes())
 	if d := packets[len(packets)-1].Time.Sub(packets[0].Time); d > sampleTime || d < sampleTime*9/10 {
-		t.Errorf("it lasts %v, not %v", d, sampleTime)
+		t.Errorf("the sample lasts %v, not %v", d, sampleTime)
 	}
 	seen := map[string]bool{}
 	for p := range flows {
@@ -146,8 +146,8 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// TestOtherReaders: tcpdump and tshark find nothing wrong with the captures,
-// lengths and checksums included.
+// TestOtherReaders: tcpdump and tshark find no errors in the captures, also with checks of lengths
+// and checksums.
 func TestOtherReaders(t *testing.T) {
 	tcpdump, tshark := testenv.Tool(t, "tcpdump", "tcpdump"), testenv.Tool(t, "tshark", "tshark")
 	file := filepath.Join(t.TempDir(), "mix.pcap")

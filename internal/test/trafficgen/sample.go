@@ -13,11 +13,11 @@ import (
 	"github.com/pktstat/pktstat/internal/test/pcapfile"
 )
 
-// sampleSnaplen is tcpdump's of old: headers, and little else.
+// sampleSnaplen was the default of old tcpdump versions: headers, and little else.
 const sampleSnaplen = 96
 
-// WriteSample writes about ten seconds of what the capture of a workstation may
-// look like: about 3,000 packets, cut at 96 bytes. This is testdata/mix.pcap.
+// WriteSample writes about ten seconds of a workstation's traffic: about 3,000 packets, cut at 96
+// bytes. This is testdata/mix.pcap.
 func WriteSample(w io.Writer) error {
 	s := &sample{rng: rand.New(rand.NewPCG(1, 2))}
 	s.neighbours()
@@ -43,7 +43,7 @@ func WriteSample(w io.Writer) error {
 	return buf.Flush()
 }
 
-// sample collects packets; they are sorted by time in the end.
+// sample collects packets, and finally sorts them by time.
 type sample struct {
 	rng     *rand.Rand
 	p       builder
@@ -88,7 +88,7 @@ func (s *sample) begin() *builder {
 	return &s.p
 }
 
-// end takes the frame, which the station received or sent.
+// end adds the frame, which the station received or sent.
 func (s *sample) end(at time.Duration, received bool) {
 	var b []byte
 	if received {
@@ -123,7 +123,7 @@ func (s *sample) echo(at time.Duration, from, to host, typ byte, id, seq uint16)
 	s.end(at, from.mac != stationMAC)
 }
 
-// ms returns a duration between the given milliseconds.
+// ms returns a random duration between two numbers of milliseconds.
 func (s *sample) ms(from, to int) time.Duration {
 	return time.Duration(from)*time.Millisecond + time.Duration(s.rng.IntN((to-from)*1000))*time.Microsecond
 }
@@ -140,7 +140,7 @@ func dnsName(name string) []byte {
 	return append(b, 0)
 }
 
-// dns writes a query or, with answers, a response to it.
+// dns adds a query, or with answers a response to it.
 func (s *sample) dns(at time.Duration, from, to host, id, flags uint16, name string, answers ...netip.Addr) {
 	const typeA, typeAAAA, classIN = 1, 28, 1
 	qtype := uint16(typeA)
@@ -160,7 +160,7 @@ func (s *sample) dns(at time.Duration, from, to host, id, flags uint16, name str
 	p.bytes(q...)
 	p.u16(qtype, classIN)
 	for _, a := range answers {
-		p.u16(0xc00c, qtype, classIN) // the name is that of the question
+		p.u16(0xc00c, qtype, classIN) // a pointer to the name in the question
 		p.u32(300)
 		p.u16(uint16(a.BitLen() / 8))
 		p.addr(a)
@@ -172,7 +172,7 @@ func (s *sample) dns(at time.Duration, from, to host, id, flags uint16, name str
 type stream struct {
 	s              *sample
 	client, server host
-	seq            [2]uint32 // of the client, of the server
+	seq            [2]uint32 // of the client and of the server
 	at             time.Duration
 	rtt            time.Duration
 }
@@ -216,7 +216,7 @@ func (c *stream) segment(dir int, flags byte, n int) {
 	}
 }
 
-// send transfers n bytes in full segments; every second one is acknowledged.
+// send transfers n bytes in full segments. The peer acknowledges every second one.
 func (c *stream) send(dir, n int) {
 	mss := 1448
 	if c.client.addr.Is6() {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// sampleTime is how long the sample lasts.
+// sampleTime is the length of the sample.
 const sampleTime = 10 * time.Second
 
 var broadcast = mac{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -31,7 +31,7 @@ func (s *sample) neighbours() {
 	s.discovery(5031*time.Millisecond, station6, router6, 136, station6.addr)
 
 	for at := time.Second; at < sampleTime; at += 2 * time.Second {
-		p := s.begin() // a bridge protocol data unit (802.1D) behind an LLC header
+		p := s.begin() // a bridge protocol data unit (802.1D) after an LLC header
 		p.ethernet(router.mac, mac{0x01, 0x80, 0xc2, 0, 0, 0}, 38)
 		p.bytes(0x42, 0x42, 3, 0, 0, 0, 0, 0)
 		p.bytes(make([]byte, 30)...)
@@ -52,12 +52,12 @@ func (s *sample) neighbours() {
 	s.end(6*time.Second, true)
 }
 
-// discovery writes a neighbour solicitation (135) or advertisement (136, RFC 4861).
+// discovery adds a neighbour solicitation (135) or advertisement (136, RFC 4861).
 func (s *sample) discovery(at time.Duration, from, to host, typ byte, target netip.Addr) {
 	p := s.begin()
 	p.ethernet(from.mac, to.mac, typeIPv6)
 	p.ip(from.addr, to.addr, protoICMPv6)
-	p.hopLimit(255) // as RFC 4861 requires it
+	p.hopLimit(255) // RFC 4861 requires it
 	p.bytes(typ, 0, 0, 0, 0, 0, 0, 0)
 	p.addr(target)
 	p.bytes(typ-134, 1) // link-layer address of the source or target
@@ -93,7 +93,7 @@ func (s *sample) names() {
 	}
 }
 
-// web: TCP connections as TLS makes them, over both IP versions.
+// web: TCP connections with TLS, over both IP versions.
 func (s *sample) web() {
 	for i, size := range []int{420_000, 61_000, 38_000, 52_000, 9_000, 27_000, 84_000, 4_000, 140_000, 15_000, 31_000, 2_000} {
 		client := station.at(s.ephemeral())
@@ -152,7 +152,7 @@ func (s *sample) quic() {
 	}
 }
 
-// ssh: keystrokes and their echoes, over a connection that was there before.
+// ssh: keystrokes and their echoes, over a connection that is older than the capture.
 func (s *sample) ssh() {
 	c := stream{
 		s: s, client: station.at(51022), server: behind("203.0.113.22", 22),
@@ -168,7 +168,7 @@ func (s *sample) ssh() {
 	}
 }
 
-// pings: echo requests over both IP versions, and a port that is closed.
+// pings: echo requests over both IP versions, and a closed port.
 func (s *sample) pings() {
 	target, target6 := behind("203.0.113.7", 0), behind("2001:db8:2::80", 0)
 	for i := range uint16(10) {

@@ -1,15 +1,15 @@
 package main
 
-// label is an entry of an MPLS stack; bottom is 1 for the last one.
+// label returns an entry of an MPLS label stack. bottom is 1 for the last entry.
 func label(n, bottom int) []byte { return be32(n<<12 | bottom<<8 | 64) }
 
-// pppoe is the rest of a session's frame, from the version on.
+// pppoe returns the rest of a session's frame, from the version on.
 func pppoe(protocol int, rest ...[]byte) []byte {
 	p := join(be16(protocol), join(rest...))
 	return join(raw("11 00 0007"), be16(len(p)), p)
 }
 
-// pppoeShort has a protocol field of one byte.
+// pppoeShort is pppoe with a compressed protocol field (1 byte).
 func pppoeShort(protocol byte, rest ...[]byte) []byte {
 	p := join([]byte{protocol}, join(rest...))
 	return join(raw("11 00 0007"), be16(len(p)), p)
@@ -53,12 +53,12 @@ func pppoeFrames() []frame {
 	}
 }
 
-// mplsFrames: with one label, what it carries starts at offset 18.
+// mplsFrames: with one label, the payload starts at offset 18.
 func mplsFrames() []frame {
 	packet := ip4(17, udp(18)) // 46 bytes
 	one := eth(0x8847, label(16, 1), packet)
 	one6 := eth(0x8847, label(16, 1), ip6(17, udp(18)))
-	labels := func(n int) (d []byte) { // none of them the bottom
+	labels := func(n int) (d []byte) { // without the bottom flag
 		for i := range n {
 			d = append(d, label(16+i, 0)...)
 		}
@@ -115,24 +115,24 @@ func mplsFrames() []frame {
 	}
 }
 
-// cmd is the rest of a Cisco metadata header.
+// cmd returns the rest of a Cisco metadata header.
 func cmd(etherType int) []byte { return join(raw("01 01 0001 0064"), be16(etherType)) }
 
-// pbb is the rest of an 802.1ah header.
+// pbb returns the rest of an 802.1ah header.
 func pbb(etherType int) []byte {
 	return join(raw("00001234 020000000004 020000000003"), be16(etherType))
 }
 
-// etag is the rest of an E-TAG (802.1BR).
+// etag returns the rest of an E-TAG (802.1BR).
 func etag(etherType int) []byte { return join(raw("e001 0002 0000"), be16(etherType)) }
 
-// vntag is the rest of a VN-tag.
+// vntag returns the rest of a VN-tag.
 func vntag(etherType int) []byte { return join(raw("8001 0002"), be16(etherType)) }
 
-// fabricPath is the rest of a FabricPath header: FTag 1, TTL 32.
+// fabricPath returns the rest of a FabricPath header: FTag 1, TTL 32.
 func fabricPath() []byte { return be16(1<<6 | 32) }
 
-// nsh is the rest of a network service header with metadata of type 1.
+// nsh returns the rest of a network service header with metadata of type 1.
 func nsh(next byte) []byte {
 	return join(raw("0fc6 01"), []byte{next}, raw("000001 ff"), fill(16))
 }
@@ -143,7 +143,7 @@ func arista(version, n, etherType int) []byte {
 
 func beforeFrames() []frame {
 	packet, packet6 := ip4(17, udp(18)), ip6(17, udp(18)) // 46 and 66 bytes
-	tags := func(n, last int) (d []byte) {                // n tags, and the type of what follows
+	tags := func(n, last int) (d []byte) {                // n tags, and the type of the payload
 		for i := range n - 1 {
 			d = append(d, tag(1+i, 0x8100)...)
 		}

@@ -1,6 +1,6 @@
 package main
 
-// snaplenFrames were longer on the wire than what was captured of them.
+// snaplenFrames are cut: the capture has fewer bytes than the wire.
 func snaplenFrames() []frame {
 	tcp4 := eth(0x0800, ip4(6, tcp(1460)))
 	udp4 := pad(60, eth(0x0800, ip4(17, udp(4)))) // 32 bytes of layer 3, 14 of padding
@@ -129,7 +129,7 @@ func loopFrames() []frame {
 	}
 }
 
-// sll is a cooked header: 16 bytes.
+// sll returns a cooked header (16 bytes) and the rest.
 func sll(arphrd, protocol int, rest ...[]byte) []byte {
 	return join(raw("0000"), be16(arphrd), raw("0006 020000000001 0000"), be16(protocol), join(rest...))
 }
@@ -172,7 +172,7 @@ func sllFrames() []frame {
 	}
 }
 
-// sll2 is a cooked header, version 2: 20 bytes.
+// sll2 returns a cooked header of version 2 (20 bytes) and the rest.
 func sll2(arphrd, protocol int, rest ...[]byte) []byte {
 	return join(be16(protocol), raw("0000 00000002"), be16(arphrd), raw("00 06 020000000001 0000"), join(rest...))
 }

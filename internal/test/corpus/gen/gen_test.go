@@ -10,8 +10,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/corpus"
 )
 
-// TestCommitted: the captures are what this program writes, and the truth beside
-// them is of the same packets in the same order.
+// TestCommitted: the committed captures are what this program writes. The truth files have the same
+// packets in the same order.
 func TestCommitted(t *testing.T) {
 	dir, err := corpus.Dir()
 	if err != nil {
@@ -36,7 +36,7 @@ func TestCommitted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s.pcap is not what is generated: run go generate ./internal/test/corpus", g.name)
+			t.Errorf("%s.pcap differs from the generated file: run go generate ./internal/test/corpus", g.name)
 		}
 		for i, f := range g.frames {
 			if i >= len(byGroup[g.name]) || byGroup[g.name][i] != f.name {
@@ -46,6 +46,6 @@ func TestCommitted(t *testing.T) {
 		delete(byGroup, g.name)
 	}
 	for g := range byGroup {
-		t.Errorf("%s.pcap is not generated any more", g)
+		t.Errorf("%s.pcap has no generator", g)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
-// gsoFrames are super-frames as a hook gets them; the truth says of how many
-// segments.
+// gsoFrames are super-frames as a hook gets them. The truth has the number of segments.
 func gsoFrames() []frame {
 	return []frame{
 		{name: "tcp4", data: eth(0x0800, ip4(6, tcp(300)))},

@@ -1,7 +1,7 @@
 package main
 
-// ipv4Frames: what the packets have wrong or odd is in the IPv4 header, at
-// offset 14 of the frame: version and IHL 14, total length 16, flags 20.
+// ipv4Frames have errors and rarities in the IPv4 header, at these offsets of the frame: version
+// and IHL 14, total length 16, flags 20.
 func ipv4Frames() []frame {
 	sound := eth(0x0800, ip4(17, udp(18))) // 46 bytes of layer 3
 	return []frame{
@@ -49,8 +49,7 @@ func ipv4Frames() []frame {
 	}
 }
 
-// ipv6Frames: version 14, payload length 18, next header 20; the first
-// extension header starts at 54.
+// ipv6Frames: version at offset 14, payload length 18, next header 20, first extension header 54.
 func ipv6Frames() []frame {
 	sound := eth(0x86dd, ip6(17, udp(18))) // 66 bytes of layer 3
 	hopJumbo := func(length int) []byte {  // 74 bytes of layer 3
@@ -94,7 +93,7 @@ func ipv6Frames() []frame {
 
 func extFrames() []frame {
 	u := udp(18)
-	hop8 := func(last byte, then ...[]byte) []byte { // eight extension headers before last
+	hop8 := func(last byte, then ...[]byte) []byte { // eight extension headers before the last header
 		return eth(0x86dd, ip6(0, ext(60, 0), ext(43, 0), routeExt(60, 0), ext(60, 0), ext(60, 0), ext(60, 0), ext(60, 0),
 			ext(last, 0), join(then...)))
 	}

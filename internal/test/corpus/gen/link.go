@@ -71,8 +71,8 @@ func vlanFrames() []frame {
 	}
 }
 
-// vlanOffloadFrames are without the outermost tag: the truth says what the
-// kernel would hold of it.
+// vlanOffloadFrames lack the outermost tag. The truth has the tag that the kernel would keep
+// outside of the frame.
 func vlanOffloadFrames() []frame {
 	packet := ip4(17, udp(18))
 	return []frame{

@@ -1,6 +1,5 @@
-// Command gen writes the capture files of testdata/packets. It builds frames and
-// knows nothing of how they are to be counted: that is declared by hand in the
-// .json file beside each capture.
+// Command gen writes the capture files of testdata/packets. It builds frames only. The .json file
+// beside each capture declares by hand how to count them.
 //
 // Usage, from the root of the repository:
 //
@@ -29,7 +28,7 @@ type group struct {
 type frame struct {
 	name    string
 	data    []byte // as on the wire
-	caplen  int    // how much of it was captured, if cut
+	caplen  int    // captured bytes, if the packet is cut
 	origLen int    // length on the wire, if data is not all of it
 }
 
@@ -74,7 +73,7 @@ func groups() []group {
 	}
 }
 
-// encode returns the capture file: a packet a millisecond.
+// encode returns the capture file, with one packet a millisecond.
 func (g *group) encode() ([]byte, error) {
 	var b bytes.Buffer
 	w, err := pcapfile.NewWriter(&b, g.link, 0)

@@ -1,4 +1,4 @@
-// Command gen writes the capture that is bundled as testdata/mix.pcap.
+// Command gen writes testdata/mix.pcap.
 package main
 
 import (
@@ -14,7 +14,7 @@ func run(file string) error {
 		return err
 	}
 	if err := trafficgen.WriteSample(f); err != nil {
-		_ = f.Close() // the first error is the one that tells
+		_ = f.Close() // return the first error
 		return err
 	}
 	return f.Close()

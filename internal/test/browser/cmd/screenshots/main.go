@@ -1,5 +1,5 @@
-// Command screenshots takes the pictures of an HTML report that the
-// documentation shows: report-light.png and report-dark.png.
+// Command screenshots takes the pictures of an HTML report in the documentation: report-light.png
+// and report-dark.png.
 package main
 
 import (
@@ -50,7 +50,7 @@ func run(report, folder string) (err error) {
 	return nil
 }
 
-// picture is the upper part of the report, with the values of a moment.
+// picture returns the upper part of the report, with the chart's values at one time.
 func picture(b *browser.Browser, address string, dark bool) ([]byte, error) {
 	p, err := b.Page(browser.View{Width: 1200, Height: 884, Dark: dark})
 	if err != nil {
@@ -63,7 +63,7 @@ func picture(b *browser.Browser, address string, dark bool) ([]byte, error) {
 	if err := p.Wait(`document.querySelector("#chart path")`); err != nil {
 		return nil, err
 	}
-	const x, y = 440, 380 // in the chart, where there is traffic
+	const x, y = 440, 380 // in the chart, over traffic
 	if err := p.Move(x, y); err != nil {
 		return nil, err
 	}
