@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// What a report of 100,000 rows costs the store, and the list that shows it.
+// BenchmarkRefresh measures the store and the list with reports of 100,000 rows.
 func BenchmarkRefresh(b *testing.B) {
 	w := newNetwork(crowd(100_000))
 	m := newModel(newStore(), newTheme(false), format{})

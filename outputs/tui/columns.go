@@ -9,32 +9,32 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// column is a column of a field, or of what the screen adds up itself.
+// column is a column of a field, or of a number that the screen computes.
 type column struct {
 	layout
-	field  *flow.Field // nil: the screen's own
+	field  *flow.Field // nil: the screen computes it
 	port   *flow.Field
-	fields []*flow.Field // all that the column may show: the field, its port, what shows instead
+	fields []*flow.Field // all fields that the column may show: its field, the port, the alternatives
 	number bool
 }
 
-// numeric columns are aligned to the right. Ids are none.
+// numeric reports whether the column is aligned to the right. Columns of ids are not.
 func (c *column) numeric() bool { return c.number || c.own != nil }
 
 // descending reports whether the largest values come first.
 func (c *column) descending() bool { return c.own != nil || c.field.Descending() }
 
-// in reports whether rows that are grouped by dims may have something in the column.
+// in reports whether rows that are grouped by dims may have a value in the column.
 func (c *column) in(dims flow.Dims) bool {
 	return c.own != nil || slices.ContainsFunc(c.fields, func(f *flow.Field) bool { return f.In(dims) })
 }
 
-// there reports whether some row had something in the column.
+// there reports whether any row had a value in the column.
 func (c *column) there(had fields) bool {
 	return c.always || c.own != nil || c.number && !c.field.Sparse || had.any(c.fields)
 }
 
-// amount is the number of a row, in the shown span if it is a rate.
+// amount returns the number of a row. A rate is over the shown span.
 func (c *column) amount(l *list, r *row) uint64 {
 	switch {
 	case c.own != nil:
@@ -45,7 +45,7 @@ func (c *column) amount(l *list, r *row) uint64 {
 	return c.field.Sum(&r.total)
 }
 
-// appendNumber writes the number of a row.
+// appendNumber appends the number of a row.
 func (c *column) appendNumber(b []byte, l *list, r *row, f *format) []byte {
 	if c.write != nil {
 		return c.write(b, l, r, f)
@@ -68,20 +68,20 @@ func (c *column) appendNumber(b []byte, l *list, r *row, f *format) []byte {
 	return appendCount(b, v)
 }
 
-// cell is a row in readable form, for columns of text.
+// cell is a readable row, for columns of text.
 type cell struct {
 	row    flow.Row
 	packed flow.PackedRow
 	owner  *flow.Owner  // copied to row; never changes
 	one    [1]*flow.Row // row, for labels
 	dims   flow.Dims
-	on     []string // what the row's interface is stacked on
+	on     []string // the interfaces below the row's interface
 }
 
 func (c *cell) set(l *list, r *row) {
 	c.dims = l.view.shown(l.dims)
 	c.packed = flow.PackedRow{Key: r.key, Total: r.total.Counters, First: r.first, Last: r.last, Marks: r.marks}
-	// As PackedRow.Readable has it, without the copies: a filter looks at every row.
+	// Like PackedRow.Readable, without copies, because a filter reads every row.
 	row := &c.row
 	row.Key, row.Marks, row.HasSubtype = r.key.Key(), r.marks, r.key.L4Kind == flow.L4Subtype
 	row.First, row.Last = time.Unix(0, r.first), time.Unix(0, r.last)
@@ -106,7 +106,7 @@ func (c *cell) set(l *list, r *row) {
 // has reports whether the row has a field.
 func (c *cell) has(f *flow.Field) bool { return f.In(c.dims) && f.Has(&c.row) }
 
-// appendText writes the text of a row.
+// appendText appends the text of a row.
 func (c *column) appendText(b []byte, cl *cell) []byte {
 	if c.port != nil && cl.has(c.port) {
 		return c.endpoint(b, cl)
@@ -139,10 +139,10 @@ func (c *column) appendField(b []byte, f *flow.Field, row *flow.Row) []byte {
 	case flow.Time:
 		return f.Time(row).UTC().AppendFormat(b, time.TimeOnly)
 	}
-	return f.AppendValue(b, nil, row) // no rate: needs no report
+	return f.AppendValue(b, nil, row) // not a rate, so it needs no report
 }
 
-// endpoint is "192.0.2.1:443", or "*:443" where flows are not grouped by address.
+// endpoint appends "192.0.2.1:443", or "*:443" if rows are not grouped by address.
 func (c *column) endpoint(b []byte, cl *cell) []byte {
 	switch {
 	case !cl.has(c.field):
@@ -155,7 +155,7 @@ func (c *column) endpoint(b []byte, cl *cell) []byte {
 	return strconv.AppendUint(append(b, ':'), c.port.Num(&cl.row), 10)
 }
 
-// stackedOn appends what an interface is stacked on.
+// stackedOn appends the interfaces below the row's interface.
 func stackedOn(b []byte, c *cell) []byte {
 	for i, name := range c.on {
 		lead := " on "

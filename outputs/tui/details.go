@@ -12,7 +12,7 @@ import (
 // field is a line of the details.
 type field struct{ name, value string }
 
-// details is everything about the selected row, with its own graph.
+// details returns all that is known of the selected row, with its graph.
 func (m *model) details(height int) []string {
 	var lines []string
 	r := m.detailed
@@ -43,7 +43,7 @@ func (m *model) details(height int) []string {
 	return lines[m.scroll:]
 }
 
-// bothWays reports whether something came in and something went out.
+// bothWays reports whether there was incoming and outgoing traffic.
 func bothWays(samples []sample) bool {
 	in, out := false, false
 	for i := range samples {
@@ -53,7 +53,7 @@ func bothWays(samples []sample) bool {
 	return in && out
 }
 
-// title is the row's columns of text.
+// title returns the row's main text columns.
 func (m *model) title(r *row) string {
 	m.cell.set(&m.list, r)
 	var parts []string
@@ -68,7 +68,7 @@ func (m *model) title(r *row) string {
 	return strings.Join(parts, " ")
 }
 
-// fieldsOf lists what is known of a row.
+// fieldsOf returns all that is known of a row.
 func (m *model) fieldsOf(r *row) []field {
 	l := &m.list
 	var fields []field
@@ -108,10 +108,10 @@ func (m *model) fieldsOf(r *row) []field {
 	return fields
 }
 
-// ofLayer are titles that tell the bytes of two layers apart.
+// ofLayer are titles that distinguish the bytes of two layers.
 var ofLayer = map[string]string{"bytes": "Bytes, IP", "frame_bytes": "Bytes, frame"}
 
-// measured is the line of a measure.
+// measured returns the line of a measure.
 func (m *model) measured(f *flow.Field, v uint64) (name, value string) {
 	name, value = cmp.Or(ofLayer[f.Name], f.Title), grouped(v)
 	if f.Kind == flow.Bytes {
@@ -120,7 +120,7 @@ func (m *model) measured(f *flow.Field, v uint64) (name, value string) {
 	return name, value
 }
 
-// when writes a time, and how long before the end of what was counted it was.
+// when formats a time, and how long before the end of counting it was.
 func (m *model) when(ns int64) string {
 	t := time.Unix(0, ns).UTC()
 	ago := m.list.end.Sub(t).Round(time.Second)

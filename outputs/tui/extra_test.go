@@ -11,8 +11,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// extraFields asks a process of this test for fields that the screen has no layout for. The
-// table of fields belongs to the whole process, so other tests must not run in it.
+// extraFields tells a process of this test to register fields without a layout. It needs its own
+// process, because all tests of a process share the table of fields.
 const extraFields = "PKTSTAT_TEST_EXTRA_FIELDS"
 
 func registerExtra() {
@@ -27,7 +27,7 @@ func registerExtra() {
 		Sum: func(t *flow.Totals) uint64 { return 1024 * t.Retransmits }})
 }
 
-// Fields that the screen does not know have plain columns, and lines in the details.
+// TestUnknownFields: fields without a layout have plain columns, and lines in the details.
 func TestUnknownFields(t *testing.T) {
 	if os.Getenv(extraFields) != "" {
 		registerExtra()
@@ -44,7 +44,7 @@ func TestUnknownFields(t *testing.T) {
 	}
 }
 
-// extraScreen shows a run in which the first row has retransmits.
+// extraScreen shows a run in which only the first row has retransmits.
 func extraScreen(width int) (*model, *network) {
 	m, w := screenOf(width, 50, office(), 40)
 	r := w.next()
@@ -54,7 +54,7 @@ func extraScreen(width int) (*model, *network) {
 	return m, w
 }
 
-// words are the lines of the screen, with one space between words.
+// words returns the lines of the screen, with one space between words.
 func words(m *model) []string {
 	var lines []string
 	for line := range strings.SplitSeq(ansi.Strip(m.frame()), "\n") {
@@ -80,7 +80,7 @@ func unknownColumnsShow(t *testing.T) {
 		t.Errorf("columns %s, want %s", got, want)
 	}
 	if got := lineWith(lines, "1 of 11"); got == "" {
-		t.Error("there is no table")
+		t.Error("the screen shows no table")
 	}
 	row := lineWith(lines, "TCP 198.51.100.20:443")
 	if !strings.Contains(row, `eth0 Hall\x1b-198.51.100.20 `) || !strings.HasSuffix(row, " 5.00 KiB") {

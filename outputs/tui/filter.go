@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// filter passes rows whose text has all of its words, in upper or lower case, and
-// none of those after an exclamation mark. ":22" is a port and no part of a longer
-// number.
+// filter accepts rows whose text has all of its words, without regard to case. A word after an
+// exclamation mark must not occur. ":22" means a port, not a part of a longer number.
 type filter struct {
 	text  string
 	words []word
@@ -23,7 +22,7 @@ func parseFilter(s string) filter {
 	for _, w := range strings.Fields(s) {
 		text, not := strings.CutPrefix(w, "!")
 		if port, ok := strings.CutPrefix(text, ":"); ok && port != "" && strings.Trim(port, "0123456789") == "" {
-			text += " " // that ends a column
+			text += " " // the end of a column
 		}
 		if text != "" {
 			f.words = append(f.words, word{[]byte(strings.ToLower(text)), not})
@@ -34,7 +33,7 @@ func parseFilter(s string) filter {
 
 func (f *filter) empty() bool { return len(f.words) == 0 }
 
-// passes takes text in lower case.
+// passes reports whether the filter accepts a text in lower case.
 func (f *filter) passes(text []byte) bool {
 	for i := range f.words {
 		if bytes.Contains(text, f.words[i].text) == f.words[i].not {
@@ -44,14 +43,14 @@ func (f *filter) passes(text []byte) bool {
 	return true
 }
 
-// texts makes the text of rows that filters and searches look at.
+// texts makes the text of rows for filters and searches.
 type texts struct {
 	buf  []byte
 	cell cell
 }
 
-// of returns the text of all columns of words, in lower case, with a space
-// between and around them. It is valid until the next call.
+// of returns the text of all text columns, in lower case, with spaces around each. It is valid
+// until the next call.
 func (t *texts) of(l *list, r *row) []byte {
 	t.cell.set(l, r)
 	b := t.buf[:0]
@@ -59,7 +58,7 @@ func (t *texts) of(l *list, r *row) []byte {
 	for _, c := range l.words {
 		n := len(b)
 		if c.name == "port" {
-			b = append(b, ':') // as it is behind an address
+			b = append(b, ':') // as after an address
 		}
 		colon := len(b)
 		if b = c.appendText(b, &t.cell); len(b) > colon {

@@ -8,16 +8,16 @@ import (
 type placed struct {
 	*column
 	x, width int
-	goes     int // the column's, but what rows are sorted by goes last
+	goes     int // order in which columns go; the sorted column goes last
 }
 
 const (
 	margin   = 1 // left of the table
 	gap      = 1 // between columns
-	shortest = 6 // text does not shrink below this
+	shortest = 6 // the least width of text
 )
 
-// candidates are the columns of the view that have something to show.
+// candidates returns the columns of the view that have something to show.
 func (l *list) candidates(f *format) []placed {
 	shown := l.view.shown(l.dims)
 	var cols []placed
@@ -43,14 +43,13 @@ func (l *list) candidates(f *format) []placed {
 func (c *column) placed(f *format) placed {
 	p := placed{column: c, width: c.usual, goes: c.goes}
 	if f.octets && c.numeric() && c.usual == usualRate {
-		p.width++ // "1023 KiB/s"
+		p.width++ // for "1023 KiB/s"
 	}
 	return p
 }
 
-// fit chooses the columns for a screen: those that have to be there, the others
-// as long as they fit. wanted is how wide the text of a column is; what is left
-// of the width goes to text that is cut short.
+// fit chooses the columns for a screen: the required ones, and the others while they fit. wanted is
+// the width of each column's text. Shortened text gets the rest of the width.
 func fit(cols []placed, wanted map[string]int, width int) []placed {
 	want := func(c *placed) int {
 		if c.numeric() {
@@ -63,7 +62,7 @@ func fit(cols []placed, wanted map[string]int, width int) []placed {
 			c.width = min(want(c), max(c.usual, shortest))
 		}
 	}
-	// Addresses are rather cut to the length of IPv4 ones than that a column goes.
+	// Shorten addresses to the length of IPv4 addresses before a column goes.
 	comfortable := func() int {
 		w := margin - gap
 		for i := range cols {
@@ -90,7 +89,7 @@ func fit(cols []placed, wanted map[string]int, width int) []placed {
 	return stretch(cols, want, width)
 }
 
-// stretch gives every column of text its width, or an equal share of what there is.
+// stretch gives every text column its width, or an equal share of the remaining width.
 func stretch(cols []placed, want func(*placed) int, width int) []placed {
 	left := width - margin + gap
 	var texts []*placed

@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// hints are the keys that are told of, as far as there is room.
+// hints returns keys with their meanings, as many as fit.
 func (m *model) hints() []string {
 	pause, mode := "p pause", "c whole run"
 	if m.frozen != nil {
@@ -19,7 +19,7 @@ func (m *model) hints() []string {
 	return []string{"? help", "q quit", "/ search", "f filter", pause, mode, "Enter details", "Tab view", "s reverse", "u units"}
 }
 
-// footer is the last line: what is being typed, else a message, else hints.
+// footer returns the last line: the prompt, else a message, else hints.
 func (m *model) footer() string {
 	switch {
 	case m.prompt != nil:
@@ -47,14 +47,14 @@ func (m *model) overlayHints() []string {
 	return []string{"Esc back", "j k scroll", "q quit"}
 }
 
-// prompt is a line that is being typed.
+// prompt is a line of input.
 type prompt struct {
 	label  string
 	input  textinput.Model
-	filter bool   // else search
-	before string // the filter to go back to
-	origin int    // the place that a search began at
-	failed bool   // nothing found
+	filter bool   // else a search
+	before string // the filter to restore on Esc
+	origin int    // the row at which the search began
+	failed bool   // no match
 }
 
 func newPrompt(label, text string) *prompt {
@@ -63,12 +63,12 @@ func newPrompt(label, text string) *prompt {
 	in.CharLimit = 200
 	in.SetVirtualCursor(false)
 	in.SetValue(text)
-	in.KeyMap.Paste.SetEnabled(false) // it would run xclip; terminals paste by themselves
+	in.KeyMap.Paste.SetEnabled(false) // it would run xclip; terminals can paste
 	in.Focus()
 	return &prompt{label: label, input: in, before: text}
 }
 
-// line is what is typed, the end of it if it is long.
+// line returns the input, or its end if it is long.
 func (p *prompt) line(width int) string {
 	text := termsafe.String(p.input.Value())
 	if room := max(width-len(p.label)-3, 1); textWidth(text) > room {
@@ -81,7 +81,7 @@ func (p *prompt) line(width int) string {
 	return pad(line, width)
 }
 
-// cursor is the column of the text cursor.
+// cursor returns the column of the text cursor.
 func (p *prompt) cursor(width int) int {
 	before := termsafe.String(string([]rune(p.input.Value())[:p.input.Position()]))
 	return min(1+len(p.label)+textWidth(before), width-1)

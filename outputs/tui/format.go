@@ -9,13 +9,13 @@ import (
 	"github.com/pktstat/pktstat/internal/render/units"
 )
 
-// format is how numbers are written.
+// format is the format of numbers.
 type format struct {
 	system units.System // prefixes of byte counts
-	octets bool         // rates are in bytes a second, else in bits
+	octets bool         // rates in bytes a second, else in bits
 }
 
-// next is the following one of the four.
+// next returns the next of the four formats.
 func (f format) next() format {
 	if f.system == units.IEC {
 		f.system = units.SI
@@ -33,7 +33,7 @@ func (f format) String() string {
 	return "rates in bits, counts in " + prefixes
 }
 
-// rate writes bytes over a time.
+// rate formats bytes over a time as a rate.
 func (f format) rate(bytes uint64, d time.Duration) string {
 	v := perSecond(bytes, d)
 	if f.octets {
@@ -44,7 +44,7 @@ func (f format) rate(bytes uint64, d time.Duration) string {
 
 func (f format) bytes(n uint64) string { return f.system.Bytes(n) }
 
-// grouped writes a number with commas.
+// grouped formats a number with commas.
 func grouped(n uint64) string {
 	s := strconv.FormatUint(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -53,7 +53,7 @@ func grouped(n uint64) string {
 	return s
 }
 
-// about writes the length of an interval, which is never quite what was asked for.
+// about formats the length of an interval, rounded, because intervals vary a little.
 func about(d time.Duration) string {
 	for _, unit := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond} {
 		if r := d.Round(unit); (r - d).Abs() <= d/20 {
@@ -63,7 +63,7 @@ func about(d time.Duration) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// clock writes a time as 1:02:03.
+// clock formats a time as 1:02:03.
 func clock(d time.Duration) string {
 	s := int(d.Seconds())
 	b := []byte(strconv.Itoa(s / 3600))
@@ -73,7 +73,7 @@ func clock(d time.Duration) string {
 	return string(b)
 }
 
-// amount writes a measure.
+// amount formats a measure.
 func (f format) amount(of *flow.Field, v uint64) string {
 	if of.Kind == flow.Bytes {
 		return f.bytes(v)
@@ -95,20 +95,20 @@ func (l *list) sent(r *row) uint64 {
 	return r.out
 }
 
-// rateOfOwn writes a number of the screen's own as a rate.
+// rateOfOwn returns a function that appends a computed number as a rate.
 func rateOfOwn(of func(*list, *row) uint64) func([]byte, *list, *row, *format) []byte {
 	return func(b []byte, l *list, r *row, f *format) []byte { return append(b, f.rate(of(l, r), l.span())...) }
 }
 
-// volume is what rates are made of.
+// volume returns the bytes of a row's rate.
 func (l *list) volume(r *row) uint64 { return l.counters(r).At(l.rateLayer) }
 
-// plainRate is a rate without its unit, which the heading tells.
+// plainRate formats a rate without its unit, which the title has.
 func plainRate(v float64) string {
 	return strings.Replace(strings.TrimSuffix(units.PacketRate(v), "pps"), " ", "", 1)
 }
 
-// appendCount writes a number, from ten million on with a prefix.
+// appendCount appends a number, with a prefix from ten million on.
 func appendCount(b []byte, n uint64) []byte {
 	if n < 10_000_000 {
 		return strconv.AppendUint(b, n, 10)
@@ -116,7 +116,7 @@ func appendCount(b []byte, n uint64) []byte {
 	return append(b, plainRate(float64(n))...)
 }
 
-// share writes a part of what was counted in all.
+// share appends a row's part of the total.
 func share(b []byte, l *list, r *row, _ *format) []byte {
 	all := l.sums().Total.At(l.rateLayer)
 	if all == 0 {
@@ -126,7 +126,7 @@ func share(b []byte, l *list, r *row, _ *format) []byte {
 	return append(b, '%')
 }
 
-// layerName names the bytes that rates are made of.
+// layerName returns the layer of rates.
 func layerName(l flow.Layer) string {
 	if l == flow.LayerFrame {
 		return "layer 2"

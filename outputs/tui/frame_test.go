@@ -50,7 +50,7 @@ func press(m *model, keys string) (ended bool) {
 
 var sizes = []struct{ width, height int }{{80, 24}, {40, 12}, {200, 50}}
 
-// scenes are what people do; each is drawn in every size.
+// scenes are actions of users. Each is drawn in every size.
 var scenes = []struct {
 	name string
 	play func(m *model, w *network)
@@ -131,7 +131,7 @@ func play(width, height, scene int) *model {
 	return m
 }
 
-// The screens of testdata, without colours. Read the difference after -update.
+// TestFrames compares screens with testdata, without colours. Review the difference after -update.
 func TestFrames(t *testing.T) {
 	for i, scene := range scenes {
 		for _, size := range sizes {
@@ -170,8 +170,8 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// checkFrame: a frame fills the screen and no more, and has no control characters
-// but those of styles.
+// checkFrame fails unless a frame exactly fills the screen, and styles are its only control
+// sequences.
 func checkFrame(t *testing.T, frame string, width, height int) {
 	t.Helper()
 	lines := strings.Split(frame, "\n")
@@ -190,7 +190,7 @@ func checkFrame(t *testing.T, frame string, width, height int) {
 	}
 }
 
-// Every scene fits every screen, also one on which there is no room for anything.
+// TestAnySize: every scene fits every screen, also the smallest one.
 func TestAnySize(t *testing.T) {
 	for i := range scenes {
 		m := play(80, 24, i)
@@ -206,7 +206,7 @@ func TestAnySize(t *testing.T) {
 	}
 }
 
-// Without colours there are none; bold, faint and reverse are not colours.
+// TestNoColor: without colours, a frame uses only bold, faint and reverse.
 func TestNoColor(t *testing.T) {
 	for i, scene := range scenes {
 		if m := play(80, 24, i); hasColor(m.frame()) {
@@ -216,7 +216,7 @@ func TestNoColor(t *testing.T) {
 	m, _ := screenOf(80, 24, office(), 3)
 	m.theme = newTheme(true)
 	if !hasColor(m.frame()) {
-		t.Error("no colours with colours: this test tests nothing")
+		t.Error("no colours although colours are on: this test tests nothing")
 	}
 }
 
@@ -232,7 +232,7 @@ func hasColor(s string) bool {
 	return false
 }
 
-// The same data draw the same frame: nothing depends on the clock or on chance.
+// TestSameFrame: equal data give equal frames, independent of clock and chance.
 func TestSameFrame(t *testing.T) {
 	for i, scene := range scenes {
 		if a, b := play(80, 24, i).frame(), play(80, 24, i).frame(); a != b {
@@ -241,7 +241,7 @@ func TestSameFrame(t *testing.T) {
 	}
 }
 
-// On a terminal that shows ASCII only, everything is, names and graphs too, and fits.
+// TestASCIIFrames: on an ASCII terminal, everything is ASCII and fits, including names and graphs.
 func TestASCIIFrames(t *testing.T) {
 	for i, scene := range scenes {
 		for _, size := range sizes {
@@ -255,7 +255,7 @@ func TestASCIIFrames(t *testing.T) {
 			if at := strings.IndexFunc(frame, func(r rune) bool { return r >= utf8.RuneSelf }); at >= 0 {
 				t.Errorf("%s, %dx%d: %.20q", scene.name, size.width, size.height, frame[at:])
 			}
-			// What is drawn in Braille is drawn in the same places.
+			// Braille characters become ASCII characters in the same places.
 			braille := func(r rune) bool { return r > 0x2800 && r <= 0x28ff }
 			dots, marks := strings.Split(ansi.Strip(fine.frame()), "\n"), strings.Split(ansi.Strip(frame), "\n")
 			for y, line := range dots {
@@ -270,7 +270,7 @@ func TestASCIIFrames(t *testing.T) {
 	}
 }
 
-// What comes from the network or the system is text, in every part of the screen.
+// TestHostileStrings: names from outside stay text in every part of the screen.
 func TestHostileStrings(t *testing.T) {
 	hostile := []string{
 		"\x1b[2J\x1b]0;owned\a", "\u202egpj.exe\u2066", "bad\xff\xfeutf8", "\u009b31mC1", "new\nline", "nul\x00",
@@ -298,7 +298,7 @@ func TestHostileStrings(t *testing.T) {
 	}
 }
 
-// As long as no key is pressed, a notice goes by itself.
+// TestNoticeGoes: without a key press, a notice disappears after some time.
 func TestNoticeGoes(t *testing.T) {
 	m, w := screenOf(80, 24, office(), 3)
 	m.Update(notice("eth0 is gone"))

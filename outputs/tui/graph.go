@@ -8,15 +8,14 @@ import (
 	"github.com/pktstat/pktstat/internal/render/units"
 )
 
-// atLeast is the time that a graph of live traffic shows, however narrow.
+// atLeast is the shortest time span of a graph of live traffic.
 const atLeast = 2 * time.Minute
 
-// bucket is what one column of dots stands for, in bytes a second.
+// bucket is the rate of one column of dots, in bytes a second.
 type bucket struct{ all, in, out float64 }
 
-// bucketsOf spreads samples over n buckets of equal length, the last one being
-// now. Buckets begin at multiples of their length, so that they do not change
-// shape as time goes on.
+// bucketsOf distributes samples over n buckets of equal length; the last one ends now. A bucket
+// begins at a multiple of its length, so that the graph's shape does not change over time.
 func bucketsOf(samples []sample, n int, ended bool) ([]bucket, time.Duration) {
 	if len(samples) == 0 || n <= 0 {
 		return nil, 0
@@ -51,15 +50,15 @@ func bucketsOf(samples []sample, n int, ended bool) ([]bucket, time.Duration) {
 		buckets[i].in *= per
 		buckets[i].out *= per
 	}
-	if covered[n-1] < step/4 && n > 1 { // too little to say a rate
+	if covered[n-1] < step/4 && n > 1 { // too short for a rate
 		copy(buckets[1:], buckets[:n-1])
 		buckets[0] = bucket{}
 	}
 	return buckets, length
 }
 
-// bucketLength is a round time: that of an interval at least while the run goes
-// on, later what makes the whole run fill the graph.
+// bucketLength returns a round length. During a run, it is at least an interval. After the run, the
+// whole run fills the graph.
 func bucketLength(samples []sample, n int, ended bool) time.Duration {
 	first, last := &samples[0], &samples[len(samples)-1]
 	shortest, whole := last.length*9/10, atLeast
@@ -78,9 +77,8 @@ func bucketLength(samples []sample, n int, ended bool) time.Duration {
 // axis is the width of the labels left of a graph.
 const axis = 14
 
-// graph draws samples in braille dots, two columns and four rows of them to a
-// character: what came in upwards and what went out downwards, or everything
-// upwards where directions are not known.
+// graph draws samples in Braille dots, two columns and four rows of them in a character. Incoming
+// traffic goes up, outgoing down. Without known directions, all goes up.
 func (m *model) graph(samples []sample, height int, directions bool) []string {
 	left := axis
 	if m.width < 60 {
@@ -93,7 +91,7 @@ func (m *model) graph(samples []sample, height int, directions bool) []string {
 		up = (height + 1) / 2
 		down = height - up
 	}
-	// Each half has a scale of its own: answers to a download would not be seen.
+	// Each half has its own scale: the answers to a download would be invisible.
 	var peak bucket
 	for _, b := range buckets {
 		peak = bucket{max(peak.all, b.all), max(peak.in, b.in), max(peak.out, b.out)}
@@ -153,7 +151,7 @@ func (m *model) axisLabel(y, height, up, down int, top bucket, span time.Duratio
 	return ""
 }
 
-// level is how many dots high v is: one at least if there is something.
+// level returns the height of v in dots: at least one if v is not 0.
 func level(v, top float64, height int) int {
 	if v <= 0 || top <= 0 {
 		return 0
@@ -161,8 +159,8 @@ func level(v, top float64, height int) int {
 	return min(max(int(math.Round(v/top*float64(4*height))), 1), 4*height)
 }
 
-// column8 returns the dots of one column (0 or 1) of the n-th character above, or
-// below, the axis (Unicode braille patterns, U+2800).
+// column8 returns the dots of one column (0 or 1) of the n-th character above or below the axis
+// (Unicode Braille patterns, U+2800).
 func column8(level, n, column int, downwards bool) rune {
 	var dots = [2][4]rune{{0x40, 0x04, 0x02, 0x01}, {0x80, 0x20, 0x10, 0x08}} // from the bottom
 	var r rune
@@ -179,7 +177,7 @@ func column8(level, n, column int, downwards bool) rune {
 	return r
 }
 
-// ceiling is the next round number of the rate's unit, in bytes a second.
+// ceiling returns the next round number in the rate's unit, in bytes a second.
 func (f format) ceiling(v float64) float64 {
 	unit, base := 1.0/8, 1000.0
 	if f.octets {

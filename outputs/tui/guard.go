@@ -8,17 +8,17 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// guard is the model, with which a mistake in the screen's own code ends the screen as q
-// does: in order, with the terminal as it was, and without ending the run.
+// guard wraps the model. It turns a panic of the screen into an error and ends the screen as q
+// does. The terminal is restored, and the run continues.
 type guard struct {
 	model *model
 	quit  func()
-	err   error // the first mistake
+	err   error // of the first panic
 }
 
 func (g *guard) Init() tea.Cmd { return g.model.Init() }
 
-// Update does nothing after a mistake: the model may be in any state.
+// Update does nothing after a panic, because the model's state may be inconsistent.
 func (g *guard) Update(msg tea.Msg) (next tea.Model, cmd tea.Cmd) {
 	if g.err != nil {
 		return g, nil
@@ -27,7 +27,7 @@ func (g *guard) Update(msg tea.Msg) (next tea.Model, cmd tea.Cmd) {
 	return g.model.Update(msg)
 }
 
-// View draws nothing after a mistake.
+// View draws nothing after a panic.
 func (g *guard) View() (v tea.View) {
 	if g.err != nil {
 		return tea.View{}
@@ -39,12 +39,12 @@ func (g *guard) View() (v tea.View) {
 func (g *guard) failed(mistake any) {
 	if mistake != nil {
 		g.err = fmt.Errorf("internal error: %v (%s)", mistake, where(string(debug.Stack())))
-		go g.quit() // this is the loop that takes it
+		go g.quit() // Quit would block: this goroutine reads its message
 	}
 }
 
-// where is the place of a panic in a stack: that in this package, when it is in a
-// function of another one.
+// where returns the source line of a panic from its stack. If a function of another package
+// panicked, it returns the line in this package.
 func where(stack string) string {
 	_, after, _ := strings.Cut(stack, "\npanic(")
 	lines := strings.Split(after, "\n")

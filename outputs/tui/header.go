@@ -8,7 +8,7 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// header is what is counted, what is going on now, and what there was in all.
+// header returns what is counted, the current rates, and the totals.
 func (m *model) header() []string {
 	h := &m.list.heading
 	if h.backend == "" {
@@ -36,7 +36,7 @@ func (m *model) header() []string {
 	return lines[:m.headerHeight()]
 }
 
-// atLeast is the sign before a lower bound.
+// atLeast returns the sign of a lower bound.
 func (m *model) atLeast() string {
 	if m.ascii {
 		return ">= "
@@ -46,7 +46,7 @@ func (m *model) atLeast() string {
 
 func (m *model) narrow() bool { return m.width < 60 }
 
-// between separates the parts of a line.
+// between returns the separator of parts of a line.
 func (m *model) between() string {
 	if m.narrow() {
 		return "  "
@@ -54,8 +54,8 @@ func (m *model) between() string {
 	return "   "
 }
 
-// counted is "web-3: eth0, wg0 by tc (tcx)", as far as that is short. A capture may be of
-// another machine.
+// counted returns "web-3: eth0, wg0 by tc (tcx)", shorter on a narrow screen. It omits the host for
+// a capture, which may come from another machine.
 func (m *model) counted(how string) string {
 	h := &m.list.heading
 	text := ""
@@ -68,7 +68,7 @@ func (m *model) counted(how string) string {
 	return text + how
 }
 
-// sources names what is counted; "" if it has no name.
+// sources names what is counted; "" if that has no name.
 func (m *model) sources() string {
 	const named = 4
 	h := &m.list.heading
@@ -87,7 +87,7 @@ func (m *model) sources() string {
 
 func (m *model) directions() bool { return m.list.had["direction"] }
 
-// nowParts are the rates of the last interval, the most important first.
+// nowParts returns the rates of the last interval, the most important first.
 func (m *model) nowParts() []string {
 	h := &m.list.heading
 	rate := func(bytes uint64) string { return m.format.rate(bytes, h.length) }
@@ -105,7 +105,7 @@ func (m *model) nowParts() []string {
 	return append(parts, "bytes and rates: "+layerName(h.rateLayer))
 }
 
-// totalParts are the sums of the run. What was lost comes before what is nice to know.
+// totalParts returns the sums of the run. Losses come before less important parts.
 func (m *model) totalParts() []string {
 	h := &m.list.heading
 	total := m.theme.strong.Render(m.format.bytes(h.run.Total.At(h.rateLayer)))
@@ -137,7 +137,7 @@ func (m *model) totalParts() []string {
 	return parts
 }
 
-// uncounted tells of packets that are in no row.
+// uncounted returns the text about packets that are in no row.
 func (m *model) uncounted(what string, packets uint64, why string) string {
 	text := what + " " + string(appendCount(nil, packets))
 	if packets == 0 {
@@ -152,14 +152,13 @@ func (m *model) uncounted(what string, packets uint64, why string) string {
 	return m.theme.warn.Render(text)
 }
 
-// tab is where a view's name is on the screen.
+// tab is the position of a view's name on the screen.
 type tab struct {
 	view     *view
 	from, to int
 }
 
-// tabs are the names of the views that are offered. On a narrow screen the open
-// one is named alone.
+// tabs returns the names of the offered views. On a narrow screen, it returns only the open one.
 func (m *model) tabs() (tabs []tab, line string) {
 	right := m.position()
 	free := m.width - textWidth(right) - 2
@@ -186,7 +185,7 @@ func (m *model) tabs() (tabs []tab, line string) {
 	return tabs, spread(names+line, right+" ", m.width)
 }
 
-// position tells which rows are visible, and of what.
+// position returns the selected row's place, the number of rows, and the mode.
 func (m *model) position() string {
 	l := &m.list
 	mode := "current"

@@ -45,7 +45,7 @@ func (m *model) bindings() []binding {
 	)
 }
 
-// help is the overlay; it scrolls if the screen is too small for it.
+// help returns the overlay, scrolled if the screen is too small.
 func (m *model) help(height int) []string {
 	const keys = 12
 	lines := []string{" " + m.theme.head.Render("Keys")}

@@ -9,7 +9,7 @@ import (
 
 // sample is the traffic of an interval, in bytes of the rate layer.
 type sample struct {
-	end          int64 // Unix nanoseconds, by the clock as it was set at the start of the run
+	end          int64 // Unix nanoseconds; ignores clock changes since the start of the run
 	length       time.Duration
 	all, in, out uint64
 }
@@ -17,7 +17,7 @@ type sample struct {
 // maxSamples is ten minutes at five refreshes a second.
 const maxSamples = 3000
 
-// history is the samples of the last intervals, the oldest first.
+// history holds the samples of the last intervals, the oldest first.
 type history struct{ samples []sample }
 
 func (h *history) add(s sample) {
@@ -29,12 +29,11 @@ func (h *history) add(s sample) {
 
 func (h *history) clone() history { return history{slices.Clone(h.samples)} }
 
-// maxPast bounds the numbers that a past holds.
+// maxPast bounds the number of entries in a past.
 const maxPast = 1 << 20
 
-// past is what each row counted in the last intervals. Rows without traffic take
-// no room: of a million flows it knows the last interval, of a hundred the last
-// minutes.
+// past holds what each row counted in the last intervals. A row without traffic takes no room. So
+// past covers one interval of a million flows, or minutes of a hundred.
 type past struct {
 	intervals []*pastInterval // the oldest first
 	entries   int
@@ -44,7 +43,7 @@ type past struct {
 type pastInterval struct {
 	end    int64
 	length time.Duration
-	rows   []int32 // of the store; negative: gone
+	rows   []int32 // index in the store; negative: gone
 	bytes  []float32
 }
 
@@ -53,7 +52,7 @@ func (p *pastInterval) add(row int32, bytes uint64) {
 	p.bytes = append(p.bytes, float32(bytes))
 }
 
-// begin returns an interval to add to.
+// begin returns an empty interval.
 func (p *past) begin(end int64, length time.Duration) *pastInterval {
 	in := p.spare
 	p.spare = nil
@@ -64,7 +63,7 @@ func (p *past) begin(end int64, length time.Duration) *pastInterval {
 	return in
 }
 
-// end adds the interval and forgets the oldest ones.
+// end adds the interval, and removes the oldest ones if there are too many.
 func (p *past) end(in *pastInterval) {
 	p.intervals = append(p.intervals, in)
 	p.entries += len(in.rows)
@@ -77,7 +76,7 @@ func (p *past) end(in *pastInterval) {
 	p.intervals = slices.Delete(p.intervals, 0, gone)
 }
 
-// renumber follows rows to their new places.
+// renumber applies new indexes of rows.
 func (p *past) renumber(moved []int32) {
 	for _, in := range p.intervals {
 		for i, row := range in.rows {
@@ -96,9 +95,9 @@ func (p *past) clone() past {
 	return c
 }
 
-// of returns the samples of one row of a view.
+// samplesOf returns the samples of one row of a view.
 func (s *store) samplesOf(v *view, key *flow.Packed) []sample {
-	// Which of the store's rows are part of it, and in which direction.
+	// part has the direction of each store row that belongs to the view's row, or not.
 	const not = -1
 	rows := s.rows.All()
 	part := make([]int8, len(rows))

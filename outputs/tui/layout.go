@@ -6,55 +6,54 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// layout is how the screen arranges a column. All else is the field's own.
+// layout is how the screen shows a column. Everything else comes from the field.
 type layout struct {
-	name   string // of the column in views; of the field, unless that is given
+	name   string // of the column in views; the field's name if field is ""
 	field  string
-	title  string // short; "": the field's
-	always bool   // shown, though no row may have it
-	asked  bool   // shown only while rows are sorted by it
-	usual  int    // width that it has at least, if there is room
+	title  string // short; "": the field's title
+	always bool   // shown even if no row has a value
+	asked  bool   // shown only if rows are sorted by it
+	usual  int    // the least width, if it fits
 
-	// port is the field that shares the column, behind a colon.
+	// port is the field that shares the column, after a colon.
 	port string
-	// instead are the fields of which the first is shown that the row has, if it does not
-	// have the column's. A word leads each.
+	// instead are alternatives if the row does not have the column's field. The first one that the
+	// row has is shown, after its word.
 	instead []alternative
-	words   map[string]string // shorter ones of the field
-	none    string            // text of rows that have none of the fields
+	words   map[string]string // shorter words for values of the field
+	none    string            // text if the row has none of the fields
 
-	// goes is the place in the order in which columns are given up on a narrow
-	// screen, 1 first; 0: never.
+	// goes is the order in which columns go on a narrow screen, 1 first; 0: never.
 	goes int
 
-	// What the screen adds up itself: bytes of the rate layer.
+	// A number that the screen computes: bytes of the rate layer.
 	own   func(*list, *row) uint64
 	write func([]byte, *list, *row, *format) []byte
-	split bool                       // shown if the view tells what came in from what went out
+	split bool                       // shown if the view separates incoming from outgoing traffic
 	more  func([]byte, *cell) []byte // appends to the text of the field
 }
 
 type alternative struct{ field, word string }
 
-// Places of fields that the screen does not know, and of what rows are sorted by.
+// The places of fields without a layout, and of the sorted column.
 const (
 	goesFirst = -1
 	goesLast  = 100
 )
 
-// Widths: IPv4 with its port needs no shortening where there is room.
+// Widths. An IPv4 address with a port fits without shortening.
 const (
 	ipv4Port  = len("255.255.255.255:65535")
 	ipv4      = len("255.255.255.255")
 	usualRate = len("1.43 Mbps")
-	unknown   = 8 // and the title's, with its arrow
+	unknown   = 8 // or the title's width, with its arrow
 )
 
-// cgroup is what shows for what is in no container: the cgroup, or the number of one that
-// has gone.
+// cgroup are the alternatives for a process outside of containers: the cgroup, or its id if the
+// cgroup is gone.
 var cgroup = []alternative{{"cgroup", ""}, {"cgroup_id", "cgroup "}}
 
-// layouts never change.
+// layouts never changes.
 var layouts = [...]layout{
 	{name: "proto", always: true, usual: 5, goes: 10},
 	{name: "src", port: "src_port", always: true, usual: ipv4, none: "-"},
@@ -87,14 +86,14 @@ var layouts = [...]layout{
 	{name: "share", title: "Share", usual: 6, goes: 2, own: (*list).volume, write: share},
 }
 
-// The columns of the view of flows; and those that every other view ends with.
+// The columns of the view of flows, and the last columns of every other view.
 var (
 	flowLabels   = []string{"proto", "src", "dst", "info", "direction", "iface", "vlan", "comm", "pid", "uid of flow", "container", "match", "netns"}
 	flowMeasures = []string{"bps", "pps", "packets", "bytes", "frame_bytes", "retransmits", "share"}
 	viewMeasures = []string{"bps", "in", "out", "pps", "packets", "bytes", "frame_bytes", "retransmits", "share"}
 )
 
-// newColumns makes a column of each layout, and of each field without a layout.
+// newColumns returns a column for each layout, and for each field without a layout.
 func newColumns() map[string]*column {
 	cols := map[string]*column{}
 	for i := range layouts {
@@ -108,7 +107,7 @@ func newColumns() map[string]*column {
 	return cols
 }
 
-// partOf are the fields that other columns or the details show.
+// partOf are fields that other columns or the details show.
 var partOf = map[string]bool{
 	"src_port": true, "dst_port": true, "cgroup": true, "cgroup_id": true, "first": true, "last": true,
 	"icmp_type": true, "icmp_code": true, "spi": true, "gre_proto": true, "arp_op": true, "subtype": true, "ethertype": true,
@@ -132,9 +131,8 @@ func newColumn(l layout) *column {
 	return c
 }
 
-// unknownColumns are the columns of the fields without a layout, labels and measures, of
-// which the view of flows shows all. They include those that are shown only while rows are
-// sorted by them.
+// unknownColumns returns the columns of fields without a layout: labels and measures. The view of
+// flows has them all. They include columns that are shown only if rows are sorted by them.
 func unknownColumns(cols map[string]*column) (labels, measures []*column) {
 	for _, f := range flow.Fields.All() {
 		switch c := cols[f.Name]; {

@@ -34,31 +34,31 @@ func (r *row) add(b *runrows.Row, dir flow.Direction, interval uint64, layer flo
 	r.first, r.last = min(r.first, b.First), max(r.last, b.Last)
 }
 
-// lingers is how long a row without traffic stays among the current ones: what
-// pauses for a second does not jump out of the table and back.
+// lingers is how long a row without traffic stays in the current rows. So a row with short pauses
+// does not vanish and return.
 const lingers = 5 * time.Second
 
-// list is the rows of a view in the order in which they are shown. Its memory is
-// used again and again: a refresh of a hundred thousand rows allocates nothing.
+// list holds the rows of a view in their order. It reuses its memory, so that a refresh of a
+// hundred thousand rows allocates nothing.
 type list struct {
 	heading
-	had        fields    // of some row
-	words      []*column // of text, that some row has something in
+	had        fields    // that any row had
+	words      []*column // text columns in which any row has a value
 	view       *view
 	cumulative bool
-	column     *column // sorted by
+	column     *column // by which rows are sorted
 	descending bool
 	filter     filter
 
 	rows   []row
-	order  []int32 // of the rows that the filter passes; [sorted[0]:sorted[1]] is in order
+	order  []int32 // rows that the filter accepts; [sorted[0]:sorted[1]] is in order
 	sorted [2]int
 	ranks  ranks
 	index  map[flow.Packed]int32
 	text   texts
 }
 
-// fill groups the store's rows. The row of key stays even without traffic.
+// fill groups the store's rows. The row with key keep stays even without traffic.
 func (l *list) fill(s *store, keep *flow.Packed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (l *list) fill(s *store, keep *flow.Packed) {
 		l.index = map[flow.Packed]int32{}
 	}
 	clear(l.index)
-	flows := l.view.key == "F" // rows as they are: nothing to look up
+	flows := l.view.key == "F" // the rows are unique, so skip the index
 	var buf [2]projected
 	rows := s.rows.All()
 	for i := range rows {
@@ -102,7 +102,7 @@ func (l *list) at(key flow.Packed, unique bool) *row {
 }
 
 func (l *list) dropIdle(keep *flow.Packed) {
-	since, end := l.end.Add(-lingers).UnixNano(), l.end.UnixNano() // a row's last may be later if the clock was set back
+	since, end := l.end.Add(-lingers).UnixNano(), l.end.UnixNano() // if the clock was set back, a row's last may be later than end
 	kept := l.rows[:0]
 	for i := range l.rows {
 		r := &l.rows[i]
@@ -127,8 +127,8 @@ func (l *list) choose() {
 	}
 }
 
-// less is the order of the rows: by the chosen column, then by the numbers of the
-// run, then by the key. Equal traffic does not change places.
+// less reports whether row i comes before row j: by the chosen column, then by the run's numbers,
+// then by the key. So equal rows keep their places.
 func (l *list) less(i, j int32) bool {
 	c := l.ranks.compare(i, j)
 	if l.descending {
@@ -140,7 +140,7 @@ func (l *list) less(i, j int32) bool {
 	return c < 0
 }
 
-// compareRest makes any order a total one.
+// compareRest makes the order total.
 func compareRest(a, b *row) int {
 	if c := cmp.Compare(b.total.Packets, a.total.Packets); c != 0 {
 		return c
@@ -148,7 +148,7 @@ func compareRest(a, b *row) int {
 	return a.key.Compare(&b.key)
 }
 
-// window puts the rows of places lo to hi in order.
+// window puts the rows at places lo to hi in order.
 func (l *list) window(lo, hi int) {
 	hi = min(hi, len(l.order))
 	if lo >= l.sorted[0] && hi <= l.sorted[1] {
@@ -161,7 +161,7 @@ func (l *list) window(lo, hi int) {
 // sortAll puts all rows in order.
 func (l *list) sortAll() { l.window(0, len(l.order)) }
 
-// find returns the row of a key, nil if the view has none.
+// find returns the row with a key, and its index; nil and -1 if the view has none.
 func (l *list) find(key *flow.Packed) (*row, int32) {
 	for i := range l.rows {
 		if l.rows[i].key == *key {
@@ -188,10 +188,10 @@ func (l *list) rank(of int32) int {
 	return place
 }
 
-// at place n, after window.
+// place returns the row at place n. Call window first.
 func (l *list) place(n int) *row { return &l.rows[l.order[n]] }
 
-// span is what rates are over.
+// span returns the time that rates are over.
 func (l *list) span() time.Duration {
 	if l.cumulative {
 		return l.end.Sub(l.start)
@@ -199,7 +199,7 @@ func (l *list) span() time.Duration {
 	return l.length
 }
 
-// counters are those that rates are made of.
+// counters returns the counters of the shown span.
 func (l *list) counters(r *row) *flow.Counters {
 	if l.cumulative {
 		return &r.total.Counters
@@ -207,7 +207,7 @@ func (l *list) counters(r *row) *flow.Counters {
 	return &r.now.Counters
 }
 
-// sums are those of the shown span.
+// sums returns the sums of the shown span.
 func (l *list) sums() *flow.Sums {
 	if l.cumulative {
 		return &l.run

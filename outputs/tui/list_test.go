@@ -11,8 +11,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// Every view but that of hosts puts each packet into exactly one row; hosts have
-// each at its two ends.
+// TestViewsAddUp: every view except hosts has each packet in exactly one row. In hosts, each packet
+// counts at both ends.
 func TestViewsAddUp(t *testing.T) {
 	m, w := screenOf(80, 24, office(), 40)
 	m.list.cumulative = true
@@ -33,7 +33,7 @@ func TestViewsAddUp(t *testing.T) {
 	}
 }
 
-// A view is offered only where its fields are: in the grouping and in the data.
+// TestOfferedViews: a view is offered only if its fields are in the grouping and in the data.
 func TestOfferedViews(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -85,7 +85,7 @@ func TestOfferedViews(t *testing.T) {
 	}
 }
 
-// The filter.
+// TestFilter covers the syntax of filters.
 func TestFilter(t *testing.T) {
 	m, _ := screenOf(200, 50, office(), 40)
 	for _, c := range []struct {
@@ -104,7 +104,7 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// A port is found in the same way where it has a column of its own.
+// TestFilterPorts: ":22" also finds a port in a column of its own.
 func TestFilterPorts(t *testing.T) {
 	m, _ := screenOf(80, 24, office(), 40)
 	press(m, "Pf:443")
@@ -113,7 +113,7 @@ func TestFilterPorts(t *testing.T) {
 	}
 }
 
-// Every column sorts, both ways, and the order is the same each time.
+// TestSortColumns: every column sorts in both directions, always in the same order.
 func TestSortColumns(t *testing.T) {
 	m, _ := screenOf(200, 50, office(), 40)
 	for _, v := range m.views {
@@ -134,7 +134,7 @@ func TestSortColumns(t *testing.T) {
 	}
 }
 
-// compareShown compares what a column shows of two rows, apart from how the list does it.
+// compareShown compares what a column shows of two rows, independently of the list.
 func compareShown(m *model, c *column, a, b *row) int {
 	if c.numeric() {
 		return cmp.Compare(c.amount(&m.list, a), c.amount(&m.list, b))
@@ -150,7 +150,7 @@ func compareShown(m *model, c *column, a, b *row) int {
 		x, y := &cells[0].row, &cells[1].row
 		d := 0
 		switch {
-		case f.Num != nil: // what a row does not have is 0
+		case f.Num != nil: // a missing value sorts as 0
 			var n [2]uint64
 			for i := range cells {
 				if has[i] {
@@ -179,7 +179,7 @@ func compareShown(m *model, c *column, a, b *row) int {
 	return 0
 }
 
-// Rows pause without leaving at once; the whole run has them all.
+// TestLingering: a row that pauses stays for some time. The whole run has all rows.
 func TestLingering(t *testing.T) {
 	on := func(n int) uint64 { return map[bool]uint64{true: 1000}[n == 0] }
 	talks := append(office(), talk{flowKey(flow.TCP, "192.0.2.99:1", "192.0.2.10:25", flow.Ingress), on})
@@ -195,19 +195,20 @@ func TestLingering(t *testing.T) {
 	for second := 1; second < 12; second++ {
 		report(m, w.next())
 		if want := time.Duration(second)*time.Second <= lingers; there() != want {
-			t.Errorf("%d s after its last packet the row is there: %t", second, there())
+			t.Errorf("%d s after its last packet, the list has the row: %t", second, there())
 		}
 	}
 	press(m, "c")
 	if !there() {
-		t.Error("the whole run lacks the row")
+		t.Error("the whole run does not have the row")
 	}
 }
 
-// The memory of the store is bounded, and what it keeps is what counts most now.
+// TestStoreBound: the store has a bounded number of rows, and keeps those with most current
+// traffic.
 func TestStoreBound(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a second")
+		t.Skip("takes a second: not with -short")
 	}
 	s := newStore()
 	next := 0
@@ -236,7 +237,7 @@ func TestStoreBound(t *testing.T) {
 		for _, p := range r.Packed {
 			i, ok := index[p.Key]
 			if !ok || rows[i].Now.Counters != p.Delta {
-				t.Fatal("a row of the last interval is not there")
+				t.Fatal("a row of the last interval is missing")
 			}
 		}
 	}
@@ -249,7 +250,7 @@ func TestStoreBound(t *testing.T) {
 	}
 }
 
-// What the rows of a view counted in the past adds up to what they count now.
+// TestRowHistory: the history of a view's row adds up to the row's totals.
 func TestRowHistory(t *testing.T) {
 	m, _ := screenOf(80, 24, office(), 60)
 	for _, v := range m.views {
@@ -268,7 +269,7 @@ func TestRowHistory(t *testing.T) {
 	}
 }
 
-// A graph shows what there was, whatever the length of its buckets.
+// TestBuckets: a graph shows the right rates for any length of buckets.
 func TestBuckets(t *testing.T) {
 	for _, interval := range []time.Duration{10 * time.Millisecond, 200 * time.Millisecond, time.Second, 7 * time.Second} {
 		var samples []sample
@@ -298,7 +299,8 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// Only visible rows are made into text: each of a crowd would allocate.
+// TestOnlyVisibleRowsAreFormatted: the screen formats only visible rows. Formatting any other row
+// would allocate.
 func TestOnlyVisibleRowsAreFormatted(t *testing.T) {
 	refresh := func(flows int) float64 {
 		m, w := screenOf(200, 50, crowd(flows), 2)
@@ -313,7 +315,7 @@ func TestOnlyVisibleRowsAreFormatted(t *testing.T) {
 	}
 }
 
-// The length of an interval as it was meant.
+// TestAbout: the screen rounds the length of an interval.
 func TestAbout(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		1003 * time.Millisecond: "1s", 996 * time.Millisecond: "1s", 501 * time.Millisecond: "500ms", 203 * time.Millisecond: "200ms",
@@ -325,7 +327,7 @@ func TestAbout(t *testing.T) {
 	}
 }
 
-// The screen begins with the order of the reports, and keeps what the user has chosen.
+// TestBeginsAsReports: the screen begins with the reports' order, and keeps the user's choice.
 func TestBeginsAsReports(t *testing.T) {
 	for _, c := range []struct {
 		sort, view, keys string // pressed before the first report
@@ -361,7 +363,7 @@ func TestBeginsAsReports(t *testing.T) {
 				t.Errorf("sort %q: the column is not on the screen", c.sort)
 			}
 		}
-		press(m, "1") // by packets, or the other way round
+		press(m, "1") // sorts by packets, or reverses the order
 		report(m, w.next())
 		if m.list.column.name != "packets" {
 			t.Errorf("sort %q: a key's order is not kept", c.sort)

@@ -11,50 +11,50 @@ import (
 	"github.com/pktstat/pktstat/internal/render/charset"
 )
 
-// model is what the screen shows. Only the program's own goroutine touches it;
-// what View draws depends on nothing else.
+// model is the state of the screen. Only the program's goroutine uses it. View depends only on the
+// model.
 type model struct {
 	store  *store
-	frozen *store // as it was when the screen was paused; nil: it is not
+	frozen *store // a copy from the moment of the pause; nil: not paused
 	theme  theme
 	format format
 	mouse  bool
-	ascii  bool // the terminal shows nothing else
-	keeps  bool // after the end of the run the screen stays until it is closed
-	ended  bool // and that has been dealt with
+	ascii  bool // the terminal shows only ASCII
+	keeps  bool // after the run, the screen stays until the user closes it
+	ended  bool // the screen has handled the end of the run
 
 	width, height int
 
-	views  []*view // that are offered
+	views  []*view // the offered ones
 	all    []*view
-	wish   *view // to be opened once it is offered
+	wish   *view // to be opened when it is offered
 	list   list
-	sorted bool   // by the user, or as the reports are
-	last   sample // of the rates
+	sorted bool   // the order is set, by the user or by the reports
+	last   sample // the newest rates
 
-	// The selection is a place; once it was moved, it is a row and follows it.
+	// The selection is a place. After the user has moved it, it follows its row.
 	place    int
 	offset   int // place of the first visible row
 	selected flow.Packed
 	follows  bool
 
 	mode     mode
-	scroll   int // of the help
+	scroll   int // of the help and the details
 	detailed *row
-	samples  []sample // of that row
+	samples  []sample // of the detailed row
 	message  string
-	until    time.Time // when the message goes; zero: at the next key
+	until    time.Time // when the message disappears; zero: at the next key press
 	prompt   *prompt
-	sought   string // last
-	clicked  int    // place of the last click, for double ones
+	sought   string // the last search
+	clicked  int    // place of the last click, to detect double clicks
 
 	columns []placed
-	wanted  map[string]int // widths of text
+	wanted  map[string]int // widths of text columns
 	cell    cell
 	buf     []byte
 }
 
-// mode is what is below the header.
+// mode is what the screen shows below the header.
 type mode uint8
 
 const (
@@ -72,7 +72,7 @@ func newModel(s *store, t theme, f format) *model {
 
 func (m *model) Init() tea.Cmd { return nil }
 
-// source is what is shown: the run, or the moment it was paused at.
+// source returns the shown store: live, or paused.
 func (m *model) source() *store {
 	if m.frozen != nil {
 		return m.frozen
@@ -101,12 +101,12 @@ func (m *model) open(v *view) {
 	m.top()
 }
 
-// top goes to the first row, whichever that is.
+// top selects the first row, also if another row becomes the first.
 func (m *model) top() {
 	m.place, m.offset, m.follows = 0, 0, false
 }
 
-// refresh groups and orders anew what is known.
+// refresh groups and sorts the store's rows again.
 func (m *model) refresh() {
 	s := m.source()
 	m.readHeading(s)
@@ -161,8 +161,7 @@ func (m *model) readHeading(s *store) {
 	}
 }
 
-// rearrange orders the rows after the filter or the order has changed, and finds
-// the selected one.
+// rearrange applies a new filter or order, and finds the selected row.
 func (m *model) rearrange() {
 	m.list.choose()
 	if m.follows {
@@ -188,10 +187,10 @@ func (m *model) show() {
 	m.measure()
 }
 
-// say shows a message in the last line until a key is pressed.
+// say shows a message in the last line until the next key press.
 func (m *model) say(text string) { m.message, m.until = text, time.Time{} }
 
-// tell shows what the run has to say, for a while.
+// tell shows a message of the run for some time.
 func (m *model) tell(text string) {
 	const shown = 10 * time.Second
 	m.message = text
@@ -200,13 +199,13 @@ func (m *model) tell(text string) {
 	}
 }
 
-// move selects another row; from then on the selection stays on it.
+// move selects another row. From then on, the selection follows that row.
 func (m *model) move(to int) {
 	m.place, m.follows = to, true
 	m.show()
 }
 
-// Heights of the screen's parts. What matters least goes first.
+// Heights of the parts of the screen. On a small screen, the least important parts go first.
 
 func (m *model) headerHeight() int {
 	switch {
@@ -256,7 +255,7 @@ func (m *model) View() tea.View {
 	return v
 }
 
-// frame is the text of the screen: exactly height lines, none wider than width.
+// frame returns the text of the screen: exactly height lines, none wider than width.
 func (m *model) frame() string {
 	lines := m.header()
 	if n := m.graphHeight(); n > 0 && m.mode == showTable {

@@ -13,13 +13,13 @@ var (
 	nginx  = flow.Owner{PID: 10, Start: 1, Comm: "nginx", UID: 33, CgroupID: 5, Cgroup: "/docker/0123", Container: "docker:web"}
 	worker = flow.Owner{PID: 11, Start: 2, Comm: "nginx", UID: 33, CgroupID: 6, Cgroup: "/docker/0123/a", Container: "docker:web"}
 	curl   = flow.Owner{PID: 12, Start: 3, Comm: "curl", UID: 1000, CgroupID: 7, Cgroup: "/user.slice"}
-	// moved is nginx after it was moved to another cgroup.
+	// moved is nginx after a move to another cgroup.
 	moved = flow.Owner{PID: 10, Start: 1, Comm: "nginx", UID: 33, CgroupID: 8, Cgroup: "/new"}
-	// reused has nginx' PID, after its end.
+	// reused has the PID of nginx, after its end.
 	reused = flow.Owner{PID: 10, Start: 9, Comm: "sh\x1b[2J", CgroupID: 7, Cgroup: "/user.slice"}
 )
 
-// rowsOf writes what a view shows of its owners, with the bytes of each row.
+// rowsOf formats the owners and bytes of a view's rows.
 func rowsOf(m *model, view string) string {
 	for _, v := range m.views {
 		if v.name == view {
@@ -44,8 +44,8 @@ func rowsOf(m *model, view string) string {
 	return strings.Join(rows, "; ")
 }
 
-// Rows are grouped by process and by container, and each number of an owner means
-// what it meant in its report.
+// TestOwners: rows are grouped by process and by container. An owner's number is valid only in its
+// report.
 func TestOwners(t *testing.T) {
 	talks := make([]talk, 7)
 	for i := range talks {
@@ -58,14 +58,14 @@ func TestOwners(t *testing.T) {
 	report(m, w.next())
 	const processes = "- - - - 1000; curl 12 1000 /user.slice 8000; nginx 10 33 %s 82000; nginx 11 33 docker:web 4000; sh\\x1b[2J 10 0 /user.slice 32000"
 	got := rowsOf(m, "Processes")
-	if got != fmt.Sprintf(processes, "/new") && got != fmt.Sprintf(processes, "docker:web") { // as it is in one of them
+	if got != fmt.Sprintf(processes, "/new") && got != fmt.Sprintf(processes, "docker:web") { // the row has either of them
 		t.Errorf("processes: %s", got)
 	}
 	if got, want := rowsOf(m, "Containers"), "- 1000; /new 16000; /user.slice 40000; docker:web 70000"; got != want {
 		t.Errorf("containers: %s, want %s", got, want)
 	}
 
-	// The ledger has given the numbers to others.
+	// The ledger has reused the numbers.
 	next := newNetwork(talks[1:3])
 	next.n = 1
 	next.talks = slices.Clone(next.talks)
@@ -73,6 +73,6 @@ func TestOwners(t *testing.T) {
 	next.base.Owners = map[uint32]flow.Owner{1: reused, 2: nginx}
 	report(m, next.next())
 	if got, want := rowsOf(m, "Containers"), "- 1000; /new 16000; /user.slice 10000; docker:web 10000"; got != want {
-		t.Errorf("containers after numbers were given to others: %s, want %s", got, want)
+		t.Errorf("containers after the ledger reused numbers: %s, want %s", got, want)
 	}
 }

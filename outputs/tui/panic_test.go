@@ -9,7 +9,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// startSink opens the output on a terminal and waits until it shows something.
+// startSink opens the output on a terminal, and waits for its first screen.
 func startSink(t *testing.T, clock registry.Clock, stop func()) (*sink, *testtty.Terminal) {
 	t.Helper()
 	terminal := testtty.New(t, 80, 24)
@@ -25,8 +25,8 @@ func startSink(t *testing.T, clock registry.Clock, stop func()) (*sink, *testtty
 	return s, terminal
 }
 
-// A mistake in the screen's own code ends the output, and not the run: the terminal
-// is as it was, and the error says where.
+// TestPanicRestoresTheTerminal: a panic of the screen ends the output, not the run. The terminal is
+// restored, and the error has the source line.
 func TestPanicRestoresTheTerminal(t *testing.T) {
 	t.Run("while a message is taken", func(t *testing.T) {
 		panics(t, func(*model) { panic("a mistake") }, "a mistake", "panic_test.go:")
@@ -59,7 +59,7 @@ func panics(t *testing.T, mistake func(*model), want ...string) {
 	}
 }
 
-// The first screen is there before the first report, and q stops the run.
+// TestQuitStopsTheRun: the screen appears before the first report, and q stops the run.
 func TestQuitStopsTheRun(t *testing.T) {
 	stopped := make(chan struct{})
 	s, terminal := startSink(t, registry.ClockWall, func() { close(stopped) })
@@ -76,7 +76,8 @@ func TestQuitStopsTheRun(t *testing.T) {
 	}
 }
 
-// After the end of a capture the screen waits for its user.
+// TestCaptureWaitsForItsUser: after the end of a capture, the screen stays until the user closes
+// it.
 func TestCaptureWaitsForItsUser(t *testing.T) {
 	s, terminal := startSink(t, registry.ClockSource, func() {})
 	w := newNetwork(office())
@@ -89,7 +90,7 @@ func TestCaptureWaitsForItsUser(t *testing.T) {
 	terminal.Wait(t, "the end", func(w string) bool { return strings.Contains(w, "ENDED") })
 	select {
 	case err := <-closed:
-		t.Fatalf("closed before anybody looked: %v", err)
+		t.Fatalf("the screen closed by itself: %v", err)
 	default:
 	}
 	terminal.Type(t, "q")

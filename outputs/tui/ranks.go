@@ -11,21 +11,21 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// ranks are the numbers by which a column orders the rows of a list. They are made once for
-// all comparisons. Texts get their places among all texts.
+// ranks are the numbers by which a column sorts the rows of a list. They are computed once, not for
+// each comparison. A text's number is its place among all texts.
 type ranks struct {
-	column  *column // nil: none yet
+	column  *column // nil: not filled
 	per     int     // numbers of a row
 	numbers []uint64
 	cell    cell
 
 	texts  []string
-	ids    map[string]int32 // in texts
-	sorted []int32          // texts in order
-	places []uint64         // of texts
+	ids    map[string]int32 // index in texts
+	sorted []int32          // indexes of texts, in order
+	places []uint64         // place of each text
 }
 
-// fill makes the numbers of all rows.
+// fill computes the numbers of all rows.
 func (k *ranks) fill(l *list) {
 	c := l.column
 	k.column, k.numbers, k.texts = c, k.numbers[:0], k.texts[:0]
@@ -50,7 +50,7 @@ func (k *ranks) fill(l *list) {
 	k.placeTexts(c.fields)
 }
 
-// add appends the numbers of one field. It gives a text a provisional number.
+// add appends the numbers of one field. For a text, it appends the index in texts.
 func (k *ranks) add(f *flow.Field) {
 	has := k.cell.has(f)
 	var v uint64
@@ -78,7 +78,7 @@ func (k *ranks) add(f *flow.Field) {
 	k.numbers = append(k.numbers, v)
 }
 
-// width is how many numbers add appends.
+// width returns how many numbers add appends.
 func width(f *flow.Field) int {
 	switch {
 	case f.Kind == flow.Addr:
@@ -89,10 +89,10 @@ func width(f *flow.Field) int {
 	return 1
 }
 
-// isText reports whether the field is ordered by its text.
+// isText reports whether the field sorts by its text.
 func isText(f *flow.Field) bool { return f.Order == nil && f.Num == nil && f.Text != nil }
 
-// id returns the number of a text in texts.
+// id returns the index of a row's text in texts.
 func (k *ranks) id(f *flow.Field, has bool) int32 {
 	text := ""
 	if has {
@@ -110,7 +110,7 @@ func (k *ranks) id(f *flow.Field, has bool) int32 {
 	return id
 }
 
-// placeTexts replaces the provisional numbers by the places of the texts.
+// placeTexts replaces the indexes of texts by their places.
 func (k *ranks) placeTexts(fields []*flow.Field) {
 	if len(k.texts) == 0 {
 		return
@@ -133,7 +133,7 @@ func (k *ranks) placeTexts(fields []*flow.Field) {
 	}
 }
 
-// compareFold is the order of texts in reports: upper and lower case beside each other.
+// compareFold is the reports' order of texts, without regard to case.
 func compareFold(a, b string) int {
 	return cmp.Or(cmp.Compare(strings.ToLower(a), strings.ToLower(b)), cmp.Compare(a, b))
 }

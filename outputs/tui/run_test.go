@@ -10,10 +10,10 @@ import (
 
 var runStart = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 
-// talk is a flow of a made-up run: what it counts in interval n.
+// talk is a flow of a simulated run.
 type talk struct {
 	key   flow.Key
-	bytes func(n int) uint64 // of layer 3; packets of 1,000 bytes
+	bytes func(n int) uint64 // of layer 3 in interval n; packets of 1,000 bytes
 }
 
 func always(bytes uint64) func(int) uint64 { return func(int) uint64 { return bytes } }
@@ -22,7 +22,7 @@ func flowKey(proto flow.Proto, src, dst string, dir flow.Direction) flow.Key {
 	return flow.Key{Proto: proto, Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort(dst), Dir: dir, Ifindex: 2}
 }
 
-// office is a small network: downloads that come and go, answers, a name server.
+// office is a small network: downloads, their answers, and a name server.
 func office() []talk {
 	const in, out = flow.Ingress, flow.Egress
 	icmp := flowKey(flow.ICMP, "192.0.2.1:0", "192.0.2.10:0", in)
@@ -46,7 +46,7 @@ func office() []talk {
 	}
 }
 
-// network is a made-up run.
+// network simulates a run.
 type network struct {
 	talks  []talk
 	totals []flow.Counters
@@ -69,7 +69,7 @@ func newNetwork(talks []talk) *network {
 	}
 }
 
-// next is the report of the next interval of one second.
+// next returns the report of the next interval of one second.
 func (w *network) next() *flow.Report {
 	r := w.base
 	r.Start = runStart.Add(time.Duration(w.n) * time.Second)
@@ -101,7 +101,7 @@ func (w *network) next() *flow.Report {
 	return &r
 }
 
-// final is the report of the whole run.
+// final returns the report of the whole run.
 func (w *network) final() *flow.Report {
 	r := w.base
 	r.Final, r.Start, r.End = true, runStart, runStart.Add(time.Duration(w.n)*time.Second)
@@ -117,7 +117,7 @@ func (w *network) final() *flow.Report {
 	return &r
 }
 
-// crowd is n flows with their own numbers.
+// crowd returns n flows with different rates.
 func crowd(n int) []talk {
 	talks := make([]talk, n)
 	for i := range talks {
@@ -129,7 +129,7 @@ func crowd(n int) []talk {
 	return talks
 }
 
-// screenOf is a screen of that size after some intervals.
+// screenOf returns a screen of a size after some intervals.
 func screenOf(width, height int, talks []talk, intervals int) (*model, *network) {
 	w := newNetwork(talks)
 	m := newModel(newStore(), newTheme(false), format{})

@@ -7,20 +7,20 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// seen is which fields some row of the run had. Views and columns without any are not
-// shown.
+// seen records which fields any row of the run had. The screen shows no view and no column without
+// such a field.
 type seen struct {
 	names   fields
-	unseen  []*flow.Field // that rows may have and none had
-	labels  []*flow.Field // the fields in unseen that owners have
+	unseen  []*flow.Field // fields that rows may have, and none had so far
+	labels  []*flow.Field // those fields in unseen that owners have
 	dims    flow.Dims
 	scratch flow.Row
 }
 
-// fields is a set of names of fields. It never changes: a new one replaces it.
+// fields is a set of names of fields. It is never modified, only replaced.
 type fields map[string]bool
 
-// begin takes over what a report's owners and sums have.
+// begin records the fields of a report's owners and sums.
 func (s *seen) begin(r *flow.Report) {
 	if s.dims != r.Dims || s.names == nil {
 		s.dims = r.Dims
@@ -50,7 +50,7 @@ func (s *seen) restart() {
 	s.sift()
 }
 
-// look takes over what a row of a report has. The owner is given apart.
+// look records the fields of a row. owner is the row's owner.
 func (s *seen) look(p *flow.PackedRow, owner *flow.Owner, label func([]*flow.Row)) {
 	s.scratch = p.Readable()
 	s.scratch.Owner = *owner
@@ -60,7 +60,7 @@ func (s *seen) look(p *flow.PackedRow, owner *flow.Owner, label func([]*flow.Row
 	s.take(func(f *flow.Field) bool { return !f.Sparse })
 }
 
-// take marks the fields that scratch has, of those that pass.
+// take records the fields of scratch that pass accepts.
 func (s *seen) take(pass func(*flow.Field) bool) {
 	found := false
 	for _, f := range s.unseen {
@@ -76,7 +76,8 @@ func (s *seen) take(pass func(*flow.Field) bool) {
 	}
 }
 
-// sift leaves out of unseen what was seen. The slices are new: copies may share the old.
+// sift removes the recorded fields from unseen. It makes new slices, because copies of s may share
+// the old ones.
 func (s *seen) sift() {
 	if s.names == nil {
 		s.names = fields{}
@@ -86,12 +87,12 @@ func (s *seen) sift() {
 	s.labels = slices.DeleteFunc(slices.Clone(s.unseen), func(f *flow.Field) bool { return f.Role != flow.Label || f.By == 0 })
 }
 
-// any reports whether one of those fields is in the set.
+// any reports whether the set has one of the fields.
 func (s fields) any(of []*flow.Field) bool {
 	return slices.ContainsFunc(of, func(f *flow.Field) bool { return s[f.Name] })
 }
 
-// anyNamed is any by name. Without names it is true.
+// anyNamed is any by name. It is true without names.
 func (s fields) anyNamed(names []string) bool {
 	return len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return s[n] })
 }

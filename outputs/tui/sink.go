@@ -17,25 +17,24 @@ import (
 )
 
 const (
-	// settle is how long the screen waits before it opens: a run that fails at
-	// once does not flash.
+	// settle is how long the screen waits before it opens, so that a run that fails at once does
+	// not flash.
 	settle = 20 * time.Millisecond
-	// patience is how long closing waits for a terminal that does not take output.
+	// patience is how long Close waits for a terminal that takes no output.
 	patience = 2 * time.Second
-	// framesPerSecond bounds how often keys and reports change the screen.
+	// framesPerSecond bounds how often the screen is drawn.
 	framesPerSecond = 30
 )
 
-// sink runs the screen. Reports go into the store; that there is something new is
-// told by way of a channel that holds one message, so that neither a slow nor a
-// stalled terminal holds up Write.
+// sink runs the screen. Write puts the report into the store. A channel of one message announces
+// it, so a slow or stalled terminal does not block Write.
 type sink struct {
 	env     registry.OutputEnv
 	ctx     context.Context // of the run
 	store   *store
 	guard   *guard
 	program *tea.Program
-	before  *term.State // of the terminal
+	before  *term.State // state of the terminal
 
 	begin     chan struct{} // closed: open the screen now
 	news      chan struct{}
@@ -46,7 +45,7 @@ type sink struct {
 
 	mu      sync.Mutex
 	notices []string
-	err     error // why the screen is closed, if nobody wished it
+	err     error // why the screen ended, unless the user or Close ended it
 	final   bool
 	quit    bool // Close was called
 }
@@ -63,8 +62,8 @@ func open(ctx context.Context, env registry.OutputEnv, m *model) (*sink, error) 
 	}
 	options := []tea.ProgramOption{
 		tea.WithInput(env.TTY.In), tea.WithOutput(env.TTY.Out), tea.WithEnvironment(env.TTY.Environ),
-		tea.WithoutSignalHandler(), // the run's signals are not ours
-		tea.WithoutCatchPanics(),   // guard does, and says it where it belongs
+		tea.WithoutSignalHandler(), // the run handles signals
+		tea.WithoutCatchPanics(),   // guard catches panics
 		tea.WithFPS(framesPerSecond),
 	}
 	if !env.Terminal.Color {
@@ -84,7 +83,7 @@ func open(ctx context.Context, env registry.OutputEnv, m *model) (*sink, error) 
 // run opens the screen and returns when it is closed.
 func (s *sink) run() {
 	defer close(s.done)
-	defer s.program.Kill() // ends tell
+	defer s.program.Kill() // also ends tell
 	select {
 	case <-s.begin:
 	case <-time.After(settle):
@@ -112,7 +111,7 @@ func (s *sink) show() error {
 	return cmp.Or(s.guard.err, err)
 }
 
-// tell passes on news to the screen, which may take its time.
+// tell forwards reports and notices to the screen, which may block it.
 func (s *sink) tell() {
 	for {
 		select {
@@ -134,11 +133,11 @@ func (s *sink) tell() {
 func (s *sink) wake() {
 	select {
 	case s.news <- struct{}{}:
-	default: // it will look anyway
+	default: // tell will read the store anyway
 	}
 }
 
-// Write takes over the report. It returns at once, whatever the terminal does.
+// Write adds the report. It never waits for the terminal.
 func (s *sink) Write(_ context.Context, r *flow.Report) error {
 	s.mu.Lock()
 	err := s.err
@@ -170,8 +169,8 @@ func (s *sink) closing() bool {
 	return s.quit
 }
 
-// Close gives the terminal back. After a capture has been read to its end it waits
-// for the user, who has just begun to look, or for the end of the run by a signal.
+// Close restores the terminal. After a capture, it first waits until the user quits or a signal
+// ends the run.
 func (s *sink) Close() error {
 	s.closeOnce.Do(func() { s.closeErr = s.close() })
 	return s.closeErr
@@ -199,8 +198,8 @@ func (s *sink) close() error {
 	return s.err
 }
 
-// leave ends the program. One that waits for the terminal is left alone, and the
-// terminal's mode restored without it.
+// leave ends the program. If the program waits for the terminal, leave restores the terminal's mode
+// without it.
 func (s *sink) leave() error {
 	go s.program.Quit()
 	select {

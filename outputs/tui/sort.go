@@ -6,8 +6,8 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// sortBy orders the rows by a column: what is counted with the largest first, text with
-// the smallest. The same column again turns the order round.
+// sortBy sorts the rows by a column: numbers with the largest first, text in alphabetical order.
+// Choosing the same column again reverses the order.
 func (m *model) sortBy(c *column) {
 	m.sorted = true
 	if m.list.column == c {
@@ -18,7 +18,7 @@ func (m *model) sortBy(c *column) {
 	m.rearrange()
 }
 
-// sortAsReports begins with the order of the reports' rows, as far as the view has its field.
+// sortAsReports begins with the reports' order, if the view has that column.
 func (m *model) sortAsReports(name string) {
 	f := flow.Fields.Find(name)
 	if m.sorted || f == nil {
@@ -44,8 +44,8 @@ func (m *model) sortBeside(by int) {
 	}
 }
 
-// sortByNumber sorts as the digit keys of pktstat-bpf do: 0 rate, 1 packets, 2
-// bytes, 3 source, 4 destination.
+// sortByNumber sorts as the digit keys of pktstat-bpf do: 0 rate, 1 packets, 2 bytes, 3 source, 4
+// destination.
 func (m *model) sortByNumber(key string) {
 	by := map[string]struct{ field, title string }{
 		"0": {"bps", "rate"}, "1": {"packets", "packets"}, "2": {"bytes", "bytes"}, "3": {"src", "source"}, "4": {"dst", "destination"},
@@ -76,8 +76,8 @@ func (m *model) wheel(msg tea.MouseWheelMsg) {
 	m.step(by)
 }
 
-// click selects a row, opens its details when it is selected already, sorts by a
-// title or opens a view.
+// click selects a row, or opens its details if it is selected. A click on a title sorts, and a
+// click on a view's name opens the view.
 func (m *model) click(msg tea.MouseClickMsg) {
 	if msg.Button != tea.MouseLeft || m.mode != showTable {
 		return

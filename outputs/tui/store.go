@@ -10,14 +10,13 @@ import (
 	"github.com/pktstat/pktstat/internal/render/runrows"
 )
 
-// maxRows bounds the memory of a store: beyond it, rows without traffic in the
-// last interval go, those that were small first.
+// maxRows bounds the memory of a store. Beyond it, rows without traffic in the last interval go,
+// the smallest first.
 const maxRows = 1 << 18
 
-// store is what is known of the run: every row of the reports, with the last
-// interval's counters and the run's, and what came before. The sink adds reports
-// to it; the screen reads it. Both hold mu meanwhile, which is never long: neither
-// waits for the terminal with it.
+// store holds what is known of the run: every row with its counters of the last interval and of the
+// run, and a history. The sink writes it, the screen reads it, both with mu. Neither waits for the
+// terminal while it holds mu.
 type store struct {
 	mu sync.Mutex
 
@@ -28,11 +27,11 @@ type store struct {
 	past  past
 }
 
-// groupings of owners: what the rows of a view are grouped by.
+// Groupings of owners, for the rows of a view.
 const (
-	byOwner     = iota // all of them, as in the reports
-	byProcess          // or by its name, if reports are grouped by that alone
-	byContainer        // or by the cgroup of what is in none
+	byOwner     = iota // all fields of the reports' owners
+	byProcess          // the process, or its name if reports have only that
+	byContainer        // the container, or the cgroup of a process in none
 )
 
 // newRows returns rows for reports that are grouped by dims.
@@ -54,9 +53,9 @@ func newRows(dims flow.Dims) *runrows.Rows {
 	return rows
 }
 
-// heading is what a report says beside its rows.
+// heading is the part of a report beside its rows.
 type heading struct {
-	intervals  uint64 // reports so far
+	intervals  uint64 // number of interval reports
 	final      bool
 	backend    string
 	attach     string
@@ -64,24 +63,24 @@ type heading struct {
 	host       string
 	kind       flow.SourceKind
 	sources    []string            // what is counted
-	stackedOn  map[uint32][]string // interfaces that show the same packets, by index; never changed
-	once       flow.Counters       // of the last interval, of interfaces that are stacked on none
+	stackedOn  map[uint32][]string // names of interfaces below, by index; never modified
+	once       flow.Counters       // of the last interval: each packet once
 	notes      []string
 	inexact    bool
-	label      func([]*flow.Row) // adds labels that rows are not grouped by; may be nil
+	label      func([]*flow.Row) // sets labels that rows are not grouped by; may be nil
 	dims       flow.Dims
-	sort       string // field that the reports' rows are ordered by
+	sort       string // field by which the reports' rows are sorted
 	layers     flow.Layer
 	rateLayer  flow.Layer
 	start, end time.Time // of the run so far
 	length     time.Duration
 	now, run   flow.Sums
-	unknown    bool // the bytes of what was lost
+	unknown    bool // the bytes of lost packets are unknown
 }
 
 func newStore() *store { return &store{rows: newRows(0)} }
 
-// add takes over a report.
+// add adds a report.
 func (s *store) add(r *flow.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,12 +89,12 @@ func (s *store) add(r *flow.Report) {
 	}
 	s.head(r)
 	s.seen.begin(r)
-	if r.Final { // what was current stays so
+	if r.Final { // keep the current counters
 		s.rows.Add(r, s.look, s.past.renumber)
 		return
 	}
 	s.intervals++
-	// Samples follow one another, whatever the clock is set to.
+	// Consecutive samples touch, even if the clock was set.
 	end := s.heading.start.UnixNano() + int64(r.End.Sub(s.heading.start))
 	sample := sample{end: end, length: r.Duration(), all: r.Total.At(r.RateLayer)}
 	in := s.past.begin(end, r.Duration())
@@ -114,7 +113,7 @@ func (s *store) add(r *flow.Report) {
 	s.rates.add(sample)
 }
 
-// look learns which fields a new row has.
+// look records the fields of a new row.
 func (s *store) look(i int32, fresh bool, p *flow.PackedRow) {
 	if fresh && len(s.seen.unseen) > 0 {
 		s.seen.look(p, s.rows.Owner(byOwner, s.rows.All()[i].Key.OwnerID), s.label)
@@ -146,7 +145,7 @@ func (s *store) head(r *flow.Report) {
 	h.once = r.LinkTotal
 }
 
-// stack learns what is stacked on what, of the interfaces with traffic.
+// stack records which interfaces with traffic are on top of which.
 func (h *heading) stack(links []flow.Link) {
 	var on map[uint32][]string
 	for i := range links {
@@ -156,14 +155,14 @@ func (h *heading) stack(links []flow.Link) {
 		}
 		if on == nil {
 			on = make(map[uint32][]string, len(h.stackedOn)+1)
-			maps.Copy(on, h.stackedOn) // h may have been copied
+			maps.Copy(on, h.stackedOn) // a copy of h may share the map
 			h.stackedOn = on
 		}
 		on[l.Index] = slices.Clone(l.StackedOn)
 	}
 }
 
-// project returns the rows of a view that a row of the store is part of.
+// project returns the rows of a view to which a row of the store belongs.
 func (s *store) project(v *view, b *runrows.Row, to *[2]projected) []projected {
 	parts := v.project(&b.Key, to)
 	if v.groups != byOwner {
@@ -174,7 +173,7 @@ func (s *store) project(v *view, b *runrows.Row, to *[2]projected) []projected {
 	return parts
 }
 
-// clone returns a copy that stays as it is.
+// clone returns a copy that does not change.
 func (s *store) clone() *store {
 	s.mu.Lock()
 	defer s.mu.Unlock()

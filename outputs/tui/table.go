@@ -6,8 +6,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// tableHead is the line of titles. The arrow marks the column that rows are
-// sorted by.
+// tableHead returns the line of titles. An arrow marks the sorted column.
 func (m *model) tableHead() string {
 	if m.list.backend == "" {
 		return ""
@@ -39,7 +38,7 @@ func (m *model) tableHead() string {
 	return m.theme.head.Render(pad(b.String(), m.width))
 }
 
-// tableRows are the visible rows, as many lines as there is room for.
+// tableRows returns the visible rows, as many as fit.
 func (m *model) tableRows() []string {
 	height := m.tableHeight()
 	lines := make([]string, 0, height)
@@ -112,8 +111,8 @@ func (m *model) nothing() []string {
 	return []string{"No rows: everything is in overflow or lost."}
 }
 
-// measure widens columns to the text that is visible. They do not shrink again,
-// so that columns do not dance with the rows.
+// measure widens columns to the visible text. They do not shrink again, so that columns do not move
+// when rows change.
 func (m *model) measure() {
 	if m.wanted == nil {
 		m.wanted = map[string]int{}

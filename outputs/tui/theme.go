@@ -7,14 +7,12 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// theme is how kinds of text look. Without colours there is still bold, faint and
-// reverse: NO_COLOR is about colours.
+// theme has the styles of text. Without colours (NO_COLOR), it still has bold, faint and reverse.
 type theme struct {
 	strong, faint, warn, selected, head, in, out, tab lipgloss.Style
 }
 
-// newTheme uses the terminal's own sixteen colours: it knows what is readable on
-// its background.
+// newTheme uses the terminal's sixteen colours, which suit its background.
 func newTheme(color bool) theme {
 	s := lipgloss.NewStyle()
 	t := theme{
@@ -39,7 +37,7 @@ func textWidth(s string) int {
 	return len(s)
 }
 
-// pad makes s exactly width columns wide: shortened at its end, or with spaces.
+// pad makes s exactly width columns wide. It shortens the end, or adds spaces.
 func pad(s string, width int) string {
 	if w := ansi.StringWidth(s); w < width {
 		return s + strings.Repeat(" ", width-w)
@@ -58,8 +56,7 @@ func padLeft(s string, width int) string {
 	return pad(s, width)
 }
 
-// spread puts left and right at the two ends of a line. Right goes first if there
-// is no room for both.
+// spread puts left and right at the two ends of a line. If both do not fit, it omits right.
 func spread(left, right string, width int) string {
 	free := width - ansi.StringWidth(right) - 1
 	if free < 10 || ansi.StringWidth(left) > free && free < width/2 {
@@ -68,7 +65,7 @@ func spread(left, right string, width int) string {
 	return pad(left, free) + " " + right
 }
 
-// fitting joins as many of the parts as there is room for.
+// fitting joins as many of the parts as fit.
 func fitting(parts []string, gap string, width int) string {
 	line := ""
 	for _, p := range parts {
@@ -84,7 +81,7 @@ func fitting(parts []string, gap string, width int) string {
 	return line
 }
 
-// middle shortens s in the middle: what tells addresses apart is at their ends.
+// middle shortens s in the middle, because addresses differ most at their ends.
 func middle(s string, width int) string {
 	w := textWidth(s)
 	if w <= width {
@@ -95,7 +92,7 @@ func middle(s string, width int) string {
 	return ansi.Truncate(s, head, "") + "…" + ansi.TruncateLeft(s, w-room/2, "")
 }
 
-// cut shortens a line that may have styles.
+// cut shortens a line that may contain styles.
 func cut(s string, width int) string {
 	if len(s) <= width {
 		return s

@@ -1,13 +1,12 @@
-// Package tui shows a run on the terminal while it goes on: rates, the top rows by
-// flow, host, port or process, and what becomes of each.
+// Package tui shows a run on the terminal: rates, and the top rows by flow, host, port or process.
 //
-//   - tui.go, sink.go: the output; the program that has the terminal
-//   - store.go, seen.go, history.go: what is known of the run
-//   - views.go, list.go, ranks.go, filter.go: the rows that are shown, and their order
-//   - layout.go, columns.go: how fields are arranged
+//   - tui.go, sink.go: the output, and the program on the terminal
+//   - store.go, seen.go, history.go: data of the run
+//   - views.go, list.go, ranks.go, filter.go: the shown rows and their order
+//   - layout.go, columns.go: the layout of fields
 //   - model.go, update.go, sort.go: the screen's state, keys and mouse
-//   - header.go, graph.go, table.go, fit.go, details.go, help.go, footer.go: its parts
-//   - theme.go, format.go: how text and numbers look
+//   - header.go, graph.go, table.go, fit.go, details.go, help.go, footer.go: parts of the screen
+//   - theme.go, format.go: styles and numbers
 package tui
 
 import (
@@ -46,7 +45,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 	fs.BoolVar(&c.format.octets, "octets", c.format.octets, "rates in bytes a second instead of bits")
 	fs.StringVar(&c.view, "view", c.view, "`NAME` of the view to open: "+viewNames())
 	fs.BoolVar(&c.cumulative, "cumulative", c.cumulative, "begin with the whole run instead of current rates")
-	fs.BoolVar(&c.mouse, "mouse", c.mouse, "take the mouse: wheel, and clicks on rows, titles and views")
+	fs.BoolVar(&c.mouse, "mouse", c.mouse, "use the mouse: wheel, and clicks on rows, titles and views")
 }
 
 func viewNames() string {
@@ -85,7 +84,7 @@ func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sin
 	return open(ctx, env, m)
 }
 
-// openNamed opens a view as soon as it is offered.
+// openNamed opens a view when it is offered.
 func (m *model) openNamed(name string) error {
 	for _, v := range m.all {
 		if strings.EqualFold(v.name, name) {

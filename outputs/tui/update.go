@@ -11,11 +11,11 @@ import (
 // Messages of the sink to the screen.
 type (
 	updated struct{}     // the store has changed
-	notice  string       // something to tell the user
-	call    func(*model) // something else to do
+	notice  string       // a message for the user
+	call    func(*model) // a function to call
 )
 
-// Update is called for each key, mouse event and message.
+// Update handles a key, a mouse event or a message.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case updated:
@@ -94,7 +94,7 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// navigate handles keys that move, switch and sort.
+// navigate handles keys that move, switch views and sort.
 func (m *model) navigate(key string) {
 	page := max(m.tableHeight()-1, 1)
 	switch key {
@@ -157,7 +157,7 @@ func (m *model) step(by int) {
 	}
 }
 
-// page moves by as many rows as are visible. Details that are too long scroll.
+// page moves by a screenful of rows. It scrolls the details.
 func (m *model) page(by int) {
 	if m.mode == showDetails {
 		m.scroll = max(m.scroll+by, 0)
@@ -235,7 +235,7 @@ func (m *model) scrollHelp(key string) {
 	m.scroll = max(m.scroll, 0)
 }
 
-// typed handles a key while a line is being typed. Every change shows at once.
+// typed handles a key in the prompt. Every change takes effect at once.
 func (m *model) typed(msg tea.Msg) tea.Cmd {
 	p := m.prompt
 	if key, ok := msg.(tea.KeyPressMsg); ok {
@@ -282,8 +282,8 @@ func (m *model) setFilter(text string) {
 	m.rearrange()
 }
 
-// search selects the next row, from a place on and round the end, whose text has
-// what is sought.
+// search selects the next row whose text matches. It starts at a place, and wraps around at the
+// end.
 func (m *model) search(from, by int) bool {
 	f := parseFilter(m.sought)
 	n := len(m.list.order)

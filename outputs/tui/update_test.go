@@ -23,8 +23,8 @@ func TestQuit(t *testing.T) {
 	}
 }
 
-// Once it was moved, the selection stays on its row, wherever the row goes; before,
-// it is the first row, whichever that is.
+// TestSelectionStays: after a move, the selection stays on its row, even if the row moves. Before,
+// it is always the first row.
 func TestSelectionStays(t *testing.T) {
 	m, w := screenOf(80, 24, crowd(500), 1)
 	tops := map[flow.Packed]bool{}
@@ -36,7 +36,7 @@ func TestSelectionStays(t *testing.T) {
 		tops[m.selected] = true
 	}
 	if len(tops) < 3 {
-		t.Fatal("the first row does not change: this test tests nothing")
+		t.Fatal("the first row did not change: this test tests nothing")
 	}
 	press(m, "[down][down][down]")
 	key := m.selected
@@ -52,7 +52,7 @@ func TestSelectionStays(t *testing.T) {
 		places[m.place] = true
 	}
 	if len(places) < 3 {
-		t.Fatal("the row does not move: this test tests nothing")
+		t.Fatal("the row did not move: this test tests nothing")
 	}
 	for _, keys := range []string{"c", "1", "2", "s", "3", "[left]", "u"} {
 		press(m, keys)
@@ -62,11 +62,11 @@ func TestSelectionStays(t *testing.T) {
 	}
 	press(m, "[home]")
 	if m.place != 0 || m.follows {
-		t.Error("Home does not let go of the row")
+		t.Error("after Home, the selection still follows the row")
 	}
 }
 
-// A selected row without traffic stays.
+// TestSelectedRowPauses: a selected row without traffic stays.
 func TestSelectedRowPauses(t *testing.T) {
 	talks := office()
 	once := flowKey(flow.TCP, "192.0.2.99:1", "192.0.2.10:25", flow.Ingress)
@@ -77,7 +77,7 @@ func TestSelectedRowPauses(t *testing.T) {
 		report(m, w.next())
 	}
 	if m.selected != flow.Pack(once) || !strings.Contains(m.frame(), "192.0.2.99:1") {
-		t.Error("the selected row has gone")
+		t.Error("the selected row is gone")
 	}
 }
 
@@ -134,7 +134,7 @@ func TestMouse(t *testing.T) {
 	click(0, 0)
 }
 
-// The digits of pktstat-bpf, and the columns beside.
+// TestSorting covers the digit keys of pktstat-bpf, and the neighbouring columns.
 func TestSorting(t *testing.T) {
 	m, _ := screenOf(120, 24, office(), 40)
 	for _, c := range []struct {
@@ -153,7 +153,7 @@ func TestSorting(t *testing.T) {
 	if press(m, "4"); m.list.column.name != "bps" || !strings.Contains(m.frame(), "has no destination") {
 		t.Error("a digit without a column is not explained")
 	}
-	for range 40 { // round all columns
+	for range 40 { // through all columns
 		press(m, "[right]")
 		checkFrame(t, m.frame(), 120, 24)
 	}
@@ -166,14 +166,14 @@ func TestSearch(t *testing.T) {
 		return lines[m.tableTop()+m.place-m.offset]
 	}
 	for _, c := range []struct{ keys, want string }{
-		{"/udp", "203.0.113.7:51820"},     // the first that matches, while typing
-		{"[enter]n", "198.51.100.53:53"},  // the next
-		{"n", "192.0.2.10:40000"},         // and the next
-		{"n", "203.0.113.7:51820"},        // round the end
-		{"N", "192.0.2.10:40000"},         // back
-		{"/arp[esc]", "192.0.2.10:40000"}, // given up: back to where it was
-		{"/ARP[enter]", "ARP"},            // in upper case too
-		{"/nowhere[enter]", "ARP"},        // stays
+		{"/udp", "203.0.113.7:51820"},     // the first match, while typing
+		{"[enter]n", "198.51.100.53:53"},  // the next match
+		{"n", "192.0.2.10:40000"},         // and the next one
+		{"n", "203.0.113.7:51820"},        // wraps around
+		{"N", "192.0.2.10:40000"},         // backwards
+		{"/arp[esc]", "192.0.2.10:40000"}, // cancelled: back to the start
+		{"/ARP[enter]", "ARP"},            // ignores case
+		{"/nowhere[enter]", "ARP"},        // no match: stays
 	} {
 		press(m, c.keys)
 		if got := selected(); !strings.Contains(got, c.want) {
@@ -181,11 +181,11 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	if press(m, "n"); !strings.Contains(m.frame(), "Not found: nowhere") {
-		t.Error("what is not found is not said")
+		t.Error("no message for a search without a match")
 	}
 }
 
-// A paused screen does not move, and can be looked at from all sides.
+// TestPause: a paused screen does not change, and allows other views.
 func TestPause(t *testing.T) {
 	m, w := screenOf(80, 24, office(), 40)
 	press(m, "p")
@@ -198,15 +198,15 @@ func TestPause(t *testing.T) {
 	}
 	press(m, "H")
 	if !strings.Contains(m.frame(), "PAUSED") || m.list.run.Total == w.run.Total {
-		t.Error("another view is not of the moment of the pause")
+		t.Error("another view does not show the moment of the pause")
 	}
 	press(m, "F[space]")
 	if m.list.run.Total != w.run.Total || strings.Contains(m.frame(), "PAUSED") {
-		t.Error("it does not go on")
+		t.Error("the screen did not continue")
 	}
 }
 
-// Esc closes what is open, then clears the filter, then goes to the top.
+// TestEscape: Esc closes what is open, then clears the filter, then goes to the top.
 func TestEscape(t *testing.T) {
 	m, _ := screenOf(80, 24, office(), 40)
 	press(m, "f192[enter]jj[enter]")
@@ -227,7 +227,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// A filter shows while it is typed, and Esc brings the old one back.
+// TestLiveFilter: a filter takes effect while the user types. Esc restores the old filter.
 func TestLiveFilter(t *testing.T) {
 	m, _ := screenOf(80, 24, office(), 95)
 	all := len(m.list.order)
@@ -243,7 +243,7 @@ func TestLiveFilter(t *testing.T) {
 	}
 }
 
-// The whole run of a capture is shown at its end, once.
+// TestCaptureEnds: at the end of a capture, the screen switches once to the whole run.
 func TestCaptureEnds(t *testing.T) {
 	m, w := screenOf(80, 24, office(), 40)
 	m.keeps = true
@@ -254,6 +254,6 @@ func TestCaptureEnds(t *testing.T) {
 	press(m, "c")
 	m.Update(updated{})
 	if m.list.cumulative {
-		t.Error("it is shown again and again")
+		t.Error("the screen switched to the whole run twice")
 	}
 }

@@ -10,20 +10,20 @@ import (
 // view is a way of grouping the reports' rows.
 type view struct {
 	name    string
-	one     string    // of its rows; "": a row of the reports
-	key     string    // that opens it
-	dims    flow.Dims // its rows are grouped by these
-	either  bool      // one of dims is enough, else all are needed
-	hides   flow.Dims // those of dims that its rows do not have
-	makes   flow.Dims // those that its rows have in their place
-	needs   []string  // fields of which some row must have one
-	groups  int       // of owners
+	one     string    // word for a row; "": the word of the reports
+	key     string    // opens the view
+	dims    flow.Dims // fields by which the view groups
+	either  bool      // one of dims suffices, else all are required
+	hides   flow.Dims // the fields of dims that the view's rows lack
+	makes   flow.Dims // the fields that the view's rows have instead
+	needs   []string  // fields of which at least one row must have one
+	groups  int       // grouping of owners
 	columns []*column
-	ends    bool   // it tells what an end received from what it sent, wherever it was seen
-	note    string // what a reader must know of its numbers
+	ends    bool   // the view separates received from sent traffic, wherever it was seen
+	note    string // explanation of the view's numbers
 
-	// project gives the row of the view that a row of the report is part of; two
-	// where it counts at both ends.
+	// project returns the row of the view to which a row of the report belongs. It returns two if a
+	// packet counts at both ends.
 	project func(*flow.Packed, *[2]projected) []projected
 }
 
@@ -33,7 +33,7 @@ type projected struct {
 	dir flow.Direction // as the view shows it
 }
 
-// allViews are the views in the order of the tabs.
+// allViews returns the views in the order of the tabs.
 func allViews() []*view {
 	cols := newColumns()
 	labels, measures := unknownColumns(cols)
@@ -74,8 +74,7 @@ func (v *view) columnOf(field string) *column {
 	return nil
 }
 
-// offered reports whether the view's fields are there: in the grouping of the
-// reports, and in what the backend knows.
+// offered reports whether the reports are grouped by the view's fields, and rows have them.
 func (v *view) offered(dims flow.Dims, had fields) bool {
 	if v.either && dims&v.dims&^flow.DimProto == 0 || !v.either && !dims.Has(v.dims) {
 		return false
@@ -83,7 +82,7 @@ func (v *view) offered(dims flow.Dims, had fields) bool {
 	return had.anyNamed(v.needs)
 }
 
-// rows is what n rows of the view are called in a report grouped by dims.
+// rows returns the word for n rows of the view, in a report grouped by dims.
 func (v *view) rows(dims flow.Dims, n int) string {
 	one, many := dims.Nouns()
 	if v.one != "" {
@@ -95,10 +94,10 @@ func (v *view) rows(dims flow.Dims, n int) string {
 	return many
 }
 
-// splits reports whether the view tells what came in from what went out.
+// splits reports whether the view separates incoming from outgoing traffic.
 func (v *view) splits(had fields) bool { return had["direction"] || v.ends }
 
-// shown are the fields that the view's rows have in a report grouped by dims.
+// shown returns the fields of the view's rows in a report grouped by dims.
 func (v *view) shown(dims flow.Dims) flow.Dims { return v.dims&dims&^v.hides | v.makes }
 
 func identity(k *flow.Packed, to *[2]projected) []projected {
@@ -106,7 +105,7 @@ func identity(k *flow.Packed, to *[2]projected) []projected {
 	return to[:1]
 }
 
-// by projects as --by does.
+// by returns the projection of --by.
 func by(d flow.Dims) func(*flow.Packed, *[2]projected) []projected {
 	pr := d.Projection()
 	return func(k *flow.Packed, to *[2]projected) []projected {
@@ -116,20 +115,19 @@ func by(d flow.Dims) func(*flow.Packed, *[2]projected) []projected {
 	}
 }
 
-// hosts counts a packet as sent by its source and as received by its destination.
+// hosts counts a packet as sent by its source, and as received by its destination.
 func hosts(k *flow.Packed, to *[2]projected) []projected {
 	to[0] = projected{flow.Packed{Src: k.Src, Family: k.Family}, flow.Egress}
 	to[1] = projected{flow.Packed{Src: k.Dst, Family: k.Family}, flow.Ingress}
 	if k.Family == flow.FamilyNone {
 		to[0].dir = k.Dir
-		return to[:1] // no ends: not IP
+		return to[:1] // not IP, so no addresses
 	}
 	return to[:2]
 }
 
-// servicePorts puts the two directions of a conversation into one row. Which of
-// the ports is the service's, a packet does not tell; clients take theirs from
-// above those of services (RFC 6335).
+// servicePorts puts both directions of a conversation into one row. It takes the lower port as the
+// service's, because clients use higher ports than services (RFC 6335).
 func servicePorts(k *flow.Packed, to *[2]projected) []projected {
 	p := flow.Packed{Proto: k.Proto, EtherType: k.EtherType}
 	if k.L4Kind == flow.L4Ports {
