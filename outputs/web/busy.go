@@ -7,16 +7,15 @@ import (
 	"time"
 )
 
-// busy are the connections whose answer has not left entirely. That a handler has
-// returned does not tell: the end of a chunked answer is sent after it, and a
-// browser calls an answer without it an error.
+// busy tracks connections whose answer is not fully sent. The end of a chunked answer is sent after
+// the handler returns. Without that end, a browser reports an error.
 type busy struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
-	none  chan struct{} // closed when there are none; nil: nobody waits
+	none  chan struct{} // closed when no connection is busy; nil: no caller waits
 }
 
-// track is the server's ConnState.
+// track is the server's ConnState function.
 func (b *busy) track(c net.Conn, state http.ConnState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -34,8 +33,8 @@ func (b *busy) track(c net.Conn, state http.ConnState) {
 	}
 }
 
-// wait returns when no connection is busy, and after atMost in any case.
-// Only one may wait.
+// wait returns when no connection is busy, at the latest after atMost. It must not be called
+// concurrently.
 func (b *busy) wait(atMost time.Duration) {
 	none := make(chan struct{})
 	b.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The end of an answer gets out, not only the last report: browsers show an error
-// for one that is cut off.
+// TestAnswersAreWhole: the server sends the end of each answer, not only the last report. A browser
+// reports an error without it.
 func TestAnswersAreWhole(t *testing.T) {
 	for range 30 {
 		p := open(t, "127.0.0.1:0")

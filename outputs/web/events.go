@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// events streams documents as server-sent events (HTML Living Standard, 9.2)
-// until the final one. A page that is slow skips reports; one that takes nothing
-// for a while is cut off, and would connect again.
+// events streams documents as server-sent events (HTML Living Standard, 9.2), up to the final one.
+// A slow page skips reports. events disconnects a page that accepts nothing within sendWithin; the
+// page then connects again.
 func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	v := view{span: q.Get("span"), past: q.Get("range"), by: q.Get("by")}
@@ -60,7 +60,7 @@ type stream struct {
 
 func (h *handler) stream(w http.ResponseWriter, r *http.Request) *stream {
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would buffer events
 	s := &stream{w: w, ctrl: http.NewResponseController(w), now: h.now}
 	if acceptsGzip(r) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -70,7 +70,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) *stream {
 	return s
 }
 
-// send writes an event and has it leave at once. It fails after sendWithin.
+// send writes and flushes an event. It fails after sendWithin.
 func (s *stream) send(format string, args ...any) error {
 	deadline := s.ctrl.SetWriteDeadline(s.now().Add(sendWithin))
 	_, err := fmt.Fprintf(s.w, format, args...)
@@ -80,9 +80,9 @@ func (s *stream) send(format string, args ...any) error {
 	return errors.Join(deadline, err, s.ctrl.Flush())
 }
 
-// end is the end of what is compressed; without it, the answer counts as cut off.
+// end ends the compressed data, which would otherwise count as cut off.
 func (s *stream) end() {
 	if s.zip != nil {
-		_ = s.zip.Close() // the page has gone
+		_ = s.zip.Close() // the page is gone
 	}
 }

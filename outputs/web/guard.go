@@ -20,7 +20,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// minToken is too long to be guessed over a network.
+// minToken makes guessing over a network hopeless.
 const minToken = 16
 
 func (c *config) readToken() (string, error) {
@@ -49,16 +49,15 @@ func (c *config) readToken() (string, error) {
 	return token, nil
 }
 
-// guard decides which requests are answered.
+// guard decides which requests get an answer.
 type guard struct {
-	token   string // "" where none is needed
-	session string // what a browser's cookie holds once it has shown the token
-	cookie  string // its name: cookies of a host are shared by all its ports
+	token   string // "" if none is needed
+	session string // cookie of a browser that has presented the token
+	cookie  string // the cookie's name; all ports of a host share cookies
 	hosts   []string
 }
 
-// newGuard makes up a token when the listener can be reached from other
-// machines and none was given.
+// newGuard makes a random token if none was given and other machines can reach the listener.
 func newGuard(token string, l net.Listener, hosts string) *guard {
 	a := l.Addr().(*net.TCPAddr)
 	g := &guard{token: token, cookie: "pktstat_" + portOf(a)}
@@ -76,8 +75,8 @@ func newGuard(token string, l net.Listener, hosts string) *guard {
 	return g
 }
 
-// address is what to open in a browser. The token is in the fragment, which is
-// not sent and in no log.
+// address returns the page's address for the user. The token is in the fragment, which browsers do
+// not send and servers do not log.
 func (g *guard) address(l net.Listener) string {
 	a := l.Addr().(*net.TCPAddr)
 	s := "http://" + net.JoinHostPort(hostOf(a), portOf(a)) + "/"
@@ -87,8 +86,8 @@ func (g *guard) address(l net.Listener) string {
 	return s
 }
 
-// knowsHost refuses names that a stranger's web page may have rebound to this
-// machine's address. An address cannot be rebound.
+// knowsHost accepts only addresses and known names. So it prevents DNS rebinding, by which another
+// site's name could lead to this machine.
 func (g *guard) knowsHost(r *http.Request) bool {
 	name := hostName(r.Host)
 	if _, err := netip.ParseAddr(name); err == nil {
@@ -97,8 +96,7 @@ func (g *guard) knowsHost(r *http.Request) bool {
 	return name == "localhost" || slices.Contains(g.hosts, name)
 }
 
-// knows reports whether the request shows the token, or the cookie that was
-// given for it.
+// knows reports whether the request has the token or the session cookie.
 func (g *guard) knows(r *http.Request) bool {
 	if g.token == "" {
 		return true
@@ -115,17 +113,16 @@ func (g *guard) showsToken(r *http.Request) bool {
 	return ok && equal(token, g.token)
 }
 
-// equal takes the same time wherever they differ, and whatever their lengths.
+// equal takes the same time for any a and b.
 func equal(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// login gives a browser that shows the token a cookie: an EventSource cannot
-// send headers.
+// login gives a browser with the token a cookie, because an EventSource cannot send headers.
 func (g *guard) login(w http.ResponseWriter, r *http.Request) {
 	if g.token != "" && !g.showsToken(r) {
-		refuse(w, http.StatusUnauthorized, errors.New("this is not the token"))
+		refuse(w, http.StatusUnauthorized, errors.New("wrong token"))
 		return
 	}
 	if g.token != "" {
@@ -134,7 +131,7 @@ func (g *guard) login(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// needToken wraps what shows traffic.
+// needToken wraps handlers that show traffic.
 func (g *guard) needToken(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !g.knows(r) {
@@ -146,7 +143,7 @@ func (g *guard) needToken(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// refuse answers with one line of text.
+// refuse answers with a status and one line of text.
 func refuse(w http.ResponseWriter, status int, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)

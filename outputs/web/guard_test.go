@@ -15,7 +15,8 @@ import (
 
 const secret = "0123456789abcdef"
 
-// Every answer forbids what a page does not need, also refusals.
+// TestHeaders: every answer has a policy that forbids what a page does not need. Refusals have it,
+// too.
 func TestHeaders(t *testing.T) {
 	p := open(t, "127.0.0.1:0", "token="+secret)
 	for _, path := range []string{"/", "/app.js", "/style.css", "/api/report", "/api/events", "/api/state", "/no/such/page"} {
@@ -41,7 +42,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// A page of a stranger whose name was rebound to this machine's address gets nothing.
+// TestHostGuard: a page under another site's name, which leads to this machine, gets nothing.
 func TestHostGuard(t *testing.T) {
 	p := open(t, "127.0.0.1:0", "hosts=monitor.example+other")
 	p.write(intervals()[0])
@@ -107,7 +108,7 @@ func (p *page) cookieName() string {
 	return "pktstat_" + p.url[strings.LastIndex(p.url, ":")+1:]
 }
 
-// cookieOf is what a browser gets for the token; it must keep it to itself.
+// cookieOf returns the cookie for the token. It must be hidden from scripts and other sites.
 func (p *page) cookieOf(token string) string {
 	p.t.Helper()
 	a := p.do(http.MethodPost, "/api/login", "Authorization", "Bearer "+token)
@@ -121,7 +122,7 @@ func (p *page) cookieOf(token string) string {
 	return c.Value
 }
 
-// Beyond loopback there is no page without a token.
+// TestTokenBeyondLoopback: beyond loopback, the page needs a token.
 func TestTokenBeyondLoopback(t *testing.T) {
 	tokens := map[string]bool{}
 	for range 2 {
@@ -133,7 +134,7 @@ func TestTokenBeyondLoopback(t *testing.T) {
 		}
 		tokens[token] = true
 		if u, err := url.Parse(strings.TrimPrefix(p.said, "live page: ")); err != nil || net.ParseIP(u.Hostname()).IsUnspecified() {
-			t.Errorf("%s cannot be opened elsewhere (%v)", p.said, err)
+			t.Errorf("%s cannot be opened from another machine (%v)", p.said, err)
 		}
 		p.write(intervals()[0])
 		if status, _ := p.get("/api/report"); status != http.StatusUnauthorized {
@@ -145,7 +146,7 @@ func TestTokenBeyondLoopback(t *testing.T) {
 	}
 	for _, target := range []string{"127.0.0.1:0", "[::1]:0", "0"} {
 		if p := open(t, target); strings.Contains(p.said, "token") {
-			t.Errorf("on %s a token is needed: %s", target, p.said)
+			t.Errorf("the page on %s needs a token: %s", target, p.said)
 		}
 	}
 }
@@ -180,7 +181,7 @@ func TestTokenOptions(t *testing.T) {
 			t.Errorf("%v: %v, want %q", c.options, err, c.want)
 		}
 		if err != nil && strings.Contains(err.Error(), secret) {
-			t.Errorf("%v: the error tells the token: %v", c.options, err)
+			t.Errorf("%v: the error contains the token: %v", c.options, err)
 		}
 	}
 }

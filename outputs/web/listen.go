@@ -14,10 +14,10 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// defaultAddress is that of --output web.
+// defaultAddress is the address without a target.
 const defaultAddress = "127.0.0.1:8080"
 
-// maxConnections bounds the memory and descriptors that browsers can take.
+// maxConnections bounds the memory and descriptors for browsers.
 const maxConnections = 256
 
 // listen opens the address of a target: HOST:PORT, PORT on loopback, or nothing.
@@ -33,7 +33,7 @@ func listen(ctx context.Context, target string) (net.Listener, error) {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("listen on %s: another program has this port: choose another one, or 0 for any that is free", address)
+		return nil, fmt.Errorf("listen on %s: another program has this port: choose another one, or 0 for any free port", address)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return nil, fmt.Errorf("%w: listen on %s: this machine does not have that address", registry.ErrUsage, address)
 	case errors.Is(err, syscall.EACCES):
@@ -53,7 +53,7 @@ func addressOf(target string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(target)
 	if err != nil || !isPort(port) {
-		return "", fmt.Errorf("%w: %q is no address to listen on: use HOST:PORT, as 127.0.0.1:8080 or [::1]:8080, or only PORT", registry.ErrUsage, target)
+		return "", fmt.Errorf("%w: %q is not an address to listen on: use HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, or only PORT", registry.ErrUsage, target)
 	}
 	return net.JoinHostPort(host, port), nil
 }
@@ -65,8 +65,8 @@ func isPort(s string) bool {
 
 func limited(l net.Listener) net.Listener { return netutil.LimitListener(l, maxConnections) }
 
-// hostOf is the host of an address that a browser on another machine can use:
-// for the unspecified one, this machine's first address that is not loopback.
+// hostOf returns the host of an address for other machines. For the unspecified address, it returns
+// this machine's first address that is not loopback.
 func hostOf(a *net.TCPAddr) string {
 	if !a.IP.IsUnspecified() {
 		return a.IP.String()
@@ -83,10 +83,10 @@ func hostOf(a *net.TCPAddr) string {
 	return "127.0.0.1"
 }
 
-// portOf is the port of an open listener.
+// portOf returns the port of an open listener.
 func portOf(a *net.TCPAddr) string { return strconv.Itoa(a.Port) }
 
-// hostName is a Host header's name without its port.
+// hostName returns the name in a Host header, without its port.
 func hostName(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

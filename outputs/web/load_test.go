@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
-// interval is an interval report of many flows, and nearly a megabyte as JSON.
+// interval returns an interval report of many flows, nearly a megabyte as JSON.
 func interval(seq uint64) *flow.Report {
 	r := sinktest.ManyFlows(3000)
 	r.Final, r.Seq = false, seq
@@ -23,8 +23,8 @@ func interval(seq uint64) *flow.Report {
 	return r
 }
 
-// A browser that has stalled costs nothing: reports go on, others see them, and
-// the run ends.
+// TestStalledPage: a stalled browser delays neither the reports, nor other pages, nor the end of
+// the run.
 func TestStalledPage(t *testing.T) {
 	p := open(t, "127.0.0.1:0")
 	stalled, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
@@ -38,7 +38,7 @@ func TestStalledPage(t *testing.T) {
 	for p.pages() == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	// Far more than any buffer between the two holds.
+	// reports are far more than all buffers hold.
 	const reports = 60
 	for seq := range uint64(reports) {
 		p.write(interval(seq + 1))
@@ -55,10 +55,10 @@ func TestStalledPage(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	// What the stalled one has is the beginning, and then nothing.
+	// The stalled page has received the first reports and then nothing.
 	text, _ := io.ReadAll(stalled)
 	if n := strings.Count(string(text), "event: report"); n >= reports {
-		t.Errorf("the stalled page has %d reports: it did not stall", n)
+		t.Errorf("the stalled page received %d reports: it did not stall", n)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestTooManyPages(t *testing.T) {
 	}
 	status, text := p.get("/api/events")
 	if status != http.StatusServiceUnavailable || !strings.Contains(text, "64 pages are open already") {
-		t.Errorf("one too many: %d %s", status, text)
+		t.Errorf("one page too many: %d %s", status, text)
 	}
 	if status, _ := p.get("/"); status != http.StatusOK {
 		t.Errorf("the page itself: %d", status)
@@ -85,7 +85,7 @@ func TestTooManyPages(t *testing.T) {
 	p.client.CloseIdleConnections()
 }
 
-// A page that is closed makes room.
+// TestPagesGoAway: a closed page makes room for another one.
 func TestPagesGoAway(t *testing.T) {
 	p := open(t, "127.0.0.1:0")
 	p.write(intervals()[0])
@@ -97,8 +97,8 @@ func TestPagesGoAway(t *testing.T) {
 	}
 }
 
-// The run lists the flows of all intervals, also when each has few of them, but
-// no more than --top, as soon as that has cut an interval.
+// TestRunSoFarRows: the run has the flows of all intervals. If --top has cut an interval, the run
+// has no more rows than --top.
 func TestRunSoFarRows(t *testing.T) {
 	p := open(t, "127.0.0.1:0")
 	id := uint32(0)
@@ -123,7 +123,7 @@ func TestRunSoFarRows(t *testing.T) {
 	}
 }
 
-// Publishing with and without pages: what an interval costs the output.
+// BenchmarkPublish measures an interval with and without pages.
 func BenchmarkPublish(b *testing.B) {
 	s := newState()
 	r := sinktest.ManyFlows(listedFlows)

@@ -13,19 +13,19 @@ import (
 	"github.com/pktstat/pktstat/internal/render/webpage"
 )
 
-// Limits on browsers.
+// Limits for browsers.
 const (
 	maxPages      = 64 // open at a time
 	headerBytes   = 16 << 10
-	readWithin    = 5 * time.Second  // a request
-	answerWithin  = 30 * time.Second // a report over a slow line
+	readWithin    = 5 * time.Second  // for a request
+	answerWithin  = 30 * time.Second // for a report over a slow line
 	idleFor       = time.Minute
-	heartbeat     = 15 * time.Second // shorter than the patience of proxies
-	sendWithin    = 10 * time.Second // one event; then the page has stalled
+	heartbeat     = 15 * time.Second // shorter than timeouts of proxies
+	sendWithin    = 10 * time.Second // for one event; then the page counts as stalled
 	reconnectTime = 1000             // milliseconds
 )
 
-// policy lets a page load its own script, style sheet and data, and nothing else.
+// policy allows a page only its own script, style sheet and data.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
@@ -33,7 +33,7 @@ func newServer(h *handler, b *busy) *http.Server {
 	return &http.Server{
 		ConnState: b.track, Handler: h.routes(), ReadHeaderTimeout: readWithin, ReadTimeout: readWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,
 		MaxHeaderBytes: headerBytes,
-		// What browsers do wrong is not the user's concern, and could flood the terminal.
+		// Errors of browsers do not concern the user, and could flood the terminal.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 }
@@ -48,7 +48,7 @@ type handler struct {
 
 func (h *handler) routes() http.Handler {
 	mux := http.NewServeMux()
-	// The page itself tells nothing; what it shows needs the token.
+	// The page itself is public. Its data needs the token.
 	mux.HandleFunc("GET /{$}", static("text/html", webpage.Live()))
 	mux.HandleFunc("GET /app.js", static("text/javascript", webpage.Script()))
 	mux.HandleFunc("GET /style.css", static("text/css", webpage.Style()))
@@ -59,7 +59,7 @@ func (h *handler) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protect(w.Header())
 		if !h.guard.knowsHost(r) {
-			refuse(w, http.StatusMisdirectedRequest, errors.New("this name is not known here: use the address, or name it in the option hosts"))
+			refuse(w, http.StatusMisdirectedRequest, errors.New("unknown host name: use the address, or add the name to the option hosts"))
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -81,19 +81,19 @@ func static(kind, text string) http.HandlerFunc {
 		w.Header().Set("Content-Type", kind+"; charset=utf-8")
 		body, done := compressed(w, r)
 		defer done()
-		_, _ = io.WriteString(body, text) // the browser has gone
+		_, _ = io.WriteString(body, text) // an error means that the browser is gone
 	}
 }
 
-// allowed tells a page whether it has to ask for the token: an EventSource
-// cannot tell why it fails.
+// allowed answers whether the page may read reports, because an EventSource does not report why it
+// fails.
 func (h *handler) allowed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = fmt.Fprintf(w, "{\"allowed\":%t}\n", h.guard.knows(r))
 }
 
-// report answers with the latest report: an interval's, and the final one when
-// the run is over. With run or final in the query, with the run so far.
+// report answers with the latest report, which is the final one after the run. With run or final in
+// the query, it answers with the run so far.
 func (h *handler) report(w http.ResponseWriter, r *http.Request) {
 	v := view{alone: true}
 	if q := r.URL.Query(); asked(q["run"]) || asked(q["final"]) {
@@ -116,19 +116,20 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(body, "\n")
 }
 
-// asked: "?run", "?run=1" and "?run=true" ask, "?run=0" and "?run=false" do not.
+// asked reports whether a query asks: "?run", "?run=1" and "?run=true" do, "?run=0" and
+// "?run=false" do not.
 func asked(values []string) bool {
 	return len(values) > 0 && values[0] != "0" && values[0] != "false"
 }
 
-// compressed returns what to write an answer to; done ends it.
+// compressed returns a writer for the answer. Call done at its end.
 func compressed(w http.ResponseWriter, r *http.Request) (body io.Writer, done func()) {
 	w.Header().Add("Vary", "Accept-Encoding")
 	if !acceptsGzip(r) {
 		return w, func() {}
 	}
 	w.Header().Set("Content-Encoding", "gzip")
-	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // fails for unknown levels only
+	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // fails only for unknown levels
 	return z, func() { _ = z.Close() }
 }
 

@@ -17,16 +17,16 @@ import (
 	"github.com/pktstat/pktstat/internal/render/webpage"
 )
 
-// keptRows bounds the rows of the run so far, whatever --top says.
+// keptRows bounds the rows of the run so far, whatever --top is.
 const keptRows = 12_500
 
-// state is what pages show. It holds no report of the engine's, only what it has
-// copied or rendered. What is rendered for one page serves all that show the same.
+// state is what pages show. It holds copies and rendered text, no report of the engine. Pages with
+// the same view share a rendered text.
 type state struct {
 	mu       sync.Mutex
 	begun    time.Time
 	last     *flow.Report  // the latest one without its rows; nil before the first
-	rows     int           // what a page lists of the run: --top, as reports show it
+	rows     int           // number of the run's rows on a page: --top, as in the reports
 	latest   []byte        // the latest report as JSON
 	run      *runrows.Rows // so far; nil before the first interval
 	whole    *rateseries.Series
@@ -35,16 +35,16 @@ type state struct {
 	watchers map[*watcher]struct{}
 }
 
-// view is what a page has chosen.
+// view is what a page shows.
 type view struct {
-	span  string // "run", or the latest interval
-	past  string // "whole", or the recent past
+	span  string // "run", or else the latest interval
+	past  string // "whole", or else the recent past
 	by    string // breakdown of the chart
-	alone bool   // the report only, without what a page needs besides
+	alone bool   // only the report, without data for the page
 }
 
-// watcher is told that there is a new report. The channel holds one signal, so
-// that a page that is slow skips to the latest and costs nothing.
+// watcher is notified of new reports. Its channel holds one signal, so that a slow page skips to
+// the latest report.
 type watcher struct{ news chan struct{} }
 
 func newState() *state {
@@ -108,11 +108,11 @@ func render(r *flow.Report) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// errNothing: no interval is over yet.
+// errNothing is returned before the first report.
 var errNothing = errors.New("no interval is over yet")
 
-// document returns what a page with this view shows, and whether it is the end.
-// Nobody may change the text.
+// document returns what a page with this view shows, and whether the report is final. The caller
+// must not modify the text.
 func (s *state) document(v view) (text []byte, final bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,14 +137,14 @@ func (s *state) document(v view) (text []byte, final bool, err error) {
 			return nil, false, err
 		}
 	}
-	if len(s.rendered) < maxPages { // by is anybody's text
+	if len(s.rendered) < maxPages { // a page may ask for any by
 		s.rendered[v] = text
 	}
 	return text, final, nil
 }
 
-// page is a report with its history. After the final report no page can ask for
-// another breakdown, so it comes with all of them.
+// page returns a report with its history. The final report has all breakdowns, because no page can
+// ask for another one later.
 func (s *state) page(v view, report []byte) ([]byte, error) {
 	series := s.recent.Document
 	if v.past == "whole" || s.last.Final {
@@ -162,7 +162,7 @@ func (s *state) page(v view, report []byte) ([]byte, error) {
 	}{webpage.NounsOf(s.last), v.span, report, series(by...)})
 }
 
-// watch returns a watcher that already has news if there is a report.
+// watch returns a watcher. It has a signal already if there is a report.
 func (s *state) watch() (*watcher, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

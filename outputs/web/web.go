@@ -1,9 +1,9 @@
 // Package web shows the reports on a live page: --output web=127.0.0.1:8080.
 //
 //   - web.go: options, opening and closing; the sink
-//   - listen.go: addresses; state.go: what pages show; run.go: the run so far
-//   - server.go: the HTTP server; guard.go: who may ask; events.go: the stream
-//   - busy.go: connections whose answer has not left yet
+//   - listen.go: addresses; state.go: what pages show
+//   - server.go: the HTTP server; guard.go: access; events.go: the stream
+//   - busy.go: connections with an unfinished answer
 package web
 
 import (
@@ -18,8 +18,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// listedFlows is what a page lists when --top is not given: a few hundred
-// kilobytes each interval.
+// listedFlows is the number of flows on a page without --top: a few hundred kilobytes each
+// interval.
 const listedFlows = 1000
 
 func init() {
@@ -42,10 +42,10 @@ type config struct {
 var _ registry.OutputConfig = (*config)(nil)
 
 func (c *config) Flags(fs *flag.FlagSet) {
-	fs.StringVar(&c.token, "token", c.token, "`TEXT` that a browser must present; needed beyond loopback, where one is made up if none is given")
+	fs.StringVar(&c.token, "token", c.token, "`TEXT` that a browser must present; beyond loopback, the default is a random token")
 	fs.StringVar(&c.tokenFile, "token-file", c.tokenFile, "`FILE` whose first line is the token: other users can see the command line")
-	fs.StringVar(&c.hosts, "hosts", c.hosts, "`NAMES`, joined by +, under which browsers reach this machine, as through a proxy")
-	fs.DurationVar(&c.linger, "linger", c.linger, "go on showing the final report this long after the run")
+	fs.StringVar(&c.hosts, "hosts", c.hosts, "`NAMES`, joined by +, under which browsers reach this machine, for example through a proxy")
+	fs.DurationVar(&c.linger, "linger", c.linger, "keep showing the final report for this long after the run")
 }
 
 func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sink, error) {
@@ -65,14 +65,14 @@ func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sin
 	return s, nil
 }
 
-// sink publishes reports; HTTP requests are served by goroutines of their own,
-// which never hold it up for longer than it takes to render a report.
+// sink publishes reports. Other goroutines serve HTTP requests. They block the sink no longer than
+// it takes to render a report.
 type sink struct {
 	state   *state
 	server  *http.Server
-	served  chan error    // what Serve returned
+	served  chan error    // the result of Serve
 	busy    busy          // connections
-	closing chan struct{} // streams end
+	closing chan struct{} // closed: streams end
 	linger  time.Duration
 	final   bool
 	closed  bool
@@ -81,7 +81,7 @@ type sink struct {
 
 var _ registry.Sink = (*sink)(nil)
 
-// Write shows r to every page. It fails if the server has ended.
+// Write shows r on every page. It fails if the server has ended.
 func (s *sink) Write(_ context.Context, r *flow.Report) error {
 	if s.err == nil {
 		select {
@@ -97,18 +97,18 @@ func (s *sink) Write(_ context.Context, r *flow.Report) error {
 	return s.state.publish(r)
 }
 
-// drain is how long pages get to receive the final report.
+// drain is how long pages may take to receive the final report.
 const drain = 3 * time.Second
 
-// Close ends the server. After a final report it first waits until the pages
-// that are open have it, but not for one that has stalled.
+// Close ends the server. After a final report, it first waits until the open pages have received
+// it, but at most for drain.
 func (s *sink) Close() error {
 	if s.closed {
 		return nil
 	}
 	s.closed = true
 	if s.err != nil {
-		return nil // it has ended; Write has said so
+		return nil // Write has returned the error
 	}
 	if s.final && s.linger > 0 {
 		select {
@@ -118,9 +118,9 @@ func (s *sink) Close() error {
 		}
 	}
 	if !s.final {
-		close(s.closing) // there is nothing to wait for
+		close(s.closing) // no page waits for a final report
 	}
-	s.busy.wait(drain) // the server's Close ends those that have stalled
+	s.busy.wait(drain) // the server's Close disconnects stalled pages
 	err := s.server.Close()
 	if ended := <-s.served; err == nil && !errors.Is(ended, http.ErrServerClosed) {
 		err = fmt.Errorf("serve: %w", ended)

@@ -29,11 +29,11 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// page is an open output as browsers reach it.
+// page is an open output, as browsers reach it.
 type page struct {
 	*sink
 	t      *testing.T
-	said   string // what it told the user
+	said   string // its message to the user
 	url    string // http://127.0.0.1:PORT
 	client *http.Client
 }
@@ -66,7 +66,7 @@ func open(t *testing.T, target string, options ...string) *page {
 	host, _, _ := strings.Cut(address, "/")
 	_, port, err := net.SplitHostPort(host)
 	if err != nil || port == "0" {
-		t.Fatalf("the address that is said is %q", said)
+		t.Fatalf("the printed address is %q", said)
 	}
 	p.url = "http://127.0.0.1:" + port
 	t.Cleanup(func() {
@@ -87,7 +87,7 @@ func (p *page) write(reports ...*flow.Report) {
 	}
 }
 
-// do sends a request; headers are pairs, "Host" among them.
+// do sends a request. headers are pairs of names and values, which may include "Host".
 func (p *page) do(method, path string, headers ...string) *http.Response {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, http.NoBody)
@@ -118,7 +118,7 @@ func (p *page) get(path string, headers ...string) (int, string) {
 	return a.StatusCode, string(body)
 }
 
-// summary is what tests look at in a report.
+// summary is the part of a report that tests examine.
 type summary struct {
 	Schema   string
 	Final    bool
@@ -141,7 +141,7 @@ type counters struct {
 	FrameBytes uint64 `json:"frame_bytes"`
 }
 
-// adds reports whether it adds up.
+// adds reports whether the report adds up.
 func (s *summary) adds() bool {
 	sum := counters{}
 	parts := []counters{s.Overflow, s.Lost, s.Rest}
@@ -169,7 +169,7 @@ func (p *page) report(query string) summary {
 	return s
 }
 
-// intervals is a shared run: two interval reports and the final one.
+// intervals returns two interval reports and the final one.
 func intervals() []*flow.Report {
 	for _, g := range sinktest.Goldens() {
 		if g.Name == "intervals" {
@@ -210,8 +210,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// What is not written to the engine's report later, nor kept of it: the engine
-// may reuse nothing, but other outputs share it.
+// TestKeepsNothingOfReports: the output neither modifies nor keeps a report, because other outputs
+// share it.
 func TestKeepsNothingOfReports(t *testing.T) {
 	p := open(t, "127.0.0.1:0")
 	r := intervals()[0]
@@ -231,7 +231,7 @@ func TestKeepsNothingOfReports(t *testing.T) {
 	}
 }
 
-// events reads a stream until it ends or f is false.
+// events reads a stream until it ends or f returns false.
 func (p *page) events(query string, f func(event, data string) bool, headers ...string) {
 	a := p.do(http.MethodGet, "/api/events"+query, headers...)
 	if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "text/event-stream" {
@@ -252,8 +252,8 @@ func (p *page) events(query string, f func(event, data string) bool, headers ...
 	}
 }
 
-// A page gets the latest report at once, each new one, the final one, and then
-// the end; the output waits for that.
+// TestEvents: a page gets the latest report at once, each new one, the final one, and the end of
+// the stream. The output waits for that.
 func TestEvents(t *testing.T) {
 	for _, span := range []string{"interval", "run"} {
 		t.Run(span, func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// A run that ends without a final report closes the pages' streams.
+// TestEventsEndWithoutFinal: a run without a final report closes the streams.
 func TestEventsEndWithoutFinal(t *testing.T) {
 	p := open(t, "127.0.0.1:0")
 	p.write(intervals()[0])
@@ -324,14 +324,14 @@ func TestEventsEndWithoutFinal(t *testing.T) {
 	<-done
 }
 
-// linger keeps the final report up.
+// TestLinger: linger keeps the final report available.
 func TestLinger(t *testing.T) {
 	p := open(t, "127.0.0.1:0", "linger=1s")
 	p.write(intervals()...)
 	closed := make(chan error, 1)
 	go func() { closed <- p.Close() }()
 	if s := p.report(""); !s.Final {
-		t.Error("the final report is not there while the page lingers")
+		t.Error("no final report while the page lingers")
 	}
 	p.events("", func(_, data string) bool {
 		if !strings.Contains(data, `"final":true`) {
@@ -354,13 +354,13 @@ func TestNoTraffic(t *testing.T) {
 	}
 }
 
-// A server that has ended makes the output fail, and the run say so.
+// TestServerEnds: if the server ends, the output fails and the run reports it.
 func TestServerEnds(t *testing.T) {
 	p := open(t, "127.0.0.1:0")
 	if err := p.server.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 1000 { // Serve returns in its own time
+	for i := range 1000 { // Serve may take a while to return
 		if err := p.Write(t.Context(), intervals()[0]); err != nil {
 			return
 		}
