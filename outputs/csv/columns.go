@@ -8,25 +8,26 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// line is what a line of the file shows: a flow, one of the report's sums, or an interface.
+// line is a line of the file: a flow, one of the report's sums, or an interface.
 type line struct {
 	report *flow.Report
 	kind   string // "flow", "rest", "overflow", "lost", "total", "link", "link_total"
 	row    flow.Row
-	iface  *flow.Field  // in a line "link": the only field beside the sums
-	totals *flow.Totals // of a line that is no flow; nil: it is one
+	iface  *flow.Field  // in a line "link": its only field besides the sums
+	totals *flow.Totals // of a sum or an interface; nil for a flow
 
 	bytesUnknown bool
 }
 
-// column has a name and appends its cell of a line; nothing where it does not apply.
+// column is a column, with a function that appends its cell. The cell is empty if it does not
+// apply.
 type column struct {
 	name   string
 	append func([]byte, *line) []byte
 }
 
-// columns returns the columns of the file. They are the same ones whatever flows are
-// grouped by, so that files can be put together; chosen replaces the columns of the fields.
+// columns returns the columns of the file. They do not depend on --by, so that files can be
+// concatenated. chosen replaces the columns of fields.
 func columns(intervals bool, chosen []*flow.Field) []column {
 	cols := []column{{"row", func(b []byte, l *line) []byte { return append(b, l.kind...) }}}
 	if intervals {
@@ -65,7 +66,8 @@ var unknownColumn = column{"bytes_unknown", func(b []byte, l *line) []byte {
 	return b
 }}
 
-// fieldColumn is the column of a field: of flows that have it, and of sums if they do.
+// fieldColumn returns the column of a field. Flows that have the field fill it, and sums if they
+// have it.
 func fieldColumn(f *flow.Field) column {
 	return column{f.Name, func(b []byte, l *line) []byte {
 		switch {

@@ -53,7 +53,7 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 	return outputkit.Open(env, t.write)
 }
 
-// table is a CSV file in the making: one header, then any number of reports.
+// table writes one header, then any number of reports.
 type table struct {
 	columns []column
 	sums    bool
@@ -64,7 +64,7 @@ type table struct {
 }
 
 func (t *table) write(buf *bufio.Writer, r *flow.Report) error {
-	w := csv.NewWriter(buf) // writes through: buf is large enough to be its own buffer
+	w := csv.NewWriter(buf) // buf is large enough for csv.Writer to use it without a buffer of its own
 	if !t.headed {
 		for _, c := range t.columns {
 			t.record = append(t.record, c.name)
@@ -89,7 +89,7 @@ func (t *table) write(buf *bufio.Writer, r *flow.Report) error {
 	return w.Error()
 }
 
-// writeSums writes the lines that are no flows.
+// writeSums writes the lines after the flows.
 func (t *table) writeSums(w *csv.Writer, r *flow.Report) error {
 	for sum := range r.Summary() {
 		l := line{report: r, kind: sum.Name, totals: &sum.Totals, bytesUnknown: sum.BytesUnknown}
@@ -103,7 +103,7 @@ func (t *table) writeSums(w *csv.Writer, r *flow.Report) error {
 	return t.writeLinks(w, r)
 }
 
-// writeLinks writes what was counted on each interface.
+// writeLinks writes a line for each interface.
 func (t *table) writeLinks(w *csv.Writer, r *flow.Report) error {
 	iface := flow.Fields.Find("iface")
 	for i := range r.Links {
@@ -120,8 +120,8 @@ func (t *table) writeLinks(w *csv.Writer, r *flow.Report) error {
 	return t.writeLine(w, &line{report: r, kind: "link_total", totals: &flow.Totals{Counters: r.LinkTotal}})
 }
 
-// writeLine appends all cells to one buffer and makes one string of it, of which
-// the cells are slices: one allocation a line.
+// writeLine appends all cells to one buffer and makes one string of it. The cells are slices of
+// that string, so a line costs one allocation.
 func (t *table) writeLine(w *csv.Writer, l *line) error {
 	t.buf, t.ends = t.buf[:0], t.ends[:0]
 	for i := range t.columns {

@@ -52,7 +52,8 @@ func counters(t *testing.T, line map[string]string) flow.Counters {
 	return flow.Counters{Packets: v[0], Bytes: v[1], FrameBytes: v[2]}
 }
 
-// Every flow and every sum is there once, and flows + rest + overflow + lost is total.
+// TestReadsBack: the file has each flow and each sum once, and flows + rest + overflow + lost =
+// total.
 func TestReadsBack(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		r := g.Reports[len(g.Reports)-1]
@@ -108,7 +109,7 @@ func TestReadsBack(t *testing.T) {
 	}
 }
 
-// With sums=false every line is a flow.
+// TestNoSums: with sums=false, every line is a flow.
 func TestNoSums(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		var want uint64
@@ -128,7 +129,7 @@ func TestNoSums(t *testing.T) {
 	}
 }
 
-// No cell of any report starts a formula; numbers are digits.
+// TestNoFormulas: no cell starts a formula, and numbers are digits.
 func TestNoFormulas(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		for _, line := range read(t, sinktest.Render(t, "csv", sinktest.Variant{Args: []string{"intervals=true"}}, g.Reports...)) {
@@ -146,7 +147,7 @@ func TestNoFormulas(t *testing.T) {
 	}
 }
 
-// The columns do not depend on what flows are grouped by.
+// TestColumnsAreStable: the columns do not depend on --by.
 func TestColumnsAreStable(t *testing.T) {
 	var first []string
 	for _, g := range sinktest.Goldens() {
@@ -163,7 +164,7 @@ func TestColumnsAreStable(t *testing.T) {
 
 func BenchmarkCSV(b *testing.B) { sinktest.Benchmark(b, "csv", 100_000) }
 
-// TestChosenColumns: columns= writes the named fields in that order, in flows and sums.
+// TestChosenColumns: columns= sets the fields and their order, for flows and sums.
 func TestChosenColumns(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		all := read(t, sinktest.Render(t, "csv", sinktest.Variant{}, g.Reports...))

@@ -6,14 +6,13 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// appendText appends a cell of text that somebody else chose. Invisible
-// characters are escaped, which also keeps every record on one line, and nothing
-// in it starts a formula in a spreadsheet (OWASP "CSV Injection"): a leading
-// = + - @, also full-width or behind spaces and quotes, gets an apostrophe before
-// it. So does one that would start a cell where the reader splits at other
+// appendText appends untrusted text as a cell. It escapes invisible characters, which also keeps a
+// record on one line. It prevents formulas in spreadsheets (OWASP "CSV Injection"): = + - @ at the
+// start of a cell get an apostrophe before them. That includes full-width forms, and ones after
+// spaces or quotes. It also includes the start of a cell for a reader that splits at other
 // characters than commas.
 func appendText(b []byte, s string) []byte {
-	start := true // of what some reader takes for a cell
+	start := true // of a cell, for some reader
 	for _, r := range termsafe.String(s) {
 		switch r {
 		case '=', '+', '-', '@', '＝', '＋', '－', '＠':
@@ -23,7 +22,7 @@ func appendText(b []byte, s string) []byte {
 			start = false
 		case ',', ';', '|', ':':
 			start = true
-		case ' ', '"': // skipped by readers: what follows may still be the start
+		case ' ', '"': // readers skip these, so the cell may still start
 		default:
 			start = false
 		}

@@ -35,8 +35,7 @@ func TestAppendText(t *testing.T) {
 	}
 }
 
-// Whatever the reader splits at, no cell starts a formula, and a record stays
-// one line.
+// FuzzText: for any separator, no cell starts a formula, and a record stays on one line.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"=1", `";"=1`, "a\tb", "＝", " \"' =", "|cmd", "\xff=", ":@"} {
 		f.Add(s)

@@ -1,5 +1,5 @@
-// Package html writes the report of the whole run as one HTML file that needs
-// nothing else: no server, no network, no other file.
+// Package html writes the final report as one HTML file that needs no server, no network and no
+// other file.
 package html
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// listedFlows is what a browser handles with ease: a file of about 4 MB.
+// listedFlows makes a file of about 4 MB, which browsers handle easily.
 const listedFlows = 10_000
 
 func init() {

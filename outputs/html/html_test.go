@@ -11,7 +11,7 @@ func TestConformance(t *testing.T) {
 	sinktest.Run(t, sinktest.Options{Name: "html", Gathers: true, Compared: data})
 }
 
-// data is what a report's own in the file: the page around it is the same for all.
+// data returns the part of the file that depends on the report.
 func data(page []byte) []byte {
 	start := bytes.Index(page, []byte(`<script type="application/json" id="data-report">`))
 	end := bytes.LastIndex(page, []byte("<script>"))

@@ -1,4 +1,4 @@
-// Package json writes the report of the whole run as one JSON object.
+// Package json writes the final report as one JSON object.
 package json
 
 import (

@@ -1,5 +1,4 @@
-// Package ndjson writes every report as one line of JSON: the intervals', then
-// the whole run's.
+// Package ndjson writes every interval report and the final report, each as one line of JSON.
 package ndjson
 
 import (
@@ -38,8 +37,8 @@ func (config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, er
 	})
 }
 
-// brief leaves out what the first and the last line have, and what is the same in every
-// report of the run. A reader that joins later finds the host in each line.
+// brief removes the fields that only the first and the last line have, because they are the same in
+// the whole run. The host stays in every line, for readers that start late.
 func brief(r *flow.Report) *flow.Report {
 	b := *r
 	b.Origin = flow.Origin{Host: r.Origin.Host}

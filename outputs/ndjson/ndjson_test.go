@@ -12,8 +12,8 @@ func TestConformance(t *testing.T) {
 	sinktest.Run(t, sinktest.Options{Name: "ndjson"})
 }
 
-// TestBriefLines: what is the same in the whole run is in the first line and the last one;
-// the host is in each.
+// TestBriefLines: only the first and the last line have the fields that are the same in the whole
+// run. Every line has the host.
 func TestBriefLines(t *testing.T) {
 	var reports []*flow.Report
 	for _, g := range sinktest.Goldens() {

@@ -10,21 +10,21 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// Six words are at the same place in every flow's line, so that awk can name
-// them by number: direction, interface, protocol, source, ">", destination.
+// Each flow's line begins with six words, so that awk can select them by number: direction,
+// interface, protocol, source, ">", destination.
 const (
-	unknown  = "-" // the flow has none
-	anyValue = "*" // flows are not grouped by it
+	unknown  = "-" // the flow has no value
+	anyValue = "*" // rows are not grouped by the field
 )
 
-// wordFields are the fields that have a word of their own, and no NAME=VALUE.
+// wordFields are the fields of the six words. The line does not repeat them as NAME=VALUE.
 var wordFields = []string{"direction", "iface", "proto", "src", "src_port", "dst", "dst_port"}
 
 // writer writes the lines of a report.
 type writer struct {
 	report *flow.Report
-	named  []*flow.Field // written as NAME=VALUE, in order
-	chosen bool          // by name: only these
+	named  []*flow.Field // written as NAME=VALUE, in this order
+	chosen bool          // the user chose them: write only these
 }
 
 func newWriter(r *flow.Report, chosen []*flow.Field) writer {
@@ -32,7 +32,7 @@ func newWriter(r *flow.Report, chosen []*flow.Field) writer {
 		return writer{r, chosen, true}
 	}
 	w := writer{report: r}
-	// What identifies the flow comes before what was counted.
+	// Fields that identify the flow come before counters.
 	var counted []*flow.Field
 	for _, f := range flow.Fields.Written(r.Dims) {
 		switch {
@@ -72,7 +72,7 @@ func (w *writer) flow(b []byte, row *flow.Row) []byte {
 	return append(b, '\n')
 }
 
-// sum appends the measures, and the rates if asked for, of what is no flow.
+// sum appends the measures, and with rates the rates, of a sum or an interface.
 func (w *writer) sum(b []byte, t *flow.Totals, rates bool) []byte {
 	for _, f := range flow.Fields.All() {
 		switch {
@@ -87,7 +87,7 @@ func (w *writer) sum(b []byte, t *flow.Totals, rates bool) []byte {
 	return b
 }
 
-// appendRate rounds: to whole bits, and to two decimals of packets.
+// appendRate appends a rate, rounded to whole bits or to two decimals of packets.
 func appendRate(b []byte, f *flow.Field, r *flow.Report, c *flow.Counters) []byte {
 	decimals := 2
 	if f.Kind == flow.BitRate {
@@ -112,8 +112,8 @@ func appendWords(b []byte, r *flow.Report, row *flow.Row) []byte {
 	return appendEndpoint(b, row.Dst, r.Dims.Has(flow.DimDst), r.Dims.Has(flow.DimDstPort) && row.Dst.Port() != 0)
 }
 
-// appendEndpoint appends "192.0.2.1:443", "[2001:db8::1]:443", or the address
-// alone where there is no port.
+// appendEndpoint appends "192.0.2.1:443" or "[2001:db8::1]:443", or only the address if there is no
+// port.
 func appendEndpoint(b []byte, a netip.AddrPort, byAddr, hasPort bool) []byte {
 	switch {
 	case byAddr && a.Addr().IsValid() && hasPort:
@@ -131,13 +131,13 @@ func appendEndpoint(b []byte, a netip.AddrPort, byAddr, hasPort bool) []byte {
 	return b
 }
 
-// sums appends the lines after the flows. The last one, total, says what the numbers
-// are of, and ends the report.
+// sums appends the lines after the flows. The last line, total, has the report's time and source,
+// and ends the report.
 func (w *writer) sums(b []byte) []byte {
 	r := w.report
 	for s := range r.Summary() {
 		if s.Name == "total" {
-			break // links and notes come before it
+			break // links and notes come before the total
 		}
 		if s.IsEmpty() {
 			continue
@@ -180,15 +180,14 @@ func (w *writer) sums(b []byte) []byte {
 	return append(b, '\n')
 }
 
-// links appends a line for what was counted on each interface, and one for each
-// packet once.
+// links appends a line for each interface, and a line that counts each packet once.
 func (w *writer) links(b []byte) []byte {
 	r := w.report
 	for i := range r.Links {
 		l := &r.Links[i]
 		name := l.Name
 		if l.Index == 0 {
-			name = unknown // gone, and forgotten
+			name = unknown // gone and forgotten
 		}
 		b = termsafe.AppendWord(append(b, "link iface="...), name)
 		b = w.sum(b, &flow.Totals{Counters: l.Counters}, true)

@@ -7,8 +7,7 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// origin appends the lines that say where the report comes from. The command is free text,
-// as a shell reads it.
+// origin appends the lines about the run and the machine. The command line is quoted for a shell.
 func origin(b []byte, r *flow.Report) []byte {
 	o := &r.Origin
 	kind, names := r.Source()

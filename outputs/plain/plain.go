@@ -1,5 +1,5 @@
-// Package plain writes a report as text for grep and awk: one line a flow, then
-// a line each for what is in no flow, and the total.
+// Package plain writes a report as text for grep and awk. It writes a line for each flow, a line
+// each for rest, overflow and lost, and the total.
 package plain
 
 import (
@@ -51,7 +51,7 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 
 func (c *config) write(buf *bufio.Writer, r *flow.Report) error {
 	w := newWriter(r, c.columns)
-	var row flow.Row // one for all: accessors get a pointer to it
+	var row flow.Row // reused: accessors take a pointer
 	for row = range r.Rows() {
 		if _, err := buf.Write(w.flow(buf.AvailableBuffer(), &row)); err != nil {
 			return err

@@ -18,7 +18,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// counters reads what awk would.
+// counters reads the counters of a line, as awk would.
 func counters(t *testing.T, line string) flow.Counters {
 	t.Helper()
 	value := func(name string) uint64 {
@@ -37,8 +37,8 @@ func counters(t *testing.T, line string) flow.Counters {
 	return flow.Counters{Packets: value("packets"), Bytes: value("bytes"), FrameBytes: value("frame_bytes")}
 }
 
-// The first six words of a flow's line are at their places whatever the report
-// is, and the lines add up to the total.
+// TestReadsBack: the first six words of a flow's line have fixed meanings, and the lines add up to
+// the total.
 func TestReadsBack(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		r := g.Reports[len(g.Reports)-1]
@@ -89,8 +89,8 @@ func TestReadsBack(t *testing.T) {
 	}
 }
 
-// TestChosenColumns: columns= writes of each flow the named fields that it has, in that
-// order. The sums are as ever.
+// TestChosenColumns: columns= sets the fields of a flow's line and their order. The sums do not
+// change.
 func TestChosenColumns(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		r := g.Reports[len(g.Reports)-1]
@@ -124,7 +124,7 @@ func TestChosenColumns(t *testing.T) {
 	}
 }
 
-// place is the index of a word's field in columns=bytes+comm+dport+rate.
+// place returns the index of a word's field in columns=bytes+comm+dport+rate.
 func place(word string) int {
 	name, _, _ := strings.Cut(word, "=")
 	return slices.Index([]string{"bytes", "comm", "dst_port", "bps"}, name)

@@ -9,7 +9,7 @@ import (
 	"github.com/pktstat/pktstat/internal/render/units"
 )
 
-// column is a column of a field, or one of the table's own without a field.
+// column is a column of a field, or a column of the table itself without a field.
 type column struct {
 	layout
 	field         *flow.Field
@@ -23,10 +23,10 @@ func newColumn(f *flow.Field, l layout) *column {
 	return c
 }
 
-// labelColumn holds "rest", "total" where no other column of text is free for it.
+// labelColumn holds "rest" and "total" if no other column of text is free for them.
 var labelColumn = &column{}
 
-// cell is the text of a flow.
+// cell returns the text of a flow.
 func (c *column) cell(r *flow.Report, row *flow.Row, u units.System) string {
 	has := func(f *flow.Field) bool { return f.In(r.Dims) && f.Has(row) }
 	switch {
@@ -42,7 +42,7 @@ func (c *column) cell(r *flow.Report, row *flow.Row, u units.System) string {
 	return ""
 }
 
-// amount is the text of a number, of flows and sums alike.
+// amount returns the text of a number, for flows and sums.
 func (c *column) amount(r *flow.Report, t *flow.Totals, u units.System) string {
 	switch {
 	case c.field.Rate != nil && c.field.Kind == flow.PacketRate:
@@ -60,10 +60,10 @@ func (c *column) amount(r *flow.Report, t *flow.Totals, u units.System) string {
 	return strconv.FormatUint(v, 10)
 }
 
-// ofBytes reports whether the column needs the bytes to be known.
+// ofBytes reports whether the column needs known byte counts.
 func (c *column) ofBytes() bool { return c.field.Kind == flow.Bytes || c.field.Kind == flow.BitRate }
 
-// value is the text of a field that the row has.
+// value returns the text of a field that the row has.
 func value(f *flow.Field, r *flow.Report, row *flow.Row, u units.System) string {
 	switch f.Kind {
 	case flow.Uint:
@@ -80,8 +80,8 @@ func value(f *flow.Field, r *flow.Report, row *flow.Row, u units.System) string 
 	return string(f.AppendValue(nil, r, row))
 }
 
-// endpoint is "192.0.2.1:443", "[2001:db8::1]:443", the address alone where there
-// is no port, "*:443" where flows are not grouped by address.
+// endpoint returns "192.0.2.1:443" or "[2001:db8::1]:443". Without a port, it returns the address.
+// If rows are not grouped by address, it returns "*:443".
 func endpoint(c *column, row *flow.Row, hasAddr, hasPort bool) string {
 	if !hasPort {
 		if hasAddr {

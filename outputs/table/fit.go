@@ -11,13 +11,12 @@ import (
 
 const (
 	gap      = 2 // between columns
-	shortest = 6 // addresses do not shrink below this
+	shortest = 6 // the least width of addresses
 )
 
-// fit makes the table at most width columns wide: it keeps the columns that have
-// to be there, adds the others by importance as long as they fit, and last
-// shortens addresses in the middle. It returns the names of what it left out. A
-// width of 0 is no limit; with all, every column has to be there.
+// fit makes the table at most width columns wide. It keeps the required columns, and adds the
+// others by importance while they fit. Then it shortens addresses in the middle. It returns the
+// names of the omitted columns. A width of 0 means no limit. With all, every column is required.
 func (g *grid) fit(width int, all bool) (left []string) {
 	if width <= 0 {
 		return nil
@@ -49,7 +48,7 @@ func (g *grid) fit(width int, all bool) (left []string) {
 	return left
 }
 
-// width of the table with the kept columns, addresses shortened to limit.
+// width returns the width of the table with the kept columns, and addresses shortened to limit.
 func (g *grid) width(kept map[*column]bool, limit int) int {
 	w := -gap
 	for _, c := range g.columns {
@@ -64,7 +63,7 @@ func (g *grid) width(kept map[*column]bool, limit int) int {
 	return w
 }
 
-// shrink shortens the columns that may be to limit.
+// shrink shortens to limit the columns whose layout allows it.
 func (g *grid) shrink(limit int) {
 	for i := range g.columns {
 		c := &g.columns[i]
@@ -86,7 +85,7 @@ func (c *filled) measure() {
 	}
 }
 
-// displayWidth is the number of terminal columns that s takes.
+// displayWidth returns the number of terminal columns that s takes.
 func displayWidth(s string) int {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
@@ -96,8 +95,8 @@ func displayWidth(s string) int {
 	return len(s)
 }
 
-// shorten replaces the middle of s by an ellipsis if s is wider than width. What
-// tells addresses apart is at their two ends.
+// shorten replaces the middle of s by an ellipsis if s is wider than width, because addresses
+// differ most at their ends.
 func shorten(s string, width int) string {
 	if displayWidth(s) <= width {
 		return s
@@ -105,7 +104,7 @@ func shorten(s string, width int) string {
 	const ellipsis = "…"
 	room := width - displayWidth(ellipsis)
 	head, tail := 0, len(s)
-	for left := room - room/2; ; { // the head takes the odd one
+	for left := room - room/2; ; { // the head gets the odd column
 		_, n := utf8.DecodeRuneInString(s[head:])
 		w := displayWidth(s[head : head+n])
 		if w > left {

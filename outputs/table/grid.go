@@ -9,10 +9,10 @@ import (
 	"github.com/pktstat/pktstat/internal/render/units"
 )
 
-// grid is the text of a table, column by column.
+// grid is the text of a table, by column.
 type grid struct {
 	columns []filled
-	rows    int // flows; the cells after them are of the sums
+	rows    int // number of flows; the cells after them belong to the sums
 	sums    int
 	styles  []string // of the sums on a terminal in colour
 }
@@ -25,7 +25,7 @@ type filled struct {
 	width int // display width of the widest cell, title included
 }
 
-// newGrid fills the chosen columns, or all that have something to show.
+// newGrid fills the chosen columns, or all columns with something to show.
 func newGrid(r *flow.Report, chosen []*flow.Field, u units.System) *grid {
 	g := &grid{rows: len(r.Packed)}
 	sums := sumsOf(r)
@@ -56,8 +56,8 @@ func newGrid(r *flow.Report, chosen []*flow.Field, u units.System) *grid {
 	return g
 }
 
-// hideEmpty removes columns that say nothing: those without a cell, and the interface's
-// where there is only one.
+// hideEmpty removes columns without information: empty ones, and the interface if all flows have
+// the same.
 func (g *grid) hideEmpty(interfaces int, sums []sum) {
 	g.columns = slices.DeleteFunc(g.columns, func(c filled) bool {
 		if c.number && (!c.field.Sparse || slices.ContainsFunc(sums, func(s sum) bool { return c.field.Sum(&s.Totals) != 0 })) {
@@ -66,7 +66,7 @@ func (g *grid) hideEmpty(interfaces int, sums []sum) {
 		return !slices.ContainsFunc(c.cells, func(s string) bool { return s != "" })
 	})
 	if interfaces > 1 || len(g.columns) == 0 || len(g.columns) > 1 && g.columns[1].number {
-		return // the only column of text stays
+		return // keep the only column of text
 	}
 	g.columns = slices.DeleteFunc(g.columns, func(c filled) bool {
 		return c.name == "iface" && !slices.ContainsFunc(c.cells, func(s string) bool { return s != c.cells[0] })
@@ -100,8 +100,8 @@ func sumsOf(r *flow.Report) []sum {
 	return sums
 }
 
-// addSum puts the label into the first column and what it is into the next one,
-// if that has text. A mark has none for sums, and goes first on a narrow terminal.
+// addSum puts the label into the first column. It puts the explanation into the second one, if that
+// has text. A mark's column is not used, because it goes first on a narrow terminal.
 func (g *grid) addSum(r *flow.Report, s *sum, u units.System) {
 	twoTexts := len(g.columns) > 1 && !g.columns[1].number && g.columns[1].field.Role != flow.Mark
 	for i := range g.columns {
@@ -124,7 +124,7 @@ func (g *grid) addSum(r *flow.Report, s *sum, u units.System) {
 	}
 }
 
-// counting is "1 flow" or "2 flows".
+// counting returns "1 flow" or "2 flows".
 func counting(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -10,11 +10,11 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// namedSources is how many names the heading has room for.
+// namedSources is how many names the heading shows.
 const namedSources = 8
 
-// writeHeading says what was counted, how and when, and what the numbers are of. With
-// origin it says by which command, too.
+// writeHeading writes what was counted, how and when, and the layer of the numbers. With origin, it
+// adds the command line.
 func writeHeading(w *bufio.Writer, r *flow.Report, intervals, origin bool) error {
 	var b strings.Builder
 	if origin && r.Origin.Note != "" {
@@ -51,7 +51,8 @@ func writeHeading(w *bufio.Writer, r *flow.Report, intervals, origin bool) error
 	return err
 }
 
-// counted is "web-3: eth0, wg0 by tc (tcx)". A capture may be of another machine.
+// counted returns "web-3: eth0, wg0 by tc (tcx)". It omits the host for a capture, which may come
+// from another machine.
 func counted(r *flow.Report) string {
 	kind, names := r.Source()
 	var b strings.Builder
@@ -77,7 +78,7 @@ func counted(r *flow.Report) string {
 	return b.String()
 }
 
-// command is what was run where: "Linux 6.12.0, pktstat v1.2.3: pktstat -i eth0 -t 10s".
+// command returns what ran where: "Linux 6.12.0, pktstat v1.2.3: pktstat -i eth0 -t 10s".
 func command(r *flow.Report) string {
 	o := &r.Origin
 	var parts []string

@@ -6,39 +6,37 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// layout is how the table arranges a field that it knows. All else is the field's own.
+// layout is how the table shows a known field. Everything else comes from the field.
 type layout struct {
 	name  string // of the field
-	title string // short; "": the field's
-	asked bool   // shown only when asked for by name
+	title string // short; "": the field's title
+	asked bool   // shown only if the user names it
 
-	// port is the field that shares the column, behind a colon, unless it is asked for.
+	// port is the field that shares the column, after a colon, unless the user names it.
 	port string
-	// instead is the field that is shown, behind a word, where a row does not have this one.
+	// instead is the field that is shown, after word, if a row does not have this one.
 	instead, word string
 
-	// goes is the place in the order in which columns are given up on a narrow
-	// terminal, 1 first; 0: never.
+	// goes is the order in which columns go on a narrow terminal, 1 first; 0: never.
 	goes int
-	// squeeze is the width to which addresses are rather shortened than that the
-	// column goes; 0: they are not.
+	// squeeze is how far addresses are shortened before this column goes; 0: not at all.
 	squeeze int
 	// shrinks: cells may be shortened in the middle.
 	shrinks bool
 }
 
-// goesFirst is the place of fields that the table does not know.
+// goesFirst is the place of fields without a layout.
 const goesFirst = -1
 
-// Widths of addresses: IPv4 with its port is never shortened for the sake of
-// another column, IPv6 must keep enough to be told apart.
+// Widths of addresses. To keep other columns, IPv4 addresses with ports are never shortened, and
+// IPv6 addresses only while they stay distinguishable.
 const (
 	ipv4Width   = len("255.255.255.255:65535")
 	comfortable = 24
 )
 
-// The layouts in the order of the columns. Fields that are in none come between them:
-// measures behind measures, rates behind rates, all others behind the labels.
+// The layouts, in the order of the columns. Fields without a layout follow their kind: measures
+// after measures, rates after rates, others after labels.
 var (
 	labelLayouts = []layout{
 		{name: "proto"},
@@ -47,7 +45,7 @@ var (
 		{name: "dst", port: "dst_port", shrinks: true},
 		{name: "dst_port", asked: true},
 		{name: "info", goes: 7},
-		{name: "icmp_type", asked: true}, // info has this one and the next ones
+		{name: "icmp_type", asked: true}, // info shows this one and the next ones
 		{name: "icmp_code", asked: true},
 		{name: "spi", asked: true},
 		{name: "gre_proto", asked: true},
@@ -81,7 +79,7 @@ var (
 	allLayouts = slices.Concat(labelLayouts, measureLayouts, rateLayouts)
 )
 
-// layoutOf returns the layout of a field, known or not.
+// layoutOf returns the layout of a field, also of an unknown one.
 func layoutOf(f *flow.Field) layout {
 	if i := slices.IndexFunc(allLayouts, func(l layout) bool { return l.name == f.Name }); i >= 0 {
 		return allLayouts[i]
@@ -89,7 +87,7 @@ func layoutOf(f *flow.Field) layout {
 	return layout{name: f.Name, goes: goesFirst, asked: f.Detail}
 }
 
-// columnsOf returns the chosen columns, or all that rows of the report may have.
+// columnsOf returns the chosen columns, or all that the report's rows may have.
 func columnsOf(r *flow.Report, chosen []*flow.Field) []*column {
 	if chosen != nil {
 		cols := make([]*column, len(chosen))
@@ -104,18 +102,18 @@ func columnsOf(r *flow.Report, chosen []*flow.Field) []*column {
 	return slices.Concat(arranged(r.Dims, labelLayouts, func(f *flow.Field) bool { return !isAmount(f) }), measures(r))
 }
 
-// measures returns the columns of numbers, which sums have, too. Bytes are of the layer that
-// the rates beside them are of; those of the other layer show if rows are sorted by them.
+// measures returns the columns of numbers, which sums also have. It has the bytes of the rate
+// layer. It adds bytes of the other layer if rows are sorted by them.
 func measures(r *flow.Report) []*column {
 	counts := arranged(r.Dims, measureLayouts, func(f *flow.Field) bool { return f.Role == flow.Measure })
 	counts = slices.DeleteFunc(counts, func(c *column) bool { return !c.field.Beside(r.RateLayer) && c.name != r.Sort })
 	return slices.Concat(counts, arranged(r.Dims, rateLayouts, func(f *flow.Field) bool { return f.Role == flow.Rate }))
 }
 
-// isAmount reports whether the field's column is one of numbers. Ids are none.
+// isAmount reports whether the field is a measure or a rate, not an id.
 func isAmount(f *flow.Field) bool { return f.Role == flow.Measure || f.Role == flow.Rate }
 
-// arranged returns the columns of those layouts, then of the unknown fields of that kind.
+// arranged returns the columns of known layouts, then those unknown fields that kind accepts.
 func arranged(dims flow.Dims, known []layout, kind func(*flow.Field) bool) []*column {
 	var cols []*column
 	add := func(f *flow.Field, l layout) {

@@ -12,19 +12,19 @@ import (
 	"github.com/pktstat/pktstat/internal/render/units"
 )
 
-// How many interfaces there is room for, and how many names of those below one.
+// Limits of shown interfaces, and of shown names below an interface.
 const (
 	shownLinks = 8
 	shownBelow = 3
 )
 
-// The columns of text of the table of interfaces.
+// The text columns of the table of interfaces.
 var (
 	linkColumn  = &column{layout: layout{name: "interface", title: "Interface", shrinks: true}}
 	belowColumn = &column{layout: layout{name: "stacked on", title: "Stacked on", goes: 1}}
 )
 
-// writeLinks writes a second table: what was counted on each interface, the busiest first.
+// writeLinks writes a second table with a row for each interface, the busiest first.
 func (c *config) writeLinks(w *bufio.Writer, r *flow.Report, width int) error {
 	if r.Links == nil {
 		return nil
@@ -69,7 +69,7 @@ func linkGrid(r *flow.Report, u units.System) *grid {
 	all := flow.Totals{Counters: r.LinkTotal}
 	for _, c := range measures(r) {
 		if extra := c.field.Sparse || c.goes == goesFirst; extra && c.field.Sum != nil && c.field.Sum(&all) == 0 {
-			continue // links have counters only
+			continue // interfaces have only counters
 		}
 		add(c, func(l *flow.Link) string { return c.amount(r, &flow.Totals{Counters: l.Counters}, u) }, c.amount(r, &more, u), c.amount(r, &all, u))
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// render writes the grid. There are no borders, so that it can be copied; ASCII
-// rules separate the title from the flows and the flows from the sums.
-// tablewriter drops write errors: they stick to w, which the sink flushes.
+// render writes the grid. It has no borders, so that text can be copied. ASCII rules separate the
+// titles, the flows and the sums. tablewriter ignores write errors; w keeps them until the sink
+// flushes it.
 func (g *grid) render(w *bufio.Writer) error {
 	cell := tw.CellConfig{Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off}}
 	between := tw.Padding{Right: strings.Repeat(" ", gap), Overwrite: true}
@@ -62,7 +62,7 @@ func (g *grid) render(w *bufio.Writer) error {
 	return t.Render()
 }
 
-// writeFooting says what a reader must know about the table.
+// writeFooting writes notes and the names of omitted columns.
 func writeFooting(w *bufio.Writer, r *flow.Report, hidden []string) error {
 	var b strings.Builder
 	if r.PacketsInexact {

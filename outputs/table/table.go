@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// shownRows is a screenful or two.
+// shownRows is one or two screenfuls.
 const shownRows = 40
 
 func init() {
@@ -29,7 +29,7 @@ func init() {
 
 type config struct {
 	units     units.System
-	columns   []*flow.Field // chosen by name; nil: what the report has
+	columns   []*flow.Field // chosen by name; nil: all that the report has
 	intervals bool
 	color     bool // of the terminal that it writes to
 }
@@ -79,7 +79,7 @@ func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink,
 		width = env.Terminal.Width
 	}
 	c.color = env.Terminal.Color
-	first := true // the command is the same for all tables, and on a terminal it is there already
+	first := true // a terminal shows the command already, and a file needs it once
 	return outputkit.Open(env, func(w *bufio.Writer, r *flow.Report) error {
 		if !first {
 			if err := w.WriteByte('\n'); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// tablewriter takes ambiguous characters as wide where the locale is East Asian;
-// the golden files were written where it is not.
+// TestMain sets the width of ambiguous characters, which tablewriter takes from the locale. The
+// golden files are for a locale that is not East Asian.
 func TestMain(m *testing.M) {
 	twwidth.SetOptions(twwidth.Options{})
 	os.Exit(m.Run())
@@ -39,7 +39,7 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// On a terminal that shows ASCII only, the table is ASCII, and as wide.
+// TestASCIITerminal: on an ASCII terminal, the table is ASCII and as wide as otherwise.
 func TestASCIITerminal(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		for _, width := range []int{40, 50, 80, 120} {
@@ -63,8 +63,8 @@ func TestASCIITerminal(t *testing.T) {
 	}
 }
 
-// Down to 40 columns, no line of the table is wider than the terminal, and every
-// flow has its line with its numbers.
+// TestFitsTerminal: from 40 columns on, no line is wider than the terminal, and every flow has a
+// line with its numbers.
 func TestFitsTerminal(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		if g.Name == "huge" {
@@ -86,7 +86,7 @@ func TestFitsTerminal(t *testing.T) {
 	}
 }
 
-// tableLines returns the lines of the table itself, without what is around it.
+// tableLines returns the lines of the table without heading and notes.
 func tableLines(out string) []string {
 	_, out, _ = strings.Cut(out, "\n\n")
 	var lines []string
@@ -98,7 +98,7 @@ func tableLines(out string) []string {
 	return lines
 }
 
-// Each flow is in the table with its own numbers, in the report's order.
+// TestEveryFlowOnce: the table has each flow with its numbers, in the report's order.
 func TestEveryFlowOnce(t *testing.T) {
 	r := sinktest.ManyFlows(500)
 	lines := tableLines(string(sinktest.Render(t, "table", sinktest.Variant{}, r)))[2:]
@@ -116,8 +116,7 @@ func TestEveryFlowOnce(t *testing.T) {
 	}
 }
 
-// TestOneLayer: bytes are of the layer that the rates beside them are of. What rows are sorted
-// by shows, too.
+// TestOneLayer: the table has the bytes of the rate layer, and the bytes that rows are sorted by.
 func TestOneLayer(t *testing.T) {
 	for _, c := range []struct {
 		rates flow.Layer
@@ -137,7 +136,7 @@ func TestOneLayer(t *testing.T) {
 	}
 }
 
-// TestCommandLine: the heading of a file has the command, once; on a terminal it stands above.
+// TestCommandLine: a file's heading has the command line once, a terminal's has none.
 func TestCommandLine(t *testing.T) {
 	for _, g := range sinktest.Goldens() {
 		if g.Name != "intervals" {
@@ -195,7 +194,7 @@ func TestShorten(t *testing.T) {
 		{"192.0.2.1:443", 12, "192.0.…1:443"},
 		{"[2001:db8:1:2:3:4:5:6]:50000", 15, "[2001:d…]:50000"},
 		{"abc", 1, "…"},
-		{"日本語日本語", 7, "日…語"}, // a wide character is not cut in two
+		{"日本語日本語", 7, "日…語"}, // a wide character is not split
 		{"日本語日本語", 9, "日本…本語"},
 	} {
 		got := shorten(c.in, c.width)
@@ -208,7 +207,7 @@ func TestShorten(t *testing.T) {
 	}
 }
 
-// As many flows as are shown when --top is not given, and far more.
+// BenchmarkTable renders the default number of flows, and far more.
 func BenchmarkTable(b *testing.B) {
 	for _, n := range []int{shownRows, 100_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) { sinktest.Benchmark(b, "table", n) })

@@ -1,5 +1,5 @@
-// Package extratest registers fields that the table has no layout for. The table of
-// fields belongs to the whole process, so other tests must not run in this one.
+// Package extratest registers fields that the table has no layout for. It is a package of its own,
+// because the table of fields belongs to the whole process.
 package extratest
 
 import (
@@ -31,7 +31,7 @@ func golden(t *testing.T, name string) *flow.Report {
 			return g.Reports[len(g.Reports)-1]
 		}
 	}
-	t.Fatalf("there are no reports %q", name)
+	t.Fatalf("no golden reports %q", name)
 	return nil
 }
 
@@ -44,7 +44,7 @@ func render(t *testing.T, r *flow.Report, width int, args ...string) string {
 	return string(sinktest.Render(t, "table", v, r))
 }
 
-// titles are the words of the line above the first rule.
+// titles returns the words above the first rule.
 func titles(out string) string {
 	lines := strings.Split(out, "\n")
 	for i, line := range lines[1:] {
@@ -55,7 +55,7 @@ func titles(out string) string {
 	return ""
 }
 
-// words are the lines with one space between words.
+// words returns the lines, with one space between words.
 func words(out string) string {
 	lines := strings.Split(out, "\n")
 	for i := range lines {
@@ -64,8 +64,8 @@ func words(out string) string {
 	return strings.Join(lines, "\n")
 }
 
-// An unknown label comes behind the labels, an unknown measure behind the measures, in
-// rows and in sums.
+// TestUnknownFields: an unknown label follows the labels, an unknown measure follows the measures,
+// in rows and in sums.
 func TestUnknownFields(t *testing.T) {
 	out := render(t, golden(t, "sockets"), 0)
 	const want = "Proto Source Destination Dir PID Process UID Cgroup Match NetNS Site Packets Bytes Retrans Triples Wasted Rate"
@@ -86,14 +86,14 @@ func TestUnknownFields(t *testing.T) {
 	}
 }
 
-// A sparse measure without a value has no column, nor has a label that no row has.
+// TestNothingToShow: the table omits a sparse measure without a value, and a label that no row has.
 func TestNothingToShow(t *testing.T) {
 	if got, want := titles(render(t, golden(t, "sums"), 0)), "Proto Source Destination Dir Site Packets L2 bytes Triples Rate"; got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}
 }
 
-// What the table does not know goes first when it is narrow.
+// TestGoesFirst: on a narrow terminal, unknown fields go first.
 func TestGoesFirst(t *testing.T) {
 	r := golden(t, "sockets")
 	all := 0
@@ -108,7 +108,7 @@ func TestGoesFirst(t *testing.T) {
 			case name == "site" || name == "triples" || name == "wasted":
 				unknown++
 			case unknown > 0:
-				t.Errorf("at %d: %s is thought of later than an unknown field: %s", width, name, left)
+				t.Errorf("at %d: %s went before an unknown field: %s", width, name, left)
 			default:
 				known++
 			}
@@ -122,7 +122,7 @@ func TestGoesFirst(t *testing.T) {
 	}
 }
 
-// The interfaces have the measure, too, and not one that only flows have.
+// TestInterfaces: the table of interfaces has the measure, but none that only flows have.
 func TestInterfaces(t *testing.T) {
 	out := render(t, golden(t, "links"), 0)
 	_, links, _ := strings.Cut(out, "\nInterface")
@@ -132,7 +132,7 @@ func TestInterfaces(t *testing.T) {
 	}
 }
 
-// columns= takes names and aliases.
+// TestColumns: columns= accepts names and aliases.
 func TestColumns(t *testing.T) {
 	for columns, want := range map[string]string{
 		"place+triples+source":       "Site Triples Source",
