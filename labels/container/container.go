@@ -1,5 +1,4 @@
-// Package container labels flows with the container, pod or systemd unit whose cgroup the
-// process is in.
+// Package container labels flows with the container, pod or systemd unit of the process's cgroup.
 package container
 
 import (
@@ -33,7 +32,7 @@ func (config) Open(_ context.Context, env registry.LabelEnv) (registry.Labeler, 
 	root, err := cgroup2.Open()
 	if err != nil {
 		env.Debugf("containers: %v", err)
-		root = nil // there are no cgroups to name
+		root = nil // no cgroups to name
 	}
 	l := &labeler{containers: containers.NewResolver(root, env.Now), close: func() error { return nil }}
 	if root != nil {
@@ -54,7 +53,8 @@ var (
 	_ registry.Windowed = (*labeler)(nil)
 )
 
-// Window implements [registry.Windowed]. A runtime may have written a name meanwhile.
+// Window implements [registry.Windowed]. It asks for names again, because a runtime may have
+// written one since.
 func (l *labeler) Window(context.Context) { l.changes.Forget() }
 
 // Records implements [registry.Labeler].
@@ -65,7 +65,7 @@ func (l *labeler) change(o *flow.Owner) bool {
 	return o.Container != ""
 }
 
-// Rows implements [registry.Labeler]. The label is in the rows' keys.
+// Rows implements [registry.Labeler]. The keys of rows have the label already.
 func (l *labeler) Rows([]*flow.Row) {}
 
 // Close implements [registry.Labeler].

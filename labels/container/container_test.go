@@ -14,7 +14,7 @@ import (
 	"github.com/pktstat/pktstat/plugintest/labeltest"
 )
 
-// No cgroup has these ids: what there is on this machine is not the test's to know.
+// TestConformance uses ids that no cgroup has, because this machine's cgroups vary.
 func TestConformance(t *testing.T) {
 	labeltest.Run(t, labeltest.Options{Name: "container", Cases: []labeltest.Case{
 		{Key: flow.Key{Proto: flow.TCP}, Owner: flow.Owner{PID: 7, Start: 1, Comm: "curl"}},
@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 	}})
 }
 
-// TestWindow: the cgroup of a record has its container, and one that was made later has it
+// TestWindow: a record gets the container of its cgroup. A container that appears later is known
 // from the next window on.
 func TestWindow(t *testing.T) {
 	dir := t.TempDir()
@@ -58,7 +58,7 @@ func TestWindow(t *testing.T) {
 		t.Errorf("the cgroup of sshd is %q", got)
 	}
 	if got := container(flow.Owner{PID: 8, Start: 1, CgroupID: inode("user")}); got != "" {
-		t.Errorf("a cgroup that is no container is %q", got)
+		t.Errorf("a cgroup without a container is %q", got)
 	}
 	if got := container(flow.Owner{PID: 9, Start: 1}); got != "" {
 		t.Errorf("a process without a cgroup is in %q", got)

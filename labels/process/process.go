@@ -1,5 +1,5 @@
-// Package process labels flows with the process that has the socket, its user id and its
-// cgroup. See docs/processes.md.
+// Package process labels flows with the process that has the socket, its user id and its cgroup.
+// See docs/processes.md.
 package process
 
 import (
@@ -31,7 +31,7 @@ var _ registry.LabelConfig = config{}
 
 func (config) Flags(*flag.FlagSet) {}
 
-// Open begins to watch the sockets in the network namespace of the interfaces.
+// Open starts to watch the sockets in the network namespace of the interfaces.
 func (config) Open(ctx context.Context, env registry.LabelEnv) (registry.Labeler, error) {
 	const few = 1024
 	var a *process.Attributor
@@ -61,5 +61,5 @@ func (l *labeler) Window(ctx context.Context) { l.Sync(ctx) }
 // Records implements [registry.Labeler].
 func (l *labeler) Records(recs []flow.Record) { l.Attribute(recs) }
 
-// Rows implements [registry.Labeler]. The label is in the rows' keys.
+// Rows implements [registry.Labeler]. The keys of rows have the label already.
 func (l *labeler) Rows([]*flow.Row) {}

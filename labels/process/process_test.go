@@ -8,7 +8,8 @@ import (
 	"github.com/pktstat/pktstat/plugintest/labeltest"
 )
 
-// Which process a flow belongs to is tested in internal/owner/process and in test/.
+// TestConformance checks the label's interface. internal/owner/process and test/ test which process
+// a flow belongs to.
 func TestConformance(t *testing.T) {
 	testenv.Privileged(t)
 	labeltest.Run(t, labeltest.Options{Name: "process", Now: time.Now})

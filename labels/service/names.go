@@ -13,16 +13,16 @@ type portKey struct {
 	port  uint16
 }
 
-// names are the services by their ports.
+// names are services by port.
 type names map[portKey]string
 
-// protocols are those that services are listed with. UDP-Lite has UDP's ports (RFC 3828).
+// protocols are the protocols in the list. UDP-Lite has UDP's ports (RFC 3828).
 var protocols = map[string][]flow.Proto{
 	"tcp": {flow.TCP}, "udp": {flow.UDP, flow.UDPLite}, "sctp": {flow.SCTP}, "dccp": {flow.DCCP},
 }
 
-// parse reads lines like "https 443/tcp/udp", as services(5) has them. The first name of
-// a port counts.
+// parse reads lines such as "https 443/tcp/udp", in the format of services(5). If a port has
+// several names, the first one counts.
 func parse(list string) names {
 	all := make(names, 2*strings.Count(list, "\n"))
 	for line := range strings.Lines(list) {

@@ -17,9 +17,9 @@ func init() {
 	registry.Labels.Register("service", registry.Label{
 		Summary: "the name that IANA has assigned to the lower of the two ports",
 		Fields: []flow.Field{{
-			Name: "service", Title: "Service", Noun: "service", Help: "name of the service port (IANA); the lower one of the two, as a rule the server's",
+			Name: "service", Title: "Service", Noun: "service", Help: "name of the service port (IANA): the lower of the two ports, usually the server's",
 			Kind: flow.Text, By: flow.DimSrcPort, Groupable: true,
-			// One port alone may be the client's.
+			// A single port may be the client's, so both are needed.
 			Applies: func(d flow.Dims) bool { return d.Has(flow.DimProto | flow.DimSrcPort | flow.DimDstPort) },
 		}},
 		Toggle:  "service",
@@ -40,7 +40,7 @@ func (config) Open(_ context.Context, env registry.LabelEnv) (registry.Labeler, 
 }
 
 type labeler struct {
-	names  names // never changed
+	names  names // never changes
 	field  *flow.Field
 	tuples registry.Tuples
 
@@ -50,9 +50,9 @@ type labeler struct {
 
 var _ registry.Labeler = (*labeler)(nil)
 
-// flowService is a service of a flow with other labels.
+// flowService is a service of a flow, with the flow's other labels.
 type flowService struct {
-	before uint32 // the number that the labels before have given
+	before uint32 // the number that earlier labels have given
 	name   string
 }
 
@@ -99,8 +99,8 @@ func (l *labeler) Rows(rows []*flow.Row) {
 // Close implements [registry.Labeler].
 func (l *labeler) Close() error { return nil }
 
-// servicePort is the lower of two ports: clients take ports above the ports of services
-// (RFC 6335). 0 is no port: the row is not grouped by it, or it is a later fragment.
+// servicePort returns the lower of two ports, because clients use ports above the service ports
+// (RFC 6335). Port 0 means none: rows are not grouped by it, or the packet is a later fragment.
 func servicePort(p flow.Proto, src, dst uint16) portKey {
 	port := min(src, dst)
 	if port == 0 {

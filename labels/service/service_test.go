@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// TestList: the committed list has everyday services and a few thousand others.
+// TestList: the committed list has well-known services and a few thousand others.
 func TestList(t *testing.T) {
 	all := parse(list)
 	if len(all) < 5000 {

@@ -20,7 +20,7 @@ func init() {
 	registry.Labels.Register("user", registry.Label{
 		Summary: "the name of the process's user, from /etc/passwd",
 		Fields: []flow.Field{{
-			Name: "user", Title: "User", Noun: "user", Help: "name of the user of the process; not of processes in containers",
+			Name: "user", Title: "User", Noun: "user", Help: "name of the process's user; empty for processes in containers",
 			Kind: flow.Text, By: flow.DimPID, Groupable: true,
 		}},
 		Needs:  []string{"process", "container"},
@@ -44,7 +44,7 @@ func (c *config) Open(_ context.Context, env registry.LabelEnv) (registry.Labele
 	return l, nil
 }
 
-// labeler knows the names of users. The file is read again when it has changed.
+// labeler names users. It reads the file again when it has changed.
 type labeler struct {
 	file    string
 	field   *flow.Field
@@ -53,7 +53,7 @@ type labeler struct {
 	changes ids.Changes
 
 	names   map[uint32]string
-	changed time.Time // the file, when it was read
+	changed time.Time // modification time of the file when read
 	looked  time.Time
 }
 
@@ -62,12 +62,12 @@ var (
 	_ registry.Windowed = (*labeler)(nil)
 )
 
-// lookEvery is how often the file is looked at.
+// lookEvery is how often the labeler checks whether the file has changed.
 const lookEvery = 10 * time.Second
 
 // Window implements [registry.Windowed].
 func (l *labeler) Window(context.Context) {
-	l.changes.Forget() // processes may have other user ids now
+	l.changes.Forget() // processes may have changed their user ids
 	if now := l.now(); now.Sub(l.looked) >= lookEvery {
 		l.read()
 	}
@@ -97,15 +97,15 @@ func (l *labeler) read() {
 	}
 }
 
-// parse reads lines of passwd(5). Of several names for one id the first one counts, as
-// getpwuid(3) has it.
+// parse reads the format of passwd(5). If an id has several names, the first one counts, as with
+// getpwuid(3).
 func parse(r io.Reader) (map[uint32]string, error) {
 	names := map[uint32]string{}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		name, rest, ok := strings.Cut(lines.Text(), ":")
 		if !ok || name == "" || name[0] == '#' || name[0] == '+' || name[0] == '-' {
-			continue // a comment, or a line of NIS
+			continue // a comment, or an NIS entry
 		}
 		fields := strings.Split(rest, ":")
 		if len(fields) < 2 {
@@ -125,8 +125,8 @@ func parse(r io.Reader) (map[uint32]string, error) {
 // Records implements [registry.Labeler].
 func (l *labeler) Records(recs []flow.Record) { l.changes.Records(recs) }
 
-// change adds the user's name. A container has users of its own under the same numbers:
-// nothing is guessed there.
+// change adds the user's name. It does not guess the name of a container's user, because a
+// container has its own users with the same ids.
 func (l *labeler) change(o *flow.Owner) bool {
 	name, ok := l.names[o.UID]
 	if !ok || o.PID == 0 || inContainer(o.Container) {
@@ -136,10 +136,10 @@ func (l *labeler) change(o *flow.Owner) bool {
 	return true
 }
 
-// inContainer reports whether a container is one, and no unit of systemd.
+// inContainer reports whether the name is a container's, not a systemd unit's.
 func inContainer(name string) bool { return name != "" && !strings.HasPrefix(name, "systemd:") }
 
-// Rows implements [registry.Labeler]. The label is in the rows' keys.
+// Rows implements [registry.Labeler]. The keys of rows have the label already.
 func (l *labeler) Rows([]*flow.Row) {}
 
 // Close implements [registry.Labeler].

@@ -30,7 +30,7 @@ last:x:4294967295:0::/:
 huge:x:4294967296:0::/:
 `
 
-// TestParse: lines that are no users of this machine are left out.
+// TestParse: parse skips lines that define no user.
 func TestParse(t *testing.T) {
 	got, err := parse(strings.NewReader(passwd))
 	want := map[uint32]string{0: "root", 1000: "alice", 4294967295: "last"}
@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("%v, %v, want %v", got, err, want)
 	}
 	if _, err := parse(strings.NewReader(strings.Repeat("x", 1<<20))); err == nil {
-		t.Error("a line of a megabyte is taken")
+		t.Error("parse accepted a line of a megabyte")
 	}
 }
 
@@ -69,12 +69,12 @@ func TestConformance(t *testing.T) {
 		{Key: flow.Key{Proto: flow.UDP}, Owner: flow.Owner{PID: 8, Start: 1, Comm: "ssh", UID: 1000, CgroupID: 5, Cgroup: "/a", Container: "systemd:session-1.scope"}, Want: alice},
 		{Key: flow.Key{Proto: flow.TCP}, Owner: flow.Owner{PID: 9, Start: 1, Comm: "nginx", UID: 1000, CgroupID: 6, Container: "docker:web"}},
 		{Key: flow.Key{Proto: flow.TCP}, Owner: flow.Owner{PID: 10, Start: 1, Comm: "x", UID: 1001}},
-		{Key: flow.Key{Proto: flow.TCP}, Owner: flow.Owner{CgroupID: 7, Cgroup: "/b"}}, // its process is not known
+		{Key: flow.Key{Proto: flow.TCP}, Owner: flow.Owner{CgroupID: 7, Cgroup: "/b"}}, // its process is unknown
 		{Key: flow.Key{EtherType: 0x0806}},
 	}})
 }
 
-// run is an open label with what it was opened with.
+// run is an open label, with the clock, file and messages of the test.
 type run struct {
 	registry.Labeler
 	tuples *ids.Table
@@ -96,7 +96,7 @@ func open(t *testing.T, file string) *run {
 	return r
 }
 
-// user begins a window and returns the name of a process's user.
+// user begins a window, and returns the name of a process's user.
 func (r *run) user(t *testing.T, o flow.Owner) string {
 	t.Helper()
 	r.Labeler.(registry.Windowed).Window(t.Context())
@@ -106,7 +106,7 @@ func (r *run) user(t *testing.T, o flow.Owner) string {
 	return got.Label(flow.Fields.Find("user"))
 }
 
-// TestFileChanges: a new user has a name 10 s later, and a file that has gone takes none.
+// TestFileChanges: a new user's name appears within 10 s. A removed file changes nothing.
 func TestFileChanges(t *testing.T) {
 	file := write(t, passwd, start)
 	r := open(t, file)
@@ -130,7 +130,7 @@ func TestFileChanges(t *testing.T) {
 	}
 }
 
-// TestNoFile: without a file there are no names, and the run goes on.
+// TestNoFile: without the file, users have no names, and the run continues.
 func TestNoFile(t *testing.T) {
 	r := open(t, filepath.Join(t.TempDir(), "none"))
 	if got := r.user(t, flow.Owner{PID: 1}); got != "" || len(r.lines) == 0 {
@@ -138,7 +138,7 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-// TestUserIDChanges: a process that gives up root has another user from then on.
+// TestUserIDChanges: a process that changes its user id gets the other user's name.
 func TestUserIDChanges(t *testing.T) {
 	r := open(t, write(t, passwd, start))
 	o := flow.Owner{PID: 30, Start: 1, Comm: "daemon"}
