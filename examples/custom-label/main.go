@@ -1,4 +1,4 @@
-// Command pktstat-net24 is pktstat with one more label: a copy of cmd/pktstat/main.go with
+// Command pktstat-net24 is pktstat with one more label. It is a copy of cmd/pktstat/main.go with
 // one more import.
 package main
 

@@ -12,7 +12,7 @@ import (
 
 const runMain = "PKTSTAT_NET24_RUN_MAIN"
 
-// TestMain lets the test binary be the program, so that it is run as users run it.
+// TestMain lets the test binary act as the program, so that tests run it as users do.
 func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		main()
@@ -32,7 +32,7 @@ func run(t *testing.T, args ...string) (stdout string) {
 	return out.String()
 }
 
-// pktstat lists the label with its options beside the labels of the repository.
+// TestListed: pktstat lists the label and its options with the labels of the repository.
 func TestListed(t *testing.T) {
 	out := run(t, "labels")
 	for _, want := range []string{"net24: ", "--net24-v4 BITS", "service: ", "process: "} {
@@ -42,7 +42,7 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// The packets by network add up to the packets of the capture.
+// TestCapture: the packets by network add up to the packets of the capture.
 func TestCapture(t *testing.T) {
 	byNet := map[string]uint64{}
 	for _, f := range flows(t, "--by", "net24") {
@@ -54,7 +54,7 @@ func TestCapture(t *testing.T) {
 		if f.Src.Is4() {
 			bits = 24
 		}
-		net := "" // of frames that are not IP
+		net := "" // "" for frames that are not IP
 		if f.Src.IsValid() {
 			net = netip.PrefixFrom(f.Src, bits).Masked().String()
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// extraFields is a variable of the environment with which the program has fields that no
-// output knows.
+// extraFields is an environment variable. With it, the program has fields that no output has a
+// layout for.
 const extraFields = "PKTSTAT_INFLUX_EXTRA_FIELDS"
 
 func registerExtra() {
@@ -69,8 +69,8 @@ func (l realm) Rows(rows []*flow.Row) {
 
 func (realm) Close() error { return nil }
 
-// A dimension and a label that the output does not know are tags, a measure and a mark are
-// fields. Sums have the measure.
+// TestExtraFields: an unknown dimension or label becomes a tag, an unknown measure or mark a field.
+// The sums have the measure.
 func TestExtraFields(t *testing.T) {
 	t.Setenv(extraFields, "1")
 	point := regexp.MustCompile(`^pktstat(?:(_sum)|,.*,src=([0-9a-f.:]+),.*realm=(old|new)\\ world).* packets=(\d+)i,.*,doubled=(\d+)i(,.*mood="a \\"mood\\\\_")? \d+$`)

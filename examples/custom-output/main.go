@@ -1,5 +1,5 @@
-// Command pktstat-influx is pktstat with one more output: a copy of
-// cmd/pktstat/main.go with one more import.
+// Command pktstat-influx is pktstat with one more output. It is a copy of cmd/pktstat/main.go with
+// one more import.
 package main
 
 import (

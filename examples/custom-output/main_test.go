@@ -12,7 +12,7 @@ import (
 
 const runMain = "PKTSTAT_INFLUX_RUN_MAIN"
 
-// TestMain lets the test binary be the program, so that it is run as users run it.
+// TestMain lets the test binary act as the program, so that tests run it as users do.
 func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		if os.Getenv(extraFields) != "" {
@@ -35,7 +35,7 @@ func run(t *testing.T, args ...string) (stdout string) {
 	return out.String()
 }
 
-// pktstat lists the output with its options beside the outputs of the repository.
+// TestListed: pktstat lists the output and its options with the outputs of the repository.
 func TestListed(t *testing.T) {
 	out := run(t, "outputs")
 	for _, want := range []string{"influx", "measurement", "table", "ndjson"} {
@@ -45,8 +45,8 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// A capture is written as points that add up: flows to the total of each report,
-// intervals to the run.
+// TestCapture: the points of a capture add up. Flows add up to the total of a report, and intervals
+// to the run.
 func TestCapture(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "run.influx")
 	run(t, "--pcap-file", "../../testdata/mix.pcap", "-r", "1s", "--output", "influx="+file+",measurement=net")

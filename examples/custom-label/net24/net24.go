@@ -1,5 +1,5 @@
-// Package net24 is a label of pktstat that lives outside its repository: the network of the
-// far end, as /24 for IPv4 and /48 for IPv6, unless an option says otherwise.
+// Package net24 is a label of pktstat outside its repository. It labels a flow with the network of
+// the far end. The network is a /24 for IPv4 and a /48 for IPv6, unless an option changes that.
 package net24
 
 import (
@@ -12,14 +12,14 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// A label registers itself from its one init function, under a name of lower-case letters
-// and digits. Its fields join the table of fields: --by, --sort and every output know them.
+// A label registers itself in an init function. Its name has lower-case letters and digits. Its
+// fields join the table of fields, so that --by, --sort and every output have them.
 func init() {
 	registry.Labels.Register("net24", registry.Label{
 		Summary: "the network of the far end",
 		Fields: []flow.Field{{
-			Name: "net24", Title: "Network", Noun: "network", Help: "network of the far end: the destination of what leaves, the source of all else",
-			// The text is known where rows have an address, and rows can be grouped by it.
+			Name: "net24", Title: "Network", Noun: "network", Help: "network of the far end: the destination of outgoing packets, else the source",
+			// Rows that have an address have the text, and rows can be grouped by it.
 			Kind: flow.Text, By: flow.DimSrc | flow.DimDst, Groupable: true,
 		}},
 		Toggle:  "net24",
@@ -29,7 +29,7 @@ func init() {
 	})
 }
 
-// config holds the options, with the defaults that New gave it.
+// config holds the options. New sets their defaults.
 type config struct{ v4, v6 int }
 
 var _ registry.LabelConfig = (*config)(nil)
@@ -40,7 +40,7 @@ func (c *config) Flags(fs *flag.FlagSet) {
 	fs.IntVar(&c.v6, "v6", c.v6, "`BITS` of an IPv6 network")
 }
 
-// Open fails early, before anything is counted.
+// Open reports errors before pktstat counts anything.
 func (c *config) Open(_ context.Context, env registry.LabelEnv) (registry.Labeler, error) {
 	if c.v4 < 0 || c.v4 > 32 || c.v6 < 0 || c.v6 > 128 {
 		return nil, fmt.Errorf("%w: an IPv4 network has 0 to 32 bits and an IPv6 network 0 to 128, not %d and %d", registry.ErrUsage, c.v4, c.v6)
@@ -48,7 +48,8 @@ func (c *config) Open(_ context.Context, env registry.LabelEnv) (registry.Labele
 	return &labeler{config: *c, field: flow.Fields.Find("net24"), tuples: env.Tuples}, nil
 }
 
-// labeler names networks. Rows uses what is never changed; Records alone uses the rest.
+// labeler labels flows with networks. Rows may run concurrently, so it uses only fields that never
+// change.
 type labeler struct {
 	config
 	field  *flow.Field
@@ -60,17 +61,17 @@ type labeler struct {
 
 var _ registry.Labeler = (*labeler)(nil)
 
-// known is a network of a flow with other labels.
+// known is a network of a flow, with the flow's other labels.
 type known struct {
-	before uint32 // the number that the labels before have given
+	before uint32 // the number that earlier labels have given
 	net    netip.Prefix
 }
 
-// Records puts the network into the numbers of the keys. pktstat calls it when rows are
-// grouped by the label.
+// Records sets the network in the owners of the keys. pktstat calls it when rows are grouped by the
+// label.
 func (l *labeler) Records(recs []flow.Record) {
 	if g := l.tuples.Generation(); g != l.gen || l.numbers == nil {
-		l.gen, l.numbers = g, map[known]uint32{} // the old numbers stand for others now
+		l.gen, l.numbers = g, map[known]uint32{} // the old numbers now belong to other owners
 	}
 	for i := range recs {
 		k := &recs[i].Key
@@ -82,10 +83,10 @@ func (l *labeler) Records(recs []flow.Record) {
 		of := known{k.OwnerID, net}
 		id, ok := l.numbers[of]
 		if !ok {
-			o := l.tuples.Get(k.OwnerID) // what the labels before know stays
+			o := l.tuples.Get(k.OwnerID) // keep what earlier labels have set
 			o.SetLabel(l.field, net.String())
 			if id = l.tuples.Number(&o); id == 0 {
-				continue // no room for more: the record keeps its number
+				continue // no room: the record keeps its number
 			}
 			l.numbers[of] = id
 		}
@@ -93,8 +94,8 @@ func (l *labeler) Records(recs []flow.Record) {
 	}
 }
 
-// Rows names the networks of rows that are shown, when rows are not grouped by the label.
-// Several goroutines may call it at a time.
+// Rows sets the network of shown rows. pktstat calls it when rows are not grouped by the label, and
+// may call it concurrently.
 func (l *labeler) Rows(rows []*flow.Row) {
 	for _, r := range rows {
 		if net := l.network(&r.Key); net.IsValid() {
@@ -106,7 +107,7 @@ func (l *labeler) Rows(rows []*flow.Row) {
 // Close implements [registry.Labeler].
 func (l *labeler) Close() error { return nil }
 
-// network returns the network of the far end. It is not valid if there is none.
+// network returns the network of the far end, or an invalid prefix if the flow has no address.
 func (l *labeler) network(k *flow.Key) netip.Prefix {
 	far := k.Src.Addr()
 	if k.Dir == flow.Egress || !far.IsValid() {
@@ -118,7 +119,7 @@ func (l *labeler) network(k *flow.Key) netip.Prefix {
 	}
 	net, err := far.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // no address: a frame that is not IP
+		return netip.Prefix{} // no address: not an IP packet
 	}
 	return net
 }

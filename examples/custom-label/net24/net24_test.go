@@ -14,7 +14,7 @@ func ends(dir flow.Direction, src, dst string) flow.Key {
 	return flow.Key{Proto: flow.TCP, Dir: dir, Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort(dst)}
 }
 
-// The suite checks all that pktstat promises users of a label.
+// TestConformance checks all promises of pktstat to users of a label.
 func TestConformance(t *testing.T) {
 	in := func(net string) map[string]string { return map[string]string{"net24": net} }
 	curl := flow.Owner{PID: 7, Start: 8, Comm: "curl"}

@@ -1,6 +1,5 @@
-// Package influx is an output of pktstat that lives outside its repository: it
-// writes reports in InfluxDB's line protocol, for telegraf, `influx write` or
-// VictoriaMetrics to read.
+// Package influx is an output of pktstat outside its repository. It writes reports in InfluxDB's
+// line protocol, for telegraf, `influx write` or VictoriaMetrics.
 package influx
 
 import (
@@ -14,8 +13,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// An output registers itself from its one init function, under a name of lower-case
-// letters and digits: that name is what users give to --output.
+// An output registers itself in an init function. Its name has lower-case letters and digits. Users
+// give that name to --output.
 func init() {
 	registry.Outputs.Register("influx", registry.Output{
 		Summary: "InfluxDB line protocol: points for each interval, and for the whole run",
@@ -24,7 +23,7 @@ func init() {
 	})
 }
 
-// config holds the options, with the defaults that New gave it.
+// config holds the options. New sets their defaults.
 type config struct {
 	measurement string
 }
@@ -36,24 +35,24 @@ func (c *config) Flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.measurement, "measurement", c.measurement, "name of the measurement; the sums go to NAME_sum")
 }
 
-// Open fails early, before anything is counted: options first, then the target.
+// Open reports errors before pktstat counts anything: first in options, then at the target.
 func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {
 	if c.measurement == "" {
 		return nil, fmt.Errorf("%w: option measurement is empty", registry.ErrUsage)
 	}
 	s := &sink{measurement: c.measurement}
-	// The kit creates the target, flushes after each report, and commits after the last one.
+	// outputkit creates the target, flushes after each report, and commits after the last one.
 	return outputkit.Open(env, s.render)
 }
 
-// sink renders reports. pktstat calls it from one goroutine.
+// sink renders reports. pktstat calls it from one goroutine only.
 type sink struct {
 	measurement string
-	series      map[string]int // rows of the report so far, by their tags
-	value       []byte         // scratch
+	series      map[string]int // number of rows with these tags, in this report
+	value       []byte         // reused buffer
 }
 
-// render writes one report. It keeps nothing of r: other outputs share it.
+// render writes one report. It must not keep r, which other outputs share.
 func (s *sink) render(w *bufio.Writer, r *flow.Report) error {
 	s.series = map[string]int{}
 	for row := range r.Rows() {

@@ -14,8 +14,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// The suite checks what pktstat promises users of an output, and compares what is written
-// with golden files. `go test ./influx -update` writes them.
+// TestConformance checks pktstat's promises to users of an output, and compares the text with
+// golden files. `go test ./influx -update` writes them.
 func TestConformance(t *testing.T) {
 	sinktest.Run(t, sinktest.Options{
 		Name:     "influx",
@@ -38,7 +38,7 @@ func report(ifaceName string) *flow.Report {
 	return r
 }
 
-// lines are the points of a report's rows.
+// lines returns the points of a report's rows.
 func lines(r *flow.Report) (all []string) {
 	s := &sink{measurement: "m", series: map[string]int{}}
 	for row := range r.Rows() {
@@ -47,7 +47,7 @@ func lines(r *flow.Report) (all []string) {
 	return all
 }
 
-// Only what flows are grouped by is a tag.
+// TestDims: only fields that rows are grouped by become tags.
 func TestDims(t *testing.T) {
 	r := report("eth0")
 	r.Dims = flow.DimDst
@@ -58,7 +58,7 @@ func TestDims(t *testing.T) {
 	}
 }
 
-// A hostile name makes neither a second point nor a second tag.
+// TestHostileNames: a hostile name adds neither a point nor a tag.
 func TestHostileNames(t *testing.T) {
 	point := regexp.MustCompile(`^m(,[a-z_]+=(\\[,= ]|[^,= \\])+)+ packets=\d+[iu],bytes=\d+[iu],frame_bytes=\d+[iu] \d+\n$`)
 	for _, name := range []string{"a b,c=d", "x\ninjected,sum=lost packets=0i", `end\`, "\x1b[2J", "\xff", "\u202e", "eth0"} {
@@ -70,11 +70,11 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// TestRowsThatLookAlike: rows with the same tags get series of their own.
+// TestRowsThatLookAlike: rows with equal tags get different series.
 func TestRowsThatLookAlike(t *testing.T) {
 	r := report("eth0")
 	r.Packed = append(r.Packed, r.Packed[0], r.Packed[0])
-	r.Dims = flow.DimNetNS // which no row has
+	r.Dims = flow.DimNetNS // no row has it
 	var series []string
 	for _, line := range lines(r) {
 		tags, _, _ := strings.Cut(line, " ")
@@ -85,7 +85,7 @@ func TestRowsThatLookAlike(t *testing.T) {
 	}
 }
 
-// TestRetransmits: rows and sums that have any have a field of them.
+// TestRetransmits: rows and sums with retransmits have a field for them.
 func TestRetransmits(t *testing.T) {
 	r := report("eth0")
 	r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 3, Total: 3}}

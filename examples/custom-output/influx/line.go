@@ -8,9 +8,9 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// appendRow appends one point: dimensions and labels as tags, measures and marks as
-// fields. A mark may change in a run, and a tag that changes would begin another series.
-// What a row does not have, or is not grouped by (--by), becomes no tag.
+// appendRow appends one point. Dimensions and labels become tags, measures and marks become fields.
+// A mark may change during a run, and a changed tag would start another series. A field that the
+// row does not have, or is not grouped by (--by), becomes no tag.
 func (s *sink) appendRow(b []byte, r *flow.Report, row *flow.Row) []byte {
 	b = appendStart(b, s.measurement, r)
 	start := len(b)
@@ -21,8 +21,8 @@ func (s *sink) appendRow(b []byte, r *flow.Report, row *flow.Row) []byte {
 		s.value = f.AppendValue(s.value[:0], r, row)
 		b = appendTag(b, f.Name, string(s.value))
 	}
-	// Two rows may look alike: a second process may get the id of one that has ended.
-	// One series would keep only the last row.
+	// Two rows may have equal tags, such as two processes with the same PID, one after the other.
+	// In one series, InfluxDB would keep only the last row.
 	series := string(b[start:])
 	s.series[series]++
 	if n := s.series[series]; n > 1 {
@@ -44,8 +44,8 @@ func (s *sink) appendSum(b []byte, r *flow.Report, sum *flow.Sum) []byte {
 	return appendEnd(appendMeasures(b, &sum.Totals), r)
 }
 
-// appendStart appends what all points of a report share. An interval's points are
-// deltas and the run's are totals: a tag keeps them apart.
+// appendStart appends the start that all points of a report share. A tag separates interval points,
+// which are deltas, from run points, which are totals.
 func appendStart(b []byte, measurement string, r *flow.Report) []byte {
 	b = appendEscaped(b, measurement)
 	span := "interval"
@@ -82,8 +82,8 @@ func appendEnd(b []byte, r *flow.Report) []byte {
 	return append(b, '\n')
 }
 
-// appendUint appends an integer field. Unsigned fields need InfluxDB 2; signed
-// ones are understood everywhere, and enough for a few exabytes.
+// appendUint appends an integer field. It is signed, because only InfluxDB 2 accepts unsigned ones.
+// A signed field suffices for a few exabytes.
 func appendUint(b []byte, v uint64) []byte {
 	suffix := byte('i')
 	if v > math.MaxInt64 {
@@ -108,9 +108,8 @@ func appendText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// appendEscaped escapes what ends a measurement or a tag. A line break ends the
-// point whatever is before it, and a backslash at the end escapes what follows:
-// neither can be written, and nothing invisible should be.
+// appendEscaped escapes the characters that end a measurement or a tag. It replaces line breaks and
+// a final backslash, which the protocol cannot escape, and all invisible characters.
 func appendEscaped(b []byte, s string) []byte {
 	for _, r := range s {
 		switch {
