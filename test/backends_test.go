@@ -17,8 +17,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// Every backend that sees an interface counts the same flows, packets and bytes there,
-// at the same time; so does one that reads what tcpdump has written at the other end.
+// TestBackendsAgree: all backends on an interface count the same flows, packets and bytes. A
+// capture that tcpdump writes at the other end has the same, too.
 func TestBackendsAgree(t *testing.T) {
 	testenv.Privileged(t)
 	for _, c := range []struct {
@@ -27,8 +27,8 @@ func TestBackendsAgree(t *testing.T) {
 		xdp      bool
 	}{
 		{"without offloads", false, true},
-		// A program at XDP keeps the other end from sending super-frames; what has
-		// passed it is merged by GRO.
+		// An XDP program at one end stops super-frames from the other end. GRO merges packets after
+		// XDP.
 		{"merged by GRO", true, true},
 		{"super-frames", true, false},
 	} {
@@ -42,13 +42,13 @@ func TestBackendsAgree(t *testing.T) {
 	}
 }
 
-// backendsAgree reports false, and has checked nothing, if the link has dropped packets:
-// then its two ends have not seen the same.
+// backendsAgree returns false and checks nothing if the link dropped packets, because its ends then
+// differ.
 func backendsAgree(t *testing.T, offloads, xdp bool) bool {
 	a, b := testnet.Pair(t, testnet.Link{Offloads: offloads})
 	names := []string{"tc", "afpacket"}
 	if xdp {
-		names = []string{"xdp", "tc", "afpacket"} // it changes what the link can do
+		names = []string{"xdp", "tc", "afpacket"} // it changes the features of the link
 	}
 	var running []*process
 	for _, n := range names {
@@ -84,21 +84,21 @@ func backendsAgree(t *testing.T, offloads, xdp bool) bool {
 		t.Errorf("only %d flows came in", len(ingress))
 	}
 	if !xdp {
-		return true // a capture does not tell the segments of a super-frame
+		return true // a capture does not show the segments of a super-frame
 	}
 	compare(t, "xdp", reports["xdp"].byPassage(), ingress)
 
-	// What is a capture's to know: not the direction.
+	// Compare with the capture, which does not show the direction.
 	theirs, ours := parseReport(t, []byte(run(t, "--pcap-file", file, "--output", "json"))).byID(), sums[id]{}
 	for p, c := range tc {
 		if p.direction == "ingress" || !offloads {
 			ours.add(p.id, c)
 		}
 	}
-	if offloads { // what comes back is in super-frames
+	if offloads { // the answers are in super-frames
 		maps.DeleteFunc(theirs, func(i id, _ flow.Counters) bool { return ours[i].IsZero() })
 		for p := range tc {
-			if p.direction == "egress" { // a type of frame that both ends send
+			if p.direction == "egress" { // both ends send frames of this type
 				delete(ours, p.id)
 				delete(theirs, p.id)
 			}
@@ -108,7 +108,7 @@ func backendsAgree(t *testing.T, offloads, xdp bool) bool {
 	return true
 }
 
-// compare compares what one backend has counted with what tc has.
+// compare compares a backend's counters with those that tc has.
 func compare[K comparable](t *testing.T, name string, got, tc sums[K]) {
 	t.Helper()
 	var d differences
@@ -125,7 +125,7 @@ func compare[K comparable](t *testing.T, name string, got, tc sums[K]) {
 	d.report(t)
 }
 
-// tcpdump is a capture under way.
+// tcpdump is a running capture.
 type tcpdump struct {
 	*process
 	on   *testnet.Iface
@@ -137,8 +137,8 @@ func startTcpdump(t *testing.T, on *testnet.Iface) *tcpdump {
 	t.Helper()
 	bin := testenv.Tool(t, "tcpdump", "tcpdump")
 	d := &tcpdump{on: on, file: filepath.Join(t.TempDir(), "traffic.pcap")}
-	// In immediate mode each packet takes as much of the buffer as the snaplen: with the
-	// default of 256 kB, 64 MB are 256 packets, which a busy machine does not fetch in time.
+	// In immediate mode, each packet takes a snaplen of the buffer. With the default of 256 kB, 64
+	// MB hold 256 packets, which a busy machine does not read in time.
 	d.process = launch(t, on.Host, exec.CommandContext(t.Context(), bin,
 		"-i", on.Name, "-Z", "root", "-U", "--immediate-mode", "-s", "1024", "-B", "65536", "-w", d.file))
 	for timeout := time.After(20 * time.Second); ; {
@@ -151,12 +151,12 @@ func startTcpdump(t *testing.T, on *testnet.Iface) *tcpdump {
 				return d
 			}
 		case <-timeout:
-			t.Fatalf("tcpdump does not begin:\n%s", d.errors())
+			t.Fatalf("tcpdump did not start:\n%s", d.errors())
 		}
 	}
 }
 
-// end returns the file once everything that was sent until now is in it.
+// end returns the file when it has everything that was sent so far.
 func (d *tcpdump) end() string {
 	d.t.Helper()
 	last := []byte("this is the last packet of the capture")
@@ -170,7 +170,7 @@ func (d *tcpdump) end() string {
 			break
 		}
 		if time.Now().After(deadline) {
-			d.t.Fatalf("the capture does not end:\n%s", d.errors())
+			d.t.Fatalf("the capture did not end:\n%s", d.errors())
 		}
 	}
 	d.signal(syscall.SIGINT)
@@ -180,19 +180,19 @@ func (d *tcpdump) end() string {
 	return d.file
 }
 
-// With nothing but CAP_NET_RAW, auto takes the backend that needs no more.
+// TestOnlyNetRaw: with only CAP_NET_RAW, auto chooses the backend that needs no other capability.
 func TestOnlyNetRaw(t *testing.T) {
 	testenv.Privileged(t)
 	bin := pktstat(t)
 	if err := os.Chmod(filepath.Dir(bin), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	const netRaw, nobody = 13, 65534
+	const netRaw, unprivileged = 13, 65534
 	for _, args := range [][]string{nil, {"--backend", "afpacket"}} {
 		a, b := testnet.Pair(t, testnet.Link{})
 		cmd := exec.CommandContext(t.Context(), bin, append(args, "-i", b.Name, "-t", "0", "--output", "json")...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
+			Credential:  &syscall.Credential{Uid: unprivileged, Gid: unprivileged},
 			AmbientCaps: []uintptr{netRaw},
 		}
 		p := launch(t, b.Host, cmd)
@@ -211,7 +211,8 @@ func TestOnlyNetRaw(t *testing.T) {
 	}
 }
 
-// Without any capability there is one line that says what is needed, and how to get it.
+// TestNoCapability: without capabilities, one line names those that are needed, and how to get
+// them.
 func TestNoCapability(t *testing.T) {
 	testenv.Privileged(t)
 	bin := pktstat(t)
@@ -228,6 +229,6 @@ func TestNoCapability(t *testing.T) {
 	lines := slices.Collect(strings.Lines(p.errors()))
 	want := "needs root or cap_net_raw: operation not permitted; run it as root, or once: sudo setcap cap_net_raw=+ep " + bin
 	if len(lines) != 1 || !strings.Contains(lines[0], want) {
-		t.Errorf("says %q, want one line with %q", lines, want)
+		t.Errorf("stderr is %q, want one line with %q", lines, want)
 	}
 }

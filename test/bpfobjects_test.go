@@ -16,13 +16,13 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
-// bpfObject is a program, map or link of the kernel.
+// bpfObject is a program, map or link in the kernel.
 type bpfObject struct {
 	kind string // as in /proc/PID/fdinfo
 	id   uint32
 }
 
-// bpfObjects are the ids in the kernel, which are given once only.
+// bpfObjects is a set of objects. The kernel does not reuse their ids.
 type bpfObjects map[bpfObject]bool
 
 var bpfKinds = map[string]struct {
@@ -46,7 +46,7 @@ var bpfKinds = map[string]struct {
 	"link": {nil, func(id uint32) (io.Closer, error) { return link.NewFromID(link.ID(id)) }},
 }
 
-// allBPF lists what is in the kernel, whoever it is of.
+// allBPF returns all objects in the kernel, of any process.
 func allBPF(t *testing.T) bpfObjects {
 	t.Helper()
 	all := bpfObjects{}
@@ -75,21 +75,21 @@ func allBPF(t *testing.T) bpfObjects {
 
 var bpfID = regexp.MustCompile(`(?m)^(prog|map|link)_id:\s+(\d+)$`)
 
-// add adds what a process holds by file descriptors.
+// add adds the objects for which a process has file descriptors.
 func (o bpfObjects) add(pid int) {
 	infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
 	for _, file := range infos {
-		text, _ := os.ReadFile(file) // or it has been closed since
+		text, _ := os.ReadFile(file) // the descriptor may be closed by now
 		for _, m := range bpfID.FindAllSubmatch(text, -1) {
-			if id, err := strconv.ParseUint(string(m[2]), 10, 32); err == nil && id != 0 { // 0: a link without one
+			if id, err := strconv.ParseUint(string(m[2]), 10, 32); err == nil && id != 0 { // 0: a link without an object
 				o[bpfObject{string(m[1]), uint32(id)}] = true
 			}
 		}
 	}
 }
 
-// heldMeanwhile returns a function that ends the watch and returns all that the process
-// was seen to hold.
+// heldMeanwhile watches a process. It returns a function that ends the watch and returns all
+// objects that the process has held.
 func heldMeanwhile(t *testing.T, pid int) func() bpfObjects {
 	t.Helper()
 	held, stop := bpfObjects{}, make(chan struct{})
@@ -140,8 +140,7 @@ func (o bpfObjects) gone(t *testing.T) {
 	}
 }
 
-// nothingNew waits until the kernel has nothing but what there was before. Nobody else
-// may make any.
+// nothingNew waits until the kernel has only the earlier objects. No other process may make any.
 func (o bpfObjects) nothingNew(t *testing.T) {
 	t.Helper()
 	eventually(t, "BPF objects are left in the kernel", func() (bool, error) {
@@ -154,7 +153,7 @@ func (o bpfObjects) nothingNew(t *testing.T) {
 	})
 }
 
-// kinds counts them.
+// kinds counts the objects by kind.
 func (o bpfObjects) kinds() map[string]int {
 	n := map[string]int{}
 	for object := range o {

@@ -10,8 +10,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// TestWithoutBTF: where the kernel does not describe its types, backends that read them say
-// so. Nobody sees what is mounted over the description here but pktstat.
+// TestWithoutBTF: without BTF of the kernel, the backends that need it report that. A mount hides
+// the BTF from pktstat only.
 func TestWithoutBTF(t *testing.T) {
 	testenv.Privileged(t)
 	for _, backend := range []string{"cgroup", "kprobe"} {

@@ -15,7 +15,7 @@ import (
 
 const captures = "../testdata/captures/"
 
-// capturedReport is what a JSON report says of times and rates.
+// capturedReport is the times and rates of a JSON report.
 type capturedReport struct {
 	Start    time.Time `json:"start"`
 	End      time.Time `json:"end"`
@@ -27,8 +27,8 @@ type capturedReport struct {
 	} `json:"flows"`
 }
 
-// Start, duration and rates of a capture that is out of order do not depend on what other
-// output is asked for. capinfos has the same duration.
+// TestCaptureOutOfOrder: other outputs do not change start, duration and rates of a capture that is
+// out of order. capinfos reports the same duration.
 func TestCaptureOutOfOrder(t *testing.T) {
 	const file = captures + "out-of-order.pcap"
 	dir := t.TempDir()
@@ -86,7 +86,7 @@ func jsonNumber(f float64) string {
 	return string(b)
 }
 
-// Captures that were refused, or ended early, because of a link type.
+// TestCaptureLinkTypes: captures that pktstat refused or did not finish because of a link type.
 func TestCaptureLinkTypes(t *testing.T) {
 	for file, want := range map[string][]string{
 		"linktype12-raw.pcap": {`TCP \[2001:db8::1\]:35995 > \[2001:db8:80::5\]:80 .*packets=1 bytes=60 frame_bytes=60`},

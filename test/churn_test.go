@@ -20,8 +20,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// Churn: how many interfaces come and go, and for how long. A minute and more is by
-// PKTSTAT_CHURN.
+// How many interfaces come and go, and for how long. PKTSTAT_CHURN makes it a minute and more.
 const (
 	churnPairs   = 200
 	churnWorkers = 8
@@ -29,9 +28,9 @@ const (
 	churnEnv     = "PKTSTAT_CHURN"
 )
 
-// TestChurn creates, uses and deletes interfaces at random. All that was sent on them is
-// counted, and when they are gone nothing is left of them: no file descriptor, program,
-// map or link of the process, no thread, no memory. After its end, the kernel has nothing of it.
+// TestChurn creates, uses and deletes interfaces at random. pktstat must count all that was sent on
+// them. When they are gone, the process must hold no file descriptor, program, map, link, thread or
+// memory for them. After its end, the kernel must have none of its objects.
 func TestChurn(t *testing.T) {
 	testenv.Privileged(t)
 	lasts := churnTime
@@ -43,11 +42,11 @@ func TestChurn(t *testing.T) {
 	}
 	for _, c := range []struct {
 		backend []string
-		threads int // that the Go runtime may keep from the busiest moment
+		threads int // that the Go runtime may keep
 	}{
 		{[]string{"tc"}, 8},
 		{[]string{"xdp", "--xdp-mode", "generic"}, 8},
-		{[]string{"afpacket", "--afpacket-rings", "1"}, churnPairs}, // one waits for each ring
+		{[]string{"afpacket", "--afpacket-rings", "1"}, churnPairs}, // a thread waits for each ring
 	} {
 		t.Run(c.backend[0], func(t *testing.T) {
 			before := allBPF(t)
@@ -57,12 +56,12 @@ func TestChurn(t *testing.T) {
 			p.counting()
 			said, held := newSayings(p), heldMeanwhile(t, p.cmd.Process.Pid)
 			ch := &churn{router: r, said: said, until: time.Now().Add(lasts / 5), sent: map[string]uint64{}}
-			ch.run(t) // buffers grow to what they need
+			ch.run(t) // let buffers grow
 			bound := resourcesOf(t, p.cmd.Process.Pid)
 			ch.until = time.Now().Add(lasts)
 			ch.run(t)
 			bound.threads += c.threads
-			bound.kilobytes += 16 << 10 // fragments of what was needed at the busiest moment
+			bound.kilobytes += 16 << 10 // for fragmentation
 			eventuallyWithin(t, p.cmd.Process.Pid, bound)
 			had := held()
 			p.signal(syscall.SIGINT)
@@ -88,15 +87,15 @@ func TestChurn(t *testing.T) {
 				t.Errorf("the process was seen to hold %v", kinds)
 			}
 			had.gone(t)
-			if testenv.IsMachine() { // elsewhere, others have theirs
+			if testenv.IsMachine() { // elsewhere, other processes have objects
 				before.nothingNew(t)
 			}
-			t.Logf("%d interfaces came and went, %d packets, %v", said.count("has appeared"), all, had.kinds())
+			t.Logf("%d interfaces appeared and vanished, %d packets, %v", said.count("has appeared"), all, had.kinds())
 		})
 	}
 }
 
-// sayings is what a process says, while it says it.
+// sayings are the lines that a process prints, while it runs.
 type sayings struct {
 	mu    sync.Mutex
 	lines map[string]int
@@ -119,7 +118,7 @@ func newSayings(p *process) *sayings {
 	return s
 }
 
-// wait waits until a line has been said n times.
+// wait waits until a line was printed n times.
 func (s *sayings) wait(line string, n int) error {
 	timeout := time.After(time.Minute)
 	for {
@@ -132,14 +131,14 @@ func (s *sayings) wait(line string, n int) error {
 		select {
 		case <-more:
 		case <-s.ended:
-			return fmt.Errorf("%q was said %d times of %d, and there is no more", line, said, n)
+			return fmt.Errorf("%q was printed %d times of %d, and the output has ended", line, said, n)
 		case <-timeout:
-			return fmt.Errorf("%q was said %d times of %d", line, said, n)
+			return fmt.Errorf("%q was printed %d times of %d", line, said, n)
 		}
 	}
 }
 
-// count returns how many lines end like that, before the colon.
+// count returns the number of lines that end with a text before the colon.
 func (s *sayings) count(end string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,15 +150,15 @@ func (s *sayings) count(end string) (n int) {
 	return n
 }
 
-// churn makes and deletes pairs vethN and peerN.
+// churn creates and deletes pairs vethN and peerN.
 type churn struct {
 	*router
 	said  *sayings
 	until time.Time
 
 	mu   sync.Mutex
-	sent map[string]uint64 // packets by interface that is counted on
-	made [churnPairs]int   // how often there was the pair
+	sent map[string]uint64 // packets by counted interface
+	made [churnPairs]int   // how often each pair was created
 }
 
 func (c *churn) run(t *testing.T) {
@@ -175,7 +174,7 @@ func (c *churn) run(t *testing.T) {
 	}
 }
 
-// work does so with some of them, and deletes all in the end.
+// work creates and deletes a share of the pairs, and finally deletes them all.
 func (c *churn) work(worker int) error {
 	there := map[int]bool{}
 	for time.Now().Before(c.until) {
@@ -220,7 +219,7 @@ func (c *churn) add(n int) error {
 			return fmt.Errorf("set up %s: %w", name, err)
 		}
 	}
-	c.made[n]++ // nobody else has this one
+	c.made[n]++ // no other worker has this pair
 	if err := c.said.wait("interface "+pair.Name+" has appeared: counting on it", c.made[n]); err != nil {
 		return err
 	}
@@ -261,7 +260,7 @@ func (c *churn) use(n int) error {
 	return nil
 }
 
-// up waits until an interface sends: it has no queue before that.
+// up waits until an interface can send. Before, it has no queue.
 func (c *churn) up(name string) (*testnet.Iface, error) {
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		l, err := c.Netlink().LinkByName(name)
@@ -304,7 +303,7 @@ func resourcesOf(t *testing.T, pid int) (r resources) {
 	for _, file := range infos {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			continue // closed since
+			continue // closed by now
 		}
 		r.files++
 		for kind, n := range map[string]*int{"link_id": &r.links, "prog_id": &r.programs, "map_id": &r.maps} {
@@ -314,13 +313,13 @@ func resourcesOf(t *testing.T, pid int) (r resources) {
 		}
 	}
 	r.threads = numberIn(t, dir+"/status", "Threads:")
-	// VmRSS lacks what was mapped by a thread that has had no page fault since, before
-	// Linux 6.2 (f1a7941243c1): all of the flow table.
+	// Before Linux 6.2 (f1a7941243c1), VmRSS lacks pages that a thread has mapped since its last
+	// page fault. That would be the whole flow table.
 	r.kilobytes = numberIn(t, dir+"/smaps_rollup", "Rss:")
 	return r
 }
 
-// numberIn reads a line of a file of the kernel.
+// numberIn reads a number from a line of a kernel file.
 func numberIn(t *testing.T, file, name string) int {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -340,7 +339,7 @@ func numberIn(t *testing.T, file, name string) int {
 	return 0
 }
 
-// eventuallyWithin waits until a process holds no more than that.
+// eventuallyWithin waits until a process holds no more than bound.
 func eventuallyWithin(t *testing.T, pid int, bound resources) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {

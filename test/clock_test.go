@@ -21,10 +21,10 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testtty"
 )
 
-// machineClock is the wall clock of a machine of the kernel matrix, which the test sets.
+// machineClock is the wall clock of a machine of the kernel matrix. The test sets it.
 type machineClock struct {
 	t    *testing.T
-	true time.Time // when the test began
+	true time.Time // at the start of the test
 }
 
 func newMachineClock(t *testing.T) *machineClock {
@@ -35,18 +35,18 @@ func newMachineClock(t *testing.T) *machineClock {
 	return c
 }
 
-// set makes the clock wrong by that.
+// set sets the clock to the true time plus ahead.
 func (c *machineClock) set(ahead time.Duration) {
 	c.t.Helper()
-	wall := c.true.Round(0).Add(time.Since(c.true) + ahead) // time.Since is of the monotonic clock
+	wall := c.true.Round(0).Add(time.Since(c.true) + ahead) // time.Since uses the monotonic clock
 	now := unix.NsecToTimespec(wall.UnixNano())
 	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
 		c.t.Fatalf("set the clock: %v", err)
 	}
 }
 
-// TestClockIsSet: when somebody sets the clock, times are its new ones, and lengths,
-// rates and sums are as if nothing had been.
+// TestClockIsSet: if the clock is set during a run, times follow the new clock. Lengths, rates and
+// sums do not change.
 func TestClockIsSet(t *testing.T) {
 	testenv.Privileged(t)
 	clock := newMachineClock(t)
@@ -85,8 +85,8 @@ func TestClockIsSet(t *testing.T) {
 	}
 }
 
-// checkRun checks a run's reports, and its page, by what was sent and how long it was, and
-// returns by how much the clock left the lengths.
+// checkRun compares a run's reports and its page with what was sent, and with its length. It
+// returns the clock's steps against the lengths.
 func checkRun(t *testing.T, reports []*report, page string, sent flow.Counters, least, most time.Duration) (steps []time.Duration) {
 	t.Helper()
 	last := reports[len(reports)-1]
@@ -94,7 +94,7 @@ func checkRun(t *testing.T, reports []*report, page string, sent flow.Counters, 
 		t.Errorf("counted %+v, sent %+v", last.Total, sent)
 	}
 	if d := seconds(last.Duration); d < least || d > most {
-		t.Errorf("the run is %v long, which took %v to %v", d, least, most)
+		t.Errorf("the run is %v long, but took %v to %v", d, least, most)
 	}
 	checkSeries(t, page, last)
 	return checkIntervals(t, reports)
@@ -102,11 +102,11 @@ func checkRun(t *testing.T, reports []*report, page string, sent flow.Counters, 
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// near allows for what it takes to set a clock.
+// near allows for the time that setting a clock takes.
 func near(a, b time.Duration) bool { return (a - b).Abs() < 10*time.Second }
 
-// checkIntervals checks reports of which the last one is that of the run, and returns by
-// how much the clock was set meanwhile.
+// checkIntervals checks interval reports and the final report. It returns by how much the clock was
+// set between them.
 func checkIntervals(t *testing.T, reports []*report) (steps []time.Duration) {
 	t.Helper()
 	last := reports[len(reports)-1]
@@ -144,8 +144,8 @@ func checkIntervals(t *testing.T, reports []*report) (steps []time.Duration) {
 	return steps
 }
 
-// checkSeries checks the history that is in a page: nothing overlaps, each point is as
-// long as it was, and what is in them is the run.
+// checkSeries checks the history in a page. Points do not overlap, have their true lengths, and add
+// up to the run.
 func checkSeries(t *testing.T, page string, run *report) {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -180,7 +180,7 @@ func checkSeries(t *testing.T, page string, run *report) {
 	}
 }
 
-// TestClockIsSetUnderTheView: the interactive view goes on when somebody sets the clock.
+// TestClockIsSetUnderTheView: the interactive view continues if the clock is set.
 func TestClockIsSetUnderTheView(t *testing.T) {
 	testenv.Privileged(t)
 	clock := newMachineClock(t)
@@ -190,7 +190,7 @@ func TestClockIsSetUnderTheView(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	if err := r.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil { // a view that fails must not keep the test
+	if err := r.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil { // a stuck view must not block the test
 		t.Fatal(err)
 	}
 	tty := testtty.New(t, 100, 30)
@@ -202,7 +202,7 @@ func TestClockIsSetUnderTheView(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p.report() // it counts
+	p.report() // counting has begun
 	tty.Wait(t, "the first interval", func(written string) bool { return strings.Contains(written, "No packets yet") })
 	var sent flow.Counters
 	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} {
@@ -211,7 +211,7 @@ func TestClockIsSetUnderTheView(t *testing.T) {
 		for seen := uint64(0); seen < f.Packets; {
 			seen += p.report().Total.Packets
 		}
-		p.report() // of an interval that is drawn after it
+		p.report() // of an interval after the step
 		sent.Add(f.Counters)
 	}
 	tty.Type(t, "q")

@@ -11,11 +11,11 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// offers are what real shells must offer for a line, of the binary's own script. "%" stands
-// for the part that some shells leave out, because they replace only what follows it.
+// offers are what shells must offer for a line, with the script of the binary. "%" marks the part
+// that some shells omit, because they replace only the text after it.
 var offers = []struct {
 	line string
-	want string // of each, separated by spaces; "..." stands for others
+	want string // words, separated by spaces; "..." stands for others
 }{
 	{"pktstat --by sr", "src src_port"},
 	{"pktstat --by src,ds", "src,%dst src,%dst_port"},
@@ -52,7 +52,7 @@ func TestCompletion(t *testing.T) {
 		lines = append(lines, o.line)
 	}
 	for shell, tc := range map[string]struct {
-		file string // that the script is in
+		file string // that contains the script
 		args func(dir string) []string
 	}{
 		"bash": {"pktstat.bash", func(string) []string {
@@ -109,12 +109,11 @@ func checkOffer(t *testing.T, line, want string, got []string) {
 		got = slices.Delete(slices.Clone(got), i, i+1)
 	}
 	if len(got) > 0 && !others {
-		t.Errorf("%s: also %q", line, got)
+		t.Errorf("%s: unexpected offer %q", line, got)
 	}
 }
 
-// offered runs a shell and returns the words at the beginning of the lines that it prints,
-// up to each line "=".
+// offered runs a shell that prints offers. It returns their first words, up to each line "=".
 func offered(t *testing.T, dir string, args []string) [][]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
@@ -136,7 +135,7 @@ func offered(t *testing.T, dir string, args []string) [][]string {
 	return answers
 }
 
-// TestManPages: man, groff and mandoc read the pages without a warning, and they have every
+// TestManPages: man, groff and mandoc accept the pages without a warning. The pages contain every
 // option, command and field.
 func TestManPages(t *testing.T) {
 	for page, want := range map[string][]string{

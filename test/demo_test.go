@@ -18,13 +18,13 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// The picture of the README: a capture is replayed on a link, and pktstat watched
-// there. `make demo` sets PKTSTAT_DEMO to the file to write it to.
+// TestDemo draws the picture of the README: pktstat watches a link on which a capture is replayed.
+// `make demo` sets PKTSTAT_DEMO to the file for the picture.
 func TestDemo(t *testing.T) {
 	testenv.Privileged(t)
 	replay := testenv.Tool(t, "tcpreplay", "tcpreplay")
 	pad := testenv.Tool(t, "tcprewrite", "tcpreplay")
-	capture := filepath.Join(t.TempDir(), "mix.pcap") // with frames as long as they were
+	capture := filepath.Join(t.TempDir(), "mix.pcap") // with frames of their original length
 	if out, err := exec.Command(pad, "--fixlen=pad", "--infile="+root+"/testdata/mix.pcap", "--outfile="+capture).CombinedOutput(); err != nil {
 		t.Fatalf("tcprewrite: %v: %s", err, out)
 	}
@@ -35,7 +35,7 @@ func TestDemo(t *testing.T) {
 	a, b := testnet.Pair(t, testnet.Link{})
 	s := newScreen(t, a.Host, 100, 30, pktstat(t)+" -g -r 500ms -i "+a.Name)
 	s.wait("every 500ms")
-	// Once each way: a replay knows no sides.
+	// Replay in both directions, because a replay does not separate the sides.
 	for speed, on := range map[string]*testnet.Iface{"--multiplier=1": b, "--multiplier=0.6": a} {
 		cmd := exec.Command(replay, "--quiet", "--loop=20", speed, "--intf1="+on.Name, capture)
 		if err := on.Host.Start(cmd); err != nil {
@@ -82,13 +82,13 @@ const (
 	ink, paper            = "#d8dee9", "#1b1f27"
 )
 
-// style is how a cell looks: what SGR sequences (ECMA-48, 8.3.117) have set.
+// style is the look of a cell, as SGR sequences set it (ECMA-48, 8.3.117).
 type style struct {
 	bold, faint, reverse bool
-	color                int // as in SGR; 0: the terminal's own
+	color                int // as in SGR; 0: the terminal's default
 }
 
-// svgOf draws a screen that is text with SGR sequences.
+// svgOf draws a screen of text with SGR sequences.
 func svgOf(screen string, width, height int) string {
 	var b strings.Builder
 	w, h := width*cellWidth+16, height*cellHeight+16
@@ -142,8 +142,8 @@ func (s *style) set(codes string) {
 	}
 }
 
-// draw draws cells that look alike. Their text is made as wide as they are,
-// whatever font there is.
+// draw draws adjacent cells of one style. It sets the width of the text, so that any font fits the
+// cells.
 func (s *style) draw(b *strings.Builder, x, y, cells int, text string) {
 	fill := ink
 	if c, ok := map[int]string{32: "#8fc96b", 34: "#6aa7f0", 36: "#5fc4cf", 91: "#f0717a"}[s.color]; ok {
@@ -161,7 +161,7 @@ func (s *style) draw(b *strings.Builder, x, y, cells int, text string) {
 	if s.faint {
 		attributes += ` opacity=".6"`
 	}
-	// A word at a time: renderers do not agree about long runs of spaces.
+	// Word by word, because renderers treat long runs of spaces differently.
 	column := 0
 	for word := range strings.SplitSeq(text, " ") {
 		n := len([]rune(word))

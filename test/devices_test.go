@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// vrfRouter has p0 in the VRF red, with a neighbour behind it.
+// vrfRouter returns a router with p0 in the VRF red, and a neighbour at p0.
 func vrfRouter(t *testing.T) (r *router, near, far *testnet.Iface) {
 	t.Helper()
 	r = newRouter(t, 1)
@@ -28,9 +28,8 @@ func vrfRouter(t *testing.T) (r *router, near, far *testnet.Iface) {
 	return r, near, far
 }
 
-// TestLinkTypeVRF: the packets of a VRF do not pass tc and XDP. Those that are asked to
-// count there say what to do, auto and the probe know who sees them, and packet sockets see
-// which way they go.
+// TestLinkTypeVRF: packets of a VRF do not pass tc and XDP. If the user asks for these backends,
+// they explain what to use. auto and the probe choose packet sockets, which also see the direction.
 func TestLinkTypeVRF(t *testing.T) {
 	testenv.Privileged(t)
 	r, near, far := vrfRouter(t)
@@ -68,8 +67,8 @@ func TestLinkTypeVRF(t *testing.T) {
 	}
 }
 
-// TestLinkTypeVRFWithin: any counts what crosses a VRF on its members, and what stays inside
-// on the VRF, once, as on lo.
+// TestLinkTypeVRFWithin: with any, traffic through a VRF counts on its members. Traffic inside the
+// VRF counts once, on the VRF, as on lo.
 func TestLinkTypeVRFWithin(t *testing.T) {
 	testenv.Privileged(t)
 	r, near, far := vrfRouter(t)
@@ -101,7 +100,7 @@ func TestLinkTypeVRFWithin(t *testing.T) {
 	}
 }
 
-// sendWithin sends datagrams from an address of a VRF to the same: no port takes them.
+// sendWithin sends datagrams from an address of a VRF to the same address. No socket receives them.
 func sendWithin(t *testing.T, vrf *testnet.Iface, n int) {
 	t.Helper()
 	err := vrf.Do(func() error {
@@ -126,7 +125,7 @@ func sendWithin(t *testing.T, vrf *testnet.Iface, n int) {
 	}
 }
 
-// TestLinkTypeVRFQueued: through a qdisc, what leaves a VRF has another header.
+// TestLinkTypeVRFQueued: with a qdisc, packets that leave a VRF have another header.
 func TestLinkTypeVRFQueued(t *testing.T) {
 	testenv.Privileged(t)
 	r, near, far := vrfRouter(t)
@@ -139,8 +138,8 @@ func TestLinkTypeVRFQueued(t *testing.T) {
 	checkFlows(t, finalOf(t, p).byPassage(), []testnet.Flow{in, out})
 }
 
-// TestLinkTypeL3S: what comes in on an ipvlan interface in mode l3s passes no point of the
-// kernel: a note says that, and XDP, which sees nothing else, does not count there.
+// TestLinkTypeL3S: packets that arrive on an ipvlan interface in mode l3s pass no hook. A note
+// reports that. XDP, which sees only arriving packets, refuses the interface.
 func TestLinkTypeL3S(t *testing.T) {
 	testenv.Privileged(t)
 	r, inner := newRouter(t, 1), quietHost(t)
@@ -160,7 +159,7 @@ func TestLinkTypeL3S(t *testing.T) {
 		in.Key.Dir, out.Key.Dir = flow.Ingress, flow.Egress
 		checkFlows(t, got, []testnet.Flow{out})
 		if c, ok := got[passageOf(&in.Key)]; ok {
-			t.Errorf("%s: what comes in is counted after all, and the note is wrong: %+v", backend, c)
+			t.Errorf("%s: arriving packets are counted although the note denies it: %+v", backend, c)
 		}
 		if !strings.Contains(p.errors(), "x: incoming packets of an ipvlan interface in mode l3s do not pass") {
 			t.Errorf("%s: %s", backend, p.errors())
@@ -172,7 +171,7 @@ func TestLinkTypeL3S(t *testing.T) {
 	}
 }
 
-// TestStackedIfb: an ifb shows again what is redirected to it.
+// TestStackedIfb: an ifb shows redirected packets a second time.
 func TestStackedIfb(t *testing.T) {
 	testenv.Privileged(t)
 	r := newRouter(t, 1)

@@ -22,9 +22,9 @@ import (
 	_ "github.com/pktstat/pktstat/outputs/all"
 )
 
-// Every transcript in the documentation is run: the lines after "$ " of a code
-// block marked console, in the repository's folder, with a fresh pktstat. What
-// it prints must be what the document shows. A line "..." stands for any lines.
+// TestTranscripts runs every transcript of the documents: in each code block marked console, the
+// lines after "$ ". It runs them in the repository's folder with a fresh pktstat. The output must
+// be as shown; a line "..." stands for any lines.
 func TestTranscripts(t *testing.T) {
 	commands := 0
 	for _, doc := range documents(t) {
@@ -40,7 +40,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// The guides show what they say. The README fits on three screens of 1280 by 900 pixels,
+// TestGuides: the guides have transcripts. The README fits on three screens of 1280 by 900 pixels,
 // which is about 80 lines.
 func TestGuides(t *testing.T) {
 	for _, doc := range []string{"docs/recipes.md", "docs/outputs.md", "docs/scripting.md"} {
@@ -56,7 +56,7 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// The numbers of the README's promises are from the measured run.
+// TestPromises: the numbers that the README promises are those of the measured run.
 func TestPromises(t *testing.T) {
 	readme, measured := prose(t, "README.md"), ""
 	for _, doc := range documents(t) {
@@ -81,8 +81,8 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-// step is a command of a transcript, on one line or several that end in a backslash, and
-// what it prints.
+// step is a command of a transcript and its output. A command may have several lines, with a
+// backslash at the end.
 type step struct{ command, output string }
 
 func transcript(text string) []step {
@@ -106,11 +106,11 @@ func (s step) check(t *testing.T, doc string, line int) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", s.command)
-	cmd.Dir, cmd.WaitDelay = root, time.Second // what the shell started may outlive it
+	cmd.Dir, cmd.WaitDelay = root, time.Second // processes of the shell may outlive it
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(pktstat(t))+":"+os.Getenv("PATH"), "COLUMNS=", "NO_COLOR=1")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	// The exit code is the transcript's business: it may show a failure.
+	// A transcript may show a command that fails.
 	var exit *exec.ExitError
 	if err := cmd.Run(); err != nil && (!errors.As(err, &exit) || !exit.Exited()) {
 		t.Fatalf("%s:%d: %s: %v", doc, line, s.command, err)
@@ -122,7 +122,7 @@ func (s step) check(t *testing.T, doc string, line int) {
 	if *update && !strings.Contains("\n"+s.output, "\n...\n") {
 		s.accept(t, doc, text)
 	} else {
-		t.Errorf("%s:%d: $ %s\nprints\n%s\nand not\n%s", doc, line, s.command, text, s.output)
+		t.Errorf("%s:%d: $ %s\nprints\n%s\nbut the document shows\n%s", doc, line, s.command, text, s.output)
 	}
 }
 
@@ -134,7 +134,7 @@ func needsTools(t *testing.T, command string) {
 	}
 }
 
-// accept writes what the command prints into the document, in place of what it shows.
+// accept writes the command's output into the document.
 func (s step) accept(t *testing.T, doc, out string) {
 	file := filepath.Join(root, doc)
 	text, err := os.ReadFile(file)
@@ -153,7 +153,7 @@ func (s step) accept(t *testing.T, doc, out string) {
 	}
 }
 
-// matches reports whether out is want, in which a line "..." is any lines.
+// matches reports whether out is want, where a line "..." in want stands for any lines.
 func matches(want, out string) bool {
 	pattern := regexp.QuoteMeta(strings.TrimRight(want, "\n"))
 	pattern = strings.ReplaceAll("\n"+pattern+"\n", "\n\\.\\.\\.\n", "\n(?s:.*\n)?")
@@ -179,8 +179,8 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// Every plugin's folder has a README with the same sections, in which each of
-// its options is described.
+// TestPluginReadmes: every plugin has a README with the same sections, which describes all its
+// options.
 func TestPluginReadmes(t *testing.T) {
 	for name, b := range registry.Backends.All() {
 		checkPluginReadme(t, "backends", name, "What it counts", b.New().Flags)
@@ -219,12 +219,12 @@ func checkPluginReadme(t *testing.T, kind, name, what string, flags func(*flag.F
 	flags(fs)
 	fs.VisitAll(func(f *flag.Flag) {
 		if !strings.Contains(text, f.Name) {
-			t.Errorf("%s does not tell of the option %s", doc, f.Name)
+			t.Errorf("%s does not describe the option %s", doc, f.Name)
 		}
 	})
 }
 
-// Links between documents lead somewhere, to a heading too.
+// TestLinks: the targets of links in documents exist, headings included.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#\s]*)(#[^)]*)?\)`)
 	for _, doc := range documents(t) {
@@ -239,13 +239,13 @@ func TestLinks(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(root, to)); err != nil {
 				t.Errorf("%s links to %s: %v", doc, m[1], err)
 			} else if m[2] != "" && strings.HasSuffix(to, ".md") && !slices.Contains(anchors(t, to), m[2]) {
-				t.Errorf("%s links to %s%s: there is no such heading", doc, m[1], m[2])
+				t.Errorf("%s links to %s%s: the heading does not exist", doc, m[1], m[2])
 			}
 		}
 	}
 }
 
-// anchors are those that GitHub makes of the headings of a document.
+// anchors returns the anchors that GitHub makes of the headings of a document.
 func anchors(t *testing.T, doc string) []string {
 	t.Helper()
 	var all []string
@@ -256,7 +256,8 @@ func anchors(t *testing.T, doc string) []string {
 	return all
 }
 
-// The comparison has a source for each cell, and the README has the tools of the comparison.
+// TestComparisonHasSources: each cell of the comparison has a source, and the README names the
+// compared tools.
 func TestComparisonHasSources(t *testing.T) {
 	text := read(t, "docs/comparison.md")
 	_, text, _ = strings.Cut(text, "\n## pktstat\n")
@@ -296,7 +297,7 @@ func prose(t *testing.T, doc string) string {
 
 type codeBlock struct {
 	text string
-	line int // where it begins
+	line int // its first line
 }
 
 // codeBlocks returns the fenced code blocks of a document in a language.

@@ -15,10 +15,9 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// Every packet and byte that crosses a link, through the registry and the
-// engine, with every backend that counts on interfaces: equal to the interface's
-// own counters in each direction, and flow by flow to what was sent; and the
-// interval reports add up to the final one.
+// TestEveryPacketOnALink counts traffic with every backend for interfaces, through the registry and
+// the engine. The totals must equal the interface's counters in each direction. Each flow must
+// equal what was sent. The interval reports must add up to the final report.
 func TestEveryPacketOnALink(t *testing.T) {
 	testenv.Privileged(t)
 	links := map[string]testnet.Link{
@@ -37,9 +36,9 @@ func TestEveryPacketOnALink(t *testing.T) {
 func onLink(t *testing.T, name string, backend *registry.Backend, link testnet.Link) {
 	a, b := testnet.Pair(t, link)
 	if link.Chatty {
-		time.Sleep(3 * time.Second) // the listener reports of new addresses
+		time.Sleep(3 * time.Second) // until the listener reports for new addresses are sent
 	}
-	// Still something may pass at the moment of attaching.
+	// A packet may still pass while the backend attaches.
 	for try := 1; ; try++ {
 		before := a.Settle()
 		c := count(t, a, name)
@@ -58,7 +57,7 @@ func onLink(t *testing.T, name string, backend *registry.Backend, link testnet.L
 			return
 		}
 		if try == 20 {
-			t.Fatal("always disturbed while attaching or detaching")
+			t.Fatal("a packet passed during attaching or detaching each time")
 		}
 	}
 }
@@ -89,12 +88,12 @@ func checkFinal(t *testing.T, caps registry.Caps, final *kept, sent *everydayTra
 		return
 	}
 	for p, n := range got {
-		t.Errorf("nobody sent %+v: counted %+v", p, n)
+		t.Errorf("%+v was counted as %+v, but not sent", p, n)
 	}
 }
 
-// With offloads the hook sees super-frames. What it counts of them is what a wire
-// would carry: the payload once, and each packet's own headers.
+// TestSuperFrames: with offloads, the hook sees super-frames. The backend must count them as on a
+// wire: the payload once, and each packet's headers.
 func TestSuperFrames(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{Offloads: true})
@@ -102,16 +101,15 @@ func TestSuperFrames(t *testing.T) {
 		for _, v6 := range []bool{false, true} {
 			for try := 1; !superFrames(t, a, b, on, v6); try++ {
 				if try == 20 {
-					t.Fatal("TCP always sends something twice, or out of order")
+					t.Fatal("TCP retransmitted or reordered each time")
 				}
 			}
 		}
 	}
 }
 
-// superFrames reports false, and has checked nothing, if a segment was sent
-// twice or overtaken by another one, which a SACK of 12 bytes tells: then only the
-// two TCPs know what they sent.
+// superFrames returns false and checks nothing if a segment was retransmitted or reordered. A SACK
+// of 12 bytes shows that, and the number of packets is then unknown.
 func superFrames(t *testing.T, a, b, on *testnet.Iface, v6 bool) (ok bool) {
 	const request, reply = 3_000_000, 5_000_000
 	c := count(t, on, "tc")
@@ -133,7 +131,7 @@ func superFrames(t *testing.T, a, b, on *testnet.Iface, v6 bool) (ok bool) {
 	}{{there, request}, {back, reply}} {
 		n := got[idOf(&d.key)]
 		sum.Add(n)
-		// TCP's header is 32 bytes with the timestamp; a SYN's has 8 more.
+		// The TCP header has 32 bytes with the timestamp option, and 8 more in a SYN.
 		header := uint64(20 + 32)
 		if v6 {
 			header += 20
@@ -154,7 +152,7 @@ func superFrames(t *testing.T, a, b, on *testnet.Iface, v6 bool) (ok bool) {
 	return true
 }
 
-// counting is a run of the engine with a sink that keeps what it is given.
+// counting is a run of the engine with a sink that keeps the reports.
 type counting struct {
 	t       *testing.T
 	cancel  context.CancelFunc
@@ -164,7 +162,7 @@ type counting struct {
 	reports []kept
 }
 
-// kept is what is kept of a report.
+// kept is the part of a report that the sink keeps.
 type kept struct {
 	final  bool
 	seq    uint64
@@ -183,7 +181,7 @@ func (k *kept) sum(dir flow.Direction) flow.Counters {
 	return sum
 }
 
-// byID sums the rows by flow.
+// byID adds up the rows by flow.
 func (k *kept) byID() sums[id] {
 	m := sums[id]{}
 	for key, c := range k.rows {
@@ -192,7 +190,7 @@ func (k *kept) byID() sums[id] {
 	return m
 }
 
-// byPassage sums the rows by flow and direction.
+// byPassage adds up the rows by flow and direction.
 func (k *kept) byPassage() sums[passage] {
 	m := sums[passage]{}
 	for key, c := range k.rows {
@@ -203,7 +201,7 @@ func (k *kept) byPassage() sums[passage] {
 
 var _ registry.Sink = (*counting)(nil)
 
-// count starts a count on an interface and returns when it is attached.
+// count starts to count on an interface, and returns when the backend is attached.
 func count(t *testing.T, on *testnet.Iface, backend string) *counting {
 	t.Helper()
 	b, err := registry.Backends.Lookup(backend)
@@ -247,7 +245,7 @@ func count(t *testing.T, on *testnet.Iface, backend string) *counting {
 	return c
 }
 
-// Write keeps a copy of the report.
+// Write copies the report.
 func (c *counting) Write(_ context.Context, r *flow.Report) error {
 	k := kept{final: r.Final, seq: r.Seq, attach: r.Attach, Sums: r.Sums, rows: map[flow.Key]flow.Counters{}}
 	for row := range r.Rows() {
@@ -261,7 +259,7 @@ func (c *counting) Write(_ context.Context, r *flow.Report) error {
 	return nil
 }
 
-// Close has nothing to do.
+// Close does nothing.
 func (c *counting) Close() error { return nil }
 
 // stop ends the run and returns its final report.
@@ -279,8 +277,7 @@ func (c *counting) stop() *kept {
 	return last
 }
 
-// checkReports checks that the reports are in order and that the intervals add
-// up to the whole.
+// checkReports checks the order of reports, and that intervals add up to the final report.
 func (c *counting) checkReports() {
 	c.t.Helper()
 	var intervals flow.Totals
@@ -294,7 +291,7 @@ func (c *counting) checkReports() {
 		}
 	}
 	final := c.reports[len(c.reports)-1]
-	// A busy machine may come to write them too late for some (outlet.put).
+	// On a busy machine, the output may miss interval reports (outlet.put).
 	missed := final.seq - uint64(len(c.reports))
 	short := final.Total.Minus(intervals)
 	if missed == 0 && !short.IsZero() || short.Packets > final.Total.Packets || short.Bytes > final.Total.Bytes {

@@ -21,14 +21,14 @@ import (
 
 const mixPcap = root + "/testdata/mix.pcap"
 
-// labelled is what a JSON report says of the labels of a flow.
+// labelled is the labels of a flow in a JSON report.
 type labelled struct {
 	Service, User, Comm string
 	Match               string
 	counters
 }
 
-// runOnce runs pktstat to its end, and returns what it wrote and its exit code.
+// runOnce runs pktstat to its end, and returns its output and its exit code.
 func runOnce(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), pktstat(t), args...)
@@ -43,7 +43,7 @@ func runOnce(t *testing.T, args ...string) (stdout, stderr string, code int) {
 // labelsIn returns the rows of a JSON report.
 func labelsIn(t *testing.T, text string) []labelled {
 	t.Helper()
-	parseReport(t, []byte(text)) // its sums
+	parseReport(t, []byte(text)) // checks the sums
 	var r struct{ Flows []labelled }
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func labelsIn(t *testing.T, text string) []labelled {
 	return r.Flows
 }
 
-// serviceNames reads the list of services, by port and protocol: "443/TCP".
+// serviceNames reads the list of services, by port and protocol, such as "443/TCP".
 func serviceNames(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(root + "/labels/service/services.txt")
@@ -70,7 +70,7 @@ func serviceNames(t *testing.T) map[string]string {
 	return names
 }
 
-// TestServicesOfCapture: the sums by service equal the sums of the flows that tshark sees.
+// TestServicesOfCapture: the sums by service equal the sums that tshark gives.
 func TestServicesOfCapture(t *testing.T) {
 	tshark := testenv.Tool(t, "tshark", "tshark")
 	names, want := serviceNames(t), map[string]flow.Counters{}
@@ -95,8 +95,8 @@ func TestServicesOfCapture(t *testing.T) {
 	}
 }
 
-// TestServiceOfFlows: flows have the service that they are grouped by, also where it is only
-// shown; --sort groups by it, and the rows come in its order.
+// TestServiceOfFlows: flows have their service, as a dimension or only shown. --sort=service groups
+// by it and sorts the rows.
 func TestServiceOfFlows(t *testing.T) {
 	sums := func(args ...string) (map[string]counters, []string) {
 		out, errs, code := runOnce(t, append(args, "--pcap-file", mixPcap, "--output", "json")...)
@@ -126,7 +126,7 @@ func TestServiceOfFlows(t *testing.T) {
 	}
 }
 
-// TestRefusedLabels: what a run cannot know is refused before it counts.
+// TestRefusedLabels: pktstat refuses a label that the run cannot have, before it counts.
 func TestRefusedLabels(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"--pcap-file " + mixPcap + " --by comm", "backend pcap has no label process: captures do not say"},
@@ -145,7 +145,7 @@ func TestRefusedLabels(t *testing.T) {
 	}
 }
 
-// TestListedLabels: pktstat labels lists each with its fields, its needs and its options.
+// TestListedLabels: pktstat labels lists each label with its fields, needs and options.
 func TestListedLabels(t *testing.T) {
 	out, _, code := runOnce(t, "labels")
 	for _, want := range []string{"container: ", "process: ", "service: ", "user: ", "fields     pid, comm, uid", "needs      process, container", "--process ", "--user-file FILE"} {
@@ -163,7 +163,7 @@ func TestListedLabels(t *testing.T) {
 	}
 }
 
-// listen takes connections at port 443 of a host, and answers each with what it gets.
+// listen accepts connections on port 443 of a host, and echoes.
 func listen(t *testing.T, at *testnet.Iface) string {
 	t.Helper()
 	var l net.Listener
@@ -198,10 +198,10 @@ func listen(t *testing.T, at *testnet.Iface) string {
 	return l.Addr().String()
 }
 
-// talkTo is the environment variable that makes the test binary a client of listen.
+// talkTo is an environment variable that makes the test binary a client of listen.
 const talkTo = "PKTSTAT_TALK_TO"
 
-// asClient sends lines to an address and reads them back. It returns an exit code.
+// asClient sends lines to an address, and reads them back. It returns an exit code.
 func asClient(addr string) int {
 	c, err := net.Dial("tcp4", addr)
 	if err != nil {
@@ -222,7 +222,7 @@ func asClient(addr string) int {
 	return 0
 }
 
-// TestUsersAndServices: rows by user and by service and process name those that talk.
+// TestUsersAndServices: rows by user, and by service and process, name the right ones.
 func TestUsersAndServices(t *testing.T) {
 	testenv.Privileged(t)
 	const uid = 54321
@@ -232,7 +232,7 @@ func TestUsersAndServices(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		by   string
-		want string // the row that there must be: the client's, at the end that is counted on
+		want string // the expected row: the client's, at the counted end
 	}{{"user", "guest"}, {"service,comm", "https exe"}, {"service,user", "https guest"}} {
 		t.Run(tt.by, func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{})
@@ -240,7 +240,7 @@ func TestUsersAndServices(t *testing.T) {
 			p := start(t, a.Host, "-b", "tc", "-i", a.Name, "-t", "0", "--by", tt.by, "--user-file", passwd, "--output", "json")
 			p.counting()
 			if err := a.Do(func() error {
-				// Another user may not enter the folder of the test binary.
+				// The other user may not enter the folder of the test binary.
 				cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
 				cmd.Env = append(os.Environ(), talkTo+"="+server)
 				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
@@ -261,12 +261,12 @@ func TestUsersAndServices(t *testing.T) {
 			for _, r := range labelsIn(t, p.stdout.String()) {
 				seen[strings.TrimSpace(r.Service+" "+r.Comm+r.User)] += r.Packets
 			}
-			if seen[tt.want] < 12 { // 4 lines, their answers, and what opens and closes the connection
+			if seen[tt.want] < 12 { // 4 lines, their answers, and the opening and closing of the connection
 				t.Errorf("%q has %d packets of %v", tt.want, seen[tt.want], seen)
 			}
 			for name := range seen {
 				if strings.Contains(name, "chief") {
-					t.Errorf("traffic of the other end is counted to %q", name)
+					t.Errorf("traffic of the other host is attributed to %q", name)
 				}
 			}
 		})

@@ -14,8 +14,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// The program that `make build-libpcap` makes counts live until a signal, by the wall
-// clock, what the interface counts.
+// TestLibpcapBuild: the program of `make build-libpcap` counts live until a signal. Its totals
+// equal the interface's, and its times are of the wall clock.
 func TestLibpcapBuild(t *testing.T) {
 	testenv.Privileged(t)
 	bin := filepath.Join(t.TempDir(), "pktstat")
@@ -48,6 +48,6 @@ func TestLibpcapBuild(t *testing.T) {
 		found = found || row.Src == sent.Key.Src.Addr() && row.SrcPort == sent.Key.Src.Port() && row.counters.flow() == sent.Counters
 	}
 	if !found {
-		t.Errorf("%+v is not in the report", sent)
+		t.Errorf("the report does not have %+v", sent)
 	}
 }

@@ -21,12 +21,12 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// linkTypes are how two hosts, which have 10.0.0.1 on p0 and 10.0.0.2 on eth0, reach one
-// another by interfaces of a type. In what makes them, DEV is p0 or eth0, LOCAL and REMOTE
-// are the addresses, OUT and IN are numbers for each direction, FAR is the other MAC address.
+// linkTypes are types of interfaces between two hosts. One host has 10.0.0.1 on p0, the other has
+// 10.0.0.2 on eth0. In the commands, DEV is p0 or eth0, and LOCAL and REMOTE are the addresses. OUT
+// and IN are numbers for each direction. FAR is the other MAC address.
 var linkTypes = []struct {
 	name    string
-	since   string // the kernel may be built without it
+	since   string // the kernel may lack it
 	make    []string
 	raw, v6 bool
 	outer   bool // before Linux 5.14, tc gets the outer header (docs/interfaces.md)
@@ -53,7 +53,7 @@ var linkTypes = []struct {
 
 const key16 = "00112233445566778899aabbccddeeff"
 
-// ipsec returns how to make an interface that is one end of an ESP tunnel.
+// ipsec returns the commands for an interface that is one end of an ESP tunnel.
 func ipsec(link, ofState, ofPolicy string) []string {
 	commands := []string{link}
 	for _, way := range []string{"src LOCAL dst REMOTE proto esp spi 0x100OUT", "src REMOTE dst LOCAL proto esp spi 0x100IN"} {
@@ -68,8 +68,8 @@ func ipsec(link, ofState, ofPolicy string) []string {
 	return commands
 }
 
-// TestLinkTypes: what is sent and received is counted exactly, with a link header where
-// there is one, by all backends that see both directions.
+// TestLinkTypes: all backends that see both directions count exactly what is sent and received.
+// Frames include a link header if the interface has one.
 func TestLinkTypes(t *testing.T) {
 	testenv.Privileged(t)
 	for _, l := range linkTypes {
@@ -82,8 +82,8 @@ func TestLinkTypes(t *testing.T) {
 			}
 			var ends [2]*testnet.Iface
 			for i, h := range []*router{near, far} {
-				// Or the interface below answers for the address of the one above, whose
-				// packets then really come in below.
+				// Without this, the lower interface answers ARP for the upper one's address, and
+				// then receives its packets.
 				if err := h.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/conf/all/arp_ignore", []byte("1"), 0) }); err != nil {
 					t.Fatal(err)
 				}
@@ -110,7 +110,7 @@ func TestLinkTypes(t *testing.T) {
 	}
 }
 
-// addressed gives an interface addresses that only it has.
+// addressed gives an interface addresses that no other interface has.
 func (r *router) addressed(name string, host int, v6 bool) *testnet.Iface {
 	r.t.Helper()
 	i := r.iface(name)
@@ -125,21 +125,21 @@ func (r *router) addressed(name string, host int, v6 bool) *testnet.Iface {
 	return i
 }
 
-// countBothWays counts on a, on the way to b and back, which has link headers unless raw.
+// countBothWays counts on a what it sends to b, and what b sends back. With raw, frames have no
+// link header.
 func countBothWays(t *testing.T, a, b *testnet.Iface, raw, v6 bool, backends ...string) {
 	t.Helper()
 	for _, backend := range backends {
 		earliest := a.Stats()
 		p := start(t, nil, "--netns", a.NetNS(), "-b", backend, "-i", a.Name, "-t", "0", "-j")
 		p.counting()
-		latest := a.Settle() // a host with addresses has things to say (IGMP)
+		latest := a.Settle() // a host with addresses sends IGMP by itself
 		sent := []testnet.Flow{
 			testnet.SendUDP(t, a, b, testnet.UDP{V6: v6, Payload: 300, Count: 30}),
 			testnet.SendUDP(t, b, a, testnet.UDP{V6: v6, Payload: 1, Count: 20}),
 		}
 		sent[0].Key.Dir, sent[1].Key.Dir = flow.Egress, flow.Ingress
-		// On a busy machine, what was sent may be on its way for longer than it takes to
-		// seem settled.
+		// On a busy machine, packets may be under way for longer than the wait of Settle.
 		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			if c := a.Stats().Minus(latest); c.TxPackets >= sent[0].Packets && c.RxPackets >= sent[1].Packets {
 				break
@@ -161,7 +161,7 @@ func countBothWays(t *testing.T, a, b *testnet.Iface, raw, v6 bool, backends ...
 	}
 }
 
-// Each packet on lo is sent and received, and counts once, on its way in.
+// TestLinkTypeLoopback: a packet on lo is sent and received, and counts once, when it arrives.
 func TestLinkTypeLoopback(t *testing.T) {
 	testenv.Privileged(t)
 	h := quietHost(t)
@@ -181,9 +181,9 @@ func TestLinkTypeLoopback(t *testing.T) {
 	}
 }
 
-// The far end of a tun or tap interface is a program: here it joins two of them. A tun
-// interface can be of any type that has no link header: as one of them, it is to tc and to
-// packet sockets what a modem's or a PPP connection's interface is.
+// TestLinkTypeTun: the far end of a tun or tap interface is a program; here it connects two
+// interfaces. A tun interface can have any type without a link header. Then tc and packet sockets
+// see it like a modem's or a PPP interface.
 func TestLinkTypeTun(t *testing.T) {
 	testenv.Privileged(t)
 	for _, c := range []struct {
@@ -237,7 +237,7 @@ func (r *router) tun(mode netlink.TuntapMode, name string) *os.File {
 	return tun.Fds[0]
 }
 
-// join carries packets from each file to the other, until the test ends.
+// join copies packets from each file to the other, until the test ends.
 func join(t *testing.T, files [2]*os.File) {
 	t.Helper()
 	stop := make(chan struct{})
@@ -268,8 +268,7 @@ func join(t *testing.T, files [2]*os.File) {
 	t.Cleanup(func() { close(stop); both.Wait() })
 }
 
-// An ifb interface takes what is redirected to it; what else is sent there is counted and
-// dropped.
+// TestLinkTypeIfb: an ifb interface counts redirected packets. It counts and drops other packets.
 func TestLinkTypeIfb(t *testing.T) {
 	testenv.Privileged(t)
 	r := newRouter(t, 1)
@@ -310,8 +309,8 @@ func TestLinkTypeIfb(t *testing.T) {
 	}
 }
 
-// A wireless interface in monitor mode has no Ethernet frames: what it is and what to do is
-// said at once, by every backend.
+// TestLinkTypeMonitor: a wireless interface in monitor mode has no Ethernet frames. Every backend
+// refuses it at once, and suggests an alternative.
 func TestLinkTypeMonitor(t *testing.T) {
 	testenv.Privileged(t)
 	r := quietHost(t)

@@ -24,11 +24,11 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// The binary on an interface until its timeout: the JSON report has every packet
-// and every byte.
+// TestLiveUntilTimeout runs the binary on an interface until its timeout. The JSON report has every
+// packet and every byte.
 func TestLiveUntilTimeout(t *testing.T) {
 	testenv.Privileged(t)
-	// A machine that is busy needs longer for the traffic.
+	// A busy machine needs longer for the traffic.
 	for timeout := 3 * time.Second; !liveUntil(t, timeout); timeout *= 3 {
 		if timeout > time.Minute {
 			t.Fatal("the traffic takes too long")
@@ -36,8 +36,7 @@ func TestLiveUntilTimeout(t *testing.T) {
 	}
 }
 
-// liveUntil reports false, and has checked nothing, if the timeout came before
-// the end of the traffic.
+// liveUntil returns false and checks nothing if the timeout came before the end of the traffic.
 func liveUntil(t *testing.T, timeout time.Duration) (ok bool) {
 	a, b := testnet.Pair(t, testnet.Link{})
 	file := filepath.Join(t.TempDir(), "report.json")
@@ -57,7 +56,7 @@ func liveUntil(t *testing.T, timeout time.Duration) (ok bool) {
 		return false
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the report was there before the end: %v", err)
+		t.Errorf("the report existed before the end: %v", err)
 	}
 	r := readReport(t, file)
 	checkCrossed(t, registry.CapIngress|registry.CapEgress, r.byDirection("ingress"), r.byDirection("egress"), crossed)
@@ -71,10 +70,10 @@ func liveUntil(t *testing.T, timeout time.Duration) (ok bool) {
 	return true
 }
 
-// What people do most: Ctrl-C, or a service manager's TERM, in the middle.
+// TestSignalEndsWithTheFinalReport: Ctrl-C, or TERM of a service manager, during a run.
 func TestSignalEndsWithTheFinalReport(t *testing.T) {
 	testenv.Privileged(t)
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // or children inherit that it is ignored, under nohup
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // else children inherit an ignored SIGHUP, under nohup
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			a, b := testnet.Pair(t, testnet.Link{})
@@ -95,8 +94,8 @@ func TestSignalEndsWithTheFinalReport(t *testing.T) {
 	}
 }
 
-// `ip netns exec` gives its command a /sys of its own, without BPF and cgroup
-// file systems: nothing may be looked up there.
+// TestUnderIPNetnsExec: `ip netns exec` mounts another /sys, without BPF and cgroup file systems.
+// pktstat must not look there.
 func TestUnderIPNetnsExec(t *testing.T) {
 	testenv.Privileged(t)
 	ip := testenv.Tool(t, "ip", "iproute2")
@@ -113,7 +112,7 @@ func TestUnderIPNetnsExec(t *testing.T) {
 	checkFlows(t, parseReport(t, []byte(p.stdout.String())).byPassage(), []testnet.Flow{sent})
 }
 
-// A killed process leaves nothing attached, or what the next start removes.
+// TestKilledLeavesNothing: a killed process leaves nothing attached, or the next start removes it.
 func TestKilledLeavesNothing(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -155,7 +154,7 @@ func attached(t *testing.T, on *testnet.Iface) []ebpf.ProgramID {
 	err := on.Do(func() error {
 		for _, hook := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
 			r, err := link.QueryPrograms(link.QueryOptions{Target: on.Index, Attach: hook})
-			// A kernel without TCX does not know the hook: EINVAL.
+			// A kernel without TCX reports EINVAL.
 			if err != nil && !errors.Is(err, ebpf.ErrNotSupported) && !errors.Is(err, unix.EINVAL) {
 				return err
 			}

@@ -1,6 +1,5 @@
-// Package test checks the whole: the built binary and its path through the
-// registries and the engine, on real links and captures, against what interfaces,
-// senders and tshark count.
+// Package test checks the built binary, and its path through registries and engine, on real links
+// and captures. It compares with the counters of interfaces, senders and tshark.
 package test
 
 import (
@@ -12,14 +11,14 @@ import (
 	"testing"
 )
 
-// root is the repository.
+// root is the root of the repository.
 const root = ".."
 
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(talkTo); addr != "" {
 		os.Exit(asClient(addr))
 	}
-	// What whoever runs the tests has configured is no part of them.
+	// Ignore the configuration of the user who runs the tests.
 	if err := os.Setenv("PKTSTAT_CONFIG", "none"); err != nil {
 		panic(err)
 	}
@@ -39,7 +38,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	buildDir = dir
-	if err := os.Chmod(dir, 0o755); err != nil { // for tests that run it as somebody else
+	if err := os.Chmod(dir, 0o755); err != nil { // for tests that run it as another user
 		return "", err
 	}
 	bin := filepath.Join(dir, "pktstat")
@@ -52,7 +51,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
-// pktstat returns the path of a freshly built pktstat.
+// pktstat returns the path of a fresh pktstat.
 func pktstat(t *testing.T) string {
 	t.Helper()
 	if bin := os.Getenv("PKTSTAT_BIN"); bin != "" { // a machine of tools/vmtest cannot build

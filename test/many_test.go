@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// steady sends a frame every steadyEvery, or less often, and remembers when.
+// steady sends a frame every steadyEvery or less often, and records when.
 type steady struct {
 	mu   sync.Mutex
 	sent []time.Time
@@ -53,7 +53,7 @@ func startSteady(t *testing.T, from *testnet.Iface) *steady {
 
 func (s *steady) stop() { close(s.quit); s.done.Wait() }
 
-// between is how many frames were sent in that time.
+// between returns how many frames were sent in a span of time.
 func (s *steady) between(from, to time.Time) (n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,9 +65,9 @@ func (s *steady) between(from, to time.Time) (n uint64) {
 	return n
 }
 
-// TestRatesOfManyInterfaces: while the backend attaches to one interface after the other,
-// packets cross the first one all the time. A report has the packets of its own time, and no more: its
-// rates are right from the first interval on, and --exit-over does not fire.
+// TestRatesOfManyInterfaces: packets cross the first interface while the backend attaches to the
+// others, one by one. A report must have only the packets of its own time. So rates are right from
+// the first interval on, and --exit-over does not fire.
 func TestRatesOfManyInterfaces(t *testing.T) {
 	testenv.Privileged(t)
 	h := testnet.NewHost(t)
@@ -102,7 +102,7 @@ func TestRatesOfManyInterfaces(t *testing.T) {
 			}
 			for _, line := range lines {
 				r := parseReport(t, []byte(line))
-				// afpacket reads a ring up to 40 ms later, and the machine may be busy.
+				// afpacket may read a ring 40 ms late, and the machine may be busy.
 				const slack = 200 * time.Millisecond
 				least, most := s.between(r.Start.Add(slack), r.End.Add(-slack)), s.between(r.Start.Add(-slack), r.End.Add(slack))
 				if r.Total.Packets < least || r.Total.Packets > most {

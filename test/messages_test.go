@@ -22,15 +22,14 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// Names that a terminal would act on, and how people see them: the kernel allows them for
-// interfaces.
+// Interface names with control sequences, and their escaped forms. The kernel allows such names.
 const (
 	hostileName, harmlessName = "e\x1b[31mv", `e\x1b[31mv`
 	hostileC1, harmlessC1     = "c\u009b1mv", `c\u009b1mv`
 	hostileAlt                = "alt\u202e\x07name"
 )
 
-// inert fails if a terminal would act on text.
+// inert fails if text contains characters that a terminal would act on.
 func inert(t *testing.T, what, text string) {
 	t.Helper()
 	for _, r := range text {
@@ -53,7 +52,7 @@ func outcomeOf(t *testing.T, host *testnet.Host, cmd *exec.Cmd) (code int, stdou
 	return cmd.ProcessState.ExitCode(), out.String(), err.String()
 }
 
-// Names of interfaces and processes go to a terminal as text.
+// TestHostileInterface: a terminal gets names of interfaces and processes as plain text.
 func TestHostileInterface(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -85,7 +84,7 @@ func TestHostileInterface(t *testing.T) {
 		{"debug", "--debug -t 10ms -i " + hostileAlt, harmlessName},
 		{"down", "-t 10ms -i " + hostileC1, harmlessC1 + " is down"},
 		{"missing", "-t 10ms -i no" + hostileC1, harmlessC1},
-		{"named in vain", "-t 10ms -i nosuch0", harmlessName}, // the message lists what there is
+		{"named in vain", "-t 10ms -i nosuch0", harmlessName}, // the message lists the existing interfaces
 		{"table", "-t 10ms -i any --output table", harmlessName},
 		{"plain", "-t 10ms -i any --output plain", harmlessName},
 		{"comm", "-t 10ms -i any --process --output plain", harmlessName},
@@ -153,7 +152,8 @@ func asComm(name string, f func()) error {
 	return os.WriteFile(file, bytes.TrimSpace(before), 0)
 }
 
-// What stops BPF gets its true reason, and none is the limit on locked memory.
+// TestRefusedBPF: if BPF is refused, the message has the true reason, and does not blame the limit
+// on locked memory.
 func TestRefusedBPF(t *testing.T) {
 	testenv.Privileged(t)
 	a, _ := testnet.Pair(t, testnet.Link{})
@@ -170,7 +170,7 @@ func TestRefusedBPF(t *testing.T) {
 		}
 	}
 	const userNS = "capabilities of another user namespace (a rootless container) do not count for BPF"
-	// rootless makes a command run as root of a user namespace of its own, as `unshare -Urn` does.
+	// rootless makes a command run as root of a new user namespace, like `unshare -Urn`.
 	rootless := func(args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), pktstat(t), args...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -203,10 +203,10 @@ func TestRefusedBPF(t *testing.T) {
 		_, stdout, _ = outcomeOf(t, a.Host, rootless("probe"))
 		check(t, "probe", stdout, "not tc: operation not permitted, as "+userNS)
 		if strings.Contains(stdout, "lockdown, a security module") {
-			t.Errorf("the probe gives another reason, too:\n%s", stdout)
+			t.Errorf("the probe also gives another reason:\n%s", stdout)
 		}
 	})
-	// Before 5.11, BPF's memory counts against the limit, which the capabilities do not lift.
+	// Before Linux 5.11, BPF memory counts against RLIMIT_MEMLOCK, whatever the capabilities.
 	t.Run("locked memory", func(t *testing.T) {
 		kernel, err := linuxversion.Running()
 		if err != nil {
@@ -214,7 +214,7 @@ func TestRefusedBPF(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), testenv.Tool(t, "dash", "dash"), "-c", `ulimit -l 64; exec "$0" "$@"`,
 			pktstat(t), "-b", "tc", "-i", a.Name, "-t", "10ms", "--output", "plain")
-		code, _, stderr := outcomeOf(t, a.Host, as(cmd, nobody, unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON))
+		code, _, stderr := outcomeOf(t, a.Host, as(cmd, unprivileged, unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON))
 		if !kernel.Before(linuxversion.Version{Major: 5, Minor: 11}) {
 			if code != 0 {
 				t.Errorf("exit code %d: %s", code, stderr)
@@ -228,7 +228,7 @@ func TestRefusedBPF(t *testing.T) {
 	})
 	t.Run("capabilities", func(t *testing.T) {
 		command := func(args ...string) *exec.Cmd {
-			return as(exec.CommandContext(t.Context(), pktstat(t), append([]string{"-i", a.Name, "-t", "10ms"}, args...)...), nobody, unix.CAP_NET_RAW)
+			return as(exec.CommandContext(t.Context(), pktstat(t), append([]string{"-i", a.Name, "-t", "10ms"}, args...)...), unprivileged, unix.CAP_NET_RAW)
 		}
 		_, _, stderr := outcomeOf(t, a.Host, command("-b", "tc"))
 		check(t, "tc", stderr, "needs root or cap_bpf,cap_net_admin,cap_perfmon")
@@ -237,7 +237,8 @@ func TestRefusedBPF(t *testing.T) {
 	})
 }
 
-// Who may not look into the processes of other users is told so, and what it takes.
+// TestProcessesOfOthers: without permission to see other users' processes, a note names what it
+// takes.
 func TestProcessesOfOthers(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -252,7 +253,7 @@ func TestProcessesOfOthers(t *testing.T) {
 		{"all that it takes", []uintptr{unix.CAP_NET_RAW, unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			cmd := as(exec.CommandContext(t.Context(), pktstat(t), "-i", a.Name, "--process", "--output", "plain"), nobody, tc.caps...)
+			cmd := as(exec.CommandContext(t.Context(), pktstat(t), "-i", a.Name, "--process", "--output", "plain"), unprivileged, tc.caps...)
 			p := launch(t, a.Host, cmd)
 			p.counting()
 			closeIt := openTalk(t, a, b)
@@ -267,7 +268,7 @@ func TestProcessesOfOthers(t *testing.T) {
 				t.Errorf("this process is in the report: %t\n%s", known, text)
 			}
 			if said := strings.Contains(text, note); said == tc.known {
-				t.Errorf("the note is there: %t\n%s", said, text)
+				t.Errorf("has the note: %t\n%s", said, text)
 			}
 		})
 	}
@@ -290,7 +291,8 @@ func openTalk(t *testing.T, from, to *testnet.Iface) (closeIt func()) {
 	return func() { _ = conn.Close() }
 }
 
-// However few files the process may open: it counts, or one line says what to raise.
+// TestFewDescriptors: with a low limit on open files, pktstat counts, or one line suggests to raise
+// the limit.
 func TestFewDescriptors(t *testing.T) {
 	testenv.Privileged(t)
 	a, _ := testnet.Pair(t, testnet.Link{})
@@ -308,7 +310,7 @@ func TestFewDescriptors(t *testing.T) {
 			t.Errorf("%d descriptors: exit code %d, stderr %q", limit, code, stderr)
 		}
 		if strings.Contains(stdout+stderr, "FUNC_PROTO") || strings.Contains(stdout+stderr, "omitted") {
-			t.Errorf("%d descriptors: a log of the verifier: %s%s", limit, stderr, stdout)
+			t.Errorf("%d descriptors: a verifier log: %s%s", limit, stderr, stdout)
 		}
 		if limit >= 60 && code != 0 {
 			t.Errorf("%d descriptors are not enough", limit)
@@ -316,7 +318,7 @@ func TestFewDescriptors(t *testing.T) {
 	}
 }
 
-// A file whose name a terminal would act on.
+// TestHostileFile: a file name with control sequences.
 func TestHostileFile(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := dir+"/good\x1b[31m\u009b.pcap", dir+"/bad\n\x1b[31m.pcap"

@@ -18,8 +18,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// The binary counts in another network namespace, while its own threads, and with them
-// its files and sockets, are in that of its caller.
+// TestNetNS: the binary counts in another network namespace. Its own threads, files and sockets
+// stay in its caller's namespace.
 func TestNetNS(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -65,8 +65,8 @@ func TestNetNS(t *testing.T) {
 	}
 }
 
-// sameNamespace waits until all threads of a process are in the network namespace of
-// this one: one may be elsewhere while it is asked for.
+// sameNamespace waits until all threads of a process are in this test's network namespace. A thread
+// may be elsewhere for a moment.
 func sameNamespace(t *testing.T, pid int) {
 	t.Helper()
 	own, err := os.Readlink("/proc/self/ns/net")
@@ -93,8 +93,8 @@ func sameNamespace(t *testing.T, pid int) {
 	}
 }
 
-// An interface that comes back in the other namespace is counted again, and the default
-// interface is that of the other namespace.
+// TestNetNSFollows: an interface that returns in the other namespace is counted again. The default
+// interface is the other namespace's.
 func TestNetNSFollows(t *testing.T) {
 	testenv.Privileged(t)
 	a, _ := testnet.Pair(t, testnet.Link{})
@@ -142,8 +142,8 @@ func TestNetNSMakesNoSense(t *testing.T) {
 	}
 }
 
-// Whose traffic it is in the other namespace, the sockets there tell, whether or not a
-// process of this one has the same.
+// TestNetNSWhose: the other namespace's sockets show the process of a flow, even if a process of
+// this namespace has a socket with the same addresses.
 func TestNetNSWhose(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})

@@ -13,8 +13,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestStackedSwitch: the internal port of an Open vSwitch datapath shows again what crosses
-// its other ports.
+// TestStackedSwitch: the internal port of an Open vSwitch datapath shows packets that cross the
+// other ports a second time.
 func TestStackedSwitch(t *testing.T) {
 	testenv.Privileged(t)
 	r := newRouter(t, 1)
@@ -46,8 +46,8 @@ func TestStackedSwitch(t *testing.T) {
 }
 
 // openSwitch makes a datapath (include/uapi/linux/openvswitch.h) with two ports, one of them
-// internal, that get what comes in at the other. As Open vSwitch does, it has another
-// internal port, which is the master of all that are not.
+// internal. Each port gets what arrives at the other. As in Open vSwitch, the master of all ports
+// that are not internal is another internal port.
 func openSwitch(internal, port string) error {
 	const (
 		newOne = 1 // OVS_DP_CMD_NEW, OVS_VPORT_CMD_NEW, OVS_FLOW_CMD_NEW
@@ -101,7 +101,7 @@ func openSwitch(internal, port string) error {
 	return nil
 }
 
-// openvswitch makes a request of a family of Open vSwitch about a datapath.
+// openvswitch sends a request of an Open vSwitch family about a datapath.
 func openvswitch(family string, command uint8, dp int, attrs ...*nl.RtAttr) error {
 	f, err := netlink.GenlFamilyGet(family)
 	if err != nil {
@@ -116,7 +116,7 @@ func openvswitch(family string, command uint8, dp int, attrs ...*nl.RtAttr) erro
 	return err
 }
 
-// ovsHeader is a generic header with a struct ovs_header behind it.
+// ovsHeader is a generic netlink header with a struct ovs_header after it.
 type ovsHeader struct {
 	genl nl.Genlmsg
 	dp   int

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is what reports call the machine, and the version of pktstat.
+// machine is the host name, the kernel and the version of pktstat in reports.
 type machine struct{ host, kernel, version string }
 
 func thisMachine(t *testing.T) machine {
@@ -26,8 +26,7 @@ func thisMachine(t *testing.T) machine {
 	}
 }
 
-// neutral replaces the machine's names where reports have them, so that documents look the
-// same everywhere.
+// neutral replaces the machine's names in reports, so that documents are the same everywhere.
 func (m machine) neutral(text string) string {
 	const host, kernel, version = "web-3", "6.12.0", "v1.0.0"
 	pairs := []string{
@@ -42,7 +41,7 @@ func (m machine) neutral(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// originReport is what a report says about the run.
+// originReport is what a report contains about the run.
 type originReport struct {
 	Final                       bool
 	Host, Kernel, Version, Note string
@@ -51,7 +50,7 @@ type originReport struct {
 	RowCount                    int `json:"row_count"`
 }
 
-// TestOrigin: a saved report tells where it comes from.
+// TestOrigin: a saved report names its host, kernel, version and command line.
 func TestOrigin(t *testing.T) {
 	const file = "testdata/mix.pcap"
 	m, dir := thisMachine(t), t.TempDir()

@@ -10,7 +10,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// A script can wait for a threshold to be passed; the report has all until then.
+// TestExitOver: a script can wait until a threshold is exceeded. The report has everything up to
+// then.
 func TestExitOver(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -41,7 +42,7 @@ func TestExitOver(t *testing.T) {
 			t.Errorf("%s: %+v of %+v", over, r.Total, most)
 		}
 	}
-	// What is not passed is no matter.
+	// A threshold that is not exceeded has no effect.
 	p := start(t, a.Host, "-i", a.Name, "-t", "1s", "--exit-over", "rate=1Tbit/100ms", "--exit-over", "packets=1M", "-j")
 	p.counting()
 	if code := p.wait(); code != 0 {
@@ -49,7 +50,7 @@ func TestExitOver(t *testing.T) {
 	}
 }
 
-// In a capture it is the packets' time that counts.
+// TestExitOverInACapture: in a capture, the time of the packets counts.
 func TestExitOverInACapture(t *testing.T) {
 	for _, c := range []struct {
 		over string

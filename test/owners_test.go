@@ -16,7 +16,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// owned is what a JSON report says of whose a flow is.
+// owned is the owner of a flow in a JSON report.
 type owned struct {
 	Proto       string
 	Src, Dst    netip.Addr
@@ -43,7 +43,7 @@ func ownersIn(t *testing.T, report string) []owned {
 	return r.Flows
 }
 
-// talk exchanges n bytes between this process on one host and this process on another.
+// talk exchanges n bytes between two hosts. This process is client and server.
 func talk(t *testing.T, from, to *testnet.Iface, n int) (client, server netip.AddrPort) {
 	t.Helper()
 	var l net.Listener
@@ -79,7 +79,7 @@ func talk(t *testing.T, from, to *testnet.Iface, n int) (client, server netip.Ad
 	return netip.MustParseAddrPort(c.LocalAddr().String()), netip.MustParseAddrPort(l.Addr().String())
 }
 
-// self reads what the kernel says of this process.
+// self reads a file of /proc/self.
 func self(t *testing.T, file string) string {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/" + file)
@@ -89,8 +89,8 @@ func self(t *testing.T, file string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// TestWhoseTraffic: the binary tells the process of a connection that has come and gone,
-// with every live backend.
+// TestWhoseTraffic: with every live backend, the binary names the process of a connection that is
+// already closed.
 func TestWhoseTraffic(t *testing.T) {
 	testenv.Privileged(t)
 	_, cgroup, _ := strings.Cut("\n"+self(t, "cgroup"), "\n0::")
@@ -138,7 +138,7 @@ func TestWhoseTraffic(t *testing.T) {
 	}
 }
 
-// TestWithoutProcesses: who does not want them does not get them.
+// TestWithoutProcesses: without --process, reports have no processes.
 func TestWithoutProcesses(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -160,7 +160,7 @@ func TestWithoutProcesses(t *testing.T) {
 	}
 }
 
-// TestKilledWithProcesses: what tells of sockets goes with the process.
+// TestKilledWithProcesses: the programs that watch sockets vanish with the process.
 func TestKilledWithProcesses(t *testing.T) {
 	testenv.Privileged(t)
 	a, _ := testnet.Pair(t, testnet.Link{})
@@ -169,7 +169,7 @@ func TestKilledWithProcesses(t *testing.T) {
 		p.counting()
 		held := bpfObjects{}
 		held.add(p.cmd.Process.Pid)
-		if n := held.kinds()["prog"]; n < 9 { // those that tell of sockets, and some that count
+		if n := held.kinds()["prog"]; n < 9 { // those that watch sockets, and some that count
 			t.Errorf("%q: %d programs while counting", args, n)
 		}
 		p.signal(syscall.SIGKILL)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A build without libpcap cannot do what --pcap-live asks for, and says how to make one
-// that can.
+// TestPcapLiveWithoutLibpcap: a build without libpcap refuses --pcap-live, and explains how to make
+// a build that has it.
 func TestPcapLiveWithoutLibpcap(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), pktstat(t), "--pcap-live", "lo")
 	out, _ := cmd.CombinedOutput()
@@ -15,6 +15,6 @@ func TestPcapLiveWithoutLibpcap(t *testing.T) {
 		t.Errorf("exit code %d, want 3", code)
 	}
 	if text := string(out); strings.Count(text, "\n") != 1 || !strings.Contains(text, "make build-libpcap") {
-		t.Errorf("says %q, want one line that names make build-libpcap", text)
+		t.Errorf("stderr is %q, want one line that names make build-libpcap", text)
 	}
 }

@@ -24,10 +24,10 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// nobody is a user without privileges.
-const nobody = 65534
+// unprivileged is the id of a user without privileges.
+const unprivileged = 65534
 
-// as makes a command run as another user who has some capabilities.
+// as makes a command run as another user with some capabilities.
 func as(cmd *exec.Cmd, uid uint32, caps ...uintptr) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: uid, Gid: uid}, AmbientCaps: caps,
@@ -35,7 +35,7 @@ func as(cmd *exec.Cmd, uid uint32, caps ...uintptr) *exec.Cmd {
 	return cmd
 }
 
-// What auto takes, by what the process may do.
+// TestAuto: auto's choice depends on the privileges of the process.
 func TestAuto(t *testing.T) {
 	testenv.Privileged(t)
 	a, _ := testnet.Pair(t, testnet.Link{})
@@ -71,13 +71,13 @@ func TestAuto(t *testing.T) {
 		_, stderr, r = count(debugging)
 		for _, u := range r.Alternatives {
 			if !strings.Contains(stderr, "backend "+u.Backend+" is not taken: "+u.Reason+"\n") {
-				t.Errorf("--debug does not tell of %+v:\n%s", u, stderr)
+				t.Errorf("--debug does not mention %+v:\n%s", u, stderr)
 			}
 		}
 	})
 	t.Run("only cap_net_raw", func(t *testing.T) {
-		code, stderr, r := count(as(command(), nobody, unix.CAP_NET_RAW))
-		if _, err := registry.Backends.Lookup("afpacket"); err != nil { // a build without
+		code, stderr, r := count(as(command(), unprivileged, unix.CAP_NET_RAW))
+		if _, err := registry.Backends.Lookup("afpacket"); err != nil { // a build without it
 			checkRefused(t, code, stderr)
 			return
 		}
@@ -87,12 +87,12 @@ func TestAuto(t *testing.T) {
 		}
 	})
 	t.Run("nothing", func(t *testing.T) {
-		code, stderr, _ := count(as(command(), nobody))
+		code, stderr, _ := count(as(command(), unprivileged))
 		checkRefused(t, code, stderr)
 	})
 }
 
-// checkRefused checks the one line that says what is missing and how to give it.
+// checkRefused checks the line that names what is missing, and how to grant it.
 func checkRefused(t *testing.T, code int, stderr string) {
 	t.Helper()
 	want := "run it as root, or once: sudo setcap cap_bpf,cap_net_admin,cap_perfmon=+ep " + pktstat(t) + "\n"
@@ -101,7 +101,7 @@ func checkRefused(t *testing.T, code int, stderr string) {
 	}
 }
 
-// autoReport is what a report tells of how its backend was chosen.
+// autoReport is the part of a report about the choice of the backend.
 type autoReport struct {
 	Backend, Attach, Reason string
 	Alternatives            []alternative `json:"alternatives"`
@@ -109,7 +109,7 @@ type autoReport struct {
 
 type alternative struct{ Backend, Reason string }
 
-// probeReport is what `pktstat probe --json` writes (pktstat.probe/v1).
+// probeReport is the JSON of `pktstat probe --json` (pktstat.probe/v1).
 type probeReport struct {
 	Schema, Remedy string
 	Interfaces     []string
@@ -141,7 +141,7 @@ type probeCheck struct {
 	Needs                         []string
 }
 
-// verdicts are the names of all checks, with their verdicts.
+// verdicts returns the verdicts of all checks, by name.
 func (r *probeReport) verdicts() map[string]string {
 	all := map[string]string{}
 	add := func(where string, checks []probeCheck) {
@@ -163,7 +163,7 @@ func (r *probeReport) verdicts() map[string]string {
 	return all
 }
 
-// probe runs the probe, which always ends with 0.
+// probe runs the probe, which always exits with 0.
 func probe(t *testing.T, host *testnet.Host, cmd *exec.Cmd) *probeReport {
 	t.Helper()
 	p := launch(t, host, cmd)
@@ -180,8 +180,8 @@ func probe(t *testing.T, host *testnet.Host, cmd *exec.Cmd) *probeReport {
 	return &r
 }
 
-// With and without privileges; the first finds out everything that the second does, and
-// the second has no other things to say.
+// TestProbe probes with and without privileges. With privileges, it finds out at least as much, and
+// the verdicts do not contradict.
 func TestProbe(t *testing.T) {
 	testenv.Privileged(t)
 	a, _ := testnet.Pair(t, testnet.Link{})
@@ -200,7 +200,7 @@ func TestProbe(t *testing.T) {
 			t.Errorf("root: %s: %q", name, found[name])
 		}
 	}
-	// Before 6.3 only attaching would show what a driver can do.
+	// Before Linux 6.3, only attaching shows what a driver supports.
 	if v := found["xdp on "+a.Name+"/native"]; v != "supported" && v != "inconclusive" {
 		t.Errorf("native XDP on a veth: %q", v)
 	}
@@ -208,10 +208,10 @@ func TestProbe(t *testing.T) {
 		t.Errorf("in a namespace of the test's: the initial network namespace: %q", v)
 	}
 	if again := probe(t, a.Host, command()).verdicts(); !maps.Equal(found, again) {
-		t.Errorf("a second probe finds other things:\n%v\n%v", found, again)
+		t.Errorf("a second probe has other results:\n%v\n%v", found, again)
 	}
 
-	user := probe(t, a.Host, as(command(), nobody))
+	user := probe(t, a.Host, as(command(), unprivileged))
 	if user.Auto.Backend != "" || user.Auto.ExitCode != 4 || !strings.Contains(user.Remedy, "sudo setcap cap_") {
 		t.Errorf("%+v, remedy %q", user.Auto, user.Remedy)
 	}
@@ -220,7 +220,8 @@ func TestProbe(t *testing.T) {
 		if !ok {
 			t.Errorf("only without privileges: %s", name)
 		}
-		// Those who may not try do not say no, and what works works for root, too.
+		// A check without permission must not be "no". What works without privileges works for
+		// root, too.
 		if verdict == "no" && was == "supported" && !strings.HasPrefix(name, "capabilities/") || verdict == "supported" && was == "no" {
 			t.Errorf("%s is %s for root, %s for others", name, was, verdict)
 		}
@@ -234,8 +235,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// A probe that is killed at any moment leaves nothing. It runs as a user of its own, so
-// that what others load at the same time is told apart.
+// TestProbeKilledLeavesNothing: a probe that is killed at any time leaves nothing. It runs as its
+// own user, which distinguishes its objects from others.
 func TestProbeKilledLeavesNothing(t *testing.T) {
 	testenv.Privileged(t)
 	uid := uint32(1_000_000 + os.Getpid())
@@ -250,7 +251,7 @@ func TestProbeKilledLeavesNothing(t *testing.T) {
 	}
 	before := stateOf(t, a)
 
-	// The test would find what is left: while it runs, there are programs.
+	// The test can find leftovers: while a probe runs, its programs are visible.
 	cmd := begin()
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
@@ -267,15 +268,15 @@ func TestProbeKilledLeavesNothing(t *testing.T) {
 		}
 	}
 	if !seen {
-		t.Error("a probe has not been seen to load a program: the test could not find one that is left")
+		t.Error("no program of the probe was seen: the test could not find leftovers")
 	}
 
-	start := time.Now() // unwatched it is twice as fast
+	start := time.Now() // without watching, it is twice as fast
 	if err := begin().Wait(); err != nil {
 		t.Fatal(err)
 	}
 	took := time.Since(start)
-	killed, times := 0, min(60, max(10, int(time.Minute/took))) // in an emulated machine a probe takes long
+	killed, times := 0, min(60, max(10, int(time.Minute/took))) // a probe takes long in an emulated machine
 	for range times {
 		cmd := begin()
 		time.Sleep(time.Duration(rand.Int64N(int64(took))))
@@ -286,14 +287,14 @@ func TestProbeKilledLeavesNothing(t *testing.T) {
 			killed++
 		}
 		if after := stateOf(t, a); after != before {
-			t.Fatalf("left in the namespace:\n%s\nwas:\n%s", after, before)
+			t.Fatalf("the namespace after the probe:\n%s\nbefore:\n%s", after, before)
 		}
 	}
 	if killed < max(1, times/6) {
 		t.Errorf("only %d of %d probes were killed before their end", killed, times)
 	}
 	t.Logf("%d probes killed within %v", killed, took)
-	// Programs keep maps, and pins and links keep programs.
+	// It suffices to check programs: they keep maps, and pins and links keep programs.
 	for _, id := range programsOf(t, uid) {
 		gone(t, id)
 	}
@@ -302,8 +303,8 @@ func TestProbeKilledLeavesNothing(t *testing.T) {
 	}
 }
 
-// stateOf describes what a network namespace has: its links with what is attached to
-// them, queueing disciplines and filters.
+// stateOf describes a network namespace: links with attached programs, queueing disciplines and
+// filters.
 func stateOf(t *testing.T, on *testnet.Iface) string {
 	t.Helper()
 	links, err := on.Netlink().LinkList()
@@ -340,7 +341,7 @@ func programsOf(t *testing.T, uid uint32) []ebpf.ProgramID {
 		id = next
 		prog, err := ebpf.NewProgramFromID(id)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // others come and go
+			continue // freed by now
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -366,7 +367,7 @@ func processesOf(t *testing.T, uid uint32) []string {
 	return slices.DeleteFunc(dirs, func(dir string) bool { return !ownedBy(dir, uid) })
 }
 
-// pinsOf returns what a user has in the BPF file systems.
+// pinsOf returns a user's files in the BPF file systems.
 func pinsOf(t *testing.T, uid uint32) []string {
 	t.Helper()
 	table, err := os.ReadFile("/proc/self/mounts")
@@ -379,7 +380,7 @@ func pinsOf(t *testing.T, uid uint32) []string {
 		if fields[2] != "bpf" {
 			continue
 		}
-		// Others make and remove files there, too: what is gone is no error.
+		// Ignore missing files: other processes also create and remove files.
 		_ = filepath.WalkDir(fields[1], func(path string, _ os.DirEntry, _ error) error {
 			if ownedBy(path, uid) {
 				pins = append(pins, path)

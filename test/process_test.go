@@ -19,14 +19,14 @@ import (
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	stdout strings.Builder // complete once wait has returned
+	stdout strings.Builder // complete after wait
 
 	mu     sync.Mutex
 	stderr strings.Builder
 	lines  chan string // of stderr; closed at its end
 }
 
-// start runs the binary inside a host, or in the test's own namespace if that is nil.
+// start runs the binary inside a host. If host is nil, it uses the test's own namespace.
 func start(t *testing.T, host *testnet.Host, args ...string) *process {
 	t.Helper()
 	return launch(t, host, exec.CommandContext(t.Context(), pktstat(t), args...))
@@ -85,12 +85,12 @@ func (p *process) expect(text string) string {
 		case line, ok := <-p.lines:
 			switch {
 			case !ok:
-				p.t.Fatalf("%s ended without saying %q:\n%s", p.cmd, text, p.errors())
+				p.t.Fatalf("%s ended without printing %q:\n%s", p.cmd, text, p.errors())
 			case strings.HasPrefix(line, text):
 				return line
 			}
 		case <-timeout:
-			p.t.Fatalf("%s does not say %q:\n%s", p.cmd, text, p.errors())
+			p.t.Fatalf("%s did not print %q:\n%s", p.cmd, text, p.errors())
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (p *process) wait() int {
 	p.t.Helper()
 	killer := time.AfterFunc(time.Minute, func() { _ = p.cmd.Process.Signal(syscall.SIGABRT) })
 	defer killer.Stop()
-	for range p.lines { // Wait closes the pipe: read to its end first
+	for range p.lines { // read to the end first, because Wait closes the pipe
 	}
 	err := p.cmd.Wait()
 	var exit *exec.ExitError
@@ -117,8 +117,7 @@ func (p *process) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// run runs the binary to its end, which must be a success, and returns what it
-// wrote to stdout.
+// run runs the binary to its end, which must be a success, and returns its standard output.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
 	p := start(t, nil, args...)

@@ -11,8 +11,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// The same traffic gives the same flows, whether it is read from a capture or
-// crosses a link, on its way out of one interface and into another.
+// TestLiveEqualsCapture: the same traffic gives the same flows in three places: in a capture, on
+// its way out of an interface, and into another one.
 func TestLiveEqualsCapture(t *testing.T) {
 	testenv.Privileged(t)
 	const packets, flows = 100_000, 5_000
@@ -23,7 +23,7 @@ func TestLiveEqualsCapture(t *testing.T) {
 	}
 	frames := framesOf(t, capture)
 
-	// Two tags make a frame larger than the MTU of 1500 allows.
+	// Two tags need a larger MTU than 1500.
 	a, b := testnet.Pair(t, testnet.Link{MTU: 1600})
 	ends := []*counting{count(t, a, "tc"), count(t, b, "tc")}
 	a.SendFrames(1, frames...)
@@ -53,7 +53,7 @@ func TestLiveEqualsCapture(t *testing.T) {
 	}
 }
 
-// framesOf returns the frames of a capture of whole packets.
+// framesOf returns the frames of a capture of uncut packets.
 func framesOf(t *testing.T, capture string) [][]byte {
 	t.Helper()
 	file, err := os.ReadFile(capture)

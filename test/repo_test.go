@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// What tests ask for, `make install-deps` installs: .ci/run starts from a
-// machine that has none of it.
+// TestToolsAreInstalled: `make install-deps` installs every tool that a test asks for. .ci/run
+// starts on a machine without them.
 func TestToolsAreInstalled(t *testing.T) {
 	packages, tools := makeList(t, "PACKAGES"), makeList(t, "TEST_TOOLS")
 	asked := regexp.MustCompile(`testenv\.Tool\(\w+, "([^"]+)", "([^"]+)"\)`)
@@ -39,7 +39,7 @@ func makeList(t *testing.T, name string) []string {
 	return strings.Fields(m[1])
 }
 
-// files returns the files of the repository with that suffix, hidden folders left out.
+// files returns the files of the repository with a suffix, without hidden folders.
 func files(t *testing.T, suffix string) []string {
 	t.Helper()
 	var found []string

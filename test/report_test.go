@@ -14,7 +14,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// report is a report as other programs read it (pktstat.report/v1).
+// report is a report (pktstat.report/v1) as other programs read it.
 type report struct {
 	Schema                      string
 	Final                       bool
@@ -30,14 +30,14 @@ type report struct {
 	Flows                       []row
 }
 
-// linkRow is what was counted on an interface.
+// linkRow is the counters of an interface.
 type linkRow struct {
 	Iface     string
 	StackedOn []string `json:"stacked_on"`
 	counters
 }
 
-// stacked is what the interfaces are stacked on, as a list of names; "" on nothing.
+// stacked returns the interfaces below each interface, as a list of names.
 func (r *report) stacked() map[string]string {
 	m := map[string]string{}
 	for _, l := range r.Links {
@@ -62,7 +62,7 @@ type row struct {
 	First, Last time.Time
 }
 
-// id is what tells flows apart, without where they were seen.
+// id identifies a flow, independently of where it was seen.
 type id struct {
 	Proto     string
 	Src, Dst  netip.Addr
@@ -83,10 +83,10 @@ type passage struct {
 	direction string
 }
 
-// passageOf returns the passage of a flow that a sender knows.
+// passageOf returns the passage of a flow, as the sender knows it.
 func passageOf(k *flow.Key) passage { return passage{idOf(k), k.Dir.String()} }
 
-// idOf returns the id of a flow that a sender knows.
+// idOf returns the id of a flow, as the sender knows it.
 func idOf(k *flow.Key) id {
 	i := id{
 		Proto: k.Protocol(), Src: k.Src.Addr(), Dst: k.Dst.Addr(),
@@ -116,7 +116,7 @@ func parseReport(t *testing.T, text []byte) *report {
 	return r
 }
 
-// decodeReport is parseReport where the clock may have been set back.
+// decodeReport is parseReport for a clock that may have been set back.
 func decodeReport(t *testing.T, text []byte) *report {
 	t.Helper()
 	r := new(report)
@@ -139,7 +139,7 @@ func readReport(t *testing.T, path string) *report {
 	return parseReport(t, text)
 }
 
-// checkSums checks what holds for every report.
+// checkSums checks the sums that hold in every report.
 func (r *report) checkSums(t *testing.T) {
 	t.Helper()
 	var sum flow.Counters
@@ -160,8 +160,8 @@ func (r *report) checkSums(t *testing.T) {
 	}
 }
 
-// checkLinks: what was counted to a flow on an interface is what was counted on the
-// interface, and link_total is none of it twice.
+// checkLinks: the flows of an interface add up to the interface's counters. link_total counts no
+// packet twice.
 func (r *report) checkLinks(t *testing.T) {
 	t.Helper()
 	var links, rows, alone, other flow.Counters
@@ -185,7 +185,7 @@ func (r *report) checkLinks(t *testing.T) {
 	}
 }
 
-// byDirection sums the rows of a direction.
+// byDirection adds up the rows of a direction.
 func (r *report) byDirection(dir string) flow.Counters {
 	var sum flow.Counters
 	for _, f := range r.Flows {
@@ -196,7 +196,7 @@ func (r *report) byDirection(dir string) flow.Counters {
 	return sum
 }
 
-// byID sums the rows by flow.
+// byID adds up the rows by flow.
 func (r *report) byID() sums[id] {
 	m := sums[id]{}
 	for _, f := range r.Flows {
@@ -205,7 +205,7 @@ func (r *report) byID() sums[id] {
 	return m
 }
 
-// byPassage sums the rows by flow and direction.
+// byPassage adds up the rows by flow and direction.
 func (r *report) byPassage() sums[passage] {
 	m := sums[passage]{}
 	for _, f := range r.Flows {
@@ -222,7 +222,7 @@ func (s sums[K]) add(k K, c flow.Counters) {
 	s[k] = sum
 }
 
-// checkFlows checks that each flow sent was counted exactly.
+// checkFlows checks that each sent flow was counted exactly.
 func checkFlows(t *testing.T, got sums[passage], sent []testnet.Flow) {
 	t.Helper()
 	for i := range sent {
@@ -237,8 +237,8 @@ func describe(k *flow.Key) string {
 	return fmt.Sprintf("%s %s %s > %s sub %#x", k.Dir, k.Protocol(), k.Src, k.Dst, k.Subtype)
 }
 
-// checkCrossed checks that what was counted in each direction is what the
-// interface counted. A backend that does not see one is not asked for it.
+// checkCrossed compares the sums of each direction with the interface's counters. It skips a
+// direction that the backend does not see.
 func checkCrossed(t *testing.T, caps registry.Caps, ingress, egress flow.Counters, iface testnet.Stats) {
 	t.Helper()
 	if !caps.Has(registry.CapIngress) {

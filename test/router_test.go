@@ -14,8 +14,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// router is a host whose kernel says nothing of its own accord, connected to others by
-// its ports p0, p1, ...
+// router is a host that sends nothing by itself, connected to others by its ports p0, p1 and so on.
 type router struct {
 	*testnet.Host
 	t      *testing.T
@@ -65,7 +64,7 @@ func (r *router) ip(commands ...string) {
 	}
 }
 
-// iface returns an interface, once it is up.
+// iface returns an interface when it is up.
 func (r *router) iface(name string) *testnet.Iface {
 	r.t.Helper()
 	var a *netlink.LinkAttrs
@@ -80,7 +79,7 @@ func (r *router) iface(name string) *testnet.Iface {
 	return &testnet.Iface{Host: r.Host, Name: name, Index: a.Index, MAC: a.HardwareAddr, MTU: a.MTU}
 }
 
-// received waits until an interface has received as many packets in all.
+// received waits until an interface has received a number of packets in total.
 func received(t *testing.T, i *testnet.Iface, packets uint64) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%s has not received %d packets", i, packets), func() (bool, error) {

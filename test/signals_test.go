@@ -67,8 +67,8 @@ func (s *stream) rest() (reports []*report) {
 	return reports
 }
 
-// SIGUSR1 asks for an interval report long before its time; whoever writes none says
-// what there is so far.
+// TestSignalForAReport: SIGUSR1 causes an interval report before its time. An output without
+// interval reports prints the totals so far.
 func TestSignalForAReport(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -103,13 +103,14 @@ func TestSignalForAReport(t *testing.T) {
 	}
 }
 
-// A second SIGINT does not wait for an output that nobody reads, and leaves nothing.
+// TestSecondSignalEndsAtOnce: a second SIGINT does not wait for an output that no process reads,
+// and leaves nothing attached.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
 	p := startStream(t, a.Host, "-i", a.Name, "-t", "0", "--output", "json")
 	p.counting()
-	const flows = 1000 // more than a pipe holds
+	const flows = 1000 // more than fit into a pipe
 	for i := range flows {
 		f := b.Ethernet(testnet.Nobody, uint16(0x8900+i), make([]byte, 46))
 		b.SendFrames(1, f)
@@ -117,7 +118,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	b.Settle()
 	ids := attached(t, a)
 	p.signal(syscall.SIGINT)
-	for _, id := range ids { // the run has ended in order; its report is left to write
+	for _, id := range ids { // the run has ended; only its report remains to be written
 		gone(t, id)
 	}
 	p.signal(syscall.SIGINT)
@@ -129,8 +130,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// A process that is stopped for a while goes on as if nothing had been: every packet is
-// counted, each interval is as long as it says, and rates are over that time.
+// TestStoppedForAWhile: a process is stopped for a while. It still counts every packet. Each
+// interval has its true length, and rates are over that length.
 func TestStoppedForAWhile(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -160,10 +161,10 @@ func TestStoppedForAWhile(t *testing.T) {
 	for i, r := range reports[:len(reports)-1] {
 		longest = max(longest, r.Duration)
 		if got := r.End.Sub(r.Start).Seconds(); math.Abs(got-r.Duration) > 0.001 {
-			t.Errorf("interval %d is %v s long and says %v", i, got, r.Duration)
+			t.Errorf("interval %d is %v s long, but reports %v", i, got, r.Duration)
 		}
 		if i < len(reports)-2 && r.Duration < refresh.Seconds()/10 {
-			t.Errorf("interval %d is only %v s long", i, r.Duration) // as if there was one to make up for
+			t.Errorf("interval %d is only %v s long", i, r.Duration) // it must not catch up
 		}
 	}
 	if longest < (stopped - refresh).Seconds() {
@@ -171,7 +172,7 @@ func TestStoppedForAWhile(t *testing.T) {
 	}
 }
 
-// Two runs on one interface, by any two backends, do not disturb one another.
+// TestTwoAtOnce: two runs on one interface, with any two backends, do not disturb each other.
 func TestTwoAtOnce(t *testing.T) {
 	testenv.Privileged(t)
 	for _, c := range [][2][]string{
@@ -195,7 +196,7 @@ func TestTwoAtOnce(t *testing.T) {
 			both[0].signal(syscall.SIGINT)
 			first := finalOf(t, both[0])
 			checkFlows(t, first.byPassage(), []testnet.Flow{sent})
-			// The end of one is no end of the other.
+			// After one run ends, the other continues.
 			more := testnet.SendUDP(t, b, a, testnet.UDP{SrcPort: sent.Key.Src.Port(), Payload: 200, Count: 300})
 			sent.Counters.Add(more.Counters)
 			both[1].signal(syscall.SIGINT)
@@ -207,8 +208,8 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
-// Where a generic XDP program is on the interface, too, tc counts the same: the kernel
-// hands it packets that have lost their link header.
+// TestBehindGenericXDP: tc counts the same with a generic XDP program on the interface. The kernel
+// then passes it packets without their link header.
 func TestBehindGenericXDP(t *testing.T) {
 	testenv.Privileged(t)
 	for _, l := range []testnet.Link{{}, {Offloads: true}} {
@@ -235,7 +236,7 @@ func TestBehindGenericXDP(t *testing.T) {
 	}
 }
 
-// finalOf is the report of a process that ends.
+// finalOf returns the report of a process that ends.
 func finalOf(t *testing.T, p *process) *report {
 	t.Helper()
 	if code := p.wait(); code != 0 {

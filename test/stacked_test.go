@@ -13,17 +13,17 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestStacked: interfaces that are on top of one another show the same packets again;
-// link_total has each once, and so has the probe the stack.
+// TestStacked: interfaces on top of each other show the same packets more than once. link_total has
+// each once, and the probe reports the stack.
 func TestStacked(t *testing.T) {
 	testenv.Privileged(t)
 	for _, c := range []struct {
 		name  string
 		ports int
-		kind  string // of interface that not every kernel has
+		kind  string // type of interface that some kernels lack
 		make  []string
 		top   string // frames are sent to and from this one
-		tag   []byte // of frames on the wire
+		tag   []byte // in frames on the wire
 		links map[string]string
 	}{
 		{
@@ -75,7 +75,7 @@ func TestStacked(t *testing.T) {
 				load := flow.Counters{Packets: in + out, FrameBytes: (in + out) * length}
 				got := parseReport(t, []byte(p.stdout.String()))
 				if got.LinkTotal == nil || got.LinkTotal.flow() != load {
-					t.Errorf("%s: link total %+v, the real load is %+v", backend, got.LinkTotal, load)
+					t.Errorf("%s: link total %+v, sent %+v", backend, got.LinkTotal, load)
 				}
 				checkStack(t, got.stacked(), c.links)
 				for _, l := range got.Links {
@@ -101,7 +101,7 @@ func TestStacked(t *testing.T) {
 	}
 }
 
-// TestStackedForwarding: what a bridge forwards is the load of both ports.
+// TestStackedForwarding: packets that a bridge forwards count on both ports.
 func TestStackedForwarding(t *testing.T) {
 	testenv.Privileged(t)
 	r := newRouter(t, 2)
@@ -129,8 +129,8 @@ func TestStackedForwarding(t *testing.T) {
 	}
 }
 
-// The two ends of a veth pair show what goes in at one and out of the other; if only one
-// of them is counted on, nothing is left out.
+// TestStackedPeers: what enters one end of a veth pair leaves at the other. If only one end is
+// counted, its packets are not omitted.
 func TestStackedPeers(t *testing.T) {
 	testenv.Privileged(t)
 	r := newRouter(t, 0)
@@ -169,8 +169,8 @@ func TestStackedPeers(t *testing.T) {
 	}
 }
 
-// A bridge counts by itself what comes while it has no port, and what its ports have
-// counted too is left out after they are gone.
+// TestStackedForAWhile: a bridge counts alone while it has no port. Packets that its ports have
+// also counted stay omitted after the ports are gone.
 func TestStackedForAWhile(t *testing.T) {
 	testenv.Privileged(t)
 	r := newRouter(t, 1)
@@ -200,7 +200,7 @@ func typeArgs(kind string) string {
 	return " type " + kind
 }
 
-// tagged puts bytes after the addresses of a frame.
+// tagged inserts a tag after the addresses of a frame.
 func tagged(frame, tag []byte) []byte { return slices.Concat(frame[:12], tag, frame[12:]) }
 
 func checkStack(t *testing.T, got, want map[string]string) {

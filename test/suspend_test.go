@@ -15,8 +15,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// TestSuspend: the time that the machine sleeps is not part of a run's or an interval's
-// length, nor of rates, and what was counted before is not lost.
+// TestSuspend: a suspend does not add to the length of a run or an interval, nor change rates.
+// Earlier counts are not lost.
 func TestSuspend(t *testing.T) {
 	testenv.Privileged(t)
 	testenv.Machine(t)
@@ -35,11 +35,11 @@ func TestSuspend(t *testing.T) {
 	reports := p.rest()
 	steps := checkRun(t, reports, page, sent, least, time.Since(begun))
 	if len(steps) != 1 || (steps[0]-slept).Abs() > time.Second/2 {
-		t.Errorf("the machine slept for %v, between the clock and the lengths are %v", slept, steps)
+		t.Errorf("the machine slept for %v, the clock and the lengths differ by %v", slept, steps)
 	}
 }
 
-// suspend has the machine sleep, until its clock wakes it, and returns how long that was.
+// suspend suspends the machine until its clock wakes it, and returns for how long.
 func suspend(t *testing.T) time.Duration {
 	t.Helper()
 	const alarm = "/sys/class/rtc/rtc0/wakealarm"
@@ -58,7 +58,7 @@ func suspend(t *testing.T) time.Duration {
 	return slept
 }
 
-// asleep is how long the machine has slept so far.
+// asleep returns how long the machine has slept so far.
 func asleep(t *testing.T) time.Duration {
 	t.Helper()
 	var since, awake unix.Timespec

@@ -19,7 +19,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// tuple is one way of a TCP connection.
+// tuple is one direction of a TCP connection.
 type tuple struct{ src, dst netip.AddrPort }
 
 func tupleOf(k *flow.Key) tuple { return tuple{k.Src, k.Dst} }
@@ -28,7 +28,7 @@ func (r *row) tuple() tuple {
 	return tuple{netip.AddrPortFrom(r.Src, r.SrcPort), netip.AddrPortFrom(r.Dst, r.DstPort)}
 }
 
-// flagsOf are the TCP flags of each row, by its tuple and direction.
+// flagsOf returns the TCP flags of each row, by tuple and direction.
 func flagsOf(r *report) map[tuple]map[string]string {
 	all := map[tuple]map[string]string{}
 	for i := range r.Flows {
@@ -42,8 +42,8 @@ func flagsOf(r *report) map[tuple]map[string]string {
 	return all
 }
 
-// connections are what each way of two connections has in its TCP headers: one that both
-// ends close, and one that the server refuses. Both IP versions have them.
+// connections makes two connections: one that both ends close, and one that the server refuses. It
+// does so over both IP versions, and returns the expected flags of each direction.
 func connections(t *testing.T, client, server *testnet.Iface) map[tuple]string {
 	t.Helper()
 	want := map[tuple]string{}
@@ -56,7 +56,7 @@ func connections(t *testing.T, client, server *testnet.Iface) map[tuple]string {
 	return want
 }
 
-// refused tries to connect to a port that no one listens on.
+// refused tries to connect to a port without a listener.
 func refused(t *testing.T, from, to *testnet.Iface, v6 bool) tuple {
 	t.Helper()
 	c := tuple{netip.AddrPortFrom(from.IPv4, 41000), netip.AddrPortFrom(to.IPv4, 4999)}
@@ -76,8 +76,8 @@ func refused(t *testing.T, from, to *testnet.Iface, v6 bool) tuple {
 	return c
 }
 
-// Every backend that sees TCP headers tells which flags a connection had: on the
-// interface's two ends, and at sockets.
+// TestTCPFlags: every backend that sees TCP headers reports the flags of a connection. That holds
+// on both ends' interfaces and at sockets.
 func TestTCPFlags(t *testing.T) {
 	testenv.Privileged(t)
 	for name, b := range registry.Backends.All() {
@@ -119,15 +119,15 @@ func TestTCPFlags(t *testing.T) {
 			}
 			for way, flags := range want {
 				if ways[way] == 0 {
-					t.Errorf("there is no row of %v with %s", way, flags)
+					t.Errorf("no row of %v with %s", way, flags)
 				}
 			}
 		})
 	}
 }
 
-// The flags are those that tshark sees in a capture of the same traffic, which pktstat
-// reads, too. Headers with options, tags and extension headers are in it.
+// TestTCPFlagsAgainstTshark: pktstat and tshark read the same flags from a capture, which has
+// headers with options, tags and extension headers.
 func TestTCPFlagsAgainstTshark(t *testing.T) {
 	testenv.Privileged(t)
 	tshark := testenv.Tool(t, "tshark", "tshark")
@@ -172,8 +172,7 @@ func TestTCPFlagsAgainstTshark(t *testing.T) {
 	}
 }
 
-// sendOddHeaders sends segments that no connection has, with one flag each, and returns
-// the flags of each tuple.
+// sendOddHeaders sends single segments with one flag each, and returns the flags of each tuple.
 func sendOddHeaders(from, to *testnet.Iface) map[tuple]string {
 	want := map[tuple]string{}
 	port := uint16(42000)
@@ -221,14 +220,14 @@ func sendOddHeaders(from, to *testnet.Iface) map[tuple]string {
 	return want
 }
 
-// ipv6 returns a packet with TCP behind extension headers of those lengths: a hop-by-hop
-// header first, then headers with options for the destination.
+// ipv6 returns a packet with TCP after extension headers of these lengths. The first is a
+// hop-by-hop header, the others have destination options.
 func ipv6(src, dst netip.Addr, extensions []int, segment []byte) []byte {
 	const tcpNext, hopByHop, destination = 6, 0, 60
 	var headers []byte
 	next := byte(tcpNext)
 	for i, length := range slices.Backward(extensions) {
-		h := make([]byte, length) // Pad1 everywhere
+		h := make([]byte, length) // filled with Pad1
 		h[0], h[1] = next, byte(length/8-1)
 		headers = append(h, headers...)
 		if next = destination; i == 0 {
@@ -240,7 +239,7 @@ func ipv6(src, dst netip.Addr, extensions []int, segment []byte) []byte {
 	return slices.Concat(p, src.AsSlice(), dst.AsSlice(), payload)
 }
 
-// tsharkTCPFlags are the flags of all segments of a capture.
+// tsharkTCPFlags returns the flags of all segments of a capture.
 func tsharkTCPFlags(t *testing.T, tshark, file string) map[tuple]flow.TCPFlags {
 	t.Helper()
 	fields := []string{"ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport", "tcp.flags"}

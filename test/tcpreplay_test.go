@@ -12,9 +12,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// A large mix as fast as tcpreplay sends it, while a report is written every second:
-// the intervals add up to the run, flow by flow, and the run is what the interface
-// sent.
+// TestReplayAtFullSpeed: tcpreplay sends a large mix as fast as it can, with a report every second.
+// The intervals add up to the run, flow by flow. The run equals what the interface sent.
 func TestReplayAtFullSpeed(t *testing.T) {
 	testenv.Privileged(t)
 	tcpreplay := testenv.Tool(t, "tcpreplay", "tcpreplay")
@@ -65,7 +64,7 @@ func TestReplayAtFullSpeed(t *testing.T) {
 		t.Errorf("intervals %+v, run %+v, interface %+v", total, final.Total, crossed)
 	}
 	if !final.Overflow.flow().IsZero() || !final.Lost.flow().IsZero() {
-		t.Errorf("other %+v, lost %+v: the tables have room for all", final.Overflow, final.Lost)
+		t.Errorf("overflow %+v, lost %+v, although the tables have room for all", final.Overflow, final.Lost)
 	}
 	var differences differences
 	for id, c := range final.byPassage() {

@@ -11,11 +11,11 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// everydayTraffic is what was sent between two interfaces, with the directions
-// as one of them sees them.
+// everydayTraffic is what was sent between two interfaces. Its directions are as one of them sees
+// them.
 type everydayTraffic struct {
-	known []testnet.Flow // flows whose counts are known
-	tcp   []connection   // connections, of which TCP alone knows how many packets they take
+	known []testnet.Flow // flows with known counters
+	tcp   []connection   // connections, for which TCP decides the number of packets
 }
 
 // connection is one direction of a TCP connection.
@@ -24,7 +24,7 @@ type connection struct {
 	payload uint64
 }
 
-// sendEveryday sends some of everything, as a sees it.
+// sendEveryday sends various traffic, and returns it as a sees it.
 func sendEveryday(t *testing.T, a, b *testnet.Iface) *everydayTraffic {
 	t.Helper()
 	sent := &everydayTraffic{}
@@ -56,7 +56,7 @@ func sendEveryday(t *testing.T, a, b *testnet.Iface) *everydayTraffic {
 	return sent
 }
 
-// seenBy returns what a backend sees of it.
+// seenBy returns the part of the traffic that a backend sees.
 func (s *everydayTraffic) seenBy(caps registry.Caps) *everydayTraffic {
 	unseen := func(k *flow.Key) bool {
 		return k.Dir == flow.Ingress && !caps.Has(registry.CapIngress) || k.Dir == flow.Egress && !caps.Has(registry.CapEgress)
@@ -67,8 +67,8 @@ func (s *everydayTraffic) seenBy(caps registry.Caps) *everydayTraffic {
 	}
 }
 
-// oddFrames sends frames that no socket makes, to an address that nobody has, so
-// that none is answered.
+// oddFrames sends frames that no socket makes. Their destination does not exist, so no host
+// answers.
 func oddFrames(from, to *testnet.Iface) []testnet.Flow {
 	const count = 5
 	var sent []testnet.Flow
@@ -82,7 +82,7 @@ func oddFrames(from, to *testnet.Iface) []testnet.Flow {
 	src, dst := netip.AddrPortFrom(from.IPv4, 7000), netip.AddrPortFrom(to.IPv4, 7001)
 	segment := ipv4(src, dst, 6, 0, tcp(src, dst, 100))
 
-	// Padded to the least Ethernet frame: the padding is no part of layer 3.
+	// Padded to the least Ethernet length; padding does not belong to layer 3.
 	short := ipv4(src, dst, 132, 0, []byte{27, 88, 27, 89})
 	send(0x0800, append(short, make([]byte, 46-len(short))...), flow.Key{Src: src, Dst: dst, Proto: flow.SCTP}, len(short))
 
@@ -101,8 +101,8 @@ func oddFrames(from, to *testnet.Iface) []testnet.Flow {
 	return sent
 }
 
-// ipv4 returns a packet without options; offset is that of a fragment, in units
-// of 8 bytes. Nobody looks at its checksum.
+// ipv4 returns a packet without options and without a checksum. offset is the fragment offset, in
+// units of 8 bytes.
 func ipv4(src, dst netip.AddrPort, proto uint8, offset uint16, payload []byte) []byte {
 	p := []byte{0x45, 0}
 	p = binary.BigEndian.AppendUint16(p, uint16(20+len(payload)))
@@ -114,7 +114,7 @@ func ipv4(src, dst netip.AddrPort, proto uint8, offset uint16, payload []byte) [
 	return append(p, payload...)
 }
 
-// tcp returns a segment with the ports and a payload of n bytes.
+// tcp returns a segment with ports and a payload of n bytes.
 func tcp(src, dst netip.AddrPort, n int) []byte {
 	p := binary.BigEndian.AppendUint16(nil, src.Port())
 	p = binary.BigEndian.AppendUint16(p, dst.Port())

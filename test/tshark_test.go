@@ -16,8 +16,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/trafficgen"
 )
 
-// A capture of mixed traffic, flow by flow: addresses, ports, protocol, packets,
-// bytes of frames and of layer 3, as tshark sees them.
+// TestAgainstTshark compares a capture of mixed traffic with tshark, flow by flow: addresses,
+// ports, protocol, packets, and bytes of frames and of layer 3.
 func TestAgainstTshark(t *testing.T) {
 	tshark := testenv.Tool(t, "tshark", "tshark")
 	capture := mixCapture(t, 120_000, 6_000)
@@ -42,7 +42,7 @@ func TestAgainstTshark(t *testing.T) {
 	t.Run("conversations", func(t *testing.T) { checkConversations(t, tshark, capture, ours) })
 }
 
-// differences keeps the first few of what may be thousands.
+// differences keeps the first few of possibly thousands.
 type differences struct {
 	n     int
 	first []string
@@ -79,8 +79,8 @@ func mixCapture(t *testing.T, packets, flows int) string {
 	return path
 }
 
-// tsharkFields are what is read of each packet. Of fields that occur more than
-// once, in tunnels and ICMP errors, tshark is asked for the first one only.
+// tsharkFields are the fields that are read of each packet. Some occur more than once, in tunnels
+// and ICMP errors; the test reads only the first.
 var tsharkFields = []string{
 	"frame.len", "frame.protocols", "eth.type", "vlan.id", "ieee8021ad.id",
 	"ip.src", "ip.dst", "ip.len", "ip.proto", "ip.frag_offset",
@@ -91,12 +91,12 @@ var tsharkFields = []string{
 	"gre.proto", "esp.spi", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4",
 }
 
-// tsharkFlows reads a capture with tshark and adds up its packets by flow.
+// tsharkFlows reads a capture with tshark, and adds up its packets by flow.
 func tsharkFlows(t *testing.T, tshark, capture string) sums[id] {
 	t.Helper()
 	args := []string{
 		"-r", capture, "-n",
-		// Each packet by itself: fragments and segments are not put together.
+		// Do not reassemble fragments and segments.
 		"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-o", "tcp.desegment_tcp_streams:FALSE",
 		"-T", "fields", "-E", "occurrence=f", "-E", "separator=/t",
 	}
@@ -131,7 +131,7 @@ func tsharkFlows(t *testing.T, tshark, capture string) sums[id] {
 	return flows
 }
 
-// tsharkPacket is what tshark told of a packet.
+// tsharkPacket is a packet as tshark prints it.
 type tsharkPacket struct {
 	t      *testing.T
 	fields map[string]string
@@ -207,7 +207,7 @@ func (p *tsharkPacket) ipv6Proto() flow.Proto {
 			return flow.Proto(next)
 		}
 		next = p.num(field)
-		delete(p.fields, field) // only the first of each is known
+		delete(p.fields, field) // only the first occurrence is known
 	}
 }
 

@@ -18,10 +18,9 @@ type conversation struct {
 	src, dst string
 }
 
-// checkConversations compares with tshark's own sums (-z conv), of TCP and UDP
-// by ports and of IP by addresses. They do not tell VLANs apart, and have the
-// packets inside of tunnels as conversations of their own, which pktstat does
-// not count.
+// checkConversations compares with tshark's sums (-z conv): TCP and UDP by ports, IP by addresses.
+// tshark does not distinguish VLANs. It also lists packets inside tunnels, which pktstat does not
+// count.
 func checkConversations(t *testing.T, tshark, capture string, ours sums[id]) {
 	want := sums[conversation]{}
 	for i, n := range ours {
@@ -33,7 +32,7 @@ func checkConversations(t *testing.T, tshark, capture string, ours sums[id]) {
 		default:
 			want.add(conversation{"IPv6", i.Src.String(), i.Dst.String()}, n)
 		}
-		// A later fragment has no ports, and tshark no conversation for it.
+		// A later fragment has no ports, and tshark lists no conversation for it.
 		if (i.Proto == "TCP" || i.Proto == "UDP") && i.SrcPort != 0 {
 			want.add(conversation{i.Proto, endpoint(i.Src, i.SrcPort), endpoint(i.Dst, i.DstPort)}, n)
 		}
@@ -54,13 +53,13 @@ func checkConversations(t *testing.T, tshark, capture string, ours sums[id]) {
 	differences.report(t)
 }
 
-// innerNet is where the packets inside of tunnels are in captures of package mix.
+// innerNet is the network of packets inside tunnels, in captures of package trafficgen.
 const innerNet = "192.0.2."
 
 func endpoint(a netip.Addr, port uint16) string { return fmt.Sprintf("%s:%d", a, port) }
 
-// tsharkCounters writes packets and bytes of frames as tshark does: bytes are
-// cut to at least two digits of a larger unit (format_size, SI prefixes).
+// tsharkCounters formats packets and frame bytes as tshark does. It truncates bytes to at least two
+// digits of a larger unit (format_size, SI prefixes).
 func tsharkCounters(c flow.Counters) string {
 	size, unit := c.FrameBytes, "bytes"
 	for _, u := range []string{"kB", "MB", "GB"} {

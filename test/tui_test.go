@@ -17,14 +17,14 @@ import (
 
 var update = flag.Bool("update", false, "write the screens of testdata/tui, and what documents show, instead of comparing with them")
 
-// screen is a terminal in which a shell runs pktstat: a tmux server of its own.
+// screen is a terminal in which a shell runs pktstat, with its own tmux server.
 type screen struct {
 	t            *testing.T
 	tmux, socket string
 }
 
-// newScreen runs a shell's command in a terminal of that size, inside a host or, if
-// that is nil, in the test's own namespace. The terminal stays after its end.
+// newScreen runs a shell command in a terminal of a size, inside a host. If host is nil, it uses
+// the test's own namespace. The terminal stays after the command ends.
 func newScreen(t *testing.T, host *testnet.Host, width, height int, command string) *screen {
 	t.Helper()
 	s := &screen{t, testenv.Tool(t, "tmux", "tmux"), filepath.Join(t.TempDir(), "tmux")}
@@ -62,10 +62,10 @@ func (s *screen) do(args ...string) string {
 
 func (s *screen) keys(keys ...string) { s.do(append([]string{"send-keys"}, keys...)...) }
 
-// text is what is on the screen.
+// text returns the text on the screen.
 func (s *screen) text() string { return s.do("capture-pane", "-p") }
 
-// wait waits until the screen shows all of the texts, and none of those after "!".
+// wait waits until the screen shows all texts, and no text that is given with a leading "!".
 func (s *screen) wait(texts ...string) string {
 	s.t.Helper()
 	return s.until(strings.Join(texts, `", "`), func(screen string) bool {
@@ -93,13 +93,13 @@ func (s *screen) within(limit time.Duration, what string, done func(screen strin
 			return text
 		}
 		if time.Now().After(late) {
-			s.t.Fatalf("the screen waits for %q in vain:\n%s", what, text)
+			s.t.Fatalf("the screen does not show %q:\n%s", what, text)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// same waits until the screen is that of a file of testdata/tui.
+// same waits until the screen equals a file of testdata/tui.
 func (s *screen) same(name string) {
 	s.t.Helper()
 	file := filepath.Join("testdata", "tui", name)
@@ -121,8 +121,8 @@ func (s *screen) same(name string) {
 	s.until(file, func(screen string) bool { return screen == string(want) })
 }
 
-// What people do with a capture, on a terminal. Its traffic is always the same, and
-// so are the screens.
+// TestTUIOnACapture: typical use with a capture. The capture does not change, so the screens do not
+// either.
 func TestTUIOnACapture(t *testing.T) {
 	for _, size := range []struct{ width, height int }{{80, 24}, {40, 12}, {200, 50}} {
 		name := fmt.Sprintf("%dx%d", size.width, size.height)
@@ -139,7 +139,7 @@ func TestTUIOnACapture(t *testing.T) {
 			s.keys("Enter")
 			s.wait("Esc back")
 			s.same("host-details." + name)
-			s.keys("Escape") // and a key at once would be Alt and that key
+			s.keys("Escape") // a key right after it would be read as Alt and that key
 			s.wait("!Esc back")
 			s.keys("P", "f")
 			s.wait("filter:")
@@ -162,7 +162,8 @@ func TestTUIOnACapture(t *testing.T) {
 	}
 }
 
-// Braille and arrows are drawn where the locale and the terminal have them, else ASCII.
+// TestTUICharacters: the screen has Braille and arrows if locale and terminal support them, else
+// ASCII.
 func TestTUICharacters(t *testing.T) {
 	beyond := func(r rune) bool { return r > '~' }
 	for _, tc := range []struct {
@@ -186,7 +187,7 @@ func TestTUICharacters(t *testing.T) {
 				}
 				braille := func(r rune) bool { return r > 0x2800 && r <= 0x28ff }
 				if keys == "" && tc.fine != (strings.Contains(text, "▼") && strings.ContainsFunc(text, braille)) {
-					t.Errorf("fine drawing is there: %t\n%s", !tc.fine, text)
+					t.Errorf("has Braille: %t\n%s", !tc.fine, text)
 				}
 			}
 			s.keys("q")
@@ -194,9 +195,8 @@ func TestTUICharacters(t *testing.T) {
 	}
 }
 
-// Live traffic: it shows, the terminal may change its size, messages do not garble
-// it, and every way to end it gives the terminal back and the other outputs their
-// report.
+// TestTUILive: the screen shows live traffic, and survives resizing and messages. Each way to end
+// it restores the terminal, and the other outputs get their report.
 func TestTUILive(t *testing.T) {
 	testenv.Privileged(t)
 	for _, key := range []string{"q", "x", "C-c"} {
@@ -216,7 +216,7 @@ func TestTUILive(t *testing.T) {
 			s.keys(key)
 			text := s.wait("exit code 0", "counting on "+a.Name)
 			if strings.Contains(text, "-echo ") || strings.Contains(text, "-icanon") {
-				t.Errorf("the terminal is not as it was:\n%s", text)
+				t.Errorf("the terminal is not restored:\n%s", text)
 			}
 			if r := readReport(t, report); r.Total.Packets < 50 {
 				t.Errorf("the report has %d packets, 50 were sent", r.Total.Packets)

@@ -15,12 +15,12 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// wireguardPort is of both ends.
+// wireguardPort is the UDP port of both ends.
 const wireguardPort = 51820
 
-// TestLinkTypeWireguard: what goes through a WireGuard tunnel is counted on its interface
-// without a link header, and below it as the UDP datagrams that WireGuard itself counts,
-// which has handshakes and keepalives of its own.
+// TestLinkTypeWireguard: traffic through a WireGuard tunnel counts on its interface, without a link
+// header. Below it, the UDP datagrams count. WireGuard itself counts these, with its handshakes and
+// keepalives.
 func TestLinkTypeWireguard(t *testing.T) {
 	testenv.Privileged(t)
 	near := newRouter(t, 1)
@@ -79,7 +79,7 @@ func TestLinkTypeWireguard(t *testing.T) {
 				inside = l.flow()
 			}
 		}
-		if inside != all || got.stacked()["wg0"] != "" { // whose packets go where is WireGuard's secret
+		if inside != all || got.stacked()["wg0"] != "" { // WireGuard packets do not show their inner flow, so wg0 is not stacked
 			t.Errorf("%s: wg0 has %+v, sent %+v: %+v", backend, inside, all, got)
 		}
 		ends := [2]netip.AddrPort{
@@ -101,7 +101,7 @@ func TestLinkTypeWireguard(t *testing.T) {
 	}
 }
 
-// wireguard has something done about the WireGuard interfaces of the host.
+// wireguard calls f with a client for the WireGuard interfaces of the host.
 func (r *router) wireguard(f func(*wgctrl.Client) error) {
 	r.t.Helper()
 	err := r.Do(func() error {
@@ -117,9 +117,9 @@ func (r *router) wireguard(f func(*wgctrl.Client) error) {
 	}
 }
 
-// datagrams is the bytes that wg0 has sent to its peer and received from it, from
-// WireGuard's own header on (Linux counts them where it hands them to UDP:
-// drivers/net/wireguard/socket.c, receive.c).
+// datagrams returns the bytes that wg0 has sent to its peer and received from it. They include
+// WireGuard's header: Linux counts them between WireGuard and UDP (drivers/net/wireguard/socket.c,
+// receive.c).
 func (r *router) datagrams() (sent [2]int64) {
 	r.t.Helper()
 	r.wireguard(func(c *wgctrl.Client) error {

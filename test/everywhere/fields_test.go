@@ -1,6 +1,6 @@
-// Package everywhere checks that a field is in all outputs once it is registered: no
-// output, option or document has a list of fields of its own. The fields of this test are
-// in no other one, because the table of fields belongs to the whole process.
+// Package everywhere checks that all outputs have a registered field: no output, option or document
+// has its own list of fields. Its fields need a process of their own, because a process has one
+// table of fields.
 package everywhere
 
 import (
@@ -14,8 +14,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// allKinds is a variable of the environment with which a process also has a field of
-// every role and kind.
+// allKinds is an environment variable. With it, a process also has a field of every role and kind.
 const allKinds = "PKTSTAT_EVERYWHERE_KINDS"
 
 func init() {
@@ -35,7 +34,7 @@ func init() {
 			Name: "realm", Aliases: []string{"kingdom"}, Title: "Realm", Help: "where the source is",
 			Kind: flow.Text, By: flow.DimSrc, Groupable: true,
 		}},
-		Toggle: "realm", Usage: "tell the realm of flows; on unless --realm=false is given",
+		Toggle: "realm", Usage: "show the realm of flows; on unless --realm=false is given",
 		Default: func(registry.Caps) bool { return true },
 		New:     func() registry.LabelConfig { return realmConfig{} },
 	})
@@ -44,7 +43,7 @@ func init() {
 	}
 }
 
-// portClass never has "system" of a row without source port.
+// portClass returns "" for a row without a source port.
 func portClass(port uint16) string {
 	switch {
 	case port < 1024:
@@ -55,7 +54,7 @@ func portClass(port uint16) string {
 	return "dynamic"
 }
 
-// realmOf is a realm with a space, and with a byte that must not get to a terminal.
+// realmOf returns a realm that contains a space, or a byte that is unsafe on a terminal.
 func realmOf(a netip.Addr) string {
 	switch {
 	case a.Is4():
@@ -103,15 +102,15 @@ func (l *realmLabeler) Rows(rows []*flow.Row) {
 // Close implements [registry.Labeler].
 func (l *realmLabeler) Close() error { return nil }
 
-// kinds are the fields of [allKinds] and their texts in outputs for programs. Every row
-// has them, and every sum has the measures.
+// kinds are the fields of [allKinds], with their texts in outputs for programs. Every row has the
+// fields, and every sum the measures.
 var kinds = map[string]string{
 	"dim_uint": "4711", "dim_hex": "0x1234", "dim_text": "dim text", "dim_word": "dimword", "dim_addr": "192.0.2.99",
 	"sum_uint": "77", "sum_bytes": "4096", "mark_flags": "SA", "mark_word": "marked",
 	"at": "2026-01-02T03:04:05Z", "label_text": "label text", "label_uint": "4712", "label_addr": "2001:db8::99",
 }
 
-// rates are the other fields of [allKinds]: their values depend on the length of a report.
+// rates are the other fields of [allKinds]. Their values depend on the length of a report.
 var rates = []string{"rate_bits", "rate_packets"}
 
 func registerKinds() {
@@ -121,7 +120,7 @@ func registerKinds() {
 	addr := func(s string) func(*flow.Row) netip.Addr {
 		return func(*flow.Row) netip.Addr { return netip.MustParseAddr(s) }
 	}
-	known := func(*flow.Row) bool { return true } // another accessor of a label than its place
+	known := func(*flow.Row) bool { return true } // unlike the other accessors of labels, this one does not read a place
 	for _, f := range []flow.Field{
 		{Name: "dim_uint", Kind: flow.Uint, Num: num(4711)},
 		{Name: "dim_hex", Kind: flow.Hex16, Num: num(0x1234)},

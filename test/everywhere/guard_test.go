@@ -27,7 +27,7 @@ func countKinds(t *testing.T, output string) string {
 	return withKinds(t, "--pcap-file", capture, "--top", "3", "--output", output)
 }
 
-// listed is a field as `pktstat fields --json` has it.
+// listed is a field in `pktstat fields --json`.
 type listed struct {
 	Name, Title, Kind, Role, Help string
 	Aliases                       []string
@@ -42,8 +42,8 @@ func list(t *testing.T, text string) (fields []listed) {
 	return fields
 }
 
-// written are the names of the fields of [allKinds] and all others that outputs for
-// programs write, in order.
+// written returns the fields of [allKinds] and all others that outputs for programs write, in
+// order.
 func written(t *testing.T) []string {
 	t.Helper()
 	var names []string
@@ -60,8 +60,8 @@ func written(t *testing.T) []string {
 	return names
 }
 
-// A field of any role and kind needs no line of code in an output: CSV has a column for
-// each field of the table and no other.
+// TestKindsInCSV: an output needs no code for a field of any role and kind. CSV has a column for
+// each field of the table, and no other.
 func TestKindsInCSV(t *testing.T) {
 	header, lines := readCSV(t, countKinds(t, "csv"))
 	own := []string{"row", "bytes_unknown"}
@@ -115,7 +115,7 @@ func TestKindsInJSON(t *testing.T) {
 	}
 }
 
-// object reads a JSON object, and its names in order.
+// object returns a JSON object's values, and its names in order.
 func object(t *testing.T, text []byte) (values map[string]any, names []string) {
 	t.Helper()
 	if err := json.Unmarshal(text, &values); err != nil {
@@ -125,7 +125,7 @@ func object(t *testing.T, text []byte) (values map[string]any, names []string) {
 		switch token, err := d.Token(); {
 		case err != nil:
 			return values, names
-		case token == json.Delim('{') || token == json.Delim('}'): // rows have no objects inside
+		case token == json.Delim('{') || token == json.Delim('}'): // rows contain no objects
 			name = false
 		case name:
 			names = append(names, fmt.Sprint(token))
@@ -167,7 +167,7 @@ func TestKindsInTable(t *testing.T) {
 			t.Errorf("no column of %s in %q", name, columns)
 		}
 	}
-	// All names of the table of fields are columns that can be chosen.
+	// columns= accepts all names of the table of fields.
 	for _, name := range written(t) {
 		if got := titles(countKinds(t, "table=-,columns="+name)); len(got) != 1 && name != "packets" {
 			t.Errorf("columns=%s has the columns %q", name, got)
@@ -175,7 +175,7 @@ func TestKindsInTable(t *testing.T) {
 	}
 }
 
-// The shared reports have every field that is registered here, and JSON writes each.
+// TestEveryFieldIsWritten: the shared reports have every registered field, and JSON writes each.
 func TestEveryFieldIsWritten(t *testing.T) {
 	seen := map[string]bool{}
 	for _, g := range sinktest.Goldens() {
@@ -200,12 +200,12 @@ func TestEveryFieldIsWritten(t *testing.T) {
 		delete(seen, name)
 	}
 	if len(seen) != 0 {
-		t.Errorf("rows have %v, which is no field of the table", seen)
+		t.Errorf("rows have %v, which is not in the table of fields", seen)
 	}
 }
 
-// label gives the owners of a report the texts of all labels, and groups its rows by labels that
-// no other rows have.
+// label sets all labels in a report's owners, and groups its rows by labels that no other rows
+// have.
 func label(r *flow.Report) {
 	for _, f := range flow.Fields.All() {
 		if f.Groupable && f.By == f.Dim {

@@ -15,7 +15,7 @@ import (
 
 const runMain = "PKTSTAT_EVERYWHERE_RUN_MAIN"
 
-// TestMain lets the test's binary be pktstat with the fields of this test.
+// TestMain lets the test binary act as pktstat with the fields of this test.
 func TestMain(m *testing.M) {
 	if os.Getenv(runMain) != "" {
 		os.Exit(cmd.Main())
@@ -32,7 +32,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	return c
 }
 
-// run runs pktstat to its end and returns its standard output.
+// run runs pktstat to its end, and returns its standard output.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
 	return output(t, command(t, args...))
@@ -48,13 +48,13 @@ func output(t *testing.T, c *exec.Cmd) string {
 	return out.String()
 }
 
-// count counts the capture.
+// count counts the packets of the capture.
 func count(t *testing.T, args ...string) string {
 	t.Helper()
 	return run(t, append([]string{"--pcap-file", capture}, args...)...)
 }
 
-// report is what of pktstat.report/v1 has fields of rows.
+// report is the part of pktstat.report/v1 that contains fields of rows.
 type report struct {
 	By                          []string
 	Sort                        string
@@ -72,7 +72,7 @@ type row struct {
 	sum
 }
 
-// counted is the report of a count as JSON.
+// counted returns a report as read from JSON.
 func counted(t *testing.T, args ...string) *report {
 	t.Helper()
 	return parse(t, count(t, append([]string{"--output", "json"}, args...)...))

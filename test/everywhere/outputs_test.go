@@ -14,7 +14,7 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// check compares the fields of each row and sum with what they are made of.
+// check compares the test's fields of each row and sum with the fields that they are computed from.
 func (r *report) check(t *testing.T) {
 	t.Helper()
 	realms, classes := map[string]int{}, map[string]int{}
@@ -32,7 +32,7 @@ func (r *report) check(t *testing.T) {
 		classes[class]++
 		realms[realm]++
 	}
-	if len(classes) != 4 || len(realms) != 3 { // with "": some rows have none
+	if len(classes) != 4 || len(realms) != 3 { // with "": some rows have no value
 		t.Errorf("rows by class %v, by realm %v", classes, realms)
 	}
 	r.checkSums(t)
@@ -63,7 +63,7 @@ func TestNDJSON(t *testing.T) {
 	parse(t, lines[len(lines)-1]).check(t)
 }
 
-// table is CSV by lines and columns.
+// table is CSV by line and column.
 type table []map[string]string
 
 func readCSV(t *testing.T, text string) (header []string, lines table) {
@@ -124,7 +124,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// titles are the titles of columns of a table. Two spaces separate them.
+// titles returns the titles of a table's columns. Two spaces separate them.
 func titles(out string) []string {
 	var all []string
 	lines := strings.Split(out, "\n")
@@ -165,7 +165,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// --by takes the label by its name and alias, and rows have nothing else.
+// TestBy: --by accepts the label's name and alias, and rows have no other dimension.
 func TestBy(t *testing.T) {
 	for _, name := range []string{"realm", "kingdom"} {
 		r := counted(t, "--by", name)
@@ -193,7 +193,7 @@ func TestBy(t *testing.T) {
 	}
 }
 
-// --sort takes each of the three, in the order of its values.
+// TestSort: --sort accepts each of the three fields, and sorts by its values.
 func TestSort(t *testing.T) {
 	for name, key := range map[string]func(row) string{
 		"doubled": func(f row) string { return fmt.Sprintf("%020d", 1<<40-f.Doubled) }, "twice": func(f row) string { return fmt.Sprintf("%020d", 1<<40-f.Packets) },
@@ -207,7 +207,7 @@ func TestSort(t *testing.T) {
 	}
 }
 
-// columns= takes names and aliases, in every output that has it.
+// TestColumns: columns= accepts names and aliases, in every output that has it.
 func TestColumns(t *testing.T) {
 	const chosen = "columns=kingdom+doubled+class"
 	if header, _ := readCSV(t, count(t, "--output", "csv=-,"+chosen)); !slices.Equal(header, []string{"row", "realm", "doubled", "port_class"}) {
@@ -221,7 +221,7 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// The label can be turned off, and is listed.
+// TestLabel: the label can be turned off, and is listed.
 func TestLabel(t *testing.T) {
 	for _, f := range counted(t, "--realm=false").Flows {
 		if f.Realm != "" || f.Doubled == 0 {
@@ -235,7 +235,7 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// `pktstat fields` lists the three with their titles, aliases and roles.
+// TestFields: `pktstat fields` lists the three fields with titles, aliases and roles.
 func TestFields(t *testing.T) {
 	out := strings.Join(strings.Fields(run(t, "fields")), " ")
 	for _, want := range []string{

@@ -61,24 +61,24 @@ func value[T any](s tab, expression string) T {
 	return v
 }
 
-// columns are the fields by which the table can be sorted.
+// columns returns the fields by which the user can sort the table.
 func (s tab) columns() []string {
 	s.t.Helper()
 	return value[[]string](s, `[...document.querySelectorAll("#flows th button")].map((b) => b.dataset.sort)`)
 }
 
-// cell is the text of a column in the first line that a selector finds.
+// cell returns the text of a column, in the first line that matches a selector.
 func (s tab) cell(line, column string) string {
 	s.t.Helper()
 	at := slices.Index(s.columns(), column)
 	if at < 0 {
-		s.t.Errorf("there is no column %s", column)
+		s.t.Errorf("no column %s", column)
 		return ""
 	}
 	return value[string](s, fmt.Sprintf(`document.querySelector("#flows %s").children[%d].textContent`, line, at))
 }
 
-// details are the fields and values of the first row.
+// details returns the fields and values of the first row.
 func (s tab) details() string {
 	s.t.Helper()
 	value[bool](s, `(document.querySelector("#flows tbody tr.row").click(), true)`)
@@ -87,7 +87,7 @@ func (s tab) details() string {
 	return value[string](s, `document.getElementById("details-list").innerText`)
 }
 
-// check looks for the three fields of this test on the page of a report.
+// check fails unless the page shows the three fields of this test.
 func (s tab) check(want *report) {
 	s.t.Helper()
 	first := want.Flows[0]
@@ -135,7 +135,7 @@ func TestHTML(t *testing.T) {
 	show(t, b, save(t, count(t, "--top", "9", "--output", "html"))).check(counted(t, "--top", "9"))
 }
 
-// The page of rows by the label, in the order of the measure.
+// TestHTMLByLabel: a page with rows by the label, sorted by the measure.
 func TestHTMLByLabel(t *testing.T) {
 	args := []string{"--by", "realm", "--sort", "doubled", "--output", "html"}
 	s := show(t, chromium(t), save(t, count(t, args...)))
@@ -154,7 +154,7 @@ func TestKindsInHTML(t *testing.T) {
 			t.Errorf("no column of %s in %q", name, columns)
 		}
 	}
-	// What makes a row the same in the next report is neither counted nor a time nor a mark.
+	// A row's identity contains no measure, no time and no mark.
 	key := value[string](s, `document.querySelector("#flows tbody tr.row").dataset.key`)
 	if !strings.Contains(key, "dim_uint 4711") || !strings.Contains(key, "label_uint 4712") {
 		t.Errorf("the key of a row is %q", key)
@@ -175,7 +175,7 @@ func TestKindsInHTML(t *testing.T) {
 	}
 }
 
-// The live page and its API.
+// TestWeb covers the live page and its API.
 func TestWeb(t *testing.T) {
 	b := chromium(t)
 	c := command(t, "--pcap-file", capture, "--top", "9", "--output", "web=127.0.0.1:0,linger=1h")

@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// screen is a terminal in which pktstat runs: a tmux server of its own.
+// screen is a terminal in which pktstat runs, with its own tmux server.
 type screen struct {
 	t            *testing.T
 	tmux, socket string
@@ -41,7 +41,7 @@ func (s *screen) do(args ...string) string {
 	return string(out)
 }
 
-// line waits for a line that the pattern matches, with one space between its words.
+// line waits for a line that matches the pattern, with single spaces between words.
 func (s *screen) line(pattern string) string {
 	s.t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -58,7 +58,7 @@ func (s *screen) line(pattern string) string {
 	}
 }
 
-// The three fields are columns of the flows, and lines of the details.
+// TestTUI: the view of flows has columns for the three fields, and the details have lines.
 func TestTUI(t *testing.T) {
 	s := newScreen(t, "--pcap-file "+capture+" --output tui")
 	head := s.line("^Proto Source ")
