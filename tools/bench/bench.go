@@ -1,10 +1,9 @@
-// Package bench measures what counting costs: the programs of pktstat, an empty
-// program, a floor below which no flow table can be, and other projects' programs if
-// they are given, all in the same rounds. `make bench` runs it; docs/performance.md
-// explains the figures.
+// Package bench measures the cost of counting. It compares pktstat's programs with an empty
+// program, and with a floor, the least that any flow table costs. It can also measure other
+// projects' programs. All are measured in the same rounds. `make bench` runs it;
+// docs/performance.md explains the numbers.
 //
-// Everything needs root. Live frames are sent in a network namespace that goes away
-// with the thread that made it.
+// The package needs root. It sends live frames in a network namespace that ends with its thread.
 package bench
 
 import (
@@ -18,36 +17,36 @@ import (
 
 // Config is what to measure.
 type Config struct {
-	Root        string   // of the repository, for the backends' programs
+	Root        string   // of the repository with the backends' programs
 	Hooks       []Hook   // tc, xdp
-	Stack       []Hook   // where the experiment stack attaches programs; empty: wherever it can
+	Stack       []Hook   // hooks of the experiment stack; empty: all that work
 	Experiments []string // names from [Experiments]; empty: all
 	Peers       []Peer
 	Against     []Checkout
 	Scale       Scale
-	CPU         int                              // where programs run
-	Progress    func(format string, args ...any) // one line about what is measured next
+	CPU         int                              // on which programs run
+	Progress    func(format string, args ...any) // called before each measurement
 }
 
-// Checkout is another version of this repository, whose programs are measured too. They
-// must have the table's layout in common.
+// Checkout is another version of this repository, whose programs are also measured. Its table must
+// have the same layout.
 type Checkout struct{ Name, Root string }
 
-// Scale is how much is measured.
+// Scale is how much to measure.
 type Scale struct {
 	Rounds  int   `json:"rounds"`
-	Packets int   `json:"packets"` // of one measurement
+	Packets int   `json:"packets"` // in one measurement
 	Flows   []int `json:"flows"`   // powers of two
-	Table   int   `json:"table"`   // flows that tables are for by default
-	Fit     int   `json:"fit"`     // from so many flows on, tables are sized for them too
-	Report  []int `json:"report"`  // flows that are read out
+	Table   int   `json:"table"`   // flows for which tables are sized by default
+	Fit     int   `json:"fit"`     // from this number of flows on, tables are also sized to fit
+	Report  []int `json:"report"`  // flows that a report reads
 
 	FloodPackets int `json:"flood_packets"`
 	LivePackets  int `json:"live_packets"`
 	Exchanges    int `json:"exchanges"`
 }
 
-// Full is what `make bench` measures: ratios can be read from it.
+// Full is the scale of `make bench`. Its ratios are meaningful.
 func Full() Scale {
 	return Scale{
 		Rounds: 11, Packets: 500_000, Table: 131072, Fit: 1 << 20,
@@ -56,7 +55,7 @@ func Full() Scale {
 	}
 }
 
-// Quick runs everything once or twice, in seconds. Its figures mean nothing.
+// Quick runs everything once or twice, in seconds. Its numbers mean nothing.
 func Quick() Scale {
 	return Scale{
 		Rounds: 2, Packets: 5_000, Table: 4096, Fit: 1 << 14,
@@ -90,11 +89,11 @@ func Experiments() []string {
 	return names
 }
 
-// Run measures. What was measured before an error is in the result.
+// Run measures. With an error, it returns the results so far.
 func Run(ctx context.Context, c Config) (*Result, error) {
 	for _, name := range c.Experiments {
 		if !slices.Contains(Experiments(), name) {
-			return nil, fmt.Errorf("there is no experiment %q: there are %v", name, Experiments())
+			return nil, fmt.Errorf("no experiment %q: choose from %v", name, Experiments())
 		}
 	}
 	r := &runner{Config: c, result: newResult(&c)}
@@ -116,14 +115,14 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	return r.result, errors.Join(err, t.unpin())
 }
 
-// runner is a run of the protocol; one goroutine, tied to a CPU, owns it.
+// runner is a run of the protocol. One goroutine, on one CPU, uses it.
 type runner struct {
 	Config
 	*thread
 	result *Result
 }
 
-// contenders are the programs that are measured at a hook.
+// contenders returns the programs to measure at a hook.
 func (r *runner) contenders(h Hook) []contender {
 	all := []contender{empty{}, floor{}, ours{label: Ours, root: r.Root}}
 	for _, c := range r.Against {
@@ -137,11 +136,11 @@ func (r *runner) contenders(h Hook) []contender {
 	return all
 }
 
-// random returns the source of the run's order of flows: the same in every run.
+// random returns the random numbers for the order of flows, the same in every run.
 func (r *runner) random() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
 
-// rounds measures every program in every round, in an order that rotates, and adds
-// the group to the result.
+// rounds measures every program in every round, in rotating order, and adds the group to the
+// result.
 func (r *runner) rounds(g Group, ps programs, measure func(p *program, round int) (float64, error)) error {
 	for _, p := range ps {
 		g.Series = append(g.Series, Series{Program: p.name})
@@ -160,10 +159,10 @@ func (r *runner) rounds(g Group, ps programs, measure func(p *program, round int
 	return nil
 }
 
-// defaults is how programs are loaded to be measured as shipped.
+// defaults returns the options to load programs as shipped.
 func (r *runner) defaults(h Hook) loadOptions { return loadOptions{hook: h, flows: r.Scale.Table} }
 
-// fitting is how they are loaded to hold so many flows, if the default does not.
+// fitting returns the options to load programs with tables for this number of flows.
 func (r *runner) fitting(h Hook, flows int) (loadOptions, string) {
 	if flows < r.Scale.Fit {
 		return r.defaults(h), TableDefault

@@ -19,7 +19,7 @@ import (
 
 const root = "../.."
 
-// hooks returns those that have a program.
+// hooks returns the hooks that have a program.
 func hooks(t *testing.T) []Hook {
 	t.Helper()
 	var hs []Hook
@@ -34,8 +34,8 @@ func hooks(t *testing.T) []Hook {
 	return hs
 }
 
-// TestRun runs the whole protocol, small. It looks at what was measured and whether all
-// packets are accounted for, never at how long anything took.
+// TestRun runs the whole protocol at a small scale. It checks what was measured, and that all
+// packets are accounted for, but no times.
 func TestRun(t *testing.T) {
 	testenv.Privileged(t)
 	c := Config{
@@ -49,16 +49,16 @@ func TestRun(t *testing.T) {
 	for _, name := range Experiments() {
 		i := slices.IndexFunc(r.Groups, func(g Group) bool { return g.Experiment == name })
 		if i < 0 && !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, name) }) {
-			t.Errorf("nothing of experiment %s, and no note that says why", name)
+			t.Errorf("no result of experiment %s, and no note why", name)
 		}
 	}
 	for i := range r.Groups {
 		checkGroup(t, &r.Groups[i], c.Scale.Rounds)
 	}
-	// What every kernel has that tests run on.
+	// Every kernel that tests run on has these hooks.
 	for _, h := range []Hook{HookTC, HookXDP, HookCgroup, HookTracepoint} {
 		if !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Experiment == "stack" && g.Hook == h }) {
-			t.Errorf("no socket was measured at %s: %q", h, r.Notes)
+			t.Errorf("no socket traffic was measured at %s: %q", h, r.Notes)
 		}
 	}
 	if want := 2 * len(c.Hooks); len(r.Floods) != want { // IPv4 and IPv6
@@ -133,8 +133,8 @@ func TestUnknownExperiment(t *testing.T) {
 	}
 }
 
-// TestDriver: the driver makes as many flows as asked, each with its share of packets,
-// whatever program is behind it.
+// TestDriver: with any program, the driver makes the given number of flows, each with its share of
+// packets.
 func TestDriver(t *testing.T) {
 	testenv.Privileged(t)
 	th, err := pin(0)
@@ -174,7 +174,7 @@ func TestDriver(t *testing.T) {
 				t.Errorf("%s %s: %d packets, %d bytes, %d flows", hook, kind.name, got.packets, got.bytes, len(got.flows))
 			}
 			slices.Sort(got.flows)
-			// Half of a round, two whole ones, the other half of the next.
+			// The run has half a round, two whole rounds and half a round.
 			if got.flows[0] < 2 || got.flows[flows-1] > 4 {
 				t.Errorf("%s %s: flows have %d to %d packets", hook, kind.name, got.flows[0], got.flows[flows-1])
 			}
@@ -182,7 +182,7 @@ func TestDriver(t *testing.T) {
 	}
 }
 
-// TestZipf: the first flow has its share, and all flows are possible.
+// TestZipf: the first flow has its share, and every flow occurs.
 func TestZipf(t *testing.T) {
 	testenv.Privileged(t)
 	const flows, n = 1 << 8, 1 << 16
@@ -201,7 +201,7 @@ func TestZipf(t *testing.T) {
 		harmonic += 1 / float64(k+1)
 	}
 	if share := float64(counts[0]) / n * harmonic; share < 0.9 || share > 1.1 {
-		t.Errorf("the first flow has %d packets of %d: %.2f of what it should", counts[0], n, share)
+		t.Errorf("the first flow has %d packets of %d: %.2f of its share", counts[0], n, share)
 	}
 	if i := slices.Index(counts, 0); i >= 0 {
 		t.Errorf("flow %d has no packet", i)

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// contention measures one flow on one CPU, and on two at the same time: what CPUs
-// that share a flow cost each other.
+// contention measures one flow on one CPU, and on two CPUs at once. The difference is the cost of
+// sharing a flow.
 func (r *runner) contention(ctx context.Context) error {
 	if runtime.NumCPU() < 2 {
 		r.result.note("contention was not measured: there is one CPU")
@@ -44,13 +44,13 @@ func (r *runner) contention(ctx context.Context) error {
 	return nil
 }
 
-// chunks is how many test runs each CPU does, so that what one does alone after another
-// has ended can be left out. Each is as long as any other measurement: a test run has its
-// own cost.
+// chunks is the number of test runs on each CPU. With several, the result can exclude the time when
+// one CPU runs alone. Each chunk is as long as any other measurement, because a test run has a cost
+// of its own.
 const chunks = 4
 
-// runOn runs a program over a frame on each of several CPUs at once, chunks of n times, and
-// returns the mean CPU time of a run while all of them were at it.
+// runOn runs a program over a frame on several CPUs at once, in chunks of n runs. It returns the
+// mean CPU time of a run while all CPUs ran.
 func runOn(ctx context.Context, cpus []int, p *program, frame []byte, n int) (float64, error) {
 	var (
 		start, done sync.WaitGroup
@@ -87,7 +87,7 @@ func onCPU(cpu int, f func(*thread) (float64, error)) (float64, error) {
 	return v, errors.Join(err, t.unpin())
 }
 
-// runUntil runs a program in chunks until all are done or another CPU has ended.
+// runUntil runs chunks of a program until all are done, or another CPU has ended.
 func (t *thread) runUntil(ctx context.Context, ended *atomic.Bool, p *program, frame []byte, n int) (float64, error) {
 	sum, ran := 0.0, 0
 	for ran < chunks && (ran == 0 || !ended.Load()) {

@@ -9,7 +9,7 @@ import (
 // driver calls a program under test for packets of many flows.
 type driver struct {
 	positions *ebpf.Variable
-	failed    uint32 // its verdict when the program could not be called
+	failed    uint32 // its verdict if it could not call the program
 }
 
 // Modes of bpf/driver.bpf.c.
@@ -17,18 +17,18 @@ const (
 	modeSequence = 0
 	modeFlood    = 1
 
-	elephants     = 10 // flood: every elephantEvery-th packet is of one of them
+	elephants     = 10 // flood: every elephantEvery-th packet belongs to one of them
 	elephantEvery = 10
 )
 
-// traffic is what a driver makes of its packet.
+// traffic is how a driver changes its packet.
 type traffic struct {
-	sequence      *sequence // nil in a flood
-	elephantsFrom int       // flood: packets before the first of an elephant
-	target        int       // of live frames: the interface that they are redirected to
+	sequence      *sequence // nil for a flood
+	elephantsFrom int       // flood: number of packets before the first elephant
+	target        int       // live frames: the interface to redirect to
 }
 
-// drive puts a driver before p. The driver is closed with it.
+// drive puts a driver before p. Closing p closes the driver.
 func (p *program) drive(t traffic) error {
 	function := "drive_" + string(HookTC)
 	failed := uint32(2) // TC_ACT_SHOT
@@ -36,7 +36,7 @@ func (p *program) drive(t traffic) error {
 		function, failed = "drive_"+string(HookXDP), 0 // XDP_ABORTED
 	}
 	coll, err := loadDriverFor(function, t, func(s *ebpf.ProgramSpec) {
-		// A program is called only by one that was loaded like it.
+		// The kernel lets a program call only one that was loaded like it.
 		s.AttachType, s.Flags = p.spec.AttachType, p.spec.Flags
 	})
 	if err != nil {
@@ -80,7 +80,7 @@ func loadDriverFor(function string, t traffic, change func(*ebpf.ProgramSpec)) (
 	return ebpf.NewCollectionWithOptions(spec, opts)
 }
 
-// position is one CPU's place in its sequence, as in bpf/driver.bpf.c.
+// position is a CPU's place in its sequence, as in bpf/driver.bpf.c.
 type position struct {
 	N uint64
 	_ [7]uint64
@@ -88,7 +88,7 @@ type position struct {
 
 const maxCPUs = 256
 
-// seek makes packet n the next one of every CPU.
+// seek makes packet n the next one on every CPU.
 func (d *driver) seek(n int) error {
 	var at [maxCPUs]position
 	for i := range at {

@@ -13,14 +13,14 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// engineReporter is a run of the engine that collects from a table when it is told to,
-// and whose output takes the reports and throws them away.
+// engineReporter is a run of the engine that collects from a table on request. Its output discards
+// the reports.
 type engineReporter struct {
 	table  *bpfflow.Table
-	wanted chan struct{} // asks for a report
-	found  chan int      // flows in the report
+	wanted chan struct{} // requests a report
+	found  chan int      // number of flows in the report
 	ended  chan struct{}
-	err    error // of the run, once ended is closed
+	err    error // of the run; set when ended is closed
 }
 
 var (
@@ -31,7 +31,7 @@ var (
 
 func startEngine(table *bpfflow.Table, flows, rows int) *engineReporter {
 	r := &engineReporter{table: table, wanted: make(chan struct{}), found: make(chan int), ended: make(chan struct{})}
-	// Clock source: a report for every Collect, none at any other time.
+	// Clock source: a report for every Collect, and at no other time.
 	backend := registry.Backend{Layers: flow.LayerIP | flow.LayerFrame, Clock: registry.ClockSource}
 	quiet := func(string, ...any) {}
 	go func() {
@@ -78,7 +78,7 @@ func (r *engineReporter) Open(context.Context, registry.BackendEnv) (registry.So
 	return r, nil
 }
 
-// Collect waits until a report is wanted.
+// Collect waits until a report is requested.
 func (r *engineReporter) Collect(_ context.Context, b *flow.Batch) error {
 	if _, ok := <-r.wanted; !ok {
 		b.WindowClosed(b.Start)
@@ -87,7 +87,7 @@ func (r *engineReporter) Collect(_ context.Context, b *flow.Batch) error {
 	return r.table.Collect(b)
 }
 
-// Close leaves the table to whoever has loaded it.
+// Close does nothing: the table's owner closes it.
 func (r *engineReporter) Close() error { return nil }
 
 // engineSink is the output of an engineReporter.

@@ -11,19 +11,19 @@ import (
 // exchange is a request and its answer between two sockets.
 type exchange struct {
 	name   string
-	weight int // how many small ones it is worth, to run for as long
+	weight int // number of small exchanges that take as long
 	open   func() (*talk, error)
 }
 
-// What small packets, and what super-frames cost.
+// Exchanges of small packets, and of super-frames.
 var exchanges = []exchange{
 	{"UDP4, 64 bytes and back", 1, func() (*talk, error) { return newTalk(unix.SOCK_DGRAM, 64) }},
 	{"TCP4, 64 bytes and back", 1, func() (*talk, error) { return newTalk(unix.SOCK_STREAM, 64) }},
 	{"TCP4, 32 kB and back", 8, func() (*talk, error) { return newTalk(unix.SOCK_STREAM, 32<<10) }},
 }
 
-// talk is two sockets that are connected with each other. One thread plays both ends:
-// over the loopback interface, what is sent has arrived when the call returns.
+// talk is two connected sockets. One thread plays both ends: on the loopback interface, data has
+// arrived when the send returns.
 type talk struct {
 	ends    [2]int
 	payload []byte
@@ -55,7 +55,7 @@ func newTalk(kind, size int) (_ *talk, err error) {
 	return t, nil
 }
 
-// bound returns a socket at a port of 127.0.0.1 that the kernel chooses.
+// bound returns a socket on a port of 127.0.0.1 that the kernel chooses.
 func bound(kind int) (fd int, at unix.Sockaddr, err error) {
 	if fd, err = unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0); err != nil {
 		return -1, nil, err
@@ -81,7 +81,7 @@ func (t *talk) connectUDP() error {
 func (t *talk) connectTCP() error {
 	l, at, err := bound(unix.SOCK_STREAM)
 	if err == nil {
-		defer func() { _ = unix.Close(l) }() // has accepted
+		defer func() { _ = unix.Close(l) }() // the connection is accepted
 		err = unix.Listen(l, 1)
 	}
 	if err != nil {
@@ -104,7 +104,7 @@ func (t *talk) connectTCP() error {
 	return nil
 }
 
-// run exchanges n times.
+// run makes n exchanges.
 func (t *talk) run(n int) error {
 	for range n {
 		if err := errors.Join(t.move(t.ends[0], t.ends[1]), t.move(t.ends[1], t.ends[0])); err != nil {
@@ -142,7 +142,7 @@ func (t *talk) close() error {
 	return errors.Join(errs...)
 }
 
-// loopbackUp sets the namespace's loopback interface up and returns its index.
+// loopbackUp sets the namespace's loopback interface up, and returns its index.
 func loopbackUp() (int, error) {
 	lo, err := netlink.LinkByName("lo")
 	if err == nil {

@@ -5,21 +5,20 @@ import (
 	"fmt"
 )
 
-// Flood is what a program makes of far more flows than it has room for.
+// Flood is the result of a flood: far more flows than a program's table can hold.
 type Flood struct {
 	Case
 	Program string `json:"program"`
 	Packets int    `json:"packets"`
-	// What flows and the rest do not account for, in the worst round.
+	// Packets and bytes that neither flows nor the rest account for, in the worst round.
 	UnaccountedPackets int64 `json:"unaccounted_packets"`
 	UnaccountedBytes   int64 `json:"unaccounted_bytes"`
-	// Elephants whose row has half of their packets at least, in the worst round.
+	// Number of elephants whose row has at least half of their packets, in the worst round.
 	Elephants int `json:"elephants"`
 }
 
-// flood sends a new flow with nine packets of ten and, from the middle on, one of ten
-// elephants with the tenth. Tables have their default size, and nobody collects
-// meanwhile.
+// flood sends a new flow with nine packets of ten. From the middle on, every tenth packet belongs
+// to one of ten elephants. Tables have their default size, and are not read meanwhile.
 func (r *runner) flood(ctx context.Context) error {
 	for _, hook := range r.Hooks {
 		err := r.with(r.defaults(hook), func(ps programs) error {
@@ -78,8 +77,8 @@ func (r *runner) floodCase(ctx context.Context, hook Hook, kind packet, ps progr
 	return err
 }
 
-// bytesOfOne returns the bytes that a program counts for a packet: peers differ in the
-// layer.
+// bytesOfOne returns the bytes that a program counts for one packet. Peers count bytes of different
+// layers.
 func (r *runner) bytesOfOne(ctx context.Context, p *program, frame []byte) (uint64, error) {
 	if err := p.clear(); err != nil {
 		return 0, err
@@ -89,12 +88,12 @@ func (r *runner) bytesOfOne(ctx context.Context, p *program, frame []byte) (uint
 	}
 	t, err := p.tally()
 	if err == nil && t.packets != 1 {
-		err = fmt.Errorf("%s counted %d packets of one", p.name, t.packets)
+		err = fmt.Errorf("%s counted one packet as %d", p.name, t.packets)
 	}
 	return t.bytes, err
 }
 
-// check compares what p has counted with what it was sent.
+// check compares p's counters with what it was sent.
 func (f *Flood) check(p *program, bytesOfOne uint64) error {
 	t, err := p.tally()
 	if err != nil {
@@ -111,8 +110,8 @@ func (f *Flood) check(p *program, bytesOfOne uint64) error {
 	return nil
 }
 
-// elephantsIn returns how many flows have half of an elephant's packets at least. No
-// other flow has more than one.
+// elephantsIn returns how many flows have at least half of an elephant's packets. Other flows have
+// at most one packet.
 func elephantsIn(flows []uint64, packets int) int {
 	each := uint64(packets / 2 / elephantEvery / elephants)
 	found := 0

@@ -20,8 +20,8 @@ const (
 // MaxFlows is the largest number of flows that can be measured.
 const MaxFlows = 1 << 23
 
-// sequenceLen is the length of the sequence for so many flows: several rounds of all of
-// them, and more than a measurement takes where flows are few.
+// sequenceLen returns the length of the sequence for a number of flows. It holds several rounds of
+// all flows. With few flows, it is longer than a measurement.
 func (r *runner) sequenceLen(flows int) int {
 	n := 1 << 12
 	for n < 4*flows || n < 2*r.Scale.Packets {
@@ -30,13 +30,12 @@ func (r *runner) sequenceLen(flows int) int {
 	return min(n, MaxFlows)
 }
 
-// flows measures many flows: what finding a flow's slot costs.
+// flows measures many flows: the cost of finding a flow's slot.
 func (r *runner) flows(ctx context.Context) error {
 	for _, hook := range r.Hooks {
 		overfull := false
 		for _, flows := range r.Scale.Flows {
-			// Where flows do not fit in tables of the default size, one number tells
-			// what that costs.
+			// Measure the cost of tables that are too small only once.
 			if !overfull {
 				if err := r.flowsIn(ctx, r.defaults(hook), flows); err != nil {
 					return err
@@ -101,8 +100,7 @@ func (r *runner) flowsCase(ctx context.Context, o loadOptions, kind packet, flow
 	}
 	r.Progress("flows %s %s: %d flows, %s, %s table", o.hook, kind.name, flows, dist, g.Table)
 
-	// All flows have a slot where there is room for them: uniform rounds begin with one
-	// of each.
+	// If there is room, every flow has a slot: a uniform sequence begins with each flow once.
 	fill := seq.len
 	if dist == DistUniform {
 		fill = flows

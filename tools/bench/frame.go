@@ -2,13 +2,13 @@ package bench
 
 import "encoding/binary"
 
-// packet is a kind of packet, by what a parser meets in it.
+// packet is a kind of packet, defined by its headers.
 type packet struct {
 	name      string
-	tags      []uint16 // VLAN tags, the outer one first
-	before    []byte   // a header from its type on, instead of the type of layer 3
+	tags      []uint16 // the outer one first
+	before    []byte   // a header from its type on, before the layer-3 type
 	etherType uint16
-	extended  []byte // next headers of IPv6 extension headers, 8 bytes each
+	extended  []byte // next headers of IPv6 extension headers of 8 bytes
 	proto     byte
 }
 
@@ -29,7 +29,7 @@ const (
 	protoDestination = 60
 )
 
-// packets are the kinds that the programs are measured with.
+// packets are the kinds of packets that are measured.
 var packets = []packet{
 	{name: "TCP4", etherType: typeIPv4, proto: protoTCP},
 	{name: "UDP4", etherType: typeIPv4, proto: protoUDP},
@@ -45,14 +45,14 @@ var packets = []packet{
 	{name: "IPv6 ext UDP", etherType: typeIPv6, proto: protoUDP, extended: []byte{protoHopByHop, protoDestination, protoFragment}},
 }
 
-// The kinds whose source the driver rewrites.
+// The kinds whose source address the driver rewrites.
 var (
 	udp4 = packets[1]
 	udp6 = packets[3]
 )
 
-// frame returns the packet in a frame of that size, or of the smallest that has room
-// for its headers. Checksums are 0: no program looks at them.
+// frame returns the packet in a frame of the given size, or of the least size for its headers.
+// Checksums are 0, because no program reads them.
 func (p packet) frame(size int) []byte {
 	b := make([]byte, 0, max(size, 128))
 	b = append(b, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1) // locally administered addresses
@@ -97,8 +97,7 @@ func (p packet) first() byte {
 	return p.proto
 }
 
-// extensions appends headers of 8 bytes, padding inside; the fragment header is that
-// of a first fragment.
+// extensions appends headers of 8 bytes with padding. A fragment header is for a first fragment.
 func (p packet) extensions(b []byte) []byte {
 	for i, h := range p.extended {
 		next := p.proto
@@ -106,7 +105,7 @@ func (p packet) extensions(b []byte) []byte {
 			next = p.extended[i+1]
 		}
 		if h == protoFragment {
-			b = append(b, next, 0, 0, 1, 0, 0, 0, 7) // offset 0, more to come
+			b = append(b, next, 0, 0, 1, 0, 0, 0, 7) // offset 0, more fragments
 		} else {
 			b = append(b, next, 0, 1, 4, 0, 0, 0, 0) // PadN
 		}

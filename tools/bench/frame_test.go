@@ -7,7 +7,7 @@ import (
 	pkt "github.com/pktstat/pktstat/internal/count/packet"
 )
 
-// TestFrame: the frames are what their names say.
+// TestFrame: the parser finds in each frame what the frame's name promises.
 func TestFrame(t *testing.T) {
 	for _, p := range packets {
 		for _, size := range frameSizes {
@@ -36,7 +36,7 @@ func TestFrame(t *testing.T) {
 			if want := len(p.tags) > 0; (k.VLAN == 100) != want {
 				t.Errorf("%s: VLAN %d", p.name, k.VLAN)
 			}
-			before := max(0, len(p.before)-2) // its type is in the 14 bytes of Ethernet
+			before := max(0, len(p.before)-2) // its type is in the Ethernet header of 14 bytes
 			if want := uint64(len(b) - 14 - 4*len(p.tags) - before); r.Bytes != want || r.FrameBytes != uint64(len(b)) {
 				t.Errorf("%s: %d bytes in a frame of %d, want %d in %d", p.name, r.Bytes, r.FrameBytes, want, len(b))
 			}

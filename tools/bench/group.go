@@ -11,8 +11,8 @@ const (
 	HookXDP Hook = "xdp"
 )
 
-// Case says what was measured, of all programs in the same rounds. Fields that do
-// not apply are empty.
+// Case is what was measured, for all programs in the same rounds. Fields that do not apply are
+// empty.
 type Case struct {
 	Experiment   string `json:"experiment"`
 	Hook         Hook   `json:"hook,omitempty"`
@@ -35,28 +35,28 @@ const (
 	UnitMegabytes       = "MB"
 )
 
-// Names of the programs that every group of packets has.
+// Names of the programs in every group about packets.
 const (
-	Empty = "empty" // does nothing; part of every other program's figure
-	Floor = "floor" // parses and adds to one cache line
+	Empty = "empty" // does nothing; its cost is part of all others
+	Floor = "floor" // parses, and adds to one cache line
 	Ours  = "pktstat"
 	Parts = "pktstat, frags" // at XDP, for packets of several fragments (large MTU)
 )
 
-// Group is one case and what each program measured in it.
+// Group is a case with the measurements of each program.
 type Group struct {
 	Case
 	Unit   string   `json:"unit"`
 	Series []Series `json:"series"`
 }
 
-// Series is one program's measurements.
+// Series is the measurements of one program.
 type Series struct {
 	Program string    `json:"program"`
-	Rounds  []float64 `json:"rounds"` // as measured, in the order of the rounds
+	Rounds  []float64 `json:"rounds"` // in the order of the rounds
 }
 
-// Rounds returns a program's measurements, nil if it was not part of the case.
+// Rounds returns a program's measurements; nil if it was not measured.
 func (g *Group) Rounds(program string) []float64 {
 	i := slices.IndexFunc(g.Series, func(s Series) bool { return s.Program == program })
 	if i < 0 {
@@ -65,8 +65,8 @@ func (g *Group) Rounds(program string) []float64 {
 	return g.Series[i].Rounds
 }
 
-// Net returns a program's measurements; costs of a packet are without those of the
-// empty program in the same round.
+// Net returns a program's measurements. From costs of a packet, it subtracts the empty program's
+// cost in the same round.
 func (g *Group) Net(program string) []float64 {
 	v := slices.Clone(g.Rounds(program))
 	if g.Unit != UnitNanoseconds {
@@ -80,8 +80,7 @@ func (g *Group) Net(program string) []float64 {
 	return v
 }
 
-// Ratio compares two programs round by round; ok is false if one of them was not
-// part of the case.
+// Ratio compares two programs round by round. ok is false if one of them was not measured.
 func (g *Group) Ratio(a, b string) (Stat, bool) {
 	va, vb := g.Net(a), g.Net(b)
 	n := min(len(va), len(vb))

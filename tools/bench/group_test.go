@@ -11,11 +11,12 @@ func TestStat(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if _, ok := stat([]float64{math.NaN()}); ok {
-		t.Error("there is nothing to describe")
+		t.Error("stat describes NaN")
 	}
 }
 
-// TestRatio: costs are compared net of the empty program, round by round; rates as they are.
+// TestRatio: Ratio compares costs round by round, without the empty program's. It compares rates as
+// they are.
 func TestRatio(t *testing.T) {
 	g := Group{Unit: UnitNanoseconds, Series: []Series{
 		{Empty, []float64{10, 20, 30}},
@@ -26,14 +27,14 @@ func TestRatio(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if _, ok := g.Ratio(Ours, Floor); ok {
-		t.Error("there is no floor")
+		t.Error("found a floor that was not measured")
 	}
 	g.Unit = UnitPackets
 	if s, ok := g.Ratio(Ours, Empty); !ok || s.Median != 40.0/30 {
 		t.Errorf("%+v", s)
 	}
 	if g.Rounds(Ours)[0] != 15 {
-		t.Error("Net has changed what was measured")
+		t.Error("Net has changed the measurements")
 	}
 }
 
@@ -62,7 +63,7 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%+v, want %+v", r.Targets[i], want[i])
 		}
 	}
-	// A table that is too small for its flows is not what the target is about.
+	// The target is not about a table that is too small for its flows.
 	r.Groups[0].Flows = 1 << 20
 	r.Floods = nil
 	if r.Judge(); len(r.Targets) != 0 {
@@ -71,7 +72,7 @@ func TestJudge(t *testing.T) {
 }
 
 func TestElephantsIn(t *testing.T) {
-	const packets = 40_000 // 200 of each elephant
+	const packets = 40_000 // 200 for each elephant
 	flows := []uint64{1, 1, 2, 99, 100, 200}
 	if n := elephantsIn(flows, packets); n != 2 {
 		t.Errorf("%d elephants", n)

@@ -11,7 +11,7 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
-// liveFlows are the numbers of flows that live frames are sent with.
+// liveFlows returns the numbers of flows for live frames.
 func (r *runner) liveFlows() []int {
 	var flows []int
 	for _, n := range r.Scale.Flows {
@@ -22,11 +22,10 @@ func (r *runner) liveFlows() []int {
 	return flows
 }
 
-// live sends frames over a veth pair, as fast as they are taken. At the other end they
-// meet the program, at XDP in the driver or at tc, and behind it one more at tc that counts
-// and drops them. All of it happens on one CPU, so the packet rate is one over the cost of
-// sending, receiving, counting and dropping a frame. The rate is that of a whole CPU: time
-// that other processes took away is left out.
+// live sends frames over a veth pair as fast as possible. At the other end is the program, at XDP
+// in the driver or at tc. After it, another program at tc counts and drops the frames. All of that
+// runs on one CPU. So the packet rate is one over the cost of sending, receiving, counting and
+// dropping a frame. Time of other processes on that CPU does not count.
 func (r *runner) live(ctx context.Context) error {
 	return inNamespace(func() error {
 		t, err := pin(r.cpu)
@@ -102,7 +101,7 @@ func (l *liveRunner) liveCase(ctx context.Context, hook Hook, flows int) (err er
 	})
 }
 
-// loadEnd loads the program behind the one under test.
+// loadEnd loads the program after the measured one.
 func loadEnd() (*ebpf.Collection, error) {
 	spec, err := loadEmpty()
 	if err != nil {
@@ -112,15 +111,15 @@ func loadEnd() (*ebpf.Collection, error) {
 	return ebpf.NewCollection(spec)
 }
 
-// path is how packets reach a program and are counted behind it.
+// path is the way of packets to a program and to the counter after it.
 type path struct {
 	hook         Hook
 	program, end *ebpf.Program
 	arrivals     *ebpf.Variable
 }
 
-// attach attaches the program and the end of its path. The links that it returns are to
-// be closed, also after an error.
+// attach attaches the program and the end of its path. The caller must close the links, also after
+// an error.
 func (p *path) attach(ifindex int) (links []io.Closer, err error) {
 	add := func(l link.Link, err error) error {
 		if err == nil {
@@ -137,7 +136,7 @@ func (p *path) attach(ifindex int) (links []io.Closer, err error) {
 	if err != nil {
 		return links, fmt.Errorf("attach to %s: %w", p.hook, err)
 	}
-	tcx.Program = p.end // behind what is there
+	tcx.Program = p.end // after the measured program
 	if err := add(link.AttachTCX(tcx)); err != nil {
 		return links, fmt.Errorf("attach the end of the path: %w", err)
 	}
@@ -159,10 +158,10 @@ func (p *path) arrived() (uint64, error) {
 	return sum, nil
 }
 
-// BPF_F_TEST_XDP_LIVE_FRAMES (include/uapi/linux/bpf.h): the program's verdict is carried out.
+// BPF_F_TEST_XDP_LIVE_FRAMES (include/uapi/linux/bpf.h): the kernel acts on the program's verdict.
 const liveFrames = 1 << 1
 
-// send sends n packets and returns how many arrived in a second.
+// send sends n packets, and returns how many arrived in a second.
 func (l *liveRunner) send(ctx context.Context, p *path, n int) (rate float64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -194,12 +193,12 @@ func (l *liveRunner) send(ctx context.Context, p *path, n int) (rate float64, er
 	}
 	after, err := p.arrived()
 	if err == nil && after == before {
-		err = errors.New("no frame has arrived")
+		err = errors.New("no frame arrived")
 	}
 	return float64(after-before) / (end - start).Seconds(), err
 }
 
-// time is what sending and receiving have taken of the CPU.
+// time returns the CPU time of sending and receiving.
 func (l *liveRunner) time() (time.Duration, error) {
 	if l.softirq.schedstat == "" {
 		return time.Since(l.result.Time), nil

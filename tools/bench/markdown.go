@@ -58,7 +58,7 @@ func stateOf(c *Case) string  { return c.State }
 func cpusOf(c *Case) string   { return fmt.Sprint(c.CPUs) }
 func stepOf(c *Case) string   { return c.Step }
 
-// count writes powers of 1024 as k and M.
+// count formats powers of 1024 with k and M.
 func count(n int) string {
 	switch {
 	case n >= 1<<20 && n%(1<<20) == 0:
@@ -79,7 +79,7 @@ func (m *markdown) groups(experiment string) []*Group {
 	return all
 }
 
-// table writes a table; cells of numbers are to the right.
+// table writes a table. The first text columns are aligned left, numbers right.
 func (m *markdown) table(title string, text int, header []string, rows [][]string) {
 	m.printf("\n### %s\n\n", title)
 	m.printf("| %s |\n|", strings.Join(header, " | "))
@@ -92,8 +92,8 @@ func (m *markdown) table(title string, text int, header []string, rows [][]strin
 	}
 }
 
-// costs writes the groups of an experiment that is about costs: a column each program,
-// and how ours compares with the others.
+// costs writes the groups of an experiment about costs: a column for each program, and ratios to
+// pktstat.
 func (m *markdown) costs(experiment, title string, columns []column) {
 	groups := m.groups(experiment)
 	if len(groups) == 0 {
@@ -127,7 +127,7 @@ func (m *markdown) costs(experiment, title string, columns []column) {
 	m.table(title, len(columns), header, rows)
 }
 
-// programsOf returns the programs that groups have, without the empty one.
+// programsOf returns the programs in groups, without the empty one.
 func programsOf(groups []*Group) []string {
 	var names []string
 	for _, g := range groups {
@@ -174,7 +174,7 @@ func (m *markdown) floods() {
 	}
 }
 
-// live writes packet rates as shares of the empty program's.
+// live writes packet rates relative to the empty program's.
 func (m *markdown) live() {
 	groups := m.groups("live")
 	if len(groups) == 0 {
@@ -222,7 +222,7 @@ func (m *markdown) reports() {
 	m.table("From the table to a report", 3, header, rows)
 }
 
-// exchanges writes what is left of the exchanges in a second with something attached.
+// exchanges writes which share of the exchanges remains with something attached.
 func (m *markdown) exchanges() {
 	programs := []string{Empty, Ours, Processes, AppBytes}
 	header := append([]string{"hook", "traffic", Nothing + ", exchanges/s"}, programs...)

@@ -2,11 +2,11 @@ package bench
 
 import "context"
 
-// frameSizes are those of the micro experiment, without FCS; larger where a packet's
-// headers need more.
+// frameSizes are the sizes of the micro experiment, without FCS. A packet with longer headers gets
+// a larger frame.
 var frameSizes = []int{64, 512, 1500}
 
-// micro measures one flow of every kind of packet: what parsing costs.
+// micro measures one flow of every kind of packet: the cost of parsing.
 func (r *runner) micro(ctx context.Context) error {
 	for _, hook := range r.Hooks {
 		var more []contender

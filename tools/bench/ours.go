@@ -14,17 +14,17 @@ import (
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
 )
 
-// ours is the program of one of this project's backends, as the backend loads it.
+// ours is the program of a backend of this project, loaded as the backend does.
 type ours struct {
 	label string
 	root  string // of a checkout
-	parts bool   // XDP: the program that takes packets of several fragments
+	parts bool   // XDP: the program for packets of several fragments
 }
 
-// Where the programs are.
+// The object files of the programs.
 var ourObjects = map[Hook]string{HookTC: "backends/tc/tc_bpfel.o", HookXDP: "backends/xdp/xdp_bpfel.o"}
 
-// function is what the program for an Ethernet interface is called.
+// function returns the name of the program for an Ethernet interface.
 func (c ours) function(h Hook) string {
 	switch {
 	case h == HookTC:
@@ -35,7 +35,7 @@ func (c ours) function(h Hook) string {
 	return "xdp_ingress"
 }
 
-// havePartsHelper reports whether the kernel (since 5.18) has what such a program needs.
+// havePartsHelper reports whether the kernel has the helper of such a program (Linux 5.18).
 func havePartsHelper() bool {
 	return features.HaveProgramHelper(ebpf.XDP, asm.FnXdpGetBuffLen) == nil
 }
@@ -49,7 +49,7 @@ func (c ours) load(o loadOptions) (*program, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	ps, ok := spec.Programs[function]
-	if !ok { // of an older checkout
+	if !ok { // an older checkout
 		function = strings.Replace(function, "xdp_ingress", "xdp_count", 1)
 		ps, ok = spec.Programs[function]
 	}
@@ -89,7 +89,7 @@ func forget(t *bpfflow.Table) error {
 	return nil
 }
 
-// tallyOf collects from a table and adds up what comes.
+// tallyOf collects from a table and adds up the records.
 func tallyOf(table *bpfflow.Table) (tally, error) {
 	var t tally
 	b := flow.NewBatch(flow.BatchHooks{Records: func(recs []flow.Record) error {

@@ -8,14 +8,14 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// Peer is another program that counts packets by flow, as compiled by its own
-// project. It implements flag.Value:
+// Peer is another program that counts packets by flow, as its own project compiles it. It
+// implements flag.Value:
 //
 //	name=NAME,obj=FILE,prog=PROGRAM,hook=tc|xdp,maps=MAP:ROLE[,MAP:ROLE]...
 //
-// The role of a map is flows (flow to counters; its value has members named packets
-// and bytes) or clear (whatever else it keeps by flow). Both are emptied between
-// measurements, and made large enough where tables are to fit.
+// A map has the role flows or clear. A flows map has flows as keys, and values with members named
+// packets and bytes. A clear map holds other data by flow. Both are emptied between measurements,
+// and enlarged if tables must fit.
 type Peer struct {
 	Name   string
 	Object string // path of the ELF file
@@ -27,13 +27,13 @@ type Peer struct {
 // PeerMap is a map of a peer that is emptied between measurements.
 type PeerMap struct {
 	Name  string
-	Flows bool // holds the counters
+	Flows bool // has the counters
 }
 
-// PeerUsage is the form of a peer.
+// PeerUsage is the syntax of a peer.
 const PeerUsage = "want name=NAME,obj=FILE,prog=PROGRAM,hook=tc|xdp,maps=MAP:flows|clear[,MAP:flows|clear]..."
 
-// ParsePeer reads the form above.
+// ParsePeer parses PeerUsage.
 func ParsePeer(s string) (Peer, error) {
 	var p Peer
 	key := ""
@@ -42,7 +42,7 @@ func ParsePeer(s string) (Peer, error) {
 		if k, v, ok := strings.Cut(f, "="); ok {
 			key, value = k, v
 		} else if key != "maps" {
-			return Peer{}, fmt.Errorf("peer %q: %q is no option: %s", s, f, PeerUsage)
+			return Peer{}, fmt.Errorf("peer %q: %q is not an option: %s", s, f, PeerUsage)
 		}
 		switch key {
 		case "name":
@@ -78,8 +78,8 @@ type peer struct{ Peer }
 
 func (p peer) name() string { return p.Name }
 
-// fitFactor is how much room for each flow a peer's tables get where tables are to fit:
-// as much as ours, which are half full then. LRU maps evict well before they are full.
+// fitFactor is the size of a peer's tables per flow, if tables must fit. pktstat's tables have the
+// same, and are then half full. LRU maps evict before they are full.
 const fitFactor = 2
 
 func (p peer) load(o loadOptions) (*program, error) {
@@ -110,7 +110,7 @@ func (p peer) load(o loadOptions) (*program, error) {
 	return prog, p.connect(prog, spec, coll)
 }
 
-// connect makes the peer's maps readable.
+// connect finds the peer's maps.
 func (p peer) connect(prog *program, spec *ebpf.CollectionSpec, coll *ebpf.Collection) error {
 	var all, others []*ebpf.Map
 	var flows *flowMap
@@ -142,13 +142,13 @@ func (p peer) connect(prog *program, spec *ebpf.CollectionSpec, coll *ebpf.Colle
 	return nil
 }
 
-// layout is where counters are in a map's value.
+// layout is the offsets of counters in a map's value.
 type layout struct{ packets, bytes uint32 }
 
 func layoutOf(value btf.Type) (layout, error) {
 	s, ok := btf.UnderlyingType(value).(*btf.Struct)
 	if !ok {
-		return layout{}, fmt.Errorf("its value is no structure: %v", value)
+		return layout{}, fmt.Errorf("its value is not a structure: %v", value)
 	}
 	at := map[string]uint32{}
 	for _, m := range s.Members {

@@ -34,7 +34,7 @@ func TestParsePeer(t *testing.T) {
 	}
 }
 
-// TestPeer measures a program that keeps its flows in the kernel's hash maps.
+// TestPeer measures a program that keeps its flows in hash maps of the kernel.
 func TestPeer(t *testing.T) {
 	testenv.Privileged(t)
 	p, err := ParsePeer("name=hash,obj=hash_bpfel.o,prog=hash_tc,hook=tc,maps=flows:flows,seen:clear")
@@ -52,7 +52,7 @@ func TestPeer(t *testing.T) {
 		t.Fatalf("%+v", err)
 	}
 	for _, f := range r.Floods {
-		// An LRU map has what fits, and nobody is told of the rest.
+		// An LRU map evicts flows without reporting it.
 		if f.Program == p.Name && (f.UnaccountedPackets < int64(f.Packets)/2 || f.UnaccountedBytes != 50*f.UnaccountedPackets) {
 			t.Errorf("%+v", f)
 		}
@@ -67,7 +67,7 @@ func TestPeer(t *testing.T) {
 	}
 }
 
-// TestPeerRead: a peer's maps are read whole, emptied, and made as large as asked.
+// TestPeerRead: a peer's maps are read completely, emptied, and enlarged as requested.
 func TestPeerRead(t *testing.T) {
 	testenv.Privileged(t)
 	const flows = 1 << 18

@@ -13,7 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// batchSize is how many elements are read in a call.
+// batchSize is the number of elements that one call reads.
 const batchSize = 4096
 
 // flowMap reads a peer's flows.
@@ -22,13 +22,13 @@ type flowMap struct {
 	layout layout
 }
 
-// entry is one flow in user space.
+// entry is a flow in user space.
 type entry struct {
 	key            string
 	packets, bytes uint64
 }
 
-// each calls f for every flow, with the counters of all CPUs added up.
+// each calls f for every flow, with the sums over all CPUs.
 func (f *flowMap) each(do func(key []byte, packets, bytes uint64)) error {
 	size := int(f.m.ValueSize())
 	return eachBatch(f.m, func(key, values []byte) {
@@ -58,8 +58,8 @@ func (f *flowMap) read() (int, error) {
 	return n, err
 }
 
-// peerReporter does what any tool on such maps must: it brings the other maps by flow
-// and the flows to user space and sorts the flows. Nothing is kept for the next report.
+// peerReporter does what any tool with such maps must do. It reads all maps into user space and
+// sorts the flows. It keeps nothing for the next report.
 type peerReporter struct {
 	flows  *flowMap
 	others []*ebpf.Map
@@ -88,8 +88,8 @@ func (r peerReporter) report() (int, error) {
 	return len(entries), nil
 }
 
-// eachBatch calls f for every element: the key, and the values of all CPUs one after the
-// other. The slices are reused.
+// eachBatch calls f for every element, with the key and the values of all CPUs in a row. It reuses
+// the slices.
 func eachBatch(m *ebpf.Map, f func(key, values []byte)) error {
 	b, err := newBatch(m)
 	if err != nil {
@@ -128,8 +128,8 @@ func emptyMap(m *ebpf.Map) error {
 	}
 }
 
-// batch is room for batchSize elements, as slices of arrays of bytes: what the ebpf
-// package reads into without a copy.
+// batch is memory for batchSize elements, as slices of byte arrays. The ebpf package reads into
+// these without copying.
 type batch struct {
 	keys, values           any
 	keyBytes, valueBytes   []byte

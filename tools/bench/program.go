@@ -8,17 +8,17 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// contender is a program that can be measured, not yet loaded.
+// contender is a program to measure, not yet loaded.
 type contender interface {
 	name() string
 	load(loadOptions) (*program, error)
 }
 
-// loadOptions says what a contender is loaded for.
+// loadOptions is what to load a contender for.
 type loadOptions struct {
 	hook  Hook
-	flows int  // that tables are to hold
-	fit   bool // more than they do by default: peers' are enlarged
+	flows int  // number of flows for the tables
+	fit   bool // also enlarge peers' tables
 }
 
 // program is a loaded contender.
@@ -27,26 +27,25 @@ type program struct {
 	spec    *ebpf.ProgramSpec
 	program *ebpf.Program
 
-	// entry is what is run: the program itself, or the driver before it.
+	// entry is the program to run: the program itself, or the driver before it.
 	entry  *ebpf.Program
 	driven *driver
 
-	// forget empties its tables. nil if it has none.
+	// forget empties its tables; nil if it has none.
 	forget func() error
-	// tally reads what it has counted, and may empty its tables. nil if it does not say.
+	// tally reads its counters, and may empty its tables; nil if it cannot.
 	tally func() (tally, error)
-	// read brings all flows to user space and returns how many there are. newReporter
-	// returns the way from there to a report of at most rows rows (0: all). nil if it
-	// has no tables to read.
+	// read reads all flows into user space, and returns their number. newReporter returns a
+	// reporter with at most rows rows (0: all). Both are nil if the program has no tables to read.
 	read        func() (int, error)
 	newReporter func(flows, rows int) reporter
 
 	closers []func() error
 }
 
-// tally is what a program has counted.
+// tally is the sum of a program's counters.
 type tally struct {
-	packets, bytes uint64   // of flows and of what lost its flow
+	packets, bytes uint64   // of flows, and of what is in no flow
 	flows          []uint64 // packets of each flow
 }
 
@@ -69,7 +68,7 @@ func (p *program) clear() error {
 
 func (p *program) onClose(f func() error) { p.closers = append(p.closers, f) }
 
-// loadAll loads contenders. The caller closes them, also after an error.
+// loadAll loads contenders. The caller must close them, also after an error.
 func loadAll(all []contender, o loadOptions) (programs, error) {
 	var ps programs
 	for _, c := range all {
@@ -105,7 +104,7 @@ func (empty) load(o loadOptions) (*program, error) {
 	return loadFrom(Empty, spec, "empty_"+string(o.hook))
 }
 
-// floor is the program that does the least that a table could.
+// floor is the program that does the least that any table must do.
 type floor struct{}
 
 func (floor) name() string { return Floor }
@@ -119,7 +118,7 @@ func (floor) load(o loadOptions) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	slots := uint32(1) << bits.Len32(uint32(2*o.flows-1)) // at most half full, as the flow table is
+	slots := uint32(1) << bits.Len32(uint32(2*o.flows-1)) // at most half full, like the flow table
 	spec.Maps["floor4"].MaxEntries = slots
 	spec.Maps["floor_wide"].MaxEntries = slots
 	if err := spec.Variables["floor_mask"].Set(slots - 1); err != nil {
@@ -128,11 +127,11 @@ func (floor) load(o loadOptions) (*program, error) {
 	return loadFrom(Floor, spec, "floor_"+string(o.hook))
 }
 
-// loadFrom loads one program of a collection, with all of its maps.
+// loadFrom loads one program of a collection, with all its maps.
 func loadFrom(name string, spec *ebpf.CollectionSpec, function string) (*program, error) {
 	ps, ok := spec.Programs[function]
 	if !ok {
-		return nil, fmt.Errorf("there is no program %s", function)
+		return nil, fmt.Errorf("no program %s", function)
 	}
 	spec.Programs = map[string]*ebpf.ProgramSpec{function: ps}
 	coll, err := ebpf.NewCollection(spec)

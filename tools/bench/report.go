@@ -17,25 +17,24 @@ import (
 
 // Steps of the report experiment.
 const (
-	StepRead  = "read"         // all flows from the kernel's table, in user space's form
-	StepFirst = "first report" // read, added up, sorted, all rows in a report
+	StepRead  = "read"         // all flows, from the kernel's table into user space
+	StepFirst = "first report" // read, add up, sort, and put all rows into a report
 	StepNext  = "next report"  // the same a second time
 	StepTop   = "next report, 40 rows"
 )
 
-// shown is how many rows the table output shows.
+// shown is how many rows the output table shows.
 const shown = 40
 
-// reporter is the whole path from a program's tables to a report. It is what a run of
-// the tool has between two reports: it remembers flows, if the tool does.
+// reporter makes reports from a program's tables. Between reports, it keeps what the tool would
+// keep.
 type reporter interface {
-	// report reports what has been counted since the last one. It returns how many
-	// flows there are.
+	// report reports the traffic since the last report. It returns the number of flows.
 	report() (int, error)
 	close() error
 }
 
-// report measures what a report costs user space.
+// report measures the cost of a report in user space.
 func (r *runner) report(ctx context.Context) error {
 	hook := r.Hooks[0] // tables are the same at all hooks
 	for _, flows := range r.Scale.Report {
@@ -82,7 +81,7 @@ func (r *runner) reportOf(ctx context.Context, hook Hook, flows int) error {
 	return errors.Join(err, seq.close())
 }
 
-// reportRun measures reports of one number of flows.
+// reportRun measures reports of a number of flows.
 type reportRun struct {
 	*runner
 	flows  int
@@ -102,8 +101,8 @@ func (m *reportRun) measure(ctx context.Context, k int) error {
 	return m.reports(ctx, k, shown, "", StepTop)
 }
 
-// reports measures a first and a next report of a new reporter, and the memory that it
-// takes until then. An empty step is not recorded.
+// reports measures the first and the next report of a new reporter, and its memory. It does not
+// record a step without a name.
 func (m *reportRun) reports(ctx context.Context, k, rows int, first, next string) (err error) {
 	debug.FreeOSMemory()
 	before, err := residentMemory()
@@ -125,7 +124,7 @@ func (m *reportRun) reports(ctx context.Context, k, rows int, first, next string
 	return nil
 }
 
-// step fills the program's table and measures f, which returns how many flows it found.
+// step fills the program's table and measures f. f returns the number of flows that it found.
 func (m *reportRun) step(ctx context.Context, k int, step string, f func() (int, error)) error {
 	p := m.ps[k]
 	if _, err := m.drive(ctx, p, udp4.frame(64), 0, m.flows); err != nil {
@@ -135,7 +134,7 @@ func (m *reportRun) step(ctx context.Context, k int, step string, f func() (int,
 	if err != nil {
 		return err
 	}
-	// On a thread of its own: the runner's is tied to a CPU, and Go cannot preempt it.
+	// On another thread, because the runner's is bound to a CPU and blocks Go's preemption.
 	type found struct {
 		n   int
 		err error
@@ -153,7 +152,7 @@ func (m *reportRun) step(ctx context.Context, k int, step string, f func() (int,
 	case err != nil:
 		return err
 	case got.n > m.flows || got.n < m.flows*9/10:
-		return fmt.Errorf("%s: %d flows found of %d", step, got.n, m.flows)
+		return fmt.Errorf("%s: found %d flows of %d", step, got.n, m.flows)
 	}
 	if step != "" {
 		m.groups.add(step, UnitMilliseconds, k, float64(end.wall.Sub(start.wall).Microseconds())/1e3)
@@ -162,7 +161,7 @@ func (m *reportRun) step(ctx context.Context, k int, step string, f func() (int,
 	return nil
 }
 
-// moment is a point in time and in the process's use of CPUs.
+// moment is a time and the CPU time that the process has used.
 type moment struct {
 	wall time.Time
 	cpu  time.Duration
@@ -176,7 +175,7 @@ func now() (moment, error) {
 	return moment{time.Now(), time.Duration(ts.Nano())}, nil
 }
 
-// residentMemory is the process's own, without what it maps of the kernel's tables.
+// residentMemory returns the process's own memory, without mapped tables of the kernel.
 func residentMemory() (int64, error) {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -191,7 +190,7 @@ func residentMemory() (int64, error) {
 	return 0, errors.New("/proc/self/status has no RssAnon")
 }
 
-// reportGroups are the groups of one number of flows, a step and a unit each.
+// reportGroups are the groups of one number of flows, one for each step and unit.
 type reportGroups struct{ all []Group }
 
 func newReportGroups(c Case, ps programs) reportGroups {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Result is a run of the protocol.
+// Result is the result of a run of the protocol.
 type Result struct {
 	Time    time.Time `json:"time"`
 	Took    float64   `json:"took_s"`
@@ -29,7 +29,7 @@ type Result struct {
 	Targets []Target `json:"targets,omitempty"` // set by Judge
 }
 
-// Machine is where a result was measured.
+// Machine describes the machine of a result.
 type Machine struct {
 	Kernel string `json:"kernel"`
 	Model  string `json:"model"`
@@ -64,7 +64,7 @@ func thisMachine() Machine {
 	if err := unix.Uname(&u); err == nil {
 		m.Kernel = unix.ByteSliceToString(u.Release[:])
 	}
-	// Not every architecture has a model name there.
+	// Some architectures have no model name in this file.
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
 			if k, v, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(k) == "model name" {

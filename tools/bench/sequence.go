@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sequence is the order in which flows have packets, in a map that all drivers share.
+// sequence is the order of packets' flows, in a map that all drivers share.
 type sequence struct {
 	m    *ebpf.Map
 	len  int // a power of two
@@ -18,9 +18,9 @@ type sequence struct {
 	flow []uint32 // mem, as the programs see it
 }
 
-// newSequence makes a sequence of n flow numbers, all 0. n is a power of two.
+// newSequence makes a sequence of n flow numbers, all 0. n must be a power of two.
 func newSequence(n int) (*sequence, error) {
-	// The type and the flags are those of sequence in bpf/driver.bpf.c.
+	// Type and flags must match sequence in bpf/driver.bpf.c.
 	m, err := ebpf.NewMap(&ebpf.MapSpec{
 		Name: "sequence", Type: ebpf.Array, KeySize: 4, ValueSize: 4,
 		MaxEntries: uint32(n), Flags: unix.BPF_F_MMAPABLE,
@@ -28,7 +28,7 @@ func newSequence(n int) (*sequence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the sequence of flows: %w", err)
 	}
-	// An element of an array takes 8 bytes at least.
+	// An element of an array map takes at least 8 bytes.
 	mem, err := unix.Mmap(m.FD(), 0, 8*n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		_ = m.Close()
@@ -51,8 +51,8 @@ func (s *sequence) close() error {
 
 func (s *sequence) set(i int, flow uint32) { s.flow[2*i] = flow }
 
-// uniform fills the sequence with rounds of all flows, each in an order of its own.
-// flows is at most the sequence's length, and a power of two.
+// uniform fills the sequence with rounds of all flows, each in a random order. flows must be a
+// power of two, and at most the sequence's length.
 func (s *sequence) uniform(flows int, rnd *rand.Rand) {
 	order := make([]uint32, flows)
 	for i := range order {
@@ -66,10 +66,10 @@ func (s *sequence) uniform(flows int, rnd *rand.Rand) {
 	}
 }
 
-// zipfExponent is s in P(k) ~ k^-s: 1 is what flow sizes are usually said to follow.
+// zipfExponent is s in P(k) ~ k^-s. Flow sizes are usually modelled with 1.
 const zipfExponent = 1.0
 
-// zipf fills the sequence so that flow k has a share of packets that falls with its rank.
+// zipf fills the sequence so that flow k's share of packets falls with its rank.
 func (s *sequence) zipf(flows int, rnd *rand.Rand) {
 	cumulated := make([]float64, flows)
 	sum := 0.0
@@ -82,7 +82,7 @@ func (s *sequence) zipf(flows int, rnd *rand.Rand) {
 	}
 }
 
-// searchFloat returns the index of the first value above x, at most the last one.
+// searchFloat returns the index of the first value above x, at most the last index.
 func searchFloat(sorted []float64, x float64) int {
 	lo, hi := 0, len(sorted)-1
 	for lo < hi {

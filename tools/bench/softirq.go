@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// softirqThread is the kernel's thread for what packets raise on a CPU, when there is
-// more of it than can be done at the end of the system call that raised it.
-type softirqThread struct{ schedstat string } // "" where there is none to be seen
+// softirqThread is ksoftirqd, the kernel's thread for softirqs of a CPU. It handles those that do
+// not finish at the end of the system call that raised them.
+type softirqThread struct{ schedstat string } // "" if this process cannot see the thread
 
 func findSoftirqThread(cpu int) softirqThread {
 	want := fmt.Sprintf("ksoftirqd/%d\n", cpu)
@@ -23,7 +23,7 @@ func findSoftirqThread(cpu int) softirqThread {
 	return softirqThread{}
 }
 
-// cpuTime is what the thread has used, in nanoseconds.
+// cpuTime returns the thread's CPU time, in nanoseconds.
 func (s softirqThread) cpuTime() (int64, error) {
 	b, err := os.ReadFile(s.schedstat)
 	if err != nil {

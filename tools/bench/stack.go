@@ -14,7 +14,7 @@ import (
 	"github.com/pktstat/pktstat/internal/netif/netns"
 )
 
-// Where programs are that BPF_PROG_TEST_RUN cannot run, or not with a packet.
+// Hooks whose programs BPF_PROG_TEST_RUN cannot run with a packet.
 const (
 	HookCgroup     Hook = "cgroup"
 	HookFentry     Hook = "fentry"
@@ -24,19 +24,19 @@ const (
 
 var stackHooks = []Hook{HookTC, HookXDP, HookCgroup, HookFentry, HookKprobe, HookTracepoint}
 
-// Names of what is attached in the experiment stack, besides [Empty] and [Ours].
+// What the experiment stack attaches, besides [Empty] and [Ours].
 const (
 	Nothing   = "nothing"
-	Processes = "pktstat, processes" // with attribution
-	AppBytes  = "application bytes"  // a probe on tcp_sendmsg, or the tracepoint nearest to it
+	Processes = "pktstat, processes" // with attribution to processes
+	AppBytes  = "application bytes"  // a probe on tcp_sendmsg, or the nearest tracepoint
 )
 
-// UnitExchanges is of requests that were answered.
+// UnitExchanges counts answered requests.
 const UnitExchanges = "exchanges/s"
 
-// stack has two sockets talk over the loopback interface of a namespace, on one CPU. First
-// the kernel's counters of run time tell what a call of a program takes; then, with these
-// counters off, how many exchanges there are in a second of CPU time.
+// stack lets two sockets exchange data over a namespace's loopback interface, on one CPU. First it
+// measures the time of a call, with the kernel's run time counters. Then, without these counters,
+// it measures the exchanges in a second of CPU time.
 func (r *runner) stack(ctx context.Context) error {
 	return inNamespace(func() error {
 		t, err := pin(r.cpu)
@@ -78,7 +78,7 @@ type stackRunner struct {
 	thread *thread // in the namespace
 }
 
-// missing says why one of them cannot be attached here.
+// missing returns why one of the taps cannot be attached here.
 func (s *stackRunner) missing(ctx context.Context, taps []tap) error {
 	for _, t := range taps {
 		c, err := t.open(ctx)
@@ -113,8 +113,8 @@ func (s *stackRunner) stackCase(ctx context.Context, hook Hook, x exchange, taps
 	})
 }
 
-// tapRounds is rounds for what is attached by itself. What a program of another kind is
-// never called for is left out.
+// tapRounds is rounds for taps, which are attached one at a time. It omits [AppBytes] if its
+// program was never called.
 func (s *stackRunner) tapRounds(g Group, taps []tap, measure func(tap) (float64, error)) error {
 	g.Series = make([]Series, len(taps))
 	for round := range s.Scale.Rounds {
@@ -142,11 +142,11 @@ func (s *stackRunner) tapRounds(g Group, taps []tap, measure func(tap) (float64,
 	return nil
 }
 
-// errNotCalled: the traffic does not come by.
+// errNotCalled: the hook does not see this traffic.
 var errNotCalled = errors.New("its programs were never called")
 
-// call is what the programs of a tap run for, divided by how often those that count are
-// called: once a packet, or once a super-frame.
+// call returns the run time of a tap's programs for one call of those that count. Such a call is
+// for one packet or one super-frame.
 func (s *stackRunner) call(ctx context.Context, hook Hook, t tap, traffic func() error) (v float64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -172,7 +172,7 @@ func (s *stackRunner) call(ctx context.Context, hook Hook, t tap, traffic func()
 	for id := range before {
 		delete(programs, id)
 	}
-	if err := traffic(); err != nil { // caches, and a row of its own
+	if err := traffic(); err != nil { // fill caches, and create the flow's row
 		return 0, err
 	}
 	start, err := runTime(hook, programs)
@@ -192,7 +192,7 @@ func (s *stackRunner) call(ctx context.Context, hook Hook, t tap, traffic func()
 	return float64(end.time-start.time) / float64(end.calls-start.calls), nil
 }
 
-// rate is how many exchanges there are in a second of the CPU's time.
+// rate returns the number of exchanges in a second of CPU time.
 func (s *stackRunner) rate(ctx context.Context, t tap, n int, traffic func() error) (v float64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err

@@ -10,9 +10,9 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// TestStack measures what a call takes of a socket's traffic on the kernels of the matrix,
-// which have fentry and kprobes: once, or for figures if PKTSTAT_BENCH is set (make
-// bench-stack). They go to the host. Natively, TestRun does.
+// TestStack measures the time of a call for socket traffic, on the kernels of the matrix. These
+// have fentry and kprobes. It measures once, or fully if PKTSTAT_BENCH is set (make bench-stack),
+// and sends the result to the host. On the host itself, TestRun does it.
 func TestStack(t *testing.T) {
 	testenv.Machine(t)
 	c := Config{Experiments: []string{"stack"}, Stack: []Hook{HookFentry, HookKprobe}, Scale: Quick(), Progress: t.Logf}
@@ -30,7 +30,7 @@ func TestStack(t *testing.T) {
 	}
 	for _, h := range c.Stack {
 		if !slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Hook == h }) {
-			t.Errorf("no socket was measured at %s: %q", h, r.Notes)
+			t.Errorf("no socket traffic was measured at %s: %q", h, r.Notes)
 		}
 	}
 	var text strings.Builder
@@ -46,8 +46,7 @@ func TestStack(t *testing.T) {
 	}
 }
 
-// wantTaps are what is measured of a hook in the experiment stack. A probe on tcp_sendmsg
-// is not called for UDP.
+// wantTaps returns the taps of a hook. A probe on tcp_sendmsg does not see UDP.
 func wantTaps(g *Group) []string {
 	want := []string{Empty, Ours}
 	if g.Unit == UnitExchanges {

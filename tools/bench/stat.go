@@ -12,8 +12,8 @@ type Stat struct {
 	P90    float64 `json:"p90"`
 }
 
-// stat returns the median and the 10th and 90th percentile, by nearest rank.
-// Values that are not numbers are left out; ok is false if there are no others.
+// stat returns the median and the 10th and 90th percentile, by nearest rank. It ignores NaN. ok is
+// false if no number is left.
 func stat(values []float64) (s Stat, ok bool) {
 	v := slices.DeleteFunc(slices.Clone(values), func(x float64) bool {
 		return math.IsNaN(x) || math.IsInf(x, 0)

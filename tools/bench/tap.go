@@ -26,7 +26,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// tap is something that attaches programs. They are detached when it is closed.
+// tap attaches programs. Closing the result of open detaches them.
 type tap struct {
 	name string
 	open func(context.Context) (io.Closer, error)
@@ -50,7 +50,7 @@ type tapper struct {
 	flows int
 }
 
-// taps are what is measured at a hook.
+// taps returns the taps of a hook.
 func (p *tapper) taps(h Hook) []tap {
 	empty := tap{Empty, func(context.Context) (io.Closer, error) { return p.empty(h) }}
 	app := tap{AppBytes, func(context.Context) (io.Closer, error) { return p.appBytes(h) }}
@@ -63,7 +63,7 @@ func (p *tapper) taps(h Hook) []tap {
 	return []tap{empty, {Ours, p.backend("kprobe", "hook="+string(h))}, app}
 }
 
-// backend opens one as it ships.
+// backend opens a backend as shipped.
 func (p *tapper) backend(name string, options ...string) func(context.Context) (io.Closer, error) {
 	return func(ctx context.Context) (io.Closer, error) {
 		b, err := registry.Backends.Lookup(name)
@@ -90,7 +90,7 @@ func (p *tapper) backend(name string, options ...string) func(context.Context) (
 	}
 }
 
-// attributed opens what finds processes, too.
+// attributed opens a backend together with attribution to processes.
 func (p *tapper) attributed(open func(context.Context) (io.Closer, error)) func(context.Context) (io.Closer, error) {
 	return func(ctx context.Context) (io.Closer, error) {
 		counting, err := open(ctx)
@@ -109,7 +109,7 @@ func (p *tapper) attributed(open func(context.Context) (io.Closer, error)) func(
 	}
 }
 
-// Where the kernel calls kprobe's programs.
+// Functions where the kernel calls kprobe's programs.
 var (
 	functions   = []string{"ip_finish_output2", "ip_rcv_core"}
 	tracepoints = []string{"net_dev_queue", "netif_receive_skb"}
@@ -123,7 +123,7 @@ func (p *tapper) empty(h Hook) (_ io.Closer, err error) {
 			err = errors.Join(err, all.Close())
 		}
 	}()
-	// add keeps the program open: what is measured is found by that.
+	// add keeps the program open, because call finds programs by their descriptors.
 	add := func(spec ebpf.ProgramSpec, verdict int32, attach func(*ebpf.Program) (link.Link, error)) error {
 		spec.Name, spec.License = "empty", "MIT"
 		spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, verdict), asm.Return()}
@@ -214,7 +214,7 @@ type closerFunc func()
 
 func (f closerFunc) Close() error { f(); return nil }
 
-// ownPrograms are the BPF programs that this process has open, by id.
+// ownPrograms returns the BPF programs that this process has open, by id.
 func ownPrograms() (map[ebpf.ProgramID]bool, error) {
 	files, err := filepath.Glob("/proc/self/fdinfo/*")
 	if err != nil {
@@ -224,7 +224,7 @@ func ownPrograms() (map[ebpf.ProgramID]bool, error) {
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if err != nil || !bytes.Contains(text, []byte("prog_id:")) {
-			continue // closed meanwhile, or something else
+			continue // closed by now, or not a program
 		}
 		_, rest, _ := bytes.Cut(text, []byte("prog_id:"))
 		line, _, _ := bytes.Cut(rest, []byte("\n"))
@@ -237,14 +237,14 @@ func ownPrograms() (map[ebpf.ProgramID]bool, error) {
 	return ids, nil
 }
 
-// usage is what programs have run.
+// usage is the run time and calls of programs.
 type usage struct {
 	time  time.Duration
-	calls uint64 // of those that count packets or bytes
+	calls uint64 // of programs that count packets or bytes
 }
 
-// runTime adds up what the kernel says of programs at a hook. Those that look after
-// sockets, beside tc and xdp, do not count as calls: they are part of what a packet costs.
+// runTime adds up the kernel's statistics of programs at a hook. Calls of programs that watch
+// sockets do not count, but their time does: it is part of a packet's cost.
 func runTime(h Hook, ids map[ebpf.ProgramID]bool) (usage, error) {
 	var u usage
 	for id := range ids {

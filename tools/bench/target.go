@@ -2,7 +2,7 @@ package bench
 
 import "fmt"
 
-// Target is what the design promises, and what was measured of it.
+// Target is a promise of the design, and the measurement that tests it.
 type Target struct {
 	What     string `json:"what"`
 	Want     string `json:"want"`
@@ -10,7 +10,7 @@ type Target struct {
 	Verdict  string `json:"verdict"` // yes, no
 }
 
-// Judge compares the result with the targets. Those that were not measured are left out.
+// Judge compares the result with the targets. It omits targets without measurements.
 func (r *Result) Judge() {
 	r.Targets = nil
 	for _, peer := range r.Peers {
@@ -24,7 +24,7 @@ func (r *Result) Judge() {
 	}
 }
 
-// atMost and atLeast add a target on a median.
+// atMost and atLeast add a target for a median.
 
 func (r *Result) atMost(what string, want float64, s Stat, ok bool) {
 	r.judge(what, fmt.Sprintf("<= %.2f", want), s, ok, s.Median <= want)
@@ -47,7 +47,7 @@ func verdict(holds bool) string {
 	return "no"
 }
 
-// find returns the first group of which same is true.
+// find returns the first group for which same returns true.
 func (r *Result) find(same func(c *Case, unit string) bool) (*Group, bool) {
 	for i := range r.Groups {
 		if g := &r.Groups[i]; same(&g.Case, g.Unit) {
@@ -57,7 +57,7 @@ func (r *Result) find(same func(c *Case, unit string) bool) (*Group, bool) {
 	return nil, false
 }
 
-// flowsGroup is uniform traffic of warm flows, in tables that have room for them.
+// flowsGroup returns the group for uniform traffic of known flows, in tables with room for them.
 func (r *Result) flowsGroup(h Hook, p packet, flows int) (*Group, bool) {
 	return r.find(func(c *Case, _ string) bool {
 		return c.Experiment == "flows" && c.Hook == h && c.Packet == p.name && c.Flows == flows &&

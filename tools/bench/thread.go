@@ -10,18 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread is the calling goroutine's OS thread, tied to one CPU. Its methods are
-// for that goroutine only.
+// thread is the calling goroutine's OS thread, bound to one CPU. Only that goroutine may use it.
 type thread struct {
 	cpu     int
 	cpus    unix.CPUSet
 	signals unix.Sigset_t
 }
 
-// pin ties the calling goroutine to a thread of its own and that thread to a CPU.
+// pin locks the calling goroutine to its thread and binds the thread to a CPU.
 //
-// The signal by which Go preempts goroutines is blocked: it would end a
-// BPF_PROG_TEST_RUN before all of its repeats have run.
+// It blocks SIGURG, with which Go preempts goroutines. The signal would end a BPF_PROG_TEST_RUN
+// before all repetitions.
 func pin(cpu int) (*thread, error) {
 	t := &thread{cpu: cpu}
 	runtime.LockOSThread()
@@ -41,8 +40,7 @@ func pin(cpu int) (*thread, error) {
 	return t, nil
 }
 
-// unpin undoes pin. A thread that cannot be restored stays locked, and ends with
-// its goroutine.
+// unpin undoes pin. If that fails, the thread stays locked and ends with its goroutine.
 func (t *thread) unpin() error {
 	err := errors.Join(
 		unix.PthreadSigmask(unix.SIG_SETMASK, &t.signals, nil),
@@ -54,7 +52,7 @@ func (t *thread) unpin() error {
 	return err
 }
 
-// cpuTime is what the thread has used, in nanoseconds.
+// cpuTime returns the thread's CPU time, in nanoseconds.
 func (t *thread) cpuTime() (int64, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
@@ -63,8 +61,7 @@ func (t *thread) cpuTime() (int64, error) {
 	return ts.Nano(), nil
 }
 
-// run runs a program n times over a frame and returns the CPU time of a run, in
-// nanoseconds.
+// run runs a program n times over a frame, and returns the CPU time of a run in nanoseconds.
 func (t *thread) run(ctx context.Context, p *program, frame []byte, n int) (float64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -87,8 +84,8 @@ func (t *thread) run(ctx context.Context, p *program, frame []byte, n int) (floa
 	return float64(after-before) / float64(n), nil
 }
 
-// drive runs n packets from a place of the sequence on through the driver and checks
-// that all have run.
+// drive runs n packets through the driver, from a place of the sequence on. It fails unless all
+// have run.
 func (t *thread) drive(ctx context.Context, p *program, frame []byte, at, n int) (float64, error) {
 	if err := p.driven.seek(at); err != nil {
 		return 0, err
@@ -102,7 +99,7 @@ func (t *thread) drive(ctx context.Context, p *program, frame []byte, at, n int)
 		return 0, err
 	}
 	if end-at != n {
-		return 0, fmt.Errorf("%s: %d packets of %d have run: something interrupts BPF_PROG_TEST_RUN", p.name, end-at, n)
+		return 0, fmt.Errorf("%s: %d packets of %d ran: a signal interrupts BPF_PROG_TEST_RUN", p.name, end-at, n)
 	}
 	return ns, nil
 }

@@ -12,12 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNamespace runs f on a thread in a network namespace of its own. Both are gone when
-// it returns, whatever f has left behind.
+// inNamespace runs f on a thread in a new network namespace. Both are gone when it returns.
 func inNamespace(f func() error) error {
 	done := make(chan error)
 	go func() {
-		// Never unlocked: the thread ends with the goroutine, and the namespace with it.
+		// Never unlocked: the thread and the namespace end with the goroutine.
 		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			done <- fmt.Errorf("create network namespace: %w", err)
@@ -29,7 +28,7 @@ func inNamespace(f func() error) error {
 }
 
 // wire is a veth pair in the thread's namespace.
-type wire struct{ in, out int } // interface indices: frames redirected to in arrive at out
+type wire struct{ in, out int } // interface indexes: frames redirected to in arrive at out
 
 // newWire creates the pair. Both ends are up when it returns.
 func newWire() (wire, error) {
@@ -41,7 +40,7 @@ func newWire() (wire, error) {
 	}
 	var w wire
 	for name, index := range map[string]*int{in: &w.in, out: &w.out} {
-		// Nothing but the benchmark's frames.
+		// Disable IPv6, so that only the benchmark sends frames.
 		path := "/proc/sys/net/ipv6/conf/" + name + "/disable_ipv6"
 		if err := os.WriteFile(path, []byte("1"), 0o644); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return wire{}, fmt.Errorf("disable IPv6: %w", err)
@@ -54,8 +53,8 @@ func newWire() (wire, error) {
 		if err := netlink.LinkSetUp(link); err != nil {
 			return wire{}, fmt.Errorf("set %s up: %w", name, err)
 		}
-		// veth takes redirected frames where the receiving end polls as hardware does:
-		// with an XDP program, or with GRO switched on while it is up.
+		// veth accepts redirected frames only if the receiving end polls like hardware: with an XDP
+		// program, or with GRO.
 		if err := enableGRO(name); err != nil {
 			return wire{}, fmt.Errorf("enable GRO on %s: %w", name, err)
 		}
@@ -63,7 +62,7 @@ func newWire() (wire, error) {
 	return w, w.wait()
 }
 
-// wait waits for both ends to have a carrier.
+// wait waits until both ends have a carrier.
 func (w wire) wait() error {
 	for range 500 {
 		up := 0
@@ -84,7 +83,7 @@ func (w wire) wait() error {
 	return fmt.Errorf("veth pair: no carrier after 5 seconds")
 }
 
-// enableGRO is `ethtool -K name gro on`.
+// enableGRO does what `ethtool -K NAME gro on` does.
 func enableGRO(name string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

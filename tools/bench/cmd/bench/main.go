@@ -1,5 +1,5 @@
-// Command bench measures what counting costs and writes a Markdown report to stdout.
-// `make bench` runs it; docs/performance.md explains it.
+// Command bench measures the cost of counting, and writes a Markdown report to stdout. `make bench`
+// runs it; docs/performance.md explains it.
 package main
 
 import (
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		for _, f := range strings.Split(s, ",") {
 			n, err := strconv.Atoi(f)
 			if err != nil || n <= 0 || n&(n-1) != 0 || n > bench.MaxFlows {
-				return fmt.Errorf("%q is no power of two up to %d", f, bench.MaxFlows)
+				return fmt.Errorf("%q is not a power of two up to %d", f, bench.MaxFlows)
 			}
 			flows = append(flows, n)
 		}
