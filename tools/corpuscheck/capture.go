@@ -18,23 +18,23 @@ type record struct {
 	linkType uint32
 	data     []byte // as captured
 	wire     int    // length on the wire, at least len(data)
-	given    int    // the same as the file has it
+	given    int    // the length on the wire in the file
 	time     time.Time
 }
 
-// errDamaged ends the reading of a file. The records before the damage stand.
+// errDamaged ends the reading of a file. The records before the damage are valid.
 var errDamaged = errors.New("the capture ends inside a record, or is damaged")
 
-// errForeign means that the file is no capture.
-var errForeign = errors.New("no capture file")
+// errForeign means that the file is not a capture.
+var errForeign = errors.New("not a capture file")
 
 const (
 	maxRecord = 256 << 10
 	maxBlock  = 16 << 20
 )
 
-// readCapture reads a whole capture file. It returns the records before a
-// damaged one together with the error.
+// readCapture reads a whole capture file. Of a damaged file, it returns the records before the
+// damage, and an error.
 func readCapture(name string) ([]record, error) {
 	raw, err := os.ReadFile(name)
 	if err != nil {
@@ -56,8 +56,8 @@ func readCapture(name string) ([]record, error) {
 	return recs, err
 }
 
-// unpack returns what gzip or zstd packed, or raw itself. After damage it
-// returns what comes before it.
+// unpack decompresses gzip or zstd, or returns raw itself. Of damaged data, it returns the part
+// before the damage.
 func unpack(raw []byte) ([]byte, error) {
 	var r io.Reader
 	var err error
@@ -73,7 +73,7 @@ func unpack(raw []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	out, err := io.ReadAll(r)
-	// gunzip takes what follows the last member for padding.
+	// gunzip treats data after the last member as padding.
 	if errors.Is(err, gzip.ErrHeader) {
 		err = nil
 	}
@@ -83,8 +83,8 @@ func unpack(raw []byte) ([]byte, error) {
 	return out, err
 }
 
-// readClassic reads the format of pcap-savefile(5). In versions below 2.3, and
-// in some files of 2.3, the two lengths of a record are swapped.
+// readClassic reads the format of pcap-savefile(5). In versions below 2.3, and in some files of
+// 2.3, the two lengths of a record are swapped.
 func readClassic(raw []byte) ([]record, error) {
 	if len(raw) < 24 {
 		return nil, errForeign
@@ -100,7 +100,7 @@ func readClassic(raw []byte) ([]record, error) {
 	case 0xa1b2c3d4:
 	case 0xa1b23c4d:
 		unit = 1
-	case 0xa1b2cd34: // Alexey Kuznetsov's patched libpcap
+	case 0xa1b2cd34: // the patched libpcap of Alexey Kuznetsov
 		extra = 8
 	default:
 		return nil, errForeign

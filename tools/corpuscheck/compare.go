@@ -9,7 +9,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// id names a key as row.id does.
+// id returns the same text as row.id.
 func (k key) id() string {
 	proto, ethertype := flow.Proto(k.proto).String(), ""
 	switch {
@@ -31,7 +31,7 @@ func (k key) id() string {
 		addr(k.src.IsValid(), k.src.String()), k.srcPort, addr(k.dst.IsValid(), k.dst.String()), k.dstPort, k.sub, ethertype, k.vlan))
 }
 
-// compareRows returns how the rows of pktstat differ from the reader's.
+// compareRows returns the differences between pktstat's rows and the reader's.
 func compareRows(got ours, want []counted) []string {
 	sums, total := map[string]tally{}, tally{}
 	for _, c := range want {
@@ -60,8 +60,8 @@ func compareRows(got ours, want []counted) []string {
 	return diffs
 }
 
-// compareTimes checks that the report is as long as the capture. Times that
-// nanoseconds since 1970 cannot hold are left to pktstat's own tests.
+// compareTimes checks that the report is as long as the capture. It skips times that do not fit
+// into nanoseconds since 1970; pktstat's own tests cover them.
 func compareTimes(got ours, recs []record) []string {
 	if len(recs) == 0 {
 		return nil
@@ -85,7 +85,7 @@ func compareTimes(got ours, recs []record) []string {
 	return diffs
 }
 
-// compareTshark returns, by kind, how many packets tshark reads otherwise.
+// compareTshark returns how many packets tshark reads differently, by kind.
 func compareTshark(want []counted, got []dissected) map[string]int {
 	kinds := map[string]int{}
 	for i, d := range got {
@@ -109,8 +109,8 @@ func compareTshark(want []counted, got []dissected) map[string]int {
 	return kinds
 }
 
-// compareLengths leaves out lengths that a file contradicts itself in, and those
-// beyond tshark's 31 bits.
+// compareLengths compares lengths. It skips packets with contradictory lengths in the file, and
+// lengths above tshark's 31 bits.
 func compareLengths(recs []record, got []dissected) []string {
 	for i, d := range got[:min(len(got), len(recs))] {
 		r := recs[i]

@@ -33,7 +33,7 @@ func TestTestdata(t *testing.T) {
 	}
 }
 
-// A row of pktstat that has one packet too many is found, with its file.
+// TestDifferenceIsFound: corpuscheck finds a row with one packet too many, and names the file.
 func TestDifferenceIsFound(t *testing.T) {
 	bin := pktstat(t)
 	dir := t.TempDir()
@@ -60,7 +60,7 @@ func TestDifferenceIsFound(t *testing.T) {
 			t.Errorf("%s: ok %v, want %v, error %v\n%s", program, ok, want, err, &out)
 		}
 		if !want && !strings.Contains(out.String(), "mix.pcap:") {
-			t.Errorf("the file is not named:\n%s", &out)
+			t.Errorf("the output does not name the file:\n%s", &out)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 package main
 
-// ethernet reads a frame after "The frame" of docs/accounting.md.
+// ethernet reads a frame after the section "The frame" of docs/accounting.md.
 func ethernet(v view) counted {
 	c := counted{frame: v.wire}
 	if !v.there(0, 14) {
@@ -11,11 +11,11 @@ func ethernet(v view) counted {
 	return c
 }
 
-// maxHeaders is how many headers before layer 3 are looked through.
+// maxHeaders is the limit of headers before layer 3.
 const maxHeaders = 8
 
-// walk looks through the headers before layer 3, from off on, where a header of
-// this EtherType begins. It returns where layer 3 begins.
+// walk skips the headers before layer 3. A header with this EtherType begins at off. walk returns
+// where layer 3 begins.
 func (c *counted) walk(v view, ethertype, off int) int {
 	tagged := false
 	for range maxHeaders {
@@ -54,8 +54,8 @@ func (c *counted) walk(v view, ethertype, off int) int {
 	return off
 }
 
-// fixedHeader returns the size of a header other than VLAN tags and labels, and
-// the EtherType of what follows it. The size is 0 if it is not looked through.
+// fixedHeader returns the size of a header, and the EtherType after it. VLAN tags and labels are
+// not included. The size is 0 for an unknown header.
 func fixedHeader(v view, ethertype, off int) (size, next int) {
 	last := func(n int) (int, int) {
 		if !v.there(off, n) {
@@ -99,7 +99,7 @@ func fixedHeader(v view, ethertype, off int) (size, next int) {
 	return 0, 0
 }
 
-// nsh reads the network service header (RFC 8300).
+// nsh reads a network service header (RFC 8300).
 func nsh(v view, off int) (size, next int) {
 	if !v.there(off, 24) || v.u8(off)>>6 != 0 || v.u8(off+1)&0x3f != 6 || v.u8(off+2)&15 != 1 {
 		return 0, 0
@@ -119,8 +119,7 @@ func nsh(v view, off int) (size, next int) {
 	return 0, 0
 }
 
-// belowLabels returns the EtherType of what is below the last label: 0 if it is
-// not IP for certain.
+// belowLabels returns the EtherType after the last label; 0 unless it is certainly IP.
 func belowLabels(v view, off int) int {
 	held := v.wire - off
 	fits := func(n int) bool { return n <= held && n >= held-64 }

@@ -2,9 +2,8 @@ package main
 
 import "encoding/binary"
 
-// readers take the link header off, by link type ("Link types of captures" in
-// docs/accounting.md). Captures with other link types are compared by their
-// totals of packets alone.
+// readers remove the link header, by link type (docs/accounting.md, "Link types of captures"). For
+// other link types, only the total of packets is compared.
 var readers = map[uint32]func(view) counted{
 	0: null, 108: loop,
 	1:  ethernet,
@@ -22,7 +21,7 @@ var readers = map[uint32]func(view) counted{
 	276: sll2,
 }
 
-// readFrame reads a packet, if this reader knows its link type.
+// readFrame reads a packet if this reader knows its link type.
 func readFrame(r record) counted {
 	read := readers[r.linkType]
 	if read == nil {
@@ -33,12 +32,12 @@ func readFrame(r record) counted {
 	return c
 }
 
-// skip takes n bytes off that were not on the wire.
+// skip removes n bytes that were not on the wire.
 func (v view) skip(n int) view {
 	return view{v.data[min(n, len(v.data)):], max(v.wire-n, 0)}
 }
 
-// etherframe are the EtherTypes of frames without one.
+// EtherTypes of frames that have none.
 const (
 	wifiManagement = 0x0180
 	wifiControl    = 0x0181
@@ -49,8 +48,7 @@ const (
 	relayOther     = 0x6559
 )
 
-// start reads a packet that begins with the headers of this EtherType. It ends
-// where IP ends.
+// start reads a packet that begins with headers of this EtherType, up to the end of IP.
 func start(v view, ethertype int) counted {
 	c := counted{frame: v.wire}
 	off := c.walk(v, ethertype, 0)
@@ -74,12 +72,12 @@ func rawIP(v view) counted {
 	return other(v, runt)
 }
 
-// other is a frame of a kind that is not read.
+// other returns a frame whose content is not read.
 func other(v view, ethertype uint16) counted {
 	return counted{frame: v.wire, key: key{ethertype: ethertype}}
 }
 
-// null has the address family of the machine that captured, in its byte order.
+// null reads BSD loopback frames: an address family in the byte order of the capturing machine.
 func null(v view) counted {
 	if !v.there(0, 4) {
 		return other(v.skip(4), runt)
@@ -112,8 +110,7 @@ func byFamily(v view, family int) counted {
 // pppTypes are the EtherTypes of PPP protocols.
 var pppTypes = map[int]int{0x21: 0x0800, 0x57: 0x86dd, 0x281: 0x8847, 0x283: 0x8848}
 
-// ppp reads RFC 1662 with compressed address, control and protocol fields, and
-// Cisco's HDLC.
+// ppp reads RFC 1662, with compressed address, control and protocol fields, and Cisco HDLC.
 func ppp(v view) counted {
 	off := 0
 	if v.there(0, 1) && (v.u8(0) == 0x0f || v.u8(0) == 0x8f) {
@@ -143,7 +140,7 @@ func pppAt(v view, off int, unknown uint16) counted {
 	return behind(v, off+size, ethertype)
 }
 
-// behind reads on at off, whose header before was on the wire.
+// behind continues at off, after a header that was on the wire.
 func behind(v view, off, ethertype int) counted {
 	c := counted{frame: v.wire}
 	c.walk(v, ethertype, off)
@@ -164,13 +161,13 @@ func hdlc(v view) counted {
 	return other(v, hdlcOther)
 }
 
-// directed has a direction before the header, which was not on the wire.
+// directed skips a direction byte, which was not on the wire.
 func directed(read func(view) counted) func(view) counted {
 	return func(v view) counted { return read(v.skip(1)) }
 }
 
-// frameRelay reads RFC 2427, and Cisco's own EtherType after the address. DLCIs
-// below 16 are for management.
+// frameRelay reads RFC 2427, and frames with Cisco's EtherType after the address. DLCIs below 16
+// are for management.
 func frameRelay(v view) counted {
 	off := 2
 	for off < 4 && v.there(0, off) && v.u8(off-1)&1 == 0 {
@@ -204,8 +201,8 @@ func frameRelay(v view) counted {
 	return other(v, relayOther)
 }
 
-// cooked is the rule for cooked captures: ARPHRD_ETHER and ARPHRD_LOOPBACK had
-// 14 bytes in front of what is left.
+// cooked applies the rule for cooked captures: frames of ARPHRD_ETHER and ARPHRD_LOOPBACK had 14
+// more bytes.
 func cooked(v view, arphrd, proto int) counted {
 	c := start(v, proto)
 	if arphrd == 1 || arphrd == 772 {
@@ -228,7 +225,7 @@ func sll2(v view) counted {
 	return cooked(v.skip(20), v.u16(8), v.u16(0))
 }
 
-// nflog has attributes of type and length; number 9 is the payload.
+// nflog reads attributes of type and length; attribute 9 is the payload.
 func nflog(v view) counted {
 	if !v.there(0, 4) {
 		return other(v, runt)

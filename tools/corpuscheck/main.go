@@ -1,12 +1,10 @@
-// Command corpuscheck compares pktstat with two other readers over folders of
-// captures (make corpus-check DIR=...):
+// Command corpuscheck compares pktstat with two other readers, for all captures in folders (make
+// corpus-check DIR=...):
 //
-//   - a reader written from docs/accounting.md alone, which has to agree with
-//     every row and every counter,
-//   - tshark, whose differences are summed up by kind, for people to judge.
+//   - a reader that follows docs/accounting.md only. Every row and counter must be equal.
+//   - tshark. Its differences are summed up by kind, for people to judge.
 //
-// The exit code is 1 when pktstat and the first reader differ, or when tshark has
-// other lengths of frames.
+// The exit code is 1 if pktstat and the first reader differ, or if tshark has other frame lengths.
 package main
 
 import (
@@ -53,7 +51,7 @@ type options struct {
 	limit           time.Duration
 }
 
-// check compares all files below dirs, and writes what differs and a summary.
+// check compares all files below dirs, and writes the differences and a summary.
 func check(ctx context.Context, opt options, dirs []string, out io.Writer) (bool, error) {
 	names, err := files(dirs)
 	if err != nil {
@@ -101,14 +99,14 @@ func files(dirs []string) ([]string, error) {
 	return names, nil
 }
 
-// outcome is what the comparison of one file gave.
+// outcome is the result for one file.
 type outcome struct {
-	foreign bool // no capture
+	foreign bool // not a capture
 	packets int
 	unread  bool // the reader does not know the link type
 	refused string
 	diffs   []string
-	kinds   map[string]int // tshark reads otherwise
+	kinds   map[string]int // how tshark differs
 	tshark  string         // why tshark was not compared
 	err     error
 }
@@ -163,7 +161,7 @@ func checkFile(ctx context.Context, opt options, name string) outcome {
 	return res
 }
 
-// summary adds outcomes up. Its methods may be called concurrently.
+// summary adds up outcomes. Its methods may be called concurrently.
 type summary struct {
 	mu                             sync.Mutex
 	captures, packets, differ      int
@@ -174,7 +172,7 @@ type summary struct {
 	example                        map[string]string
 }
 
-// maxDiffs bounds what is written of one file.
+// maxDiffs is the limit of differences that are written for a file.
 const maxDiffs = 6
 
 func (s *summary) add(out io.Writer, name string, o outcome) {
@@ -247,7 +245,7 @@ func section(out io.Writer, title string, kinds map[string]int, example map[stri
 	}
 }
 
-// reason strips the name of the file from a message.
+// reason removes the file's name from a message.
 func reason(message string) string {
 	for i := len(message) - 1; i > 0; i-- {
 		if message[i-1] == ':' && message[i] == ' ' {

@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// ours is what pktstat reports of a capture.
+// ours is pktstat's report of a capture.
 type ours struct {
 	rows       map[string]tally
 	total      tally
 	start, end time.Time
-	refused    string // the message, where there is no report
+	refused    string // the error message, if there is no report
 	incomplete bool   // the exit code was not 0: the capture is damaged
 }
 
-// tally is a sum of packets.
+// tally is a sum over packets.
 type tally struct{ packets, bytes, frame uint64 }
 
 func (t *tally) add(o tally) {
@@ -29,7 +29,7 @@ func (t *tally) add(o tally) {
 	t.frame += o.frame
 }
 
-// row is what the comparison reads of a row of pktstat.report/v1.
+// row is the compared part of a row of pktstat.report/v1.
 type row struct {
 	Proto     string `json:"proto"`
 	Src       string `json:"src"`
@@ -61,7 +61,7 @@ type report struct {
 	Flows []row     `json:"flows"`
 }
 
-// runOurs runs pktstat over one capture.
+// runOurs runs pktstat on a capture.
 func runOurs(ctx context.Context, pktstat, name string) (ours, error) {
 	cmd := exec.CommandContext(ctx, pktstat, "--pcap-file", name, "--output", "json", "--top", "0",
 		"--max-flows", "1000000", "--service=false")
@@ -92,7 +92,7 @@ func runOurs(ctx context.Context, pktstat, name string) (ours, error) {
 	return res, nil
 }
 
-// id names the row by the fields that the independent reader has.
+// id identifies the row by the fields that the independent reader has.
 func (r row) id() string {
 	sub := max(r.ICMPType<<8|r.ICMPCode, r.SPI, r.ARPOp)
 	if r.GREProto != "" {

@@ -59,7 +59,7 @@ func readNG(raw []byte) ([]record, error) {
 	return f.recs, nil
 }
 
-// version checks the section's version, and that its options end inside it.
+// version checks the section's version, and that its options end inside the section.
 func (f *ngFile) version(raw []byte) bool {
 	size := int(f.order.Uint32(raw[4:]))
 	if len(raw) < 28 || size < 28 || size > len(raw) || f.order.Uint16(raw[12:]) != 1 {
@@ -78,7 +78,7 @@ func (f *ngFile) version(raw []byte) bool {
 	return true
 }
 
-// block reads the body of one block.
+// block reads the body of a block.
 func (f *ngFile) block(kind uint32, body []byte) bool {
 	switch kind {
 	case blockInterface:
@@ -104,7 +104,7 @@ func (f *ngFile) block(kind uint32, body []byte) bool {
 	return true
 }
 
-// packet reads a packet from its time on: body is the two lengths and the data.
+// packet reads a packet from its time on. body is the two lengths and the data.
 func (f *ngFile) packet(iface int, stamp, body []byte) bool {
 	if iface >= len(f.interfaces) {
 		return false
@@ -115,7 +115,7 @@ func (f *ngFile) packet(iface int, stamp, body []byte) bool {
 		return false
 	}
 	ticks := uint64(f.order.Uint32(stamp))<<32 | uint64(f.order.Uint32(stamp[4:]))
-	// Times that nanoseconds since 1970 cannot hold are taken for none.
+	// A time that does not fit into nanoseconds since 1970 counts as missing.
 	if at := i.at(ticks); at.Year() > 1896 && at.Year() < 2116 {
 		f.last = at
 	}

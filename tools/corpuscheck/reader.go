@@ -5,8 +5,7 @@ import (
 	"net/netip"
 )
 
-// key is what docs/accounting.md makes of a packet. A field that the document
-// leaves out is zero.
+// key is the flow of a packet after docs/accounting.md. A field that the document omits is zero.
 type key struct {
 	ethertype        uint16 // of a frame that is neither IP nor ARP
 	arp              bool
@@ -17,7 +16,7 @@ type key struct {
 	vlan             uint16
 }
 
-// counted is one packet of the independent reader.
+// counted is a packet as the independent reader counts it.
 type counted struct {
 	key   key
 	bytes int  // layer 3
@@ -27,14 +26,13 @@ type counted struct {
 
 const runt = 0xffff
 
-// view is a frame: what was captured, and its length on the wire.
+// view is a frame: the captured bytes, and its length on the wire.
 type view struct {
 	data []byte
 	wire int
 }
 
-// there reports whether n bytes from off on are in the frame, captured and on
-// the wire.
+// there reports whether the frame has n bytes from off on, in the capture and on the wire.
 func (v view) there(off, n int) bool { return off+n <= len(v.data) && off+n <= v.wire }
 
 func (v view) u8(off int) int  { return int(v.data[off]) }
@@ -43,7 +41,7 @@ func (v view) u32(off int) uint32 {
 	return binary.BigEndian.Uint32(v.data[off:])
 }
 
-// layer3 reads on at off, where a packet of this EtherType begins.
+// layer3 reads a packet of this EtherType, which begins at off.
 func (c *counted) layer3(v view, ethertype uint16, off int) {
 	switch ethertype {
 	case 0x0800:
@@ -110,7 +108,7 @@ func (c *counted) ipv6(v view, off int) {
 	c.extensions(v, next, off+40, off+c.bytes)
 }
 
-// extensions walks the headers from off on. The packet ends at end.
+// extensions reads the extension headers from off on. The packet ends at end.
 func (c *counted) extensions(v view, next, off, end int) {
 	for range 8 {
 		var size int
@@ -143,8 +141,7 @@ func (c *counted) extensions(v view, next, off, end int) {
 	c.transport(v, off, end, false)
 }
 
-// transport reads ports or the subtype, as far as they lie inside the frame
-// and the packet.
+// transport reads ports or the subtype, if they are inside the frame and the packet.
 func (c *counted) transport(v view, off, end int, v4 bool) {
 	within := func(n int) bool { return v.there(off, n) && off+n <= end }
 	switch p := c.key.proto; {

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// dissected is what tshark says of one packet.
+// dissected is a packet as tshark reads it.
 type dissected struct {
 	length   int    // frame.len
-	src, dst string // of the outermost IP packet, if there is one
+	src, dst string // of the outermost IP packet, if any
 	layers   string // frame.protocols
 }
 
-// runTshark reads a capture with tshark. Its error is about tshark alone: what
-// tshark could read before it stands.
+// runTshark reads a capture with tshark. Its error concerns only tshark; packets before the error
+// are valid.
 func runTshark(ctx context.Context, tshark, name string) ([]dissected, error) {
 	cmd := exec.CommandContext(ctx, tshark, "-n", "-r", name, "-T", "fields", "-E", "occurrence=f",
 		"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-o", "tcp.desegment_tcp_streams:FALSE",

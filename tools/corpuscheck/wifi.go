@@ -2,7 +2,7 @@ package main
 
 import "encoding/binary"
 
-// wifi reads the 802.11 header of a data frame, LLC and SNAP.
+// wifi reads the 802.11 header of a data frame, then LLC and SNAP.
 func wifi(v view) counted {
 	if !v.there(0, 2) {
 		return other(v, runt)
@@ -41,7 +41,7 @@ func wifi(v view) counted {
 	return llc(v, size)
 }
 
-// llc reads LLC with SNAP, which has an EtherType or a bridged Ethernet frame.
+// llc reads LLC with SNAP, which contains an EtherType or a bridged Ethernet frame.
 func llc(v view, off int) counted {
 	if !v.there(off, 8) || v.u16(off) != 0xaaaa || v.u8(off+2) != 3 {
 		return other(v, 0x0004)
@@ -52,7 +52,7 @@ func llc(v view, off int) counted {
 	return other(v, 0x0004)
 }
 
-// radiotap takes the radio header off, and the FCS that its flags announce.
+// radiotap removes the radiotap header, and the FCS if the flags announce one.
 func radiotap(v view) counted {
 	if !v.there(0, 8) || v.u8(0) != 0 {
 		return other(v, runt)
@@ -84,7 +84,7 @@ func radiotap(v view) counted {
 	return wifi(frame)
 }
 
-// unpadded takes the padding behind the 802.11 header off.
+// unpadded removes the padding after the 802.11 header.
 func unpadded(v view) view {
 	if !v.there(0, 24) || v.u8(0)>>2&3 != 2 {
 		return v

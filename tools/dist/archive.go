@@ -12,17 +12,18 @@ import (
 	"strings"
 )
 
-// name is how the files of one architecture begin.
+// name returns the first part of the file names of an architecture.
 func (s *source) name(arch string) string {
 	return program + "_" + s.version + "_linux_" + arch
 }
 
-// suffixes are how the files of a release end, without those of no architecture.
+// suffixes are the last parts of the names of a release's files, except files for all
+// architectures.
 var suffixes = []string{".tar.gz", ".deb", ".rpm", ".spdx.json"}
 
 const sums = "SHA256SUMS"
 
-// ofRelease reports whether a release has files of this name.
+// ofRelease reports whether a file name belongs to a release.
 func ofRelease(name string) bool {
 	for _, s := range suffixes {
 		if strings.HasPrefix(name, program) && strings.HasSuffix(name, s) {
@@ -32,8 +33,7 @@ func ofRelease(name string) bool {
 	return name == sums
 }
 
-// tarball writes the files under one directory, owned by root, with the time of
-// the commit.
+// tarball writes the files in one directory, owned by root, with the time of the commit.
 func (s *source) tarball(out, arch string, files []file) error {
 	var buf bytes.Buffer
 	packed, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
@@ -62,7 +62,7 @@ func (s *source) tarball(out, arch string, files []file) error {
 	return os.WriteFile(filepath.Join(out, s.name(arch)+".tar.gz"), buf.Bytes(), 0o644)
 }
 
-// checksums writes SHA256SUMS, as sha256sum -c reads it.
+// checksums writes SHA256SUMS in the format of sha256sum -c.
 func checksums(out string) error {
 	entries, err := os.ReadDir(out)
 	if err != nil {

@@ -18,13 +18,13 @@ import (
 type dependency struct {
 	path, version, sum string
 	licence            string // text of its licence files
-	spdx               string // its identifier, or NOASSERTION
+	spdx               string // SPDX identifier, or NOASSERTION
 }
 
 var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|unlicense)(\..*|-.*)?$`)
 
-// dependencies lists the modules in a binary, Go's library included, with the
-// licences that their sources have.
+// dependencies returns the modules in a binary, including Go's library, with the licences in their
+// sources.
 func dependencies(ctx context.Context, repo, bin string) ([]dependency, error) {
 	info, err := buildinfo.ReadFile(bin)
 	if err != nil {
@@ -54,7 +54,7 @@ func dependencies(ctx context.Context, repo, bin string) ([]dependency, error) {
 	return deps, nil
 }
 
-// moduleDirs returns where the sources of all modules are.
+// moduleDirs returns the source folders of all modules.
 func moduleDirs(ctx context.Context, repo string) (map[string]string, error) {
 	if _, err := output(ctx, repo, nil, "go", "mod", "download"); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func readLicences(dir string) (string, error) {
 	return text.String(), nil
 }
 
-// phrases tell a licence by a sentence of its own, the more special ones first.
+// phrases identify a licence by a sentence that only it has, the more special ones first.
 var phrases = []struct{ spdx, phrase string }{
 	{"Apache-2.0", "Apache License"},
 	{"MPL-2.0", "Mozilla Public License"},
@@ -123,7 +123,7 @@ func identify(text string) string {
 	return "NOASSERTION"
 }
 
-// thirdParty is the text of THIRD_PARTY_LICENCES.
+// thirdParty returns the text of THIRD_PARTY_LICENCES.
 func thirdParty(deps []dependency) []byte {
 	var b strings.Builder
 	b.WriteString("pktstat contains these modules. Each is under the licence that follows its name.\n")

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// generated are the files that the program writes of itself: man pages and completion.
+// generated are the files that the program itself writes: man pages and completion scripts.
 var generated = []struct{ args, tarName, path, only string }{
 	{"man pktstat", "man/pktstat.1", "/usr/share/man/man1/pktstat.1.gz", ""},
 	{"man fields", "man/pktstat-fields.7", "/usr/share/man/man7/pktstat-fields.7.gz", ""},
@@ -20,8 +20,7 @@ var generated = []struct{ args, tarName, path, only string }{
 	{"completion zsh", "", "/usr/share/zsh/site-functions/_pktstat", "rpm"},
 }
 
-// generate runs a program of this machine's architecture, which every architecture's files
-// are from.
+// generate runs a program of this machine's architecture. Its output serves all architectures.
 func (s *source) generate(ctx context.Context, work string) ([]file, error) {
 	bin := filepath.Join(work, "host", program)
 	if err := s.build(ctx, runtime.GOARCH, bin); err != nil {
@@ -48,7 +47,7 @@ func (s *source) generate(ctx context.Context, work string) ([]file, error) {
 	return list, nil
 }
 
-// compressed is the same for the same text: gzip has neither a name nor a time.
+// compressed compresses text reproducibly: gzip stores no name and no time.
 func compressed(text []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)

@@ -1,8 +1,8 @@
-// Command dist builds the release of a source tree (make dist): for amd64 and
-// arm64 a static binary in a tar.gz, a deb and an rpm, and for all of them
-// checksums, an SPDX list of what is in the binary, and the licences.
+// Command dist builds the release of a source tree (make dist). For amd64 and arm64, it makes a
+// static binary in a tar.gz, a deb and an rpm. For all of them, it makes checksums, an SPDX list of
+// the binary's modules, and the licences.
 //
-// The same commit and Go version give the same bytes: times are the commit's.
+// Equal commits and Go versions give equal bytes, because all times are the commit's.
 package main
 
 import (
@@ -73,8 +73,7 @@ func run(ctx context.Context, repo, out string) error {
 	return checksums(out)
 }
 
-// empty makes out an empty directory. It refuses one with files of other names
-// than a release has.
+// empty empties the directory out. It refuses a directory with other files than a release's.
 func empty(out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return fmt.Errorf("release: %w", err)

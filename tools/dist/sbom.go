@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The parts of SPDX 2.3 that a list of modules needs.
+// The parts of SPDX 2.3 for a list of modules.
 type (
 	spdxDocument struct {
 		Version       string             `json:"spdxVersion"`
@@ -54,7 +54,7 @@ type (
 	}
 )
 
-// spdx writes the list of modules of one binary.
+// spdx writes the list of a binary's modules.
 func (s *source) spdx(out, arch string, deps []dependency) error {
 	self := dependency{path: "github.com/pktstat/pktstat", version: "v" + s.version, spdx: "MIT"}
 	doc := spdxDocument{
@@ -85,7 +85,7 @@ func spdxOf(i int, d dependency) spdxPackage {
 		Location: "NOASSERTION", Concluded: d.spdx, Declared: d.spdx, Copyright: "NOASSERTION",
 		Refs: []spdxRef{{"PACKAGE-MANAGER", "purl", "pkg:golang/" + d.path + "@" + d.version}},
 	}
-	// go.sum's h1 is the SHA-256 of a list of the module's files.
+	// The h1 hash in go.sum is the SHA-256 of a list of the module's files.
 	if sum, ok := strings.CutPrefix(d.sum, "h1:"); ok {
 		if raw, err := base64.StdEncoding.DecodeString(sum); err == nil {
 			p.Checksums = []spdxChecksum{{"SHA256", hex.EncodeToString(raw)}}

@@ -14,7 +14,7 @@ import (
 
 const program = "pktstat"
 
-// source is a source tree and what its release is called.
+// source is a source tree, with the name of its release.
 type source struct {
 	repo    string
 	version string    // without "v": 0.1.0, or 0.1.0~20261127.2a4cd7500000
@@ -22,8 +22,8 @@ type source struct {
 	commit  string
 }
 
-// describe asks git. A commit without a tag is a version before the next one of
-// CHANGELOG.md; its time orders such versions.
+// describe asks git. A commit without a tag gets a version before the next one in CHANGELOG.md. The
+// commit's time orders such versions.
 func describe(ctx context.Context, repo string) (*source, error) {
 	stamp, err := git(ctx, repo, "log", "-1", "--format=%ct")
 	if err != nil {
@@ -50,7 +50,7 @@ func describe(ctx context.Context, repo string) (*source, error) {
 	return s, nil
 }
 
-// nextVersion is the newest version in CHANGELOG.md.
+// nextVersion returns the newest version in CHANGELOG.md.
 func nextVersion(repo string) (string, error) {
 	log, err := os.ReadFile(filepath.Join(repo, "CHANGELOG.md"))
 	if err != nil {
@@ -72,7 +72,7 @@ func git(ctx context.Context, repo string, args ...string) (string, error) {
 	return output(ctx, repo, nil, "git", args...)
 }
 
-// output runs a command and returns what it prints, without the last newline.
+// output runs a command and returns its output, without the last newline.
 func output(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
@@ -89,7 +89,7 @@ func (s *source) build(ctx context.Context, arch, bin string) error {
 	if err := os.MkdirAll(filepath.Dir(bin), 0o755); err != nil {
 		return fmt.Errorf("build for %s: %w", arch, err)
 	}
-	// The linker's own build id would differ where the path of Go does.
+	// Remove the linker's build id, which depends on the path of Go.
 	_, err := output(ctx, s.repo, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch, "GOFLAGS=", "GOAMD64=v1"},
 		"go", "build", "-trimpath", "-ldflags", "-s -w -buildid=", "-o", bin, "./cmd/pktstat")
 	return err

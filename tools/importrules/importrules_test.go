@@ -31,15 +31,16 @@ type goPackage struct {
 	Imports         []string
 }
 
-// packages are the packages of the repository, examples included, by their folders. Their
-// imports are those of all builds.
+// packages returns the packages of the repository and of the examples, by folder. Their imports
+// include all build tags.
 func packages(t *testing.T) map[string]*goPackage {
 	t.Helper()
 	top, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The cache of `go test` misses what `go list` reads. It sees folders that this test opens.
+	// The cache of `go test` does not know what `go list` reads. Opening the folders makes it check
+	// them.
 	err = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && path != top && strings.HasPrefix(d.Name(), ".") {
 			return fs.SkipDir
@@ -103,7 +104,7 @@ func list(t *testing.T, dir, tags string) []goPackage {
 	}
 }
 
-// TestListed: the tables name every package, and only packages that there are.
+// TestListed: the tables name every package, and only existing ones.
 func TestListed(t *testing.T) {
 	l, all := readTables(t), packages(t)
 	if len(all) < 50 {
@@ -112,13 +113,13 @@ func TestListed(t *testing.T) {
 	named := map[string]bool{}
 	for _, r := range l.rows {
 		if named[r.path] {
-			t.Errorf("%s has two rows", r.path)
+			t.Errorf("%s has more than one row", r.path)
 		}
 		named[r.path] = true
 	}
 	for _, path := range l.plugins {
 		if named[path] {
-			t.Errorf("%s has two rows", path)
+			t.Errorf("%s has more than one row", path)
 		}
 		named[path] = true
 	}
@@ -127,7 +128,7 @@ func TestListed(t *testing.T) {
 			t.Errorf("ARCHITECTURE.md does not name %s: add a row, or run `make generate` if it is a plugin", path)
 		}
 		if l.rowOf(path) == nil {
-			t.Errorf("ARCHITECTURE.md does not say what %s may import", path)
+			t.Errorf("ARCHITECTURE.md has no imports for %s", path)
 		}
 	}
 	for name := range named {
@@ -141,7 +142,7 @@ func TestListed(t *testing.T) {
 	}
 }
 
-// TestImports: packages import what their rows allow.
+// TestImports: packages import only what their rows allow.
 func TestImports(t *testing.T) {
 	l, all := readTables(t), packages(t)
 	for path, p := range all {
@@ -159,7 +160,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestDownward: a row allows only what rows above it name, so nothing imports upward.
+// TestDownward: a row allows only packages of rows above it, so nothing imports upward.
 func TestDownward(t *testing.T) {
 	l := readTables(t)
 	for i, r := range l.rows {
@@ -172,7 +173,7 @@ func TestDownward(t *testing.T) {
 	}
 }
 
-// TestProduct: no row lets the product import what is there for tests.
+// TestProduct: no row lets the product import test helpers.
 func TestProduct(t *testing.T) {
 	forTests := func(path string) bool {
 		return path == "testing" || path == "test" || path == "plugintest/sourcetest" || path == "plugintest/sinktest" || path == "plugintest/labeltest" ||
@@ -187,7 +188,7 @@ func TestProduct(t *testing.T) {
 	}
 }
 
-// TestRules: the linter's rules are what the tables say.
+// TestRules: the linter's rules match the tables.
 func TestRules(t *testing.T) {
 	config, err := os.ReadFile(filepath.Join(root, ".golangci.yml"))
 	if err != nil {
@@ -198,6 +199,6 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want != string(config) {
-		t.Error("the rules in .golangci.yml are not what ARCHITECTURE.md says: run `make generate`")
+		t.Error("the rules in .golangci.yml do not match ARCHITECTURE.md: run `make generate`")
 	}
 }

@@ -11,18 +11,17 @@ import (
 // module is the path of the module that the tables describe.
 const module = "github.com/pktstat/pktstat"
 
-// row is a row of the tables: a package, or a pattern of packages, and what it may import.
+// row is a row of the tables: a package or a pattern of packages, and its allowed imports.
 type row struct {
 	path    string   // in the repository; NAME stands for any one folder
-	imports []string // packages of this module by their paths, and "testing"
-	std     bool     // no other module may be imported
+	imports []string // paths of allowed packages of this module, and "testing"
+	std     bool     // other modules are not allowed
 }
 
 // layout is the tables of ARCHITECTURE.md.
 type layout struct {
 	rows []row
-	// plugins are the packages that the tables name without a right of their own: a
-	// pattern covers them.
+	// plugins are packages in the tables without imports of their own: a pattern covers them.
 	plugins []string
 }
 
@@ -55,20 +54,20 @@ func readLayout(doc string) (layout, error) {
 		}
 		l.rows = append(l.rows, r)
 	}
-	// A row that is not understood must not vanish.
+	// Fail if a row was not understood, so that none is lost.
 	if lines := strings.Count(section, "\n| `"); lines != len(l.rows)+len(l.plugins) {
 		return layout{}, fmt.Errorf("%s has %d rows of packages, of which %d are well-formed", doc, lines, len(l.rows)+len(l.plugins))
 	}
 	return l, nil
 }
 
-// covers reports whether a row's path, which may be a pattern, means a package.
+// covers reports whether a row's path, which may be a pattern, covers a package.
 func covers(pattern, path string) bool {
 	p, q := strings.Split(pattern, "/"), strings.Split(path, "/")
 	return slices.EqualFunc(p, q, func(a, b string) bool { return a == b || a == "NAME" })
 }
 
-// rowOf returns the row of a package: its own one, else a pattern's; nil if there is none.
+// rowOf returns the row of a package: its own, or a pattern's; nil if it has none.
 func (l layout) rowOf(path string) *row {
 	var found *row
 	for i := range l.rows {
@@ -82,7 +81,7 @@ func (l layout) rowOf(path string) *row {
 	return found
 }
 
-// may reports whether the row's packages may import a package of this module.
+// may reports whether the row allows a package of this module.
 func (r row) may(path string) bool {
 	return slices.ContainsFunc(r.imports, func(pattern string) bool { return covers(pattern, path) })
 }

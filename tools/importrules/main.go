@@ -1,6 +1,6 @@
-// Command importrules writes the rules of the linter depguard, between the lines
-// "# <packages>" and "# </packages>" of the linter's configuration, from the tables in
-// ARCHITECTURE.md.
+// Command importrules writes the rules of the linter depguard from the tables in ARCHITECTURE.md.
+// It writes them between the lines "# <packages>" and "# </packages>" of the linter's
+// configuration.
 package main
 
 import (
@@ -44,16 +44,16 @@ var block = regexp.MustCompile(`(?s)( +# <packages>\n).*?( +# </packages>\n)`)
 // insert puts rules into the text of a configuration.
 func insert(config, rules string) (string, error) {
 	if len(block.FindAllString(config, -1)) != 1 {
-		return "", fmt.Errorf("not one block that begins with %q", "# <packages>")
+		return "", fmt.Errorf("want exactly one block that begins with %q", "# <packages>")
 	}
 	return block.ReplaceAllString(config, "${1}"+strings.ReplaceAll(rules, "$", "$$")+"${2}"), nil
 }
 
-// closed denies what a row must allow. Depguard lets the longer one of two matching
-// entries win, and "$" at the end of an entry means that nothing follows.
+// closed denies imports that a row must allow explicitly. In depguard, the longer one of two
+// matching entries wins, and "$" ends an entry.
 const closed = `[{pkg: ` + module + `, desc: "ARCHITECTURE.md does not allow this import"}, {pkg: testing, desc: "only helpers of tests"}]`
 
-// rules are the rules of depguard, one a row.
+// rules returns the rules of depguard, one for each row.
 func (l layout) rules() string {
 	var b strings.Builder
 	deny := "&closed " + closed
@@ -69,8 +69,8 @@ func (l layout) rules() string {
 	return b.String()
 }
 
-// files are the globs of a row's files: tests are free, and a package with a row of its
-// own does not belong to a pattern.
+// files returns the globs of a row's files. It excludes tests, and packages with a row of their
+// own.
 func (l layout) files(r row) []string {
 	globs := []string{glob("", r.path)}
 	for _, other := range l.rows {
@@ -85,9 +85,9 @@ func glob(not, path string) string {
 	return `"` + not + "${config-path}/" + strings.ReplaceAll(path, "NAME", "*") + `/*.go"`
 }
 
-// allow are the entries that a row allows. A pattern becomes a prefix, which takes in
-// the rows that it covers: depguard only looks at the last entry in alphabetical order
-// that is not behind the import.
+// allow returns the entries that a row allows. A pattern becomes a prefix, and so also allows the
+// rows that it covers. That matters because depguard looks only at one entry: the last one, in
+// alphabetical order, that is not after the import.
 func (r row) allow() []string {
 	var prefixes, entries []string
 	for _, path := range r.imports {

@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
-// extra are fields that no document knows. They are not registered.
+// extra are fields that no document has. They are not registered.
 var extra = []*flow.Field{
 	{Name: "port_class", Title: "Port class", Help: "range | of the port", Kind: flow.Word, By: flow.DimSrcPort},
 	{Name: "doubled", Aliases: []string{"twice"}, Title: "Doubled", Help: "packets, each counted twice", Role: flow.Measure},
@@ -19,7 +19,7 @@ var extra = []*flow.Field{
 	{Name: "realm", Title: "Realm", Help: "where the source is", Role: flow.Label, Kind: flow.Text, By: flow.DimSrc | 1<<40, Dim: 1 << 40},
 }
 
-// TestFieldsOfPlugins: a field is in the documents without a change of this command.
+// TestFieldsOfPlugins: the documents have a new field without a change of this command.
 func TestFieldsOfPlugins(t *testing.T) {
 	all := slices.Concat(flow.Fields.All(), extra)
 	text := fields(all)
@@ -48,14 +48,14 @@ func TestFieldsOfPlugins(t *testing.T) {
 		}
 	}
 	if by := fmt.Sprint(s.Properties["by"]); !strings.Contains(by, " realm]") || strings.Contains(by, "port_class") {
-		t.Errorf("by is one of %s", by)
+		t.Errorf("by allows %s", by)
 	}
 	if sorts := fmt.Sprint(s.Properties["sort"]); !strings.Contains(sorts, "doubled") || !strings.Contains(sorts, "port_class") {
-		t.Errorf("sort is one of %s", sorts)
+		t.Errorf("sort allows %s", sorts)
 	}
 }
 
-// TestOneTable: rows of the schema and CSV have the fields of the table, and no others.
+// TestOneTable: the schema's rows and CSV have the fields of the table, and no others.
 func TestOneTable(t *testing.T) {
 	want := flow.Fields.Names(func(f *flow.Field) bool { return !f.Derived })
 	header, _, _ := strings.Cut(string(sinktest.Render(t, "csv", sinktest.Variant{}, sinktest.Goldens()[0].Reports...)), "\n")
@@ -71,11 +71,11 @@ func TestOneTable(t *testing.T) {
 		delete(row, name)
 	}
 	if len(row) != 0 {
-		t.Errorf("the schema of rows has other fields, too: %v", row)
+		t.Errorf("the schema of rows has more fields: %v", row)
 	}
 }
 
-// schemaText is what of a schema has names of fields.
+// schemaText is the parts of a schema that contain names of fields.
 type schemaText struct {
 	Properties map[string]any
 	Defs       map[string]struct{ Properties map[string]any } `json:"$defs"`

@@ -43,7 +43,7 @@ the fields of this table. A binary with more plugins has a schema of its own.
 `
 )
 
-// fields is docs/fields.md.
+// fields returns docs/fields.md.
 func fields(all []*flow.Field) string {
 	var b strings.Builder
 	b.WriteString(fieldsHead)
@@ -69,5 +69,5 @@ func fields(all []*flow.Field) string {
 	return b.String()
 }
 
-// cell is text that does not end its cell of a table.
+// cell escapes text for a cell of a table.
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -8,8 +8,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// kinds returns the table of what the backends see of kinds of interfaces that not all of
-// them see.
+// kinds returns the table of interfaces that not every backend sees, by kind.
 func kinds() string {
 	var points []registry.Point
 	head, rule := "| interface |", "|---|"

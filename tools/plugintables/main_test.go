@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestUpToDate: what is committed is what make generate makes.
+// TestUpToDate: the committed documents match the output of make generate.
 func TestUpToDate(t *testing.T) {
 	for _, d := range documents {
 		old, err := os.ReadFile(filepath.Join("..", "..", d.path))
@@ -21,7 +21,7 @@ func TestUpToDate(t *testing.T) {
 			t.Error(err)
 		}
 		if !bytes.Equal(text, old) {
-			t.Errorf("%s is not what make generate makes", d.path)
+			t.Errorf("%s is out of date: run make generate", d.path)
 		}
 	}
 }

@@ -15,7 +15,7 @@ const optionsHead = `# Options
 A binary with other plugins has other options.
 `
 
-// options is docs/options.md.
+// options returns docs/options.md.
 func options() string {
 	app := cmd.App{
 		Getenv:   func(string) string { return "" },

@@ -37,7 +37,7 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// schema is the JSON Schema of reports whose rows have these fields.
+// schema returns the JSON Schema of reports whose rows have these fields.
 func schema(all []*flow.Field) ([]byte, error) {
 	head, required := headFields(all)
 	var b bytes.Buffer
@@ -69,7 +69,7 @@ type property struct {
 	schema   object
 }
 
-// closed is an object that has no other fields than these.
+// closed returns an object that allows only these fields.
 func closed(fields []property) object {
 	properties, required := split(fields)
 	o := object{{"type", "object"}}
@@ -89,7 +89,7 @@ func split(fields []property) (properties object, required []string) {
 	return properties, required
 }
 
-// headFields are the fields of a report, in the order in which reportjson writes them.
+// headFields returns the fields of a report, in the order in which reportjson writes them.
 func headFields(all []*flow.Field) (properties object, required []string) {
 	var dims, sorts []string
 	for _, f := range all {
@@ -138,7 +138,7 @@ func headFields(all []*flow.Field) (properties object, required []string) {
 	})
 }
 
-// source is what was counted: it has one of the kinds.
+// source returns the schema of what was counted. It has one of the kinds.
 func source() object {
 	var kinds []property
 	for _, k := range flow.SourceKinds {
@@ -147,7 +147,7 @@ func source() object {
 	return append(object{{"description", "what was counted; absent: all traffic"}}, closed(kinds)...)
 }
 
-// overflowBy is the overflow by reason; of each only if there is any.
+// overflowBy returns the schema of overflow by reason. Reasons without packets are absent.
 func overflowBy() object {
 	var reasons []property
 	for r := range flow.OverflowReason(flow.NumOverflowReasons) {
@@ -156,7 +156,7 @@ func overflowBy() object {
 	return append(object{{"description", "overflow by reason"}}, closed(reasons)...)
 }
 
-// sumFields are the measures, which every sum has unless they are sparse.
+// sumFields returns the measures. Every sum has them, except sparse ones that are 0.
 func sumFields(all []*flow.Field) []property { return properties(all, flow.Measure) }
 
 func lostFields(all []*flow.Field) []property {
@@ -173,8 +173,8 @@ func rowFields(all []*flow.Field) []property {
 	return properties(all)
 }
 
-// properties are the fields of these roles that a report for programs has; without roles,
-// of all.
+// properties returns the fields with these roles in a report for programs. Without roles, it
+// returns all.
 func properties(all []*flow.Field, roles ...flow.Role) []property {
 	var fields []property
 	for _, f := range all {
@@ -186,7 +186,7 @@ func properties(all []*flow.Field, roles ...flow.Role) []property {
 	return fields
 }
 
-// value is the schema of a field's value.
+// value returns the schema of a field's value.
 func value(f *flow.Field) object {
 	switch f.Kind {
 	case flow.Uint, flow.Bytes:

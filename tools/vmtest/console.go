@@ -9,12 +9,12 @@ import (
 	"github.com/pktstat/pktstat/tools/vmtest/protocol"
 )
 
-// trouble matches what a kernel says when something in it went wrong.
+// trouble matches the kernel's messages about serious errors.
 var trouble = regexp.MustCompile(`BUG:|Oops|Kernel panic|double fault|general protection|cut here|` +
 	`WARNING: |INFO: task .* blocked|rcu.*(stall|starved)|Out of memory`)
 
-// kernelTrouble returns the lines of a kernel's log that tell of trouble. What it had on
-// its way up, as when an emulated processor comes too late, no test has done.
+// kernelTrouble returns the lines of a kernel's log that report errors. It ignores errors before
+// the tests began, such as a late emulated processor.
 func kernelTrouble(log io.Reader) ([]string, error) {
 	var found []string
 	s := bufio.NewScanner(log)

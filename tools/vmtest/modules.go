@@ -16,13 +16,13 @@ import (
 	"github.com/pktstat/pktstat/tools/vmtest/protocol"
 )
 
-// Module is a kernel module that is loaded before the tests begin.
+// Module is a kernel module to load before the tests.
 type Module struct {
 	Name, Params string
 	IfThere      bool // some kernels have it built in under another name
 }
 
-// moduleSet finds the modules of one kernel.
+// moduleSet holds the modules of a kernel.
 type moduleSet struct {
 	files   map[string]string // by normalised name
 	builtin map[string]bool
@@ -31,8 +31,8 @@ type moduleSet struct {
 	w       *initramfs.Writer
 }
 
-// addModules puts modules and what they depend on into the archive, unpacked, with
-// the order in which to load them.
+// addModules adds modules and their dependencies to the archive, uncompressed, with the order to
+// load them.
 func addModules(w *initramfs.Writer, dir string, modules []Module) error {
 	s := moduleSet{files: map[string]string{}, builtin: map[string]bool{}, loaded: map[string]bool{}, w: w}
 	err := filepath.WalkDir(filepath.Join(dir, "kernel"), func(p string, d fs.DirEntry, err error) error {
@@ -60,7 +60,7 @@ func addModules(w *initramfs.Writer, dir string, modules []Module) error {
 	return nil
 }
 
-// add adds a module after those it depends on.
+// add adds a module after its dependencies.
 func (s *moduleSet) add(m Module) error {
 	name := normalise(m.Name)
 	if s.loaded[name] || s.builtin[name] {
@@ -92,11 +92,10 @@ func (s *moduleSet) add(m Module) error {
 	return nil
 }
 
-// normalise makes a name of either spelling comparable: the kernel does not tell
-// a dash from an underscore.
+// normalise maps both spellings of a name to one: the kernel treats dashes and underscores alike.
 func normalise(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
-// unpack reads a module as the kernel wants it.
+// unpack returns a module's uncompressed content.
 func unpack(file string) ([]byte, error) {
 	unpackers := map[string]string{".xz": "xz", ".zst": "zstd", ".gz": "gzip"}
 	program, packed := unpackers[path.Ext(file)]
@@ -110,7 +109,7 @@ func unpack(file string) ([]byte, error) {
 	return out, nil
 }
 
-// dependsOn reads the names of the modules that this one needs.
+// dependsOn returns the names of the modules that this one needs.
 func dependsOn(ko []byte) ([]string, error) {
 	f, err := elf.NewFile(bytes.NewReader(ko))
 	if err != nil {

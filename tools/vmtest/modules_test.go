@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/tools/vmtest/initramfs"
 )
 
-// ko makes an object file that has the .modinfo of a module and nothing else.
+// ko makes an object file with only the .modinfo of a module.
 func ko(t *testing.T, depends string) []byte {
 	t.Helper()
 	info, names := "license=GPL\x00depends="+depends+"\x00", "\x00.modinfo\x00.shstrtab\x00"
@@ -81,7 +81,7 @@ func TestModulesInOrder(t *testing.T) {
 	}
 	w = initramfs.NewWriter(&archive)
 	if err := addModules(w, dir, []Module{{Name: "netkit"}}); err == nil {
-		t.Error("a module that the kernel has not: no error")
+		t.Error("no error for a missing module")
 	}
 }
 

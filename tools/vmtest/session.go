@@ -16,30 +16,30 @@ import (
 	"github.com/pktstat/pktstat/tools/vmtest/protocol"
 )
 
-// Test is what became of one test.
+// Test is the result of a test.
 type Test struct {
 	Name    string  `json:"name"`
-	Outcome string  `json:"outcome"` // pass, fail, skip; empty when it did not end
+	Outcome string  `json:"outcome"` // pass, fail, skip; empty if the test did not end
 	Seconds float64 `json:"seconds"`
 	Output  string  `json:"output,omitempty"`
 }
 
-// PackageResult is what one run gave.
+// PackageResult is the result of a run.
 type PackageResult struct {
 	Package string  `json:"package"`
 	Ended   bool    `json:"ended"`
-	Reason  string  `json:"reason,omitempty"` // why the process failed: its exit status, a signal
+	Reason  string  `json:"reason,omitempty"` // why the process failed: exit status or signal
 	Seconds float64 `json:"seconds"`
 	Tests   []Test  `json:"tests"`
-	Output  string  `json:"output,omitempty"` // what is no test's
+	Output  string  `json:"output,omitempty"` // output that belongs to no test
 }
 
-// session follows one machine's serial line.
+// session reads the serial line of a machine.
 type session struct {
 	plan   protocol.Plan
 	isTest bool      // the runs are test binaries
-	live   io.Writer // gets all output as it comes; may be nil
-	outDir string    // where files go that the runs send
+	live   io.Writer // gets all output at once; may be nil
+	outDir string    // for files that the runs send
 	onNext func(what string, within time.Duration)
 	onEnd  func(*PackageResult)
 
@@ -50,10 +50,10 @@ type session struct {
 	current *testReader
 }
 
-// toolMark is before the lines that -test.v=test2json prints for test2json.
+// toolMark precedes the lines that -test.v=test2json prints for test2json.
 const toolMark = "\x16"
 
-// Limits of what the host waits for.
+// Limits of the host's waiting.
 const (
 	bootTime = 3 * time.Minute
 	stopTime = time.Minute
@@ -62,7 +62,7 @@ const (
 func (s *session) read(r io.Reader) error {
 	s.onNext("boot", bootTime)
 	err := protocol.Read(r, s.output, s.event)
-	if s.current != nil { // cut off in the middle
+	if s.current != nil { // the line was cut off
 		err = errors.Join(err, s.endRun())
 	}
 	return err
@@ -75,7 +75,7 @@ func (s *session) output(b []byte) error {
 		}
 	}
 	if s.current == nil {
-		return nil // what a process left behind says
+		return nil // output of a process that outlived its run
 	}
 	_, err := s.current.Write(b)
 	return err
@@ -138,7 +138,7 @@ func (s *session) keep(name string, content []byte) error {
 	return os.WriteFile(name, content, 0o644)
 }
 
-// testReader takes a test binary's output apart with the go command's own tool.
+// testReader splits a test binary's output into tests, with the go command's test2json.
 type testReader struct {
 	result PackageResult
 	stdin  io.WriteCloser // nil: plain output
@@ -190,7 +190,7 @@ func (t *testReader) Close() error {
 	return err
 }
 
-// parse reads the events that go doc test2json describes.
+// parse reads the events of go doc test2json.
 func (t *testReader) parse(r io.Reader) error {
 	for d := json.NewDecoder(r); ; {
 		var e struct {

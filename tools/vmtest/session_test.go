@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/tools/vmtest/protocol"
 )
 
-// recorded is a machine's session with the runs of TestFailuresAreSeen.
+// recorded is a recorded session with the runs of TestFailuresAreSeen.
 const recorded = "testdata/failures.tests.log"
 
 // follow reads a session of n runs.
@@ -80,7 +80,8 @@ func TestRecordedSession(t *testing.T) {
 	}
 }
 
-// Wherever the line is cut off, that is a problem, and it is not one of the reader.
+// TestCutOffSession: a line that is cut off at any place gives a problem, but no error of the
+// reader.
 func TestCutOffSession(t *testing.T) {
 	whole, err := os.ReadFile(recorded)
 	if err != nil {
@@ -94,7 +95,7 @@ func TestCutOffSession(t *testing.T) {
 		s, err := follow(t, bytes.NewReader(first[:cut]), 1)
 		if cut == 10 {
 			if err == nil {
-				t.Error("half an event is no error")
+				t.Error("no error for half an event")
 			}
 			continue
 		}
@@ -160,6 +161,6 @@ func TestKernelTrouble(t *testing.T) {
 	}
 	log := "[    9.1] WARNING: CPU: 0 PID: 1 at x.c:1\n[   10.2] " + protocol.SetUp + "\r\n[   11.3] BUG: y\n"
 	if got, err := kernelTrouble(strings.NewReader(log)); err != nil || len(got) != 1 || !strings.Contains(got[0], "BUG: y") {
-		t.Errorf("%q, %v: want what came when the machine was set up", got, err)
+		t.Errorf("%q, %v: want the line after the machine was set up", got, err)
 	}
 }

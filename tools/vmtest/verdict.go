@@ -7,8 +7,8 @@ import (
 	"github.com/pktstat/pktstat/internal/test/linuxversion"
 )
 
-// problems returns why a run does not count as passed. mayBeEmpty says that
-// there need not be a test in it: the user chose some by name.
+// problems returns why a run has not passed. mayBeEmpty means that a run without a test may pass,
+// because the user selected tests by name.
 func (p *PackageResult) problems(kernel linuxversion.Version, mayBeEmpty bool) []string {
 	var found []string
 	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
@@ -36,11 +36,11 @@ func (p *PackageResult) problems(kernel linuxversion.Version, mayBeEmpty bool) [
 	return found
 }
 
-// maxProblems is how many are told of a package: what breaks everything would
-// otherwise fill the screen several times.
+// maxProblems limits the problems that are printed for a package, because one fault may break every
+// test.
 const maxProblems = 12
 
-// problem returns why a test does not count as passed, or "".
+// problem returns why a test has not passed, or "".
 func (t *Test) problem(kernel linuxversion.Version) string {
 	switch t.Outcome {
 	case "pass":
@@ -61,10 +61,10 @@ func (t *Test) problem(kernel linuxversion.Version) string {
 	}
 }
 
-// skipReason is how testenv.Feature says why it skips a test.
+// skipReason matches the text with which testenv.Feature skips a test.
 var skipReason = regexp.MustCompile(`needs Linux (\d+\.\d+): `)
 
-// skippedSince returns the kernel that a skipped test needs.
+// skippedSince returns the kernel version that a skipped test needs.
 func skippedSince(output string) (linuxversion.Version, bool) {
 	m := skipReason.FindStringSubmatch(output)
 	if m == nil {

@@ -9,7 +9,7 @@ import (
 // mirrors are the archive's addresses.
 type mirrors struct{ main, security string }
 
-// of returns the address that has the suite.
+// of returns the address of the suite.
 func (m mirrors) of(suite string) string {
 	if strings.HasSuffix(suite, "-security") {
 		return m.security
@@ -17,19 +17,19 @@ func (m mirrors) of(suite string) string {
 	return m.main
 }
 
-// hostMirrors returns where the host gets its own packages from, if it is a Debian,
-// else the archive's public addresses.
+// hostMirrors returns the mirrors of the host's own packages, if it is a Debian. Else it returns
+// the archive's public addresses.
 func hostMirrors(ctx context.Context) mirrors {
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets",
 		"--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages").Output()
 	if err != nil {
-		out = nil // no apt configuration to go by
+		out = nil // not a Debian, so use the defaults
 	}
 	return parseTargets(string(out))
 }
 
-// parseTargets picks the mirrors out of lines of address, suite and component. Other
-// vendors' repositories name other suites or components.
+// parseTargets picks the mirrors from lines of address, suite and component. Other vendors'
+// repositories have other suites or components.
 func parseTargets(lines string) mirrors {
 	m := mirrors{"http://deb.debian.org/debian", "http://deb.debian.org/debian-security"}
 	releases := map[string]bool{"bullseye": true, "bookworm": true, "trixie": true, "forky": true, "sid": true,

@@ -1,6 +1,6 @@
-// Package initramfs writes the archive that a Linux kernel unpacks as its first
-// root file system (Documentation/driver-api/early-userspace/buffer-format.rst).
-// Archives may follow one another in one file: later files replace earlier ones.
+// Package initramfs writes the archive that a Linux kernel unpacks as its first root file system
+// (Documentation/driver-api/early-userspace/buffer-format.rst). A file may contain several
+// archives; files of a later one replace earlier ones.
 package initramfs
 
 import (
@@ -13,8 +13,8 @@ import (
 	"path/filepath"
 )
 
-// Writer writes one archive. Paths are absolute, parent directories are made as
-// needed. Errors stick: Close returns the first.
+// Writer writes one archive. Paths are absolute. It creates parent directories as needed. Close
+// returns the first error of any method.
 type Writer struct {
 	w    io.Writer
 	n    int64 // written so far
@@ -59,7 +59,7 @@ func (w *Writer) CharDevice(name string, perm fs.FileMode, major, minor uint32) 
 	w.entry(name, typeChar|uint32(perm.Perm()), 0, major, minor, nil)
 }
 
-// Copy adds a file of the host; symbolic links are followed.
+// Copy adds a file of the host, and follows symbolic links.
 func (w *Writer) Copy(name, from string) {
 	if w.err != nil {
 		return
@@ -82,7 +82,7 @@ func (w *Writer) Copy(name, from string) {
 	w.entry(name, typeRegular|uint32(info.Mode().Perm()), info.Size(), 0, 0, f)
 }
 
-// CopyTree adds a file or a directory of the host with all that is below it.
+// CopyTree adds a file of the host, or a directory with everything below it.
 func (w *Writer) CopyTree(name, from string) {
 	if w.err != nil {
 		return
@@ -107,7 +107,7 @@ func (w *Writer) CopyTree(name, from string) {
 	}
 }
 
-// Close ends the archive. It does not close the file below.
+// Close ends the archive. It does not close the underlying file.
 func (w *Writer) Close() error {
 	w.header("TRAILER!!!", 0, 0, 0, 0)
 	w.pad()
@@ -162,7 +162,7 @@ func (w *Writer) header(name string, mode, size, major, minor uint32) {
 	w.pad()
 }
 
-// pad fills up to a multiple of four, as the format wants after names and content.
+// pad adds bytes up to a multiple of four, which the format requires after names and content.
 func (w *Writer) pad() {
 	if r := w.n % 4; r != 0 && w.err == nil {
 		n, err := w.w.Write(make([]byte, 4-r))

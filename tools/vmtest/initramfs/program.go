@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Program adds a program of the host with its shared libraries, each at the path
-// where the dynamic loader looks for it. It has the same path as on the host.
+// Program adds a program of the host at the same path, and its shared libraries where the dynamic
+// loader looks for them.
 func (w *Writer) Program(file string) error {
 	libs, err := libraries(file)
 	if err != nil {
@@ -25,8 +25,8 @@ func (w *Writer) Program(file string) error {
 	return w.err
 }
 
-// libraries returns what the dynamic loader would load for a program, itself
-// included; nothing for a static one.
+// libraries returns the files that the dynamic loader would load for a program, with the program
+// itself. It returns nothing for a static program.
 func libraries(file string) ([]string, error) {
 	cmd := exec.Command("ldd", file)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}

@@ -1,6 +1,6 @@
-// Package kernels keeps what the backends' probes say on each kernel of the matrix
-// (tools/vmtest), and writes docs/kernels.md from it. Its test compares that with
-// what they say now, in every machine.
+// Package kernels records the results of the backends' probes on each kernel of the matrix
+// (tools/vmtest), and writes docs/kernels.md from them. In every machine, its test compares the
+// records with the current results.
 package kernels
 
 import (
@@ -15,35 +15,35 @@ import (
 	"github.com/pktstat/pktstat/tools/vmtest"
 )
 
-// Record is what was found on one kernel. Reasons and details are left out: they
-// name programs and errors that change without anything being different.
+// Record is the results on one kernel. It omits reasons and details, because names of programs and
+// error texts may change without meaning.
 type Record struct {
-	Version  string    `json:"version"` // major and minor, when it was recorded
-	Auto     string    `json:"auto"`    // the backend that --backend=auto takes on a veth link
-	Attach   string    `json:"attach"`  // and its method
+	Version  string    `json:"version"` // major and minor number, at the time of the record
+	Auto     string    `json:"auto"`    // the backend that --backend=auto chooses on a veth link
+	Attach   string    `json:"attach"`  // its attach method
 	Backends []Backend `json:"backends"`
 }
 
-// Backend is what one backend's probe says with default options.
+// Backend is the result of a backend's probe with default options.
 type Backend struct {
 	Name    string  `json:"name"`
 	Verdict string  `json:"verdict"`
 	Checks  []Check `json:"checks"`
 }
 
-// Check is one thing that a probe tried.
+// Check is one check of a probe.
 type Check struct {
 	Name    string `json:"name"`
-	Since   string `json:"since,omitempty"` // Linux version; empty if not bound to one
+	Since   string `json:"since,omitempty"` // Linux version; empty if it does not depend on one
 	Verdict string `json:"verdict"`
 }
 
-// Probe asks every backend for live traffic in the registry, in name order.
+// Probe probes every live backend in the registry, in name order.
 func Probe(ctx context.Context) []Backend {
 	var all []Backend
 	for name, b := range registry.Backends.All() {
 		if !b.Caps.Has(registry.CapLive) {
-			continue // any kernel has files
+			continue // every kernel can read files
 		}
 		r := b.New().Probe(ctx)
 		found := Backend{Name: name, Verdict: r.Verdict.String(), Checks: []Check{}}
@@ -55,8 +55,8 @@ func Probe(ctx context.Context) []Backend {
 	return all
 }
 
-// File is the name of a kernel's record. The kernel's name is that in the matrix:
-// what the newest one is changes.
+// File returns the file name of a kernel's record. It takes the name in the matrix, because the
+// version of a kernel such as "newest" changes.
 func File(name string) string { return name + ".json" }
 
 // Load reads the records of a directory, in the order of the matrix.
@@ -88,7 +88,7 @@ func Read(file string) (*Record, error) {
 	return r, nil
 }
 
-var errEmpty = errors.New("there is no version or no backend in it")
+var errEmpty = errors.New("it has no version or no backend")
 
 // Write writes one record.
 func (r *Record) Write(file string) error {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestFailure does what a broken test or kernel does, one way each, when the test
-// of tools/vmtest asks for it: the run must not pass.
+// TestFailure fails in the ways of a broken test or kernel, one at a time, when the test of
+// tools/vmtest asks for it. The run must not pass.
 func TestFailure(t *testing.T) {
 	inMachine(t)
 	if os.Getenv("VMTEST_FAILURE") == "" {

@@ -1,2 +1,2 @@
-// Package selftest checks, from inside, the machines that tools/vmtest boots.
+// Package selftest checks the machines of tools/vmtest from inside.
 package selftest

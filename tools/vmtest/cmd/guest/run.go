@@ -15,10 +15,10 @@ import (
 	"github.com/pktstat/pktstat/tools/vmtest/protocol"
 )
 
-// drainTime is how long output is waited for that a process left behind might write.
+// drainTime is how long to wait for output of a process that outlives its run.
 const drainTime = 2 * time.Second
 
-// run does one run. Only what goes wrong with the line is an error.
+// run does one run. It returns only errors of the serial line.
 func run(line io.Writer, index int, r protocol.Run) error {
 	if err := protocol.Write(line, protocol.Event{Kind: protocol.Start, Run: index}); err != nil {
 		return err
@@ -29,7 +29,7 @@ func run(line io.Writer, index int, r protocol.Run) error {
 		exit.Text = err.Error()
 	}
 	exit.Seconds = time.Since(start).Seconds()
-	// What the run left behind must not disturb the next one. This spares the caller and the first process.
+	// Kill processes that outlived the run. Signal -1 spares the caller and the first process.
 	if err := unix.Kill(-1, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
@@ -44,13 +44,13 @@ func command(output io.Writer, r protocol.Run) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.Args[0], r.Args[1:]...)
 	cmd.Dir, cmd.Env = r.Dir, r.Env
-	// A pipe between, because output to a terminal would be another matter.
+	// A pipe, because programs behave differently on a terminal.
 	both := struct{ io.Writer }{output}
 	cmd.Stdout, cmd.Stderr = both, both
 	cmd.WaitDelay = drainTime
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it exited with 0, a child of its own did not
+		err = nil // the run exited with 0, but its child still has the pipe
 	}
 	if ctx.Err() != nil {
 		return errors.New("killed after " + r.Timeout.String())
@@ -58,7 +58,7 @@ func command(output io.Writer, r protocol.Run) error {
 	return err
 }
 
-// sendFiles sends and removes what the run put into the directory for that.
+// sendFiles sends the files in the run's output directory, and removes them.
 func sendFiles(line io.Writer, index int) error {
 	return filepath.WalkDir(protocol.OutDir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
