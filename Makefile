@@ -1,4 +1,4 @@
-# `make help` lists what there is; CONTRIBUTING.md says what a change needs.
+# `make help` lists the targets. CONTRIBUTING.md explains what a change needs.
 
 GO       ?= go
 # How long `make test` runs each fuzz test.
@@ -6,12 +6,12 @@ FUZZTIME ?= 10s
 # Which benchmarks `make bench-go` runs, and how often.
 BENCH    ?= .
 COUNT    ?= 1
-# What `make bench` is to measure: see `make bench ARGS=-h`.
+# Options of `make bench`: see `make bench ARGS=-h`.
 ARGS     ?=
 
 # Where `make install` installs.
 PREFIX   ?= /usr/local
-# What counting live takes of a user who is not root.
+# The capabilities with which a user counts live without root.
 CAPABILITIES := cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw
 
 CACHE            := $(CURDIR)/.cache
@@ -25,7 +25,7 @@ SHELL := /bin/bash
 # The race detector needs cgo and a C compiler.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
-# Whether libpcap's headers are there, for the build tag of that name; it takes cgo.
+# Whether this machine has libpcap's headers. The build tag libpcap needs them, and cgo.
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
@@ -42,7 +42,7 @@ build: ## build bin/pktstat, statically linked
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/pktstat ./cmd/pktstat
 
 .PHONY: install
-install: ## install the command, built before, its man pages and completion below PREFIX
+install: ## install the built command, its man pages and completion below PREFIX
 	@[ -x bin/pktstat ] || { echo "make build comes first"; exit 1; }
 	install -D -m 755 bin/pktstat '$(DESTDIR)$(PREFIX)/bin/pktstat'
 	set -eo pipefail; made() { bin/pktstat $$1 $$2 | install -D -m 644 /dev/stdin '$(DESTDIR)$(PREFIX)/share/'$$3; }; \
@@ -61,12 +61,12 @@ dist: ## build the release of this commit in dist/: tarballs, deb, rpm, lists of
 	cd tools/dist && $(GO) run . -repo '$(CURDIR)' -out '$(CURDIR)/dist'
 
 .PHONY: build-libpcap
-build-libpcap: ## build bin/pktstat-libpcap, which can --pcap-live; linked with the system's libpcap
+build-libpcap: ## build bin/pktstat-libpcap, which has --pcap-live, with the system's libpcap
 	CGO_ENABLED=1 $(GO) build -tags libpcap -trimpath -o bin/pktstat-libpcap ./cmd/pktstat
 
-# What needs root or a tool that is missing is skipped and says why; with CI=true it fails.
+# Tests that need root or a missing tool are skipped with a message. With CI=true, they fail.
 .PHONY: test
-test: vet test-go test-libpcap test-examples fuzz ## everything but benchmarks; as root, also all that needs the kernel
+test: vet test-go test-libpcap test-examples fuzz ## all tests, no benchmarks; as root, also tests of the kernel
 	@[ "$$(id -u)" = 0 ] || echo "skipped, because this is not root: what loads BPF programs or makes network namespaces"
 	@for tool in $(TEST_TOOLS); do command -v $$tool >/dev/null || echo "skipped, because there is no $$tool: what compares with it"; done
 
@@ -83,7 +83,7 @@ test-go:
 	$(GO) test ./internal/owner/process
 	$(if $(RACE),$(GO) test $(RACE) -run='^(TestClients|TestMixedLoad)$$/^tc$$' ./internal/owner/process)
 
-# What only the tag libpcap builds.
+# Tests of the code with the build tag libpcap.
 .PHONY: test-libpcap
 test-libpcap:
 ifeq ($(LIBPCAP),yes)
@@ -94,7 +94,7 @@ else
 	@echo "skipped, because there are no headers of libpcap (libpcap-dev): what --pcap-live does"; [ "$$CI" != true ]
 endif
 
-# Modules of their own: what others build with pktstat's packages.
+# Modules of their own, as users of pktstat's packages build them.
 .PHONY: test-examples
 test-examples:
 	cd examples/custom-output && $(GO) vet ./... && $(GO) test ./... && \
@@ -102,7 +102,7 @@ test-examples:
 	cd examples/custom-label && $(GO) vet ./... && $(GO) test $(RACE) ./... && \
 	  $(GO) run . --pcap-file ../../testdata/mix.pcap --output plain --by net24 | tail -1
 
-# Builds releases, and installs one into a Debian that it downloads.
+# Builds releases, and installs one in a Debian that it downloads.
 .PHONY: test-dist
 test-dist: ## test the release; as root, also its deb in a clean Debian (needs mmdebstrap)
 	cd tools/dist && $(GO) vet ./... && $(GO) test ./...
@@ -111,9 +111,9 @@ test-dist: ## test the release; as root, also its deb in a clean Debian (needs m
 test-unit: ## the tests that need neither root nor much time
 	$(GO) test $(RACE) -short ./...
 
-# Downloads what Debian's archive has newer than .cache/vmtest, as an ordinary user.
+# Runs as an ordinary user. Downloads kernels that are newer than those in .cache/vmtest.
 .PHONY: test-vm
-test-vm: ## run what touches the kernel on 5.10, 6.1, 6.12 and the newest, and on the newest of arm64; KERNEL, RUN and PKG select
+test-vm: ## run the tests of the kernel on 5.10, 6.1, 6.12, the newest, and the newest of arm64; KERNEL, RUN and PKG select
 	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./tools/vmtest)
 	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
 
@@ -126,7 +126,7 @@ transfer: ## repeat the transfer that docs/accounting.md begins with, and write 
 	$(SUDO) $(GO) test -count=1 -run='^TestTransfer$$' ./test -update
 
 .PHONY: kernels
-kernels: ## record what the probes say on each kernel of the matrix, in docs/kernels.md too
+kernels: ## record the results of the probes on each kernel of the matrix, and update docs/kernels.md
 	$(VMTEST) -kernel all -env PKTSTAT_RECORD=1 tools/vmtest/kernels
 	$(GO) run ./tools/vmtest/kernels/cmd/kernels
 
@@ -135,12 +135,12 @@ fuzz: ## run every fuzz test for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
 
 .PHONY: corpus-check
-corpus-check: build ## compare pktstat with two other readers over the captures below DIR: one written from docs/accounting.md, and tshark
+corpus-check: build ## compare pktstat with tshark and a second reader, for the captures below DIR
 	@[ -n "$(DIR)" ] || { echo "usage: make corpus-check DIR='FOLDER ...'"; exit 2; }
 	$(GO) run ./tools/corpuscheck $(ARGS) $(DIR)
 
 .PHONY: bench
-bench: ## measure what counting costs, against an empty program and a floor; as root. ARGS="-h" lists its options
+bench: ## measure the cost of counting, as root; ARGS="-h" lists the options
 	@mkdir -p $(CACHE)
 	set -o pipefail; $(GO) run ./tools/bench/cmd/bench -json $(CACHE)/bench.json $(ARGS) | tee $(CACHE)/bench.md
 
@@ -148,9 +148,9 @@ bench: ## measure what counting costs, against an empty program and a floor; as 
 bench-chart: ## draw .cache/bench.svg from what the last `make bench` measured
 	$(GO) run ./tools/bench/cmd/summary -chart $(CACHE)/bench.svg $(CACHE)/bench.md
 
-# At sockets, where fentry and kprobes are: emulated, so only the ratios mean anything.
+# At sockets, with fentry and kprobes. The machines are emulated, so only ratios are meaningful.
 .PHONY: bench-stack
-bench-stack: ## measure what counting at sockets takes on the kernels of the matrix; KERNEL selects
+bench-stack: ## measure the cost of counting at sockets on the kernels of the matrix; KERNEL selects
 	$(VMTEST) -j 1 -env PKTSTAT_BENCH=1 $(if $(KERNEL),-kernel='$(KERNEL)') -run='^TestStack$$' tools/bench
 	cat $(CACHE)/vmtest/out/*/stack/stack.md
 
@@ -193,8 +193,8 @@ lint-prose:
 $(GOLANGCI):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
-# The compiler of the BPF programs. bpf2go reads these, so that its go:generate lines name only what
-# differs. Programs must load on 5.10, which has the instructions of v3.
+# The compiler of the BPF programs. bpf2go reads these variables, so its go:generate lines are short.
+# Programs must load on Linux 5.10, which supports instruction set v3.
 generate: export BPF2GO_CC     := clang-19
 generate: export BPF2GO_STRIP  := llvm-strip-19
 generate: export BPF2GO_CFLAGS := -O2 -g -mcpu=v3 -Wall -Werror -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu
@@ -203,16 +203,16 @@ generate: export BPF2GO_CFLAGS := -O2 -g -mcpu=v3 -Wall -Werror -idirafter /usr/
 generate: ## rebuild the committed BPF objects, test captures and other generated files
 	$(GO) generate ./...
 
-# Made of a real run. Not part of generate: the pictures depend on the machine's fonts.
+# Not part of generate, because the pictures depend on the machine's fonts.
 .PHONY: screenshots
 screenshots: build ## remake the pictures of the HTML report in docs (needs chromium)
 	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
 	bin/pktstat --pcap-file testdata/mix.pcap -r 100ms --output html=$$tmp/report.html; \
 	$(GO) run ./internal/test/browser/cmd/screenshots $$tmp/report.html docs
 
-# Generates in a copy of the tree, so that a difference is shown and not made.
+# Generates in a copy of the tree, so that the tree does not change.
 .PHONY: check-generate
-check-generate: ## fail if the committed generated files are not what `make generate` makes
+check-generate: ## fail if the committed generated files are out of date
 	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; mkdir $$tmp/committed; \
 	git ls-files -z --cached --others --exclude-standard | \
 	  while IFS= read -r -d '' f; do if [ -e "$$f" ]; then printf '%s\0' "$$f"; fi; done | \
@@ -222,10 +222,10 @@ check-generate: ## fail if the committed generated files are not what `make gene
 	(cd $$tmp && diff -ru committed generated) || { echo "check-generate: run make generate and commit" >&2; exit 1; }
 
 .PHONY: install-deps
-install-deps: ## install what building the BPF programs and running all tests needs (Debian 12)
+install-deps: ## install the packages for building BPF programs and for all tests (Debian 12)
 	$(SUDO) apt-get -qq -o Acquire::Retries=3 update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 install --no-install-recommends -y $(PACKAGES)
 
 .PHONY: clean
-clean: ## remove what was built
+clean: ## remove the built files
 	rm -rf bin $(CACHE)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Takes the names of ports from Debian's package libwireshark-data. It is no part of
-# `make generate`: the list depends on the version of the package.
+# Updates the names of ports from Debian's package libwireshark-data. Not part of
+# `make generate`, because the list depends on the version of the package.
 set -e
 cd "$(dirname "$0")"
 {

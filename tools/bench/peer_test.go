@@ -18,14 +18,14 @@ func TestParsePeer(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for s, want := range map[string]string{
-		"":                                      "is no option",
+		"":                                      "is not an option",
 		"name=x":                                "want name=",
 		"name=x,obj=o,prog=p":                   `unknown hook ""`,
 		"name=x,obj=o,prog=p,hook=tcx":          `unknown hook "tcx"`,
 		"name=x,obj=o,prog=p,hook=tc,maps=m":    "has no role",
 		"name=x,obj=o,prog=p,hook=tc,maps=m:x":  "has no role",
 		"name=x,obj=o,prog=p,hook=tc,color=red": `unknown option "color"`,
-		"name=x,stray,obj=o,prog=p,hook=tc":     `"stray" is no option`,
+		"name=x,stray,obj=o,prog=p,hook=tc":     `"stray" is not an option`,
 		"name=floor,obj=o,prog=p,hook=tc":       "is taken",
 	} {
 		if _, err := ParsePeer(s); err == nil || !strings.Contains(err.Error(), want) {
