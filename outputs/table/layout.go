@@ -17,7 +17,7 @@ type layout struct {
 	// instead is the field that is shown, after word, if a row does not have this one.
 	instead, word string
 
-	// goes is the order in which columns go on a narrow terminal, 1 first; 0: never.
+	// goes is the order in which a narrow terminal drops columns, 1 first; 0: never.
 	goes int
 	// squeeze is how far addresses are shortened before this column goes; 0: not at all.
 	squeeze int

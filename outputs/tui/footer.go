@@ -11,7 +11,7 @@ import (
 func (m *model) hints() []string {
 	pause, mode := "p pause", "c whole run"
 	if m.frozen != nil {
-		pause = "p go on"
+		pause = "p resume"
 	}
 	if m.list.cumulative {
 		mode = "c current"

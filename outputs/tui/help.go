@@ -36,7 +36,7 @@ func (m *model) bindings() []binding {
 		binding{"/", "search; n N: next and previous"},
 		binding{"f", "filter: words; !word: without it"},
 		binding{"c", "current rates, or the whole run"},
-		binding{"p Space", "pause and go on"},
+		binding{"p Space", "pause and resume"},
 		binding{"u", "units: bits or bytes, KiB or kB"},
 		binding{"m", "mouse on or off (to mark text)"},
 		binding{"r", "redraw, and back to the top"},

@@ -23,7 +23,7 @@ type layout struct {
 	words   map[string]string // shorter words for values of the field
 	none    string            // text if the row has none of the fields
 
-	// goes is the order in which columns go on a narrow screen, 1 first; 0: never.
+	// goes is the order in which a narrow screen drops columns, 1 first; 0: never.
 	goes int
 
 	// A number that the screen computes: bytes of the rate layer.

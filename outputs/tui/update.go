@@ -79,7 +79,7 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	case "m":
 		m.mouse = !m.mouse
-		m.say(map[bool]string{true: "The mouse selects rows.", false: "The mouse is the terminal's own again."}[m.mouse])
+		m.say(map[bool]string{true: "The mouse selects rows.", false: "The terminal uses the mouse again."}[m.mouse])
 		return nil
 	case "c":
 		m.list.cumulative = !m.list.cumulative

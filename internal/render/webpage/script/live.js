@@ -15,7 +15,7 @@ const live = {
     }
     byId("pause").addEventListener("click", () => {
       this.paused = !this.paused;
-      byId("pause").textContent = this.paused ? "Go on" : "Pause";
+      byId("pause").textContent = this.paused ? "Resume" : "Pause";
       this.show();
       this.status();
     });
