@@ -1,5 +1,5 @@
-# FOLDER LINE...: prints for each line what zsh offers and then a line "=", with the script
-# _pktstat in the folder. zsh completes on a terminal only, so a second zsh runs on one.
+# FOLDER LINE...: prints what zsh offers for each line, and then a line "=". It uses the script
+# _pktstat in the folder. zsh completes only on a terminal, so a second zsh runs on one.
 zmodload zsh/zpty
 out=$1/offered
 : > $out
