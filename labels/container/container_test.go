@@ -66,10 +66,10 @@ func TestWindow(t *testing.T) {
 
 	l.containers = containers.NewResolver(nil, time.Now)
 	if got := container(sshd); got != "systemd:sshd.service" {
-		t.Errorf("within a window it became %q", got)
+		t.Errorf("within a window, the container became %q", got)
 	}
 	l.Window(t.Context())
 	if got := container(sshd); got != "" {
-		t.Errorf("in the next window it is still %q", got)
+		t.Errorf("in the next window, the container is still %q", got)
 	}
 }

@@ -148,7 +148,7 @@ func TestCommandLine(t *testing.T) {
 		}{{registry.Terminal{}, 1}, {terminal(120), 0}} {
 			out := string(sinktest.Render(t, "table", sinktest.Variant{Terminal: c.to, Args: []string{"intervals=true"}}, g.Reports...))
 			if n := strings.Count(out, "pktstat v0.0.0-test: pktstat --pcap-file trace.pcap\n"); n != c.want {
-				t.Errorf("the command is there %d times, want %d:\n%s", n, c.want, out)
+				t.Errorf("the command line occurs %d times, want %d:\n%s", n, c.want, out)
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func TestToken(t *testing.T) {
 	p := open(t, "127.0.0.1:0", "token="+secret)
 	p.write(intervals()[0])
 	if !strings.HasSuffix(p.said, "/#token="+secret) {
-		t.Errorf("said: %s", p.said)
+		t.Errorf("printed: %s", p.said)
 	}
 	for _, path := range []string{"/", "/app.js", "/style.css"} {
 		if status, _ := p.get(path); status != http.StatusOK {
@@ -90,7 +90,7 @@ func TestToken(t *testing.T) {
 				t.Errorf("%s with %s: %d, want %d", path, name, got, c.want)
 			}
 			if _, text := p.get("/api/state", c.header, c.value); strings.Contains(text, "true") != (c.want == 200) {
-				t.Errorf("with %s a page is told %s", name, text)
+				t.Errorf("with %s, a page gets %s", name, text)
 			}
 		}
 	}
@@ -130,7 +130,7 @@ func TestTokenBeyondLoopback(t *testing.T) {
 		_, fragment, found := strings.Cut(p.said, "/#token=")
 		token, err := url.QueryUnescape(fragment)
 		if !found || err != nil || len(token) < minToken || tokens[token] {
-			t.Fatalf("said %q", p.said)
+			t.Fatalf("printed %q", p.said)
 		}
 		tokens[token] = true
 		if u, err := url.Parse(strings.TrimPrefix(p.said, "live page: ")); err != nil || net.ParseIP(u.Hostname()).IsUnspecified() {

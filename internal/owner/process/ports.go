@@ -16,7 +16,7 @@ const (
 	takesConnected
 )
 
-// takes scores a socket that is not connected; 0: it does not receive from this end.
+// takes scores how well an unconnected socket fits the local end; 0: not at all.
 func (k *sock) takes(t *end) int {
 	rank := takesFamily
 	switch {
@@ -68,7 +68,7 @@ func (m *matcher) matchStream(t *end, connected, bound []*sock) (*proc, flow.Mat
 			return p, match
 		}
 	}
-	// Only the listener remains: no event told who accepted the connection.
+	// Only the listener remains: no event shows who accepted the connection.
 	p, match := m.known(bound, t)
 	if p == nil {
 		best, rank := m.top[:0], 0

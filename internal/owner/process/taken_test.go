@@ -40,7 +40,7 @@ func TestTakenOff(t *testing.T) {
 	}
 	const text = "processes: another program detached pktstat's programs from the root cgroup: attached again, the owners of sockets that opened or closed in up to "
 	if line := <-said; !strings.HasPrefix(line, text) { // without a Sync
-		t.Errorf("said %q", line)
+		t.Errorf("printed %q", line)
 	}
 	for end := time.Now().Add(30 * time.Second); atCgroups(t, func(link.Link) error { return nil }) < all; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -431,7 +431,7 @@ func TestHostileNames(t *testing.T) {
 				for i := range value[int](s, `document.querySelectorAll(".breakdown button.item").length`) {
 					s.run(fmt.Sprintf(`document.querySelectorAll(".breakdown button.item")[%d].click()`, i))
 					if text := value[string](s, `document.getElementById("matches").textContent`); strings.HasPrefix(text, "0 ") {
-						t.Errorf("%s finds nothing", value[string](s, `document.getElementById("search").value`))
+						t.Errorf("no row matches %s", value[string](s, `document.getElementById("search").value`))
 					}
 				}
 				for _, bad := range value[[]string](s, inert) {
@@ -478,7 +478,7 @@ func TestProcesses(t *testing.T) {
 	s.wait(shown)
 	for _, kind := range []string{"hosts", "flows", "processes", "container", "planet", "uid", "ports", "protocols", "cgroup", "iface"} {
 		if n := value[int](s, fmt.Sprintf(`document.querySelectorAll('[data-kind=%q] button.item').length`, kind)); n == 0 {
-			t.Errorf("there is no breakdown by %s", kind)
+			t.Errorf("no breakdown by %s", kind)
 		}
 	}
 	for _, column := range []string{"comm", "pid", "uid", "container", "match", "planet", "unheard_of", "nested"} {
