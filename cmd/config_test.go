@@ -177,7 +177,7 @@ func TestConfigIsForCounts(t *testing.T) {
 func TestConfigOfOthers(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"every user can write to it": func(path string) error { return os.Chmod(path, 0o602) },
-		"it is not a regular file":      func(path string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)) },
+		"it is not a regular file":   func(path string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)) },
 		"it belongs to user 12345":   func(path string) error { return os.Chown(path, 12345, -1) },
 	} {
 		t.Run(name, func(t *testing.T) {
