@@ -160,7 +160,7 @@ func startTcpdump(t *testing.T, on *testnet.Iface) *tcpdump {
 func (d *tcpdump) end() string {
 	d.t.Helper()
 	last := []byte("this is the last packet of the capture")
-	d.on.SendFrames(1, d.on.Ethernet(testnet.Nobody, 0x88b5, last))
+	d.on.SendFrames(1, d.on.Ethernet(testnet.UnusedMAC, 0x88b5, last))
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		text, err := os.ReadFile(d.file)
 		if err != nil {

@@ -242,7 +242,7 @@ func (c *churn) use(n int) error {
 	if err != nil {
 		return err
 	}
-	frame := ends[1].Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46))
+	frame := ends[1].Ethernet(testnet.UnusedMAC, 0x88b5, make([]byte, 46))
 	for range count {
 		err = errors.Join(err, s.Send(frame))
 	}

@@ -278,7 +278,7 @@ func TestLinkTypeIfb(t *testing.T) {
 	for _, backend := range []string{"tc", "afpacket"} {
 		p := start(t, nil, "--netns", r.NetNS(), "-b", backend, "-i", "ifb0", "-t", "0", "-j")
 		p.counting()
-		ifb.SendFrames(20, ifb.Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46)))
+		ifb.SendFrames(20, ifb.Ethernet(testnet.UnusedMAC, 0x88b5, make([]byte, 46)))
 		p.signal(syscall.SIGINT)
 		if got := finalOf(t, p); got.byDirection("egress") != (flow.Counters{Packets: 20, FrameBytes: 1200}) {
 			t.Errorf("%s: %+v", backend, got)
@@ -292,7 +292,7 @@ func TestLinkTypeIfb(t *testing.T) {
 	p := start(t, nil, "--netns", r.NetNS(), "-b", "tc", "-i", "ifb0", "-i", "p0", "-t", "0", "-j")
 	p.counting()
 	before := ifb.Stats().RxPackets
-	far.SendFrames(20, far.Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46)))
+	far.SendFrames(20, far.Ethernet(testnet.UnusedMAC, 0x88b5, make([]byte, 46)))
 	received(t, ifb, before+20)
 	p.signal(syscall.SIGINT)
 	got := finalOf(t, p)

@@ -30,7 +30,7 @@ func startSteady(t *testing.T, from *testnet.Iface) *steady {
 		t.Fatal(err)
 	}
 	s := &steady{quit: make(chan struct{})}
-	frame := from.Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46))
+	frame := from.Ethernet(testnet.UnusedMAC, 0x88b5, make([]byte, 46))
 	s.done.Go(func() {
 		defer sender.Close()
 		for {

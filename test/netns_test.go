@@ -103,7 +103,7 @@ func TestNetNSFollows(t *testing.T) {
 	}
 	p := start(t, nil, "-b", "tc", "--netns", a.NetNS(), "-i", a.Name, "-t", "0", "-j")
 	p.counting()
-	a.SendFrames(3, a.Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46)))
+	a.SendFrames(3, a.Ethernet(testnet.UnusedMAC, 0x88b5, make([]byte, 46)))
 	link, err := a.Netlink().LinkByName(a.Name)
 	if err != nil {
 		t.Fatal(err)

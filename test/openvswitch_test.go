@@ -27,7 +27,7 @@ func TestStackedSwitch(t *testing.T) {
 		before, out := br.Stats().RxPackets, far.Stats().RxPackets
 		far.SendFrames(6, far.Ethernet(br.MAC, 0x88b5, make([]byte, 46)))
 		received(t, br, before+6)
-		br.SendFrames(4, br.Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46)))
+		br.SendFrames(4, br.Ethernet(testnet.UnusedMAC, 0x88b5, make([]byte, 46)))
 		received(t, far, out+4)
 		p.signal(syscall.SIGTERM)
 		got := finalOf(t, p)

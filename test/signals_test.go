@@ -112,7 +112,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p.counting()
 	const flows = 1000 // more than fit into a pipe
 	for i := range flows {
-		f := b.Ethernet(testnet.Nobody, uint16(0x8900+i), make([]byte, 46))
+		f := b.Ethernet(testnet.UnusedMAC, uint16(0x8900+i), make([]byte, 46))
 		b.SendFrames(1, f)
 	}
 	b.Settle()

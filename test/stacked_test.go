@@ -144,8 +144,8 @@ func TestStackedPeers(t *testing.T) {
 		p := start(t, nil, args...)
 		p.counting()
 		sent := x.Stats().RxPackets
-		x.SendFrames(5, x.Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46)))
-		y.SendFrames(4, y.Ethernet(testnet.Nobody, 0x88b5, make([]byte, 46)))
+		x.SendFrames(5, x.Ethernet(testnet.UnusedMAC, 0x88b5, make([]byte, 46)))
+		y.SendFrames(4, y.Ethernet(testnet.UnusedMAC, 0x88b5, make([]byte, 46)))
 		received(t, x, sent+4)
 		received(t, y, sent+5)
 		p.signal(syscall.SIGTERM)

@@ -191,12 +191,12 @@ func sendOddHeaders(from, to *testnet.Iface) map[tuple]string {
 		return func(segment []byte) []byte {
 			p := ipv4(netip.AddrPortFrom(from.IPv4, 0), netip.AddrPortFrom(to.IPv4, 0), 6, 0, append(slices.Repeat([]byte{1}, options), segment...))
 			p[0] = 0x45 + byte(options/4)
-			return from.Ethernet(testnet.Nobody, 0x0800, p)
+			return from.Ethernet(testnet.UnusedMAC, 0x0800, p)
 		}
 	}
 	over6 := func(extensions ...int) func([]byte) []byte {
 		return func(segment []byte) []byte {
-			return from.Ethernet(testnet.Nobody, 0x86dd, ipv6(from.IPv6, to.IPv6, extensions, segment))
+			return from.Ethernet(testnet.UnusedMAC, 0x86dd, ipv6(from.IPv6, to.IPv6, extensions, segment))
 		}
 	}
 	tagged := func(frame func([]byte) []byte) func([]byte) []byte {

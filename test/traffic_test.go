@@ -73,7 +73,7 @@ func oddFrames(from, to *testnet.Iface) []testnet.Flow {
 	const count = 5
 	var sent []testnet.Flow
 	send := func(etherType uint16, payload []byte, key flow.Key, layer3 int) {
-		frame := from.Ethernet(testnet.Nobody, etherType, payload)
+		frame := from.Ethernet(testnet.UnusedMAC, etherType, payload)
 		from.SendFrames(count, frame)
 		sent = append(sent, testnet.Flow{Key: key, Counters: flow.Counters{
 			Packets: count, Bytes: uint64(count * layer3), FrameBytes: uint64(count * len(frame)),

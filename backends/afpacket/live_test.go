@@ -151,9 +151,9 @@ func TestTags(t *testing.T) {
 	const payload, n = 8000, 5
 	ip := udp4(20 + 8 + payload)
 	frames := map[uint16][]byte{
-		0:  a.Ethernet(testnet.Nobody, 0x0800, ip),
-		42: a.Ethernet(testnet.Nobody, 0x8100, append([]byte{0x60, 42, 0x08, 0x00}, ip...)),
-		7:  a.Ethernet(testnet.Nobody, 0x88a8, append([]byte{0, 7, 0x81, 0, 0, 42, 0x08, 0x00}, ip...)),
+		0:  a.Ethernet(testnet.UnusedMAC, 0x0800, ip),
+		42: a.Ethernet(testnet.UnusedMAC, 0x8100, append([]byte{0x60, 42, 0x08, 0x00}, ip...)),
+		7:  a.Ethernet(testnet.UnusedMAC, 0x88a8, append([]byte{0, 7, 0x81, 0, 0, 42, 0x08, 0x00}, ip...)),
 	}
 	for _, f := range frames {
 		a.SendFrames(n, f)
@@ -254,8 +254,8 @@ func TestSeveral(t *testing.T) {
 	for end := time.Now().Add(10 * time.Second); !up() && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
-	a.SendFrames(3, a.Ethernet(testnet.Nobody, 0x0800, udp4(46)))
-	c.SendFrames(5, c.Ethernet(testnet.Nobody, 0x0800, udp4(46)))
+	a.SendFrames(3, a.Ethernet(testnet.UnusedMAC, 0x0800, udp4(46)))
+	c.SendFrames(5, c.Ethernet(testnet.UnusedMAC, 0x0800, udp4(46)))
 	if err := device.send(udp4(46)); err != nil {
 		t.Fatal(err)
 	}

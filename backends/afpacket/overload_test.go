@@ -66,7 +66,7 @@ func TestOverload(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
 	c, _ := attachRings(t, b, layout{rings: 1, blocks: 2, blockSize: minBlock})
-	frame := a.Ethernet(testnet.Nobody, 0x0800, udp4(46))
+	frame := a.Ethernet(testnet.UnusedMAC, 0x0800, udp4(46))
 	const n = 5000
 	for round := range 3 {
 		c.readers[0].mu.Lock()
@@ -151,7 +151,7 @@ func flood(t *testing.T, from *testnet.Iface, cpu, n int) {
 			return
 		}
 		defer s.Close()
-		frame := from.Ethernet(testnet.Nobody, 0x0800, udp4(46))
+		frame := from.Ethernet(testnet.UnusedMAC, 0x0800, udp4(46))
 		for range n {
 			if err := s.Send(frame); err != nil {
 				t.Error(err)
@@ -206,7 +206,7 @@ func TestDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frame := a.Ethernet(testnet.Nobody, 0x0800, udp4(46))
+	frame := a.Ethernet(testnet.UnusedMAC, 0x0800, udp4(46))
 	a.SendFrames(3, frame)
 	waits := c.readers[0].waits.Load()
 	if err := b.Netlink().LinkSetDown(link); err != nil {

@@ -160,7 +160,7 @@ func TestLiveDrops(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
 	src := openOn(t, b, b.Name).(*live)
-	frame := a.Ethernet(testnet.Nobody, 0x0800, ipv4(0, byte(flow.UDP), make([]byte, 1200)))
+	frame := a.Ethernet(testnet.UnusedMAC, 0x0800, ipv4(0, byte(flow.UDP), make([]byte, 1200)))
 	const n = 40_000 // of 1 KiB: more than liveBuffer holds
 	src.mu.Lock()
 	a.SendFrames(n, frame)
@@ -186,7 +186,7 @@ func TestLiveDeviceGone(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
 	src := openOn(t, b, b.Name)
-	frame := a.Ethernet(testnet.Nobody, 0x0800, ipv4(0, byte(flow.UDP), make([]byte, 20)))
+	frame := a.Ethernet(testnet.UnusedMAC, 0x0800, ipv4(0, byte(flow.UDP), make([]byte, 20)))
 	a.SendFrames(5, frame)
 	if got, _, _ := liveTotal(t, src); got.Packets != 5 {
 		t.Errorf("%d packets of 5", got.Packets)

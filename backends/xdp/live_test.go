@@ -314,7 +314,7 @@ func TestTagsOutside(t *testing.T) {
 			if n := s.Attachment().Notes; !slices.ContainsFunc(n, func(n string) bool { return strings.Contains(n, "PEER txvlan off") }) {
 				t.Errorf("notes %q", n)
 			}
-			frame := a.Ethernet(testnet.Nobody, 0x0800, udp4(100)[ethernetLen:])
+			frame := a.Ethernet(testnet.UnusedMAC, 0x0800, udp4(100)[ethernetLen:])
 			for seen, off := range []bool{false, true} {
 				if off {
 					if err := a.Run(a.Command(ethtool, "-K", a.Name, "txvlan", "off")); err != nil {

@@ -76,9 +76,9 @@ func (i *Iface) SendFrames(count int, frames ...[]byte) {
 	}
 }
 
-// Nobody is a hardware address that no interface has. Hosts receive, count and drop frames to it,
+// UnusedMAC is a hardware address that no interface has. Hosts receive, count and drop frames to it,
 // without an answer.
-var Nobody = net.HardwareAddr{0x02, 0, 0, 0, 0, 0xff}
+var UnusedMAC = net.HardwareAddr{0x02, 0, 0, 0, 0, 0xff}
 
 // Ethernet returns a frame from i to an address, with a type and a payload.
 func (i *Iface) Ethernet(dst net.HardwareAddr, etherType uint16, payload []byte) []byte {
