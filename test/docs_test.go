@@ -56,7 +56,7 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// TestPromises: the numbers that the README promises are those of the measured run.
+// TestPromises: the numbers that the README promises come from the measured run.
 func TestPromises(t *testing.T) {
 	readme, measured := prose(t, "README.md"), ""
 	for _, doc := range documents(t) {
