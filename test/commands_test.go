@@ -13,12 +13,12 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// guides are the documents that tell readers what to type. A test runs each command there:
-// TestTranscripts has the console blocks, and the rest run here.
+// guides are the documents with commands for readers. Tests run each command: TestTranscripts runs
+// the console blocks, and the tests in this file run the others.
 var guides = []string{"README.md", "docs/recipes.md", "docs/outputs.md", "docs/scripting.md", "docs/limits.md"}
 
-// elsewhere has the commands that this test does not run, each with the test that does or
-// with the reason why none can.
+// elsewhere has the commands that this file does not run. Each names the test that does, or the
+// reason why none can.
 var elsewhere = []struct{ command, file, test, why string }{
 	{command: "make test", why: "it runs this test"},
 	{command: "make test-vm", why: "it takes an hour: .ci/run has it"},
@@ -43,7 +43,7 @@ var elsewhere = []struct{ command, file, test, why string }{
 	{command: "man pktstat-fields", file: "test/completion_test.go", test: "TestManPages"},
 }
 
-// Every command that a guide tells readers to type has a test.
+// TestCommands: every command in a guide has a test.
 func TestCommands(t *testing.T) {
 	told := map[string]bool{}
 	for _, doc := range guides {
@@ -56,22 +56,22 @@ func TestCommands(t *testing.T) {
 	}
 	for _, e := range elsewhere {
 		if !told[e.command] {
-			t.Errorf("no guide has %q any more", e.command)
+			t.Errorf("no guide has %q", e.command)
 		}
 		if e.test == "" && e.why == "" || e.test != "" && !strings.Contains(read(t, e.file), "func "+e.test+"(") {
-			t.Errorf("%q: there is no %s in %s", e.command, e.test, e.file)
+			t.Errorf("%q: no %s in %s", e.command, e.test, e.file)
 		}
 	}
 }
 
-// Commands that need nothing but a clone of the repository and Go.
+// TestCommandsInClone runs the commands that need only a clone of the repository and Go.
 func TestCommandsInClone(t *testing.T) {
 	for _, command := range of("go", t) {
 		t.Run(command, func(t *testing.T) { inClone(t, command) })
 	}
 }
 
-// Commands of pktstat, as root, on a machine with traffic.
+// TestCommandsLive runs the commands of pktstat, as root, on a machine with traffic.
 func TestCommandsLive(t *testing.T) {
 	testenv.Privileged(t)
 	d := newDesk(t)
@@ -80,7 +80,7 @@ func TestCommandsLive(t *testing.T) {
 	}
 }
 
-// of returns the commands that run a program and are tested here, each once.
+// of returns the commands of a program that are tested here, each once.
 func of(name string, t *testing.T) []string {
 	t.Helper()
 	var all []string
@@ -108,7 +108,7 @@ func isElsewhere(command string) bool {
 	return false
 }
 
-// programs are what a code span in a text begins with if it is a command.
+// programs are the first words of code spans that are commands.
 var programs = []string{"go", "make", "sudo", "pktstat", "man", "source", "ssh", "apt", "apt-get", "dpkg", "dnf", "rpm", "docker", "podman", "kubectl", "curl", "git", "systemctl"}
 
 // commands returns the commands in the sh blocks and the code spans of a document.
@@ -133,12 +133,12 @@ func commands(t *testing.T, doc string) []string {
 	return all
 }
 
-// The collector finds commands in blocks, in tables and in sentences.
+// TestCommandsAreFound: commands in blocks, in tables and in sentences are found.
 func TestCommandsAreFound(t *testing.T) {
 	found := commands(t, "README.md")
 	for _, want := range []string{"go run ./cmd/pktstat testdata/mix.pcap", "make test", "sudo pktstat -t 10 --by comm", "make dist", "pktstat probe"} {
 		if !slices.Contains(found, want) {
-			t.Errorf("%q is not found in README.md", want)
+			t.Errorf("did not find %q in README.md", want)
 		}
 	}
 	if first, second := found[0], found[1]; first != "go run ./cmd/pktstat testdata/mix.pcap" || second != "make test" {
@@ -146,7 +146,7 @@ func TestCommandsAreFound(t *testing.T) {
 	}
 }
 
-// inClone runs a command that a clone of the repository and Go are enough for.
+// inClone runs a command that needs only a clone of the repository and Go.
 func inClone(t *testing.T, command string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -158,7 +158,7 @@ func inClone(t *testing.T, command string) {
 	}
 }
 
-// targets are the files that a command writes.
+// targets returns the files that a command writes.
 func targets(command string) []string {
 	var files []string
 	for _, m := range regexp.MustCompile(`--output (\w+)=([^\s,]+)|>>? ?(\S+)`).FindAllStringSubmatch(command, -1) {

@@ -20,11 +20,11 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testnet"
 )
 
-// desk is the machine of the guides. It has a default route through eth0, and forwards for
-// the namespace "blue", which is on its bridge. There is traffic at any time.
+// desk is the machine of the guides. It has a default route through eth0, and forwards for the
+// namespace "blue", which is connected to its bridge. It always has traffic.
 type desk struct {
 	*router
-	dir string // where commands run
+	dir string // in which commands run
 	env []string
 }
 
@@ -57,7 +57,7 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// furnish makes what commands find in their folder and in their PATH.
+// furnish makes the files that commands need in their folder and in PATH.
 func (d *desk) furnish(blue string) {
 	d.t.Helper()
 	at := filepath.Join(d.dir, "path")
@@ -79,8 +79,8 @@ func (d *desk) furnish(blue string) {
 
 func (d *desk) report() string { return filepath.Join(d.dir, "report.json") }
 
-// bounded runs pktstat for half a second, whatever -t says, and has it write one more report. It
-// leaves alone what only lists something; captures are read to their end.
+// bounded runs pktstat for half a second, whatever -t is, and adds a report. It does not change
+// commands that only list something. It reads captures to their end.
 const bounded = `#!/bin/bash
 args=() live=-t\ 500ms table=--output\ table
 for a; do case $a in
@@ -95,11 +95,11 @@ done
 exec "$PKTSTAT_BIN" "${args[@]}" $live $table --output json="$DESK_REPORT"
 `
 
-// inNamespaces runs a command where "blue" is the name of a network namespace.
+// inNamespaces runs a command with "blue" as the name of a network namespace.
 const inNamespaces = `mount --bind "/run/netns/$DESK_BLUE" ns && mount -t tmpfs none /run/netns && : > /run/netns/blue &&
 mount --bind ns /run/netns/blue && exec bash -o pipefail -c "$1"`
 
-// check runs a command, which must succeed and find the traffic.
+// check runs a command. The command must succeed and find traffic.
 func (d *desk) check(t *testing.T, command string) {
 	needsTools(t, command)
 	_ = os.Remove(d.report())
@@ -125,7 +125,7 @@ func (d *desk) check(t *testing.T, command string) {
 // lists matches commands that count nothing.
 var lists = regexp.MustCompile(`pktstat (probe|backends|outputs|labels|fields|config|man|completion|version|--help)\b`)
 
-// run returns what a command prints.
+// run returns a command's output.
 func (d *desk) run(t *testing.T, command string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -142,7 +142,7 @@ func (d *desk) run(t *testing.T, command string) string {
 	return out
 }
 
-// watch runs a command that takes a terminal, and returns what is on it at the end.
+// watch runs a command on a terminal, and returns the last screen.
 func (d *desk) watch(t *testing.T, command string) string {
 	t.Helper()
 	s := newScreen(t, d.Host, 100, 30, "cd "+d.dir+" && export '"+strings.Join(d.env, "' '")+"' && "+command)
@@ -150,7 +150,7 @@ func (d *desk) watch(t *testing.T, command string) string {
 	return s.do("capture-pane", "-p")
 }
 
-// checkTargets: what a command writes is there.
+// checkTargets: the command has written its files.
 func (d *desk) checkTargets(t *testing.T, command, stdout string) {
 	t.Helper()
 	files := targets(command)
@@ -163,20 +163,20 @@ func (d *desk) checkTargets(t *testing.T, command, stdout string) {
 	}
 	page := strings.Contains(command, "--output web=")
 	if len(files) == 0 && !page && strings.TrimSpace(stdout) == "" {
-		t.Error("it prints nothing")
+		t.Error("the command printed nothing")
 	}
 	if strings.Contains(stdout, "null") {
-		t.Errorf("jq finds nothing: %s", stdout)
+		t.Errorf("jq found nothing: %s", stdout)
 	}
 }
 
-// mayLack are the fields that rows may be without where the test runs.
+// mayLack are fields that rows may lack on this machine.
 var mayLack = map[string]string{
 	"container": "the processes of the test may be in no container",
 }
 
-// checkRows: the rows have the fields that they are grouped by. Rows of live traffic have
-// the addresses of the desk.
+// checkRows: rows have the fields that they are grouped by. Rows of live traffic have the addresses
+// of the desk.
 func checkRows(t *testing.T, text []byte, command string) {
 	t.Helper()
 	var r struct {
@@ -215,7 +215,7 @@ func ownComm(t *testing.T) string {
 	return strings.TrimSpace(string(comm))
 }
 
-// echoUDP answers datagrams with what they have.
+// echoUDP echoes datagrams.
 func echoUDP(t *testing.T, at *router, addr string) string {
 	t.Helper()
 	var c net.PacketConn
@@ -250,7 +250,7 @@ func talkAlways(t *testing.T, from *router, network, to string) {
 		for tick := time.Tick(5 * time.Millisecond); ; <-tick {
 			_, err := c.Write(b)
 			if err == nil {
-				_ = c.SetReadDeadline(time.Now().Add(time.Second)) // a datagram may get lost
+				_ = c.SetReadDeadline(time.Now().Add(time.Second)) // a datagram may be lost
 				_, err = io.ReadFull(c, b)
 			}
 			if errors.Is(err, net.ErrClosed) {

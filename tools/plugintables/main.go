@@ -1,12 +1,12 @@
-// Command plugintables writes what documents say of plugins and fields, from the
-// registries and the table of fields, into the repository that it is given:
+// Command plugintables writes the parts of documents that list plugins and fields. It takes them
+// from the registries and the table of fields, and writes them into the given repository:
 //
-//   - tables in ARCHITECTURE.md, docs/plugins.md, docs/outputs.md and docs/interfaces.md, each between a line with its name, such as
-//     "<!-- backends -->", and the line "<!-- end -->" after it,
-//   - docs/fields.md,
-//   - docs/options.md,
-//   - docs/where.svg,
-//   - docs/pktstat.report.v1.schema.json.
+//   - tables in ARCHITECTURE.md, docs/plugins.md, docs/outputs.md and docs/interfaces.md. Each is
+//     between a line with its name, such as "<!-- backends -->", and the line "<!-- end -->".
+//   - docs/fields.md
+//   - docs/options.md
+//   - docs/where.svg
+//   - docs/pktstat.report.v1.schema.json
 package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// document is a file of the repository and what makes its text of the one it has.
+// document is a file of the repository, with the function that makes its new text from the old one.
 type document struct {
 	path string
 	text func(old []byte) ([]byte, error)
@@ -87,7 +87,7 @@ func withTables(text []byte) ([]byte, error) {
 		text = block.ReplaceAll(text, []byte("${1}"+strings.ReplaceAll(table, "$", "$$")+"${2}"))
 	}
 	if ends := bytes.Count(text, []byte("<!-- end -->")); blocks == 0 || ends != blocks {
-		return nil, fmt.Errorf("there are %d tables, and %d lines that end one", blocks, ends)
+		return nil, fmt.Errorf("found %d tables, and %d lines that end one", blocks, ends)
 	}
 	return text, nil
 }

@@ -27,7 +27,7 @@ func TestUpToDate(t *testing.T) {
 }
 
 func TestReadmeWithoutBlocks(t *testing.T) {
-	if _, err := withTables([]byte("# a README\n")); err == nil || !strings.Contains(err.Error(), "there are 0 tables") {
+	if _, err := withTables([]byte("# a README\n")); err == nil || !strings.Contains(err.Error(), "found 0 tables") {
 		t.Errorf("error %v", err)
 	}
 }
