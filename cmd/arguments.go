@@ -13,20 +13,20 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// arguments is a command line taken apart: the library reads no options behind the first word
-// that is none.
+// arguments is a command line, split into words and options. The library reads no options after the
+// first word, so cmd does that itself.
 type arguments struct {
-	words  []word   // that are no options: captures
-	rest   []string // what the library reads: the program's name, options, a sub-command
-	unread bool     // the words are no captures: values of an unknown option, or before --help
-	err    error    // what the library would not see
+	words  []word   // words that are no options: captures
+	rest   []string // for the library: the program's name, options, a sub-command
+	unread bool     // the words are no captures, but follow an unknown option or precede --help
+	err    error    // an error that the library would not find
 }
 
-// word is an argument that is no option.
+// word is an argument that is not an option.
 type word struct {
 	text         string
-	after        *option // whose value is right before it; nil if none is
-	given, value string  // that option as it was given, and its value
+	after        *option // the option whose value is just before it; nil if none
+	given, value string  // the spelling and the value of that option
 }
 
 // arguments splits the command line into words and options.
@@ -38,7 +38,7 @@ func (cl *commandLine) arguments(args, commands []string) arguments {
 		}
 	}
 	a := arguments{rest: args[:1:1]}
-	var before word // has the option that came last
+	var before word // carries the preceding option
 	for args = args[1:]; len(args) > 0; args = args[1:] {
 		text := args[0]
 		switch {
@@ -62,7 +62,7 @@ func (cl *commandLine) arguments(args, commands []string) arguments {
 		before = word{}
 		switch {
 		case slices.Contains([]string{"h", "help", "?"}, name):
-			// What follows is a topic. The library would stop at a word before it.
+			// The rest is a topic. The library would stop at a word before it.
 			topic := args[1:]
 			if given { // --help=tc
 				a.rest[len(a.rest)-1], topic = "--help", []string{value}
@@ -86,8 +86,8 @@ func (cl *commandLine) arguments(args, commands []string) arguments {
 	return a
 }
 
-// optionName is the name of an option that is typed, "" if the text is none, and its value
-// if that is part of the text.
+// optionName returns the name of an option that was typed, and a value after "=". name is "" if the
+// text is not an option.
 func optionName(text string) (name, value string, given bool) {
 	if !strings.HasPrefix(text, "-") {
 		return "", "", false
@@ -95,8 +95,8 @@ func optionName(text string) (name, value string, given bool) {
 	return strings.Cut(strings.TrimPrefix(text[1:], "-"), "=")
 }
 
-// reader is the backend that takes captures as arguments, nil if there is none, and its
-// option that has them.
+// reader returns the backend that takes captures as arguments, and its option for them. It returns
+// nil if there is none.
 func (cl *commandLine) reader() (*mountedBackend, *option) {
 	for _, m := range cl.backends {
 		if m.backend.Files != "" {
@@ -109,7 +109,7 @@ func (cl *commandLine) reader() (*mountedBackend, *option) {
 // theCapture stands for arguments in messages.
 const theCapture = "the capture"
 
-// takeCaptures takes the words for captures.
+// takeCaptures uses the words as captures.
 func (cl *commandLine) takeCaptures(words []word, commands []string) error {
 	_, o := cl.reader()
 	for i, w := range words {
@@ -125,7 +125,7 @@ func (cl *commandLine) takeCaptures(words []word, commands []string) error {
 	return nil
 }
 
-// looksLikeFile reports whether a word can only be meant as the name of a file.
+// looksLikeFile reports whether a word can only be the name of a file.
 func looksLikeFile(word string) bool {
 	if _, err := os.Stat(word); err == nil || word == "-" {
 		return true
@@ -133,7 +133,7 @@ func looksLikeFile(word string) bool {
 	return strings.ContainsAny(word, "/.") && !isFilter(word) && !isInterface(word)
 }
 
-// reportName is the output that writes files of this name, if there is no such file.
+// reportName returns the output that writes files with such a name, if the file does not exist.
 func (cl *commandLine) reportName(name string) string {
 	_, err := os.Stat(name)
 	output := strings.TrimPrefix(path.Ext(name), ".")
@@ -148,7 +148,7 @@ func isInterface(name string) bool {
 	return err == nil
 }
 
-// strayArgument says that a word means nothing, and what may have been meant.
+// strayArgument returns an error about an unexpected word, with a suggestion.
 func (cl *commandLine) strayArgument(words []word, i int, commands []string) error {
 	w := words[i]
 	hint := "a capture is named by its file, and an interface with -i"
@@ -177,7 +177,7 @@ func (cl *commandLine) strayArgument(words []word, i int, commands []string) err
 	return fmt.Errorf("%w: unexpected argument %q: %s", registry.ErrUsage, w.text, hint)
 }
 
-// usage is how a count is asked for.
+// usage returns the syntax of a count.
 func (cl *commandLine) usage() string {
 	if m, _ := cl.reader(); m != nil {
 		return program + " [options] [CAPTURE...]"

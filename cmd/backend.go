@@ -8,7 +8,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// request is what the command line asks of the backends. Its errors are about usage.
+// request returns what the command line asks of the backends. Its errors wrap [registry.ErrUsage].
 func (s *session) request(cl *commandLine) (*choose.Request, error) {
 	if cl.backend != choose.Auto {
 		if _, err := s.Backends.Lookup(cl.backend); err != nil {
@@ -54,30 +54,30 @@ func (cl *commandLine) captureAndLive(r *choose.Request) error {
 	return nil
 }
 
-// isConfigured finds options by how they were given: an option of a backend that a
-// configuration has is for runs by that backend, and no reason to refuse others.
+// isConfigured returns a function that reports whether an option came from a configuration. A
+// configured option of a backend holds only for runs with that backend, so it must not refuse other
+// backends.
 func isConfigured(options []*option) func(given string) bool {
 	return func(given string) bool {
 		return slices.ContainsFunc(options, func(o *option) bool { return o.given == given && o.where != "" })
 	}
 }
 
-// ifacesConfigured reports whether a configuration, and not the command line, has what only
-// makes sense with interfaces.
+// ifacesConfigured reports whether the options for interfaces come from a configuration only.
 func (cl *commandLine) ifacesConfigured() bool {
 	return !slices.ContainsFunc(cl.general, func(o *option) bool {
 		return (o.name == "iface" || o.name == "netns") && o.given != "" && o.where == ""
 	})
 }
 
-// backendSelected reports whether the request is for one backend.
+// backendSelected reports whether the request is for a particular backend.
 func backendSelected(r *choose.Request) bool {
 	return r.Name != choose.Auto || slices.ContainsFunc(r.Backends, func(b *choose.Backend) bool {
 		return len(b.Shorthands)+len(b.Wants) > 0
 	})
 }
 
-// given returns the options that were given, as they were given.
+// given returns the given options, as they were typed.
 func given(options []*option) []string {
 	var all []string
 	for _, o := range options {
@@ -88,7 +88,7 @@ func given(options []*option) []string {
 	return all
 }
 
-// aboutInterfaces is an option that was given and that only makes sense with interfaces.
+// aboutInterfaces returns a given option that is only for interfaces.
 func (cl *commandLine) aboutInterfaces() string {
 	switch {
 	case len(cl.ifaces) > 0:
@@ -99,7 +99,7 @@ func (cl *commandLine) aboutInterfaces() string {
 	return ""
 }
 
-// asGiven is an option as it was typed.
+// asGiven returns an option as it was typed.
 func (cl *commandLine) asGiven(name string) string {
 	if o := cl.find(name); o != nil && o.given != "" {
 		return o.given
@@ -107,8 +107,8 @@ func (cl *commandLine) asGiven(name string) string {
 	return name
 }
 
-// subject is what the backend was asked to count, in the words of the option
-// that asked; "" if none did.
+// subject returns what the backend was asked to count, as typed in the option; "" if no option
+// asked.
 func (m *mountedBackend) subject() string {
 	given := func(o *option) bool {
 		short := func(sh *option) bool { return sh.given != "" && sh.value == o.value }

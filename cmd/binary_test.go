@@ -17,14 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capture is 38 packets in 8 flows.
+// capture has 38 packets in 8 flows.
 const capture = "../testdata/packets/ipv4.pcap"
 
-// patience is how long a test waits for what takes milliseconds.
+// patience bounds a wait for what usually takes milliseconds.
 const patience = 20 * time.Second
 
-// binDir is where the command is built: not the test's own temporary directory,
-// which other users may not enter.
+// binDir is where the command is built. Other users could not enter the test's own temporary
+// directory.
 var binDir string
 
 var binary = sync.OnceValues(func() (string, error) {
@@ -37,7 +37,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	// What whoever runs the tests has configured is no part of them.
+	// Ignore the configuration of the user who runs the tests.
 	err := os.Setenv("PKTSTAT_CONFIG", "none")
 	if err != nil {
 		panic(err)
@@ -62,7 +62,7 @@ func pktstat(t *testing.T, args ...string) *exec.Cmd {
 	return exec.CommandContext(t.Context(), path, args...)
 }
 
-// outcome is how a process ended.
+// outcome is the result of a process.
 type outcome struct {
 	code           int // -1: killed
 	stdout, stderr string
@@ -82,7 +82,7 @@ func finish(t *testing.T, cmd *exec.Cmd) outcome {
 	return outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-// errorLine is stderr without the line that counting has begun.
+// errorLine returns stderr without the line about the start of counting.
 func (o outcome) errorLine() string {
 	if first, rest, _ := strings.Cut(o.stderr, "\n"); strings.HasPrefix(first, "counting on ") {
 		return rest
@@ -109,7 +109,7 @@ type running struct {
 	stderr *bufio.Scanner
 }
 
-// start starts pktstat on a capture that does not end, and waits until it counts.
+// start starts pktstat on an endless capture, and waits until it counts.
 func start(t *testing.T, cmd *exec.Cmd) *running {
 	t.Helper()
 	stdin, err := cmd.StdinPipe()
@@ -150,7 +150,7 @@ func launch(t *testing.T, cmd *exec.Cmd, start func() error) *running {
 	return r
 }
 
-// line is the next line on standard error.
+// line returns the next line on standard error.
 func (r *running) line() string {
 	late := time.AfterFunc(patience, func() { _ = r.Process.Kill() })
 	defer late.Stop()
@@ -165,7 +165,7 @@ func (r *running) signal(sig os.Signal) {
 	}
 }
 
-// end waits for the process and returns its exit code and its other lines.
+// end waits for the process, and returns its exit code and remaining lines.
 func (r *running) end() (int, []string) {
 	r.t.Helper()
 	late := time.AfterFunc(patience, func() { _ = r.Process.Kill() })
@@ -180,8 +180,7 @@ func (r *running) end() (int, []string) {
 	return r.ProcessState.ExitCode(), lines
 }
 
-// settled waits until the process has read all there is, and a little longer
-// for it to be counted.
+// settled waits until the process has read all its input, and shortly after that.
 func (r *running) settled() {
 	r.t.Helper()
 	pipe, ok := r.stdin.(interface{ Fd() uintptr })
@@ -198,10 +197,10 @@ func (r *running) settled() {
 			return
 		}
 	}
-	r.t.Fatal("standard input is not read")
+	r.t.Fatal("the process does not read standard input")
 }
 
-// packets is the total of a JSON report.
+// packets returns the total of a JSON report.
 func packets(t *testing.T, report []byte) int {
 	t.Helper()
 	var r struct {

@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closedAtStart reports whether a standard stream was closed when the process was
-// started. Go's runtime opens /dev/null there, for reading and writing, so that the
-// descriptor is not taken by another file. Whoever discards output opens /dev/null for
-// writing only, or for several streams at once, as daemon(3) does.
+// closedAtStart reports whether a standard stream was closed when the process started. In that
+// case, Go's runtime opens /dev/null for reading and writing, so that no other file gets the
+// descriptor. A user who discards output opens /dev/null for writing only, or for several streams
+// at once, like daemon(3).
 func closedAtStart(fd int) bool {
 	var info unix.Stat_t
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
@@ -28,8 +28,8 @@ func closedAtStart(fd int) bool {
 	return true
 }
 
-// sameFile reports whether two descriptors come from one open(2) (kcmp(2)). Where the
-// kernel does not tell, they do not.
+// sameFile reports whether two descriptors come from one open(2) (kcmp(2)). If the kernel does not
+// report that, it returns false.
 func sameFile(a, b int) bool {
 	const kcmpFile = 0 // KCMP_FILE of include/uapi/linux/kcmp.h
 	pid := uintptr(unix.Getpid())
@@ -37,7 +37,7 @@ func sameFile(a, b int) bool {
 	return errno == 0 && order == 0
 }
 
-// closedNotice is no error: Python's subprocess.DEVNULL looks the same.
+// closedNotice is not an error, because subprocess.DEVNULL of Python looks the same.
 func closedNotice(output string) string {
 	return fmt.Sprintf("output %s: standard output is closed or discarded: to keep the report, name a file (--output %[1]s=FILE)", output)
 }

@@ -1,21 +1,21 @@
-// Package cmd is the command line of pktstat. A build with other plugins is a
-// main package that imports them and calls [Main]:
+// Package cmd is the command line of pktstat. A build with other plugins is a main package that
+// imports them and calls [Main]:
 //
 //   - options.go, option.go, mount.go: the options, pktstat's own and the plugins'
-//   - arguments.go: captures, which are no options; habits.go: what users of other tools type
-//   - usage.go: errors about the command line; guess.go, nearest.go: what may have been meant
-//   - backend.go: what the user asks of the backends, from which package choose
-//     chooses; output.go: which outputs a run has
-//   - run.go: a count, from the options to the engine; signals.go: what ends it
-//   - config.go: the options that a configuration gives, and the sub-command config
-//   - probe.go, probetext.go: the sub-command probe; list.go: the sub-commands
-//     backends and outputs; help.go, topics.go: the help text
-//   - describe.go: the command line as data; generate.go: what is made of it, man pages
-//     and completion
-//   - origin.go, version.go: what reports say about the run
-//   - console.go, progress.go: what people see on standard error
-//   - takeover.go: an output that has the terminal for itself
-//   - closed.go: a standard output that was closed; exit.go: errors and exit codes
+//   - arguments.go: captures, which are not options; habits.go: options of other tools
+//   - usage.go: errors about the command line; guess.go, nearest.go: suggestions
+//   - backend.go: what the user asks of the backends; package choose chooses one
+//   - output.go: the outputs of a run
+//   - run.go: a count, from the options to the engine; signals.go: its end by signals
+//   - config.go: options from configurations, and the sub-command config
+//   - probe.go, probetext.go: the sub-command probe
+//   - list.go: the sub-commands backends, outputs and the like
+//   - help.go, topics.go: the help text
+//   - describe.go: the command line as data; generate.go: man pages and completion
+//   - origin.go, version.go: what reports contain about the run
+//   - console.go, progress.go: what users see on standard error
+//   - takeover.go: an output that uses the whole terminal
+//   - closed.go: a closed standard output; exit.go: errors and exit codes
 package cmd
 
 import (
@@ -34,40 +34,39 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// App is one invocation of pktstat and what it needs of the process around it.
+// App is one invocation of pktstat, with what it needs of its process.
 type App struct {
 	Args           []string // the program's name first
 	Stdin          io.Reader
-	Stdout, Stderr io.Writer // a terminal is recognised if it is an *os.File
-	StdoutClosed   bool      // what is written to Stdout gets nowhere
+	Stdout, Stderr io.Writer // an *os.File may be a terminal
+	StdoutClosed   bool      // Stdout leads nowhere
 
 	Getenv       func(string) string
-	Environ      []string // for what a terminal can do
+	Environ      []string // to find out what the terminal can do
 	Now          func() time.Time
 	Signals      <-chan os.Signal // may be nil
-	Host, Kernel string           // name of the machine, and the release of its kernel
+	Host, Kernel string           // host name, and kernel release
 	Executable   string           // path of the program, for messages
 	Root         bool             // the user is root
-	Config       string           // path of the machine's configuration; "": there is none
+	Config       string           // path of the machine's configuration; "": none
 
 	Backends *registry.Registry[registry.Backend]
 	Outputs  *registry.Registry[registry.Output]
 	Labels   *registry.Registry[registry.Label]
 }
 
-// Main runs pktstat with the process's arguments, streams and signals, and
-// returns its exit code.
+// Main runs pktstat with the process's arguments, streams and signals, and returns its exit code.
 func Main() int {
 	exe, err := os.Executable()
 	if err != nil {
 		exe = os.Args[0]
 	}
-	// A reader of our output that goes away is an error like any other (EPIPE):
-	// another output may still be served.
+	// If the reader of an output goes away, the output gets EPIPE like any other error. Other
+	// outputs may continue.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup
+	if !signal.Ignored(syscall.SIGHUP) { // not under nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	host, kernel := machine()
@@ -80,8 +79,7 @@ func Main() int {
 	return app.Run(context.Background())
 }
 
-// Run runs pktstat and returns its exit code. When ctx ends, a count ends with
-// its final report.
+// Run runs pktstat and returns its exit code. When ctx ends, a count ends with its final report.
 func (a *App) Run(ctx context.Context) int {
 	s := &session{App: a, console: newConsole(a)}
 	err := s.underSignals(ctx, s.dispatch)
@@ -95,10 +93,10 @@ type session struct {
 	signalled signalled
 	stop      func()      // ends a count as a signal does
 	stopped   atomic.Bool // by an output
-	terminal  *taken      // nil unless an output has it for itself
+	terminal  *taken      // nil unless an output uses the whole terminal
 }
 
-// dispatch parses the command line and runs what it asks for.
+// dispatch parses the command line and runs the command.
 func (s *session) dispatch(ctx context.Context) error {
 	cl := newCommandLine(s.App)
 	stdout := &failing{w: s.Stdout}
@@ -107,7 +105,7 @@ func (s *session) dispatch(ctx context.Context) error {
 	app := &cli.App{
 		Name:   program,
 		Writer: stdout, ErrWriter: io.Discard,
-		HideHelp: true, HideVersion: true, // the options are our own
+		HideHelp: true, HideVersion: true, // pktstat has its own options for these
 		DisableSliceFlagSeparator: true,
 		Flags:                     cl.flags(),
 		Metadata:                  map[string]any{"help": s.help(cl, commands)},
@@ -125,7 +123,7 @@ func (s *session) dispatch(ctx context.Context) error {
 			return s.count(c.Context, cl)
 		},
 		OnUsageError: usageError(cl.all(), cl.habitOf, s.Args),
-		// Asked for help, the library calls it for an argument that is no sub-command.
+		// With --help, the library calls this for an argument that is not a sub-command.
 		CommandNotFound: func(_ *cli.Context, name string) {
 			if text := s.topic(cl, commands, name); text != "" {
 				_, _ = io.WriteString(stdout, text)
@@ -133,7 +131,7 @@ func (s *session) dispatch(ctx context.Context) error {
 				unknown = s.unknownTopic(cl, commands, name)
 			}
 		},
-		// Errors are rendered and mapped to exit codes in one place: exit.go.
+		// exit.go prints errors and maps them to exit codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
 	names := append(commandNames(commands), "help")
@@ -159,7 +157,7 @@ func (s *session) dispatch(ctx context.Context) error {
 // program is the name of the command in messages.
 const program = "pktstat"
 
-// a0 gives an empty argument list its program name.
+// a0 adds the program's name to an empty argument list.
 func a0(args []string) []string {
 	if len(args) == 0 {
 		return []string{program}
@@ -167,7 +165,7 @@ func a0(args []string) []string {
 	return args
 }
 
-// failing remembers that a write failed, for callers that do not look.
+// failing records a failed write, for callers that ignore it.
 type failing struct {
 	w   io.Writer
 	err error
@@ -181,7 +179,7 @@ func (f *failing) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// failure is what went wrong, but for a reader that wanted no more.
+// failure returns the write error, unless the reader has gone away.
 func (f *failing) failure() error {
 	if f.err == nil || errors.Is(f.err, syscall.EPIPE) {
 		return nil

@@ -18,7 +18,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestErrors: each mistake has one line on standard error and its exit code.
+// TestErrors: each mistake gives one line on standard error, and an exit code.
 func TestErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "out")
@@ -26,7 +26,7 @@ func TestErrors(t *testing.T) {
 		name string
 		args string // separated by spaces
 		code int
-		want string // in the line
+		want string // part of the line
 	}{
 		{"unknown option", "--nonsense", 2, "unknown option --nonsense; try"},
 		{"mistyped option", "--ifac lo", 2, "unknown option --ifac: is --iface meant?"},
@@ -100,7 +100,7 @@ func TestErrors(t *testing.T) {
 			b := newBench(t)
 			code := b.run(t.Context(), strings.Fields(tc.args)...)
 			lines := strings.Split(strings.TrimSuffix(b.stderr.String(), "\n"), "\n")
-			// Where counting went well there is the line that says so.
+			// If counting began, a line reports that.
 			if tc.code == exitOutput && strings.HasPrefix(lines[0], "counting on ") {
 				lines = lines[1:]
 			}
@@ -114,17 +114,17 @@ func TestErrors(t *testing.T) {
 				t.Errorf("hint at --help: %t: %s", hint, lines[0])
 			}
 			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-				t.Errorf("left in the directory: %v, %v", left, err)
+				t.Errorf("files left in the directory: %v, %v", left, err)
 			}
 		})
 	}
 }
 
-// TestOptions: what options do, seen from the backend and the output.
+// TestOptions: the effect of options on the backend and the output.
 func TestOptions(t *testing.T) {
 	for _, tc := range []struct {
 		name, args string
-		backend    string // what the chosen backend was opened with
+		backend    string // arguments of the chosen backend's Open
 		output     string // the last line of stdout
 	}{
 		{"one output", "--reader-file x", "file=x mode=auto fast=false snap=96", `final=true packets=1 backend=reader title="" wide=false`},
@@ -162,7 +162,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestAuto: the best backend is taken, and a useful error given if there is none.
+// TestAuto: auto chooses the best backend, or returns a useful error.
 func TestAuto(t *testing.T) {
 	no := func(err error) registry.ProbeResult { return registry.ProbeResult{Verdict: registry.No, Err: err} }
 	denied := registry.NeedCaps(syscall.EPERM, "cap_bpf", "cap_net_admin")
@@ -170,11 +170,11 @@ func TestAuto(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
 		live, spare registry.ProbeResult
-		open        error // of live
+		open        error // result of live's Open
 		root        bool
 		code        int
-		want        string // in stderr
-		debug       string // the other backend, with --debug
+		want        string // part of stderr
+		debug       string // about the other backend, with --debug
 	}{
 		{name: "cheapest", want: "counting on lo (live, fake); chosen by auto: the cheapest that works here\n", debug: "spare is not taken: works here too, cost: copy"},
 		{name: "inconclusive comes later", live: registry.ProbeResult{Verdict: registry.Inconclusive}, want: "counting on all traffic (spare, fake); chosen by auto: the cheapest that works here\n", debug: "live is not taken: may not work: its probe was inconclusive, cost: qdisc"},
@@ -199,7 +199,7 @@ func TestAuto(t *testing.T) {
 			b := newBench(t)
 			b.Root = tc.root
 			b.live.probe, b.spare.probe, b.live.open = tc.live, tc.spare, tc.open
-			// spare does not work on interfaces: without -i both are candidates.
+			// spare does not work on interfaces. Without -i, both are candidates.
 			code := b.run(t.Context(), "-t", "10ms")
 			got := strings.ReplaceAll(b.stderr.String(), "counting on "+defaultInterface(t)+" (", "counting on lo (")
 			if code != tc.code || !strings.HasSuffix(got, tc.want) || strings.Count(got, "\n") != 1 {
@@ -227,7 +227,7 @@ func TestNoLiveBackend(t *testing.T) {
 	}
 }
 
-// TestTimeout: the default is for live traffic that nobody watches.
+// TestTimeout: the default timeout is for live traffic with outputs that no user watches.
 func TestTimeout(t *testing.T) {
 	live := []engine.Candidate{{Backend: registry.Backend{Clock: registry.ClockWall}}}
 	capture := []engine.Candidate{{Backend: registry.Backend{Clock: registry.ClockSource}}}
@@ -275,7 +275,7 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
-// TestSeveralErrors: one line each, and each on one line.
+// TestSeveralErrors: each error has one line.
 func TestSeveralErrors(t *testing.T) {
 	b := newBench(t)
 	s := &session{App: &b.App, console: newConsole(&b.App)}
@@ -285,7 +285,7 @@ func TestSeveralErrors(t *testing.T) {
 	}
 }
 
-// TestListings: everything in the registries is there, as text and as JSON.
+// TestListings: the listings have everything in the registries, as text and as JSON.
 func TestListings(t *testing.T) {
 	for _, tc := range []struct {
 		args string
@@ -338,7 +338,7 @@ func TestListings(t *testing.T) {
 	}
 }
 
-// TestRows: --top is every output's, otherwise its registration's.
+// TestTopOfOutputs: --top applies to every output. Without it, each output's own limit applies.
 func TestTopOfOutputs(t *testing.T) {
 	for _, tc := range []struct {
 		cl   commandLine
@@ -361,8 +361,7 @@ func TestTopOfOutputs(t *testing.T) {
 	}
 }
 
-// TestDeclaredTwice: plugins that claim one option between them cannot be built
-// into one binary.
+// TestDeclaredTwice: two plugins that declare the same option cannot be in one binary.
 func TestDeclaredTwice(t *testing.T) {
 	for _, sh := range []registry.Shorthand{{Name: "i"}, {Name: "h"}, {Long: "live-fast"}, {Long: "max_flows"}, {Name: "o", Option: "none"}} {
 		b := newBench(t)
@@ -389,5 +388,5 @@ func TestFieldNames(t *testing.T) {
 	}
 }
 
-// helpHint is how a line about wrong usage ends.
+// helpHint matches the end of a line about wrong usage.
 var helpHint = regexp.MustCompile(`; try 'pktstat( [a-z]+)? --help'$`)

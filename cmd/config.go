@@ -18,12 +18,12 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// noConfig is the value of --config for no file at all.
+// noConfig is the value of --config that means no file.
 const noConfig = "none"
 
-// configure gives options that the command line does not give the values of the
-// configuration: of the environment, of the file of --config, of the user's file and of the
-// machine's. The first of them that has an option counts.
+// configure sets options that the command line does not give. Values come from the environment,
+// then the file of --config, or the user's file and the machine's. The first source that has an
+// option wins.
 func (s *session) configure(cl *commandLine) error {
 	taken := claims{}
 	for _, o := range cl.all() {
@@ -57,7 +57,7 @@ func (s *session) configure(cl *commandLine) error {
 	return nil
 }
 
-// layers are the parts of the configuration, the one that counts most first.
+// layers returns the parts of the configuration, in order of precedence.
 func (s *session) layers(cl *commandLine) ([][]settings.Setting, error) {
 	layers := [][]settings.Setting{s.environment(cl)}
 	named := s.namedConfig(cl)
@@ -85,7 +85,7 @@ func (s *session) layers(cl *commandLine) ([][]settings.Setting, error) {
 	return layers, nil
 }
 
-// namedConfig is the file that the user names; "" if none.
+// namedConfig returns the file that the user names; "" if none.
 func (s *session) namedConfig(cl *commandLine) string {
 	if cl.config != "" {
 		return cl.config
@@ -93,7 +93,7 @@ func (s *session) namedConfig(cl *commandLine) string {
 	return s.Getenv(describe.Variable(program, "config"))
 }
 
-// configFiles are the places where configurations are looked for.
+// configFiles returns the default places of configurations.
 func (s *session) configFiles() []string {
 	var files []string
 	// The XDG Base Directory Specification ignores relative paths.
@@ -110,7 +110,7 @@ func (s *session) configFiles() []string {
 	return files
 }
 
-// environment are the variables that are named like options.
+// environment returns the variables that are named like options.
 func (s *session) environment(cl *commandLine) []settings.Setting {
 	var all []settings.Setting
 	for _, o := range cl.all() {
@@ -122,7 +122,7 @@ func (s *session) environment(cl *commandLine) []settings.Setting {
 	return all
 }
 
-// configError makes wrong usage of what is wrong in a file.
+// configError marks errors in a file as wrong usage.
 func configError(err error) error {
 	if wrong := (*settings.Error)(nil); errors.As(err, &wrong) {
 		return fmt.Errorf("%w: %w", registry.ErrUsage, err)
@@ -133,7 +133,7 @@ func configError(err error) error {
 // isKey reports whether a configuration may have the option.
 func (o *option) isKey() bool { return !o.once && len(o.name) > 1 }
 
-// key finds the option of a setting.
+// key returns the option of a setting.
 func (cl *commandLine) key(set settings.Setting) (*option, error) {
 	var keys []*option
 	for _, o := range cl.all() {
@@ -155,7 +155,7 @@ func (cl *commandLine) key(set settings.Setting) (*option, error) {
 	return nil, fmt.Errorf("%w: %s: %s", registry.ErrUsage, set.Where, text)
 }
 
-// configure sets the option as if the command line gave it.
+// configure sets the option as the command line would.
 func (o *option) configure(set settings.Setting) error {
 	values := set.Values
 	switch {
@@ -177,8 +177,8 @@ func (o *option) configure(set settings.Setting) error {
 	return nil
 }
 
-// claims are the options that a part of the configuration has, or the command line: parts
-// that count less have no say in them.
+// claims are the options that a part of the configuration, or the command line, has set. Parts of
+// lower precedence cannot set them.
 type claims map[string]bool
 
 func (c claims) add(cl *commandLine, o *option) {
@@ -200,14 +200,13 @@ func (o *option) off(values []string) bool {
 	return err == nil && !on
 }
 
-// What stands for the choice of the backend, and for the list of outputs, among claims:
-// several options make them.
+// Claims for the choice of the backend and for the list of outputs. Several options set them.
 const (
 	claimBackend = "/backend"
 	claimOutput  = "/output"
 )
 
-// claimed is what an option decides.
+// claimed returns what an option claims.
 func (cl *commandLine) claimed(o *option, off bool) []string {
 	names := []string{o.name}
 	if o.of != nil {
@@ -225,15 +224,15 @@ func (cl *commandLine) claimed(o *option, off bool) []string {
 	return names
 }
 
-// selects reports whether an option of a backend means that the backend is wanted.
+// selects reports whether an option of a backend selects that backend.
 func (cl *commandLine) selects(o *option) bool {
 	return slices.ContainsFunc(cl.backends, func(m *mountedBackend) bool {
 		return slices.Contains(m.shorthands, o) || slices.Contains(m.wants, o)
 	})
 }
 
-// mild takes back what a configuration asks for and this run cannot have: it is for every
-// run, also for those that read captures.
+// mild drops configured options that this run cannot have. A configuration is for every run, also
+// for runs on captures.
 func (cl *commandLine) mild(labels *choose.Labels, chosen choose.Choice) {
 	for i, m := range cl.labels {
 		for _, o := range cl.labelToggles {
@@ -244,7 +243,7 @@ func (cl *commandLine) mild(labels *choose.Labels, chosen choose.Choice) {
 	}
 }
 
-// configCommand is the sub-command that prints the options that hold.
+// configCommand is the sub-command that prints the options in effect.
 func (s *session) configCommand(w io.Writer, cl *commandLine) *cli.Command {
 	const name = "config"
 	var help toggle
@@ -271,7 +270,7 @@ func (s *session) configCommand(w io.Writer, cl *commandLine) *cli.Command {
 	}
 }
 
-// configText is a file with the options that hold; defaults are comments.
+// configText returns a file with the options in effect. Defaults are comments.
 func (s *session) configText(cl *commandLine) string {
 	h := helpText{width: helpWidth}
 	for _, o := range cl.all() {
@@ -293,7 +292,7 @@ func (s *session) configText(cl *commandLine) string {
 	return h.String()
 }
 
-// toml is the value of the option, for a file.
+// toml returns the option's value for a file.
 func (o *option) toml() any {
 	switch {
 	case isBool(o.value):
@@ -308,8 +307,8 @@ func (o *option) toml() any {
 	return text
 }
 
-// unknownVariables are those that look like options and are none. They are no error: others
-// may use the prefix.
+// unknownVariables returns variables that look like options but are not. They are not an error,
+// because other programs may use the prefix.
 func (s *session) unknownVariables(cl *commandLine) []string {
 	var keys []*option
 	known := map[string]bool{describe.Variable(program, "config"): true}

@@ -12,8 +12,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// configured returns a bench whose user and machine have these configurations, and whose
-// environment has these variables. There is no file for "".
+// configured returns a bench with these configurations of user and machine, and these environment
+// variables. For "" there is no file.
 func configured(t *testing.T, user, machine string, env ...string) *bench {
 	t.Helper()
 	b := newBench(t)
@@ -46,7 +46,7 @@ func writeConfig(t *testing.T, path, text string) {
 	}
 }
 
-// TestConfigPrecedence: each source counts more than the ones before it.
+// TestConfigPrecedence: each source takes precedence over the ones before it.
 func TestConfigPrecedence(t *testing.T) {
 	named := filepath.Join(t.TempDir(), "named.toml")
 	writeConfig(t, named, "reader-snap = 3")
@@ -69,13 +69,13 @@ func TestConfigPrecedence(t *testing.T) {
 	}
 }
 
-// TestConfigValues: what a configuration does to a run.
+// TestConfigValues: the effect of a configuration on a run.
 func TestConfigValues(t *testing.T) {
 	for _, tc := range []struct {
 		name, user, machine, env string
 		args                     string
-		opened                   string // what the backend was opened with
-		stdout                   string // the last line has it
+		opened                   string // arguments of the backend's Open
+		stdout                   string // part of the last line
 		lines                    int    // of stdout
 	}{
 		{"text, a number and a switch", "reader-attach-mode = \"a\"\nreader-snap = 7\nreader-fast = true", "", "", "--reader-file x",
@@ -119,7 +119,8 @@ func TestConfigValues(t *testing.T) {
 	}
 }
 
-// TestConfiguredInterface: auto does not take a backend that ignores the interface.
+// TestConfiguredInterface: with a configured interface, auto does not choose a backend that ignores
+// it.
 func TestConfiguredInterface(t *testing.T) {
 	b := configured(t, "iface = \"lo\"\ntimeout = \"10ms\"", "")
 	b.live.probe = registry.ProbeResult{Verdict: registry.No, Err: registry.ErrUnsupported}
@@ -128,7 +129,7 @@ func TestConfiguredInterface(t *testing.T) {
 	}
 }
 
-// TestConfigErrors: a mistake has one line, with the file and the line of it.
+// TestConfigErrors: a mistake gives one line, which names the file and the line in it.
 func TestConfigErrors(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"unknown key", "# x\ntopp = 1", `:2: unknown key "topp": is top meant?; try`},
@@ -163,7 +164,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// TestConfigIsForCounts: commands that count nothing work with any configuration.
+// TestConfigIsForCounts: other commands work with any configuration.
 func TestConfigIsForCounts(t *testing.T) {
 	b := configured(t, "nonsense", "nonsense", "PKTSTAT_TOP=x")
 	for _, other := range []string{"backends", "probe", "fields", "man", "completion bash", "--help", "--version"} {
@@ -173,7 +174,7 @@ func TestConfigIsForCounts(t *testing.T) {
 	}
 }
 
-// TestConfigOfOthers: what another user can write is not read, and nothing waits for it.
+// TestConfigOfOthers: pktstat neither reads nor waits for a file that another user can write.
 func TestConfigOfOthers(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"every user can write to it": func(path string) error { return os.Chmod(path, 0o602) },
@@ -196,8 +197,8 @@ func TestConfigOfOthers(t *testing.T) {
 	}
 }
 
-// TestConfigCommand: `pktstat config` prints what holds and where it comes from, as a file
-// that gives the same again.
+// TestConfigCommand: `pktstat config` prints the options in effect and their sources. Its output is
+// a file with the same effect.
 func TestConfigCommand(t *testing.T) {
 	b := configured(t, "by = [\"src\", \"dst\"]\ntop = 5\noutput = [\"final\", \"each=x\"]", "reader-fast = true\ntop = 6",
 		"PKTSTAT_LAYER=ip", "PKTSTAT_MAXFLOWS=7", "PKTSTAT_KUBERNETES=1")
@@ -227,8 +228,8 @@ func TestConfigCommand(t *testing.T) {
 	}
 }
 
-// TestMildConfiguration: a label that a configuration turns on is no error for a capture,
-// which has no processes; on the command line it is one.
+// TestMildConfiguration: a configured label is no error for a capture, which has no processes. On
+// the command line, it is.
 func TestMildConfiguration(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.toml")
 	writeConfig(t, file, "process = true\nxdp-mode = \"native\"\n")

@@ -9,24 +9,23 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// console is standard error as people see it: lines, and below them, on a
-// terminal, one line of progress that is rewritten in place. It is safe for
-// concurrent use.
+// console is standard error as users see it: lines, and on a terminal a progress line below them.
+// It is safe for concurrent use.
 type console struct {
-	debug bool // set before there is a second goroutine
+	debug bool // set before other goroutines exist
 
 	mu    sync.Mutex
 	w     io.Writer
-	width int  // of the terminal; 0: not one, and no progress is shown
-	ascii bool // a terminal that shows nothing else
+	width int  // of the terminal; 0: not a terminal, so no progress
+	ascii bool // the terminal shows only ASCII
 	meter meter
-	shown bool // a progress line is there
-	ended bool // no more progress
+	shown bool // a progress line is on the screen
+	ended bool // no more progress lines
 
-	holding bool         // an output has the terminal
-	held    []string     // what is said when it gives it back
-	unsaid  int          // lines that were too many to be held
-	notice  func(string) // gets what is held; may be nil
+	holding bool         // an output uses the terminal
+	held    []string     // lines to print after that
+	unsaid  int          // number of lines that did not fit into held
+	notice  func(string) // gets the held lines; may be nil
 }
 
 func newConsole(a *App) *console {
@@ -34,7 +33,7 @@ func newConsole(a *App) *console {
 	return &console{w: a.Stderr, width: t.Width, ascii: t.ASCII, meter: meter{now: a.Now}}
 }
 
-// say prints a line. That standard error cannot be written to is nobody's news.
+// say prints a line. It ignores write errors: there is nowhere to report them.
 func (c *console) say(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,8 +41,7 @@ func (c *console) say(format string, args ...any) {
 	c.print(oneLine(fmt.Sprintf(format, args...)))
 }
 
-// announce prints a line that an output which has the terminal shows in a way of
-// its own: what is counted on.
+// announce prints a line that an output on the terminal shows in its own way: what is counted.
 func (c *console) announce(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,8 +52,8 @@ func (c *console) announce(format string, args ...any) {
 	c.print(oneLine(fmt.Sprintf(format, args...)))
 }
 
-// print writes a line, or keeps it while an output has the terminal. All that people
-// read on standard error passes here, so names from outside are made harmless here.
+// print prints a line, or holds it while an output uses the terminal. All text for standard error
+// passes here, so this is where names from outside are escaped.
 func (c *console) print(line string) {
 	switch {
 	case !c.holding:
@@ -74,11 +72,10 @@ func (c *console) print(line string) {
 	}
 }
 
-// maxHeld bounds the memory of lines that wait; an interface that comes and goes
-// for days is told of often.
+// maxHeld bounds the memory of held lines. An unstable interface may cause many of them.
 const maxHeld = 1000
 
-// hold keeps back what is said, if it would go to a terminal, until release.
+// hold holds lines for a terminal until release.
 func (c *console) hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +83,7 @@ func (c *console) hold() {
 	c.holding = c.width > 0
 }
 
-// noticeTo passes on what is held back.
+// noticeTo passes held lines to f.
 func (c *console) noticeTo(f func(string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +93,7 @@ func (c *console) noticeTo(f func(string)) {
 	}
 }
 
-// release says what was held back.
+// release prints the held lines.
 func (c *console) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +107,7 @@ func (c *console) release() {
 	c.held, c.unsaid = nil, 0
 }
 
-// debugf prints a line if --debug was given.
+// debugf prints a line if --debug is given.
 func (c *console) debugf(format string, args ...any) {
 	if c.debug {
 		c.say("debug: "+format, args...)
@@ -135,8 +132,8 @@ func (c *console) erase() {
 	}
 }
 
-// beneath returns w as a writer whose output does not mix with the progress
-// line: the first write ends it, as what is written is a report.
+// beneath returns a writer to w that does not mix with the progress line. The first write ends
+// progress, because it is a report.
 func (c *console) beneath(w io.Writer) io.Writer { return &quiet{w: w, console: c} }
 
 type quiet struct {

@@ -17,7 +17,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// testConsole is a console on a terminal of 60 columns, with a clock of its own.
+// testConsole is a console on a terminal of 60 columns, with its own clock.
 type testConsole struct {
 	*console
 	bytes.Buffer
@@ -30,7 +30,7 @@ func newTestConsole() *testConsole {
 	return c
 }
 
-// elapse shows the progress of a run of that length.
+// elapse shows the progress of a run of length d.
 func (c *testConsole) elapse(d time.Duration, packets uint64) {
 	c.at = time.Unix(1000, 0).Add(d)
 	c.progress(engine.Progress{Elapsed: d, Total: flow.Counters{Packets: packets}, Flows: 1234})
@@ -53,7 +53,7 @@ func TestProgress(t *testing.T) {
 	c.elapse(1100*time.Millisecond, 110)
 	c.want(t, "") // too soon
 
-	// The rate is that of the last second or two.
+	// The rate covers the last second or two.
 	c.elapse(2*time.Second, 1_000_100)
 	c.want(t, "\r\x1b[K2s  1,000,100 packets  500k packets/s  1,234 flows")
 	c.elapse(3*time.Second, 1_000_100)
@@ -61,7 +61,7 @@ func TestProgress(t *testing.T) {
 	c.elapse(4*time.Second, 1_000_100)
 	c.want(t, "\r\x1b[K4s  1,000,100 packets  0 packets/s  1,234 flows")
 
-	// A message goes above it, and a line that is too long is cut.
+	// A message appears above the progress line, and a long line is cut.
 	c.say("backend tc: %s", "eth0 is gone")
 	c.want(t, "\r\x1b[Kbackend tc: eth0 is gone\n")
 	c.say("again")
@@ -70,7 +70,7 @@ func TestProgress(t *testing.T) {
 	c.elapse(5*time.Second, 1_000_100)
 	c.want(t, "\r\x1b[K5s  1,000,100 packe")
 
-	// The report ends it.
+	// A report ends the progress line.
 	var stdout bytes.Buffer
 	out := c.beneath(&stdout)
 	if _, err := io.WriteString(out, "report"); err != nil || stdout.String() != "report" {
@@ -123,13 +123,13 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// TestOnTerminal: what depends on there being a terminal.
+// TestOnTerminal: behaviour that depends on a terminal.
 func TestOnTerminal(t *testing.T) {
 	_, tty := testtty.Open(t, 91, 24)
 	for _, tc := range []struct {
 		args     string
 		code     int
-		stderr   string // ends with this
+		stderr   string // end of stderr
 		progress bool
 	}{
 		{args: "--output screen", progress: false},
@@ -174,13 +174,13 @@ func TestOnTerminal(t *testing.T) {
 		b.Stderr = &b.stderr
 		s = &session{App: &b.App, console: newConsole(&b.App)}
 		if s.progressOf(planned, flow.DimsFlow) != nil {
-			t.Errorf("%s: progress although stderr is no terminal", tc.args)
+			t.Errorf("%s: progress although stderr is not a terminal", tc.args)
 		}
 	}
 }
 
-// TestHeldBack: while an output has the terminal, what is said reaches it and
-// waits; afterwards it is said.
+// TestHeldBack: while an output uses the terminal, it gets all messages. They are printed
+// afterwards.
 func TestHeldBack(t *testing.T) {
 	c := newTestConsole()
 	c.hold()
@@ -202,7 +202,7 @@ func TestHeldBack(t *testing.T) {
 	}
 }
 
-// TestHeldBackBound: lines that nobody can read do not fill the memory.
+// TestHeldBackBound: the memory of held lines is bounded.
 func TestHeldBackBound(t *testing.T) {
 	c := newTestConsole()
 	c.hold()
@@ -215,7 +215,7 @@ func TestHeldBackBound(t *testing.T) {
 	}
 }
 
-// TestNotHeldBack: standard error that goes to a file may be read by others.
+// TestNotHeldBack: messages to a file are not held, because another program may read them.
 func TestNotHeldBack(t *testing.T) {
 	c := newTestConsole()
 	c.width = 0
@@ -224,8 +224,7 @@ func TestNotHeldBack(t *testing.T) {
 	c.want(t, "counting on eth0\n")
 }
 
-// TestNoOutputWithoutBackend: no output is opened, and a live page announced, where nothing
-// can be counted.
+// TestNoOutputWithoutBackend: if no backend works, no output opens and no live page is announced.
 func TestNoOutputWithoutBackend(t *testing.T) {
 	b := newBench(t)
 	b.live.probe = registry.ProbeResult{Verdict: registry.No, Err: registry.NeedCaps(syscall.EPERM, "cap_bpf")}

@@ -16,7 +16,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// exitCodes are the exit codes for people; exit.go has them for errors.
+// exitCodes are the exit codes as users read them; exit.go has the constants.
 var exitCodes = []describe.Entry{
 	{Term: strconv.Itoa(exitDone), Text: "done"},
 	{Term: strconv.Itoa(exitFailure), Text: "failed at run time; what was counted until then has been reported"},
@@ -79,7 +79,7 @@ func described(options []*option) []describe.Option {
 	return all
 }
 
-// guessed are the values of an option of a plugin, by what its help calls them.
+// guessed returns the values of a plugin's option, by the placeholder in its help.
 func guessed(o *option) describe.Values {
 	columns := o.name == "columns" && o.arg == "NAMES"
 	switch {
@@ -113,7 +113,7 @@ func namesOf[T any](r *registry.Registry[T]) []string {
 	return names
 }
 
-// visible are the sub-commands that the help names.
+// visible returns the sub-commands that the help names.
 func visible(commands []*cli.Command) []*cli.Command {
 	return slices.DeleteFunc(slices.Clone(commands), func(c *cli.Command) bool { return c.Hidden })
 }
@@ -126,7 +126,7 @@ func commandNames(commands []*cli.Command) []string {
 	return names
 }
 
-// usageOf is how a sub-command is written: "pktstat probe [-i NAME] [--json]".
+// usageOf returns the syntax of a sub-command: "pktstat probe [-i NAME] [--json]".
 func usageOf(c *cli.Command) string {
 	text := program + " " + c.Name
 	for _, f := range c.Flags {
@@ -137,7 +137,7 @@ func usageOf(c *cli.Command) string {
 	return strings.TrimSpace(text + " " + c.ArgsUsage)
 }
 
-// exampleEntries are the common uses. A plugin has one only where it is built in.
+// exampleEntries returns the common uses. A use of a plugin is present only if the plugin is.
 func (s *session) exampleEntries(cl *commandLine) []describe.Entry {
 	all := []describe.Entry{
 		{Term: "sudo pktstat -t 10", Text: "ten seconds of the interface of the default route"},
@@ -162,8 +162,8 @@ func (s *session) exampleEntries(cl *commandLine) []describe.Entry {
 	return all
 }
 
-// date is the date of the source that this build is made of, the same for everybody who
-// builds it: SOURCE_DATE_EPOCH (reproducible-builds.org) or the commit's.
+// date returns the date of the source, which does not depend on the builder. It is
+// SOURCE_DATE_EPOCH (reproducible-builds.org) or the commit's date.
 func (s *session) date() time.Time {
 	if n, err := strconv.ParseInt(s.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
 		return time.Unix(n, 0)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// parseDuration parses 10, 0.5 and 1h30m: a bare number is of seconds.
+// parseDuration parses 10, 0.5 and 1h30m. A number without a unit is in seconds.
 func parseDuration(s string) (time.Duration, error) {
 	if d, err := time.ParseDuration(inSeconds(s)); err == nil {
 		return d, nil
@@ -16,7 +16,7 @@ func parseDuration(s string) (time.Duration, error) {
 	return 0, errors.New("not a duration: use seconds, or a number with a unit, like 10, 30s, 5m or 1h30m")
 }
 
-// inSeconds gives a bare number the unit.
+// inSeconds adds the unit to a bare number.
 func inSeconds(s string) string {
 	if v, err := strconv.ParseFloat(s, 64); err == nil && !math.IsInf(v, 0) && !math.IsNaN(v) {
 		return s + "s"

@@ -15,17 +15,16 @@ import (
 // Exit codes.
 const (
 	exitDone        = 0
-	exitFailure     = 1 // at run time
+	exitFailure     = 1 // while counting
 	exitUsage       = 2
-	exitUnsupported = 3   // the kernel or the NIC lacks what was asked
+	exitUnsupported = 3   // the kernel or the network card lacks a feature
 	exitPermission  = 4   // a capability is missing
 	exitOutput      = 5   // counted, but an output failed
-	exitOver        = 10  // a threshold of --exit-over was passed
-	exitSignal      = 128 // plus the signal: there was no final report
+	exitOver        = 10  // a threshold of --exit-over was exceeded
+	exitSignal      = 128 // plus the signal: no final report
 )
 
-// exit tells the user what went wrong, a line for each error, and returns the
-// exit code.
+// exit prints a line for each error, and returns the exit code.
 func (s *session) exit(err error) int {
 	s.endProgress()
 	for _, e := range flatten(err) {
@@ -34,8 +33,8 @@ func (s *session) exit(err error) int {
 	return exitCode(err)
 }
 
-// exitCode maps an error to the exit code. Of several errors, the first that is
-// not about an output decides.
+// exitCode returns the exit code of an error. Of several errors, the first one that is not about an
+// output decides.
 func exitCode(err error) int {
 	errs := flatten(err)
 	for _, e := range errs {
@@ -83,12 +82,12 @@ func flatten(err error) []error {
 	return errs
 }
 
-// message is an error in one line, with the remedy where there is one.
+// message returns an error as one line, with the remedy if there is one.
 func (s *session) message(err error) string {
 	text := oneLine(err.Error())
 	switch codeOf(err) {
 	case exitUsage:
-		// The exit code and the hint say that it is about usage.
+		// The exit code and the hint show that it is about usage.
 		text = strings.Replace(text, registry.ErrUsage.Error()+": ", "", 1)
 		command := program
 		if of := (*commandError)(nil); errors.As(err, &of) {
@@ -108,7 +107,7 @@ func (s *session) message(err error) string {
 	return text
 }
 
-// filesRemedy is what to do when the process may open no more files.
+// filesRemedy is the remedy if the process may open no more files.
 func filesRemedy() string {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
@@ -129,7 +128,7 @@ func (s *session) permissionRemedy(err error) string {
 	return "; run it as root"
 }
 
-// capsRemedy is how to get capabilities, as setcap spells them.
+// capsRemedy returns how to get capabilities, with the names that setcap uses.
 func (s *session) capsRemedy(needs []string) string {
 	if s.Root {
 		return "root lacks them here: in a container, add them"

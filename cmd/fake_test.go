@@ -17,9 +17,9 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// fakeBackend counts one packet at each Collect. What the command line does with
-// a backend's registration and options is tested with it; real backends and
-// outputs are tested through the real binary, in process_test.go.
+// fakeBackend counts one packet at each Collect. It serves to test what the command line does with
+// a backend's registration and options. process_test.go tests real backends and outputs, with the
+// real binary.
 type fakeBackend struct {
 	file    string
 	mode    string
@@ -30,10 +30,10 @@ type fakeBackend struct {
 	eof     bool // the first Collect is the last
 	log     *[]string
 	opened  *registry.BackendEnv
-	started chan<- struct{} // closed at the second Collect: the first one comes before counting starts
-	stuck   chan struct{}   // from then on, Collect waits for it
+	started chan<- struct{} // closed at the second Collect, because the first one comes before counting starts
+	stuck   chan struct{}   // Collect waits for it, if it is set
 	opening func(context.Context) error
-	detach  chan struct{} // Close waits for it; nil: for nothing
+	detach  chan struct{} // Close waits for it, if not nil
 }
 
 func (b *fakeBackend) Flags(fs *flag.FlagSet) {
@@ -59,7 +59,7 @@ func (b *fakeBackend) Open(ctx context.Context, env registry.BackendEnv) (regist
 
 type fakeSource struct {
 	b        *fakeBackend
-	counting bool // there was a Collect
+	counting bool // Collect was called
 }
 
 func (s *fakeSource) Collect(_ context.Context, b *flow.Batch) error {
@@ -95,12 +95,12 @@ func (s *fakeSource) Attachment() registry.Attachment {
 	return registry.Attachment{Method: "fake", Interfaces: s.b.opened.Interfaces}
 }
 
-// fakeOutput writes a line a report.
+// fakeOutput writes a line for each report.
 type fakeOutput struct {
 	wide  bool
 	title string
 	open  error
-	stops bool // it ends the run at its first report
+	stops bool // ends the run at its first report
 }
 
 func (o *fakeOutput) Flags(fs *flag.FlagSet) {
@@ -129,7 +129,7 @@ type fakeSink struct {
 func (s *fakeSink) Write(_ context.Context, r *flow.Report) error {
 	if s.stops && !r.Final {
 		s.stop()
-		s.stop() // a second time is once too often, and harmless
+		s.stop() // a second call is harmless
 	}
 	s.final = r.Final
 	_, err := fmt.Fprintf(s.w, "final=%t packets=%d backend=%s title=%q wide=%t\n",
@@ -144,7 +144,7 @@ func (s *fakeSink) Close() error {
 	return s.w.Abort()
 }
 
-// bench is an App on fake plugins and buffers.
+// bench is an App with fake plugins and buffers.
 type bench struct {
 	App
 	stdout, stderr buffer
@@ -156,7 +156,7 @@ type bench struct {
 	env               registry.BackendEnv
 }
 
-// buffer is a bytes.Buffer that may be read while it is written.
+// buffer is a bytes.Buffer that can be read while it is written.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -182,9 +182,8 @@ func (b *buffer) Reset() {
 	b.b.Reset()
 }
 
-// newBench returns an App with the backends live and spare (the dearer one),
-// which see traffic, and reader, which reads files, and the outputs table, final
-// and each.
+// newBench returns an App with fake plugins. The backends live and spare (which costs more) see
+// live traffic, and reader reads files. The outputs are table, final, page, each and screen.
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{out: &fakeOutput{}}
@@ -240,7 +239,7 @@ func (b *bench) run(ctx context.Context, args ...string) int {
 	return b.Run(ctx)
 }
 
-// signalWhenCounting sends signals once counting has started.
+// signalWhenCounting sends signals when counting has started.
 func (b *bench) signalWhenCounting(sigs ...os.Signal) {
 	started, signals := make(chan struct{}), make(chan os.Signal, len(sigs))
 	b.live.started, b.Signals = started, signals
@@ -252,7 +251,7 @@ func (b *bench) signalWhenCounting(sigs ...os.Signal) {
 	}()
 }
 
-// defaultInterface is what is counted on when nothing is named.
+// defaultInterface returns the interface that pktstat counts on by default.
 func defaultInterface(t *testing.T) string {
 	t.Helper()
 	s, err := iface.Resolve(nil)

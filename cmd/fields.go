@@ -7,7 +7,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// fieldList is what `pktstat fields` lists.
+// fieldList is the listing of `pktstat fields`.
 type fieldList struct {
 	fields []listedField
 	width  int
@@ -15,12 +15,12 @@ type fieldList struct {
 
 type listedField struct {
 	Name    string   `json:"name"`
-	Aliases []string `json:"aliases,omitempty"` // that options take, too
+	Aliases []string `json:"aliases,omitempty"` // other names that options accept
 	Title   string   `json:"title"`
 	Kind    string   `json:"kind"`
 	Role    string   `json:"role"`
 	IPFIX   uint16   `json:"ipfix,omitempty"` // number of the information element
-	By      bool     `json:"by"`              // whether --by takes it
+	By      bool     `json:"by"`              // whether --by accepts it
 	Help    string   `json:"help"`
 }
 
@@ -37,7 +37,7 @@ func (s *session) listFields(*commandLine) listing {
 
 func (l fieldList) json() any { return l.fields }
 
-// text is a table whose last column is wrapped.
+// text returns a table with a wrapped last column.
 func (l fieldList) text() string {
 	name := len("NAME")
 	for i := range l.fields {
@@ -66,7 +66,7 @@ func (l fieldList) text() string {
 	return h.String()
 }
 
-// what is the field in words: "Source port: source port; also sport".
+// what returns the field in words: "Source port: source port; also sport".
 func (f *listedField) what() string {
 	text := f.Title + ": " + f.Help
 	if len(f.Aliases) > 0 {

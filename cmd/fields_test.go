@@ -9,7 +9,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 )
 
-// TestFieldsJSON: each field of the table is there once, in order, as it is.
+// TestFieldsJSON: the listing has each field of the table once, in order.
 func TestFieldsJSON(t *testing.T) {
 	b := newBench(t)
 	if code := b.run(t.Context(), "fields", "--json"); code != 0 {
@@ -35,8 +35,7 @@ func TestFieldsJSON(t *testing.T) {
 	}
 }
 
-// TestFieldsText: the text has a line for each field, in columns, and no byte that a
-// terminal acts on.
+// TestFieldsText: the text has a line for each field, in columns, and no control characters.
 func TestFieldsText(t *testing.T) {
 	l := fieldList{width: 70, fields: []listedField{
 		{Name: "a", Title: "A", Kind: "text", Role: "label", Help: "first \x1b[2J thing that a plugin of somebody has called like this"},

@@ -15,7 +15,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// commands are the sub-commands.
+// commands returns the sub-commands.
 func (s *session) commands(stdout io.Writer, cl *commandLine) []*cli.Command {
 	all := []*cli.Command{
 		s.probeCommand(stdout, cl),
@@ -37,7 +37,7 @@ func (s *session) commands(stdout io.Writer, cl *commandLine) []*cli.Command {
 		&cli.Command{Name: "help", Usage: "help on a topic", ArgsUsage: "[TOPIC]", HideHelp: true, Hidden: true, SkipFlagParsing: true, Action: helpOn})
 }
 
-// argumentWords are what a sub-command takes for its argument; nil: anything, or none.
+// argumentWords returns what a sub-command accepts as its argument; nil: anything, or none.
 func argumentWords(command string) []string {
 	switch command {
 	case "man":
@@ -48,8 +48,8 @@ func argumentWords(command string) []string {
 	return nil
 }
 
-// textCommand is a sub-command that prints a text made from the description of the command
-// line. initial is what stands for no argument, "" if there must be one.
+// textCommand returns a sub-command that prints a text from the description of the command line.
+// initial is the default argument; "" if the argument is required.
 func (s *session) textCommand(name, args, initial, usage string, w io.Writer, cl *commandLine,
 	text func(*describe.Program, string) []byte) *cli.Command {
 	list := argumentWords(name)

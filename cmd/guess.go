@@ -17,13 +17,13 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// guessedIface adds to an error about a missing interface what may have been meant.
+// guessedIface adds a suggestion to an error about a missing interface.
 func guessedIface(err error) error {
 	none := (*iface.NotFoundError)(nil)
 	if !errors.As(err, &none) {
 		return err
 	}
-	own, _, at := strings.Cut(none.Name, "@") // `ip link` has veth0@if5
+	own, _, at := strings.Cut(none.Name, "@") // `ip link` prints veth0@if5
 	switch folded := strings.ToLower(none.Name); {
 	case strings.Contains(none.Name, ","):
 		return fmt.Errorf("%w; several have an option each: -i %s", err, strings.Join(strings.Split(none.Name, ","), " -i "))
@@ -35,8 +35,8 @@ func guessedIface(err error) error {
 	return withGuess(err, none.Name, none.There)
 }
 
-// guessedField says which fields may have been meant, instead of an error that lists all.
-// joiner is between several; "" if there is one only.
+// guessedField suggests fields, instead of an error that lists all. joiner joins several fields; ""
+// if only one is allowed.
 func guessedField(err error, list, joiner string, pass func(*flow.Field) bool) error {
 	names := []string{"flow"}
 	for _, f := range flow.Fields.All() {
@@ -76,7 +76,7 @@ func guessedField(err error, list, joiner string, pass func(*flow.Field) bool) e
 	return err
 }
 
-// guessedOutput adds to an error about an output's name what may have been meant.
+// guessedOutput adds a suggestion to an error about an output's name.
 func (s *session) guessedOutput(err error, spec outputSpec) error {
 	names := namesOf(s.Outputs)
 	if name, rest, ok := strings.Cut(spec.text, ":"); ok && slices.Contains(names, name) {
@@ -86,7 +86,7 @@ func (s *session) guessedOutput(err error, spec outputSpec) error {
 		}
 		return fmt.Errorf("%w; is %s%s%s meant?", err, name, sign, rest)
 	}
-	// report.json
+	// For example report.json.
 	if name := strings.TrimPrefix(path.Ext(spec.name), "."); slices.Contains(names, name) {
 		return fmt.Errorf("%w; is %s=%s meant?", err, name, spec.name)
 	}
@@ -104,8 +104,8 @@ func optionAsTarget(spec outputSpec, flags func(*flag.FlagSet)) error {
 	return nil
 }
 
-// guessedKey adds to an error about the option of an output what may have been meant: a
-// comma ends the value before it.
+// guessedKey adds a suggestion to an error about an output's option: a comma has ended the value
+// before it.
 func guessedKey(err error, spec outputSpec, key int, fs *flag.FlagSet, outputs []string) error {
 	stray := spec.options[key]
 	if key > 0 {
@@ -116,7 +116,7 @@ func guessedKey(err error, spec outputSpec, key int, fs *flag.FlagSet, outputs [
 				joined = more
 			}
 		}
-		// A value that takes anything says nothing.
+		// If the value accepts any text, a suggestion would be arbitrary.
 		if joined != before.value && v.Set(joined+"+"+implied) != nil {
 			return fmt.Errorf("%w; is %s=%s meant?", err, before.key, joined)
 		}
@@ -127,7 +127,7 @@ func guessedKey(err error, spec outputSpec, key int, fs *flag.FlagSet, outputs [
 	return withGuess(err, stray.key, flagNames(fs))
 }
 
-// guessedValue adds to an error about an option's value what may have been meant.
+// guessedValue adds a suggestion to an error about an option's value.
 func guessedValue(err error, f *flag.Flag, value string) error {
 	for _, o := range described(optionsOf("", func(fs *flag.FlagSet) { fs.Var(f.Value, f.Name, f.Usage) })) {
 		if o.Values.Kind == describe.Fields {
@@ -137,8 +137,8 @@ func guessedValue(err error, f *flag.Flag, value string) error {
 	return err
 }
 
-// glued takes a word apart that is a short option with its value, or several short options.
-// It returns them as they have to be typed; "" if the word is neither.
+// glued splits a word that joins a short option and its value, or several short options. It returns
+// the correct spelling; "" for other words.
 func glued(name string, options []*option) string {
 	short := func(letter string) *option {
 		i := slices.IndexFunc(options, func(o *option) bool { return o.short == letter || o.name == letter })
@@ -169,7 +169,7 @@ func glued(name string, options []*option) string {
 	return strings.Join(all, " ")
 }
 
-// guessedUnit is the prefix and unit that may have been meant, "" if none is near.
+// guessedUnit returns the prefix and unit that the user may have meant; "" if none is near.
 func guessedUnit(typed string, units map[string]float64) string {
 	is := func(typed string, same func(a, b string) bool) string {
 		for _, unit := range slices.Sorted(maps.Keys(units)) {

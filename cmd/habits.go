@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// habit is an option of other tools, which pktstat has not, and what to type instead.
+// habit is an option of another tool that pktstat lacks, and what to type instead.
 type habit struct {
 	names []string
 	line  string
@@ -18,7 +18,7 @@ const noFilter = "packets cannot be filtered: all are counted; --by dst_port or 
 
 const captureIsArgument = "a capture is an argument: pktstat FILE"
 
-// habits are options of tcpdump, tshark, iftop, nethogs, bandwhich, ss and the like.
+// habits are options of tcpdump, tshark, iftop, nethogs, bandwhich, ss and similar tools.
 var habits = []habit{
 	{[]string{"w", "write"}, "pktstat keeps no packets: tcpdump -w FILE does"},
 	{[]string{"read", "file", "input"}, captureIsArgument},
@@ -41,7 +41,7 @@ var habits = []habit{
 	{[]string{"l", "line-buffered"}, "reports are written whole, and each line of ndjson at once"},
 }
 
-// habitOf is what to type instead of an option of another tool, "" if it is none.
+// habitOf returns what to type instead of another tool's option; "" if it is not one.
 func (cl *commandLine) habitOf(name string) string {
 	for _, h := range habits {
 		if slices.Contains(h.names, name) {
@@ -73,7 +73,7 @@ func (cl *commandLine) backendNames() []string {
 	return names
 }
 
-// fieldHabits are what people call fields that are two here.
+// fieldHabits are common names for what is two fields here.
 var fieldHabits = map[string]string{
 	"port": "src_port or dst_port", "ports": "src_port,dst_port",
 	"host": "src or dst", "ip": "src or dst", "addr": "src or dst", "address": "src or dst",
@@ -84,15 +84,15 @@ var fieldHabits = map[string]string{
 var filterWords = strings.Fields(
 	"tcp udp icmp icmp6 ip ip6 arp sctp ether vlan port portrange host net src dst proto not and or less greater broadcast multicast")
 
-// isFilter reports whether an argument is a filter or a word of one, or an address.
+// isFilter reports whether an argument is a filter, a word of one, or an address.
 func isFilter(argument string) bool {
 	_, _, noNet := net.ParseCIDR(argument)
 	return noNet == nil || net.ParseIP(argument) != nil ||
 		slices.ContainsFunc(strings.Fields(argument), func(word string) bool { return slices.Contains(filterWords, word) })
 }
 
-// valueHabit is an error if the option is one of tcpdump's with a value as there, where the
-// same letter means something else here.
+// valueHabit returns an error if the value suggests tcpdump's option of the same letter, which has
+// another meaning here.
 func (f *form) valueHabit(value string) error {
 	if n, err := strconv.ParseUint(value, 10, 32); f.as == "-c" && f.of != nil && err == nil {
 		return fmt.Errorf("to end after so many packets: --exit-over packets=%d; for a path of this name: %s %s", n, dashed(f.of.name), value)

@@ -8,7 +8,7 @@ import (
 
 const (
 	helpIndent = 2
-	helpColumn = 29 // where the explanations begin
+	helpColumn = 29 // column of the explanations
 	helpWidth  = 100
 )
 
@@ -18,8 +18,8 @@ type helpText struct {
 	width int
 }
 
-// line writes a line. All text of the sub-commands passes here, so names from outside are
-// made harmless here.
+// line writes a line. All text of the sub-commands passes here, so this is where names from outside
+// are escaped.
 func (h *helpText) line(s string) {
 	h.WriteString(termsafe.Line(s))
 	h.WriteByte('\n')
@@ -30,7 +30,7 @@ func (h *helpText) heading(s string) {
 	h.line(s + ":")
 }
 
-// entry is a term and its explanation.
+// entry writes a term and its explanation.
 func (h *helpText) entry(term, explanation string) {
 	lead := strings.Repeat(" ", helpIndent) + term
 	if len(lead)+2 > helpColumn {
@@ -54,7 +54,7 @@ func (h *helpText) options(heading string, options []*option) {
 	}
 }
 
-// term is how the option is written: "-i, --iface NAME".
+// term returns the option's spellings: "-i, --iface NAME".
 func (o *option) term() string {
 	term := "    " + dashed(o.name)
 	switch {
@@ -77,8 +77,8 @@ func (o *option) explanation() string {
 	return text
 }
 
-// wrap breaks text at spaces into lines of at most width, longer words excepted. What
-// [helpText.line] escapes counts with its escapes.
+// wrap breaks text at spaces into lines of at most width columns; a longer word gets its own line.
+// It counts the escapes that [helpText.line] adds.
 func wrap(text string, width int) []string {
 	lines := []string{""}
 	for _, word := range strings.Fields(termsafe.Line(text)) {
@@ -95,7 +95,7 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
-// textWidth is how wide text may be.
+// textWidth returns the width of text.
 func (s *session) textWidth() int {
 	if t := terminalOf(s.Stdout, s.Getenv); t.IsTTY {
 		return min(helpWidth, max(t.Width, 2*helpColumn))

@@ -14,14 +14,13 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// hostile is a name that a terminal would act on: by ANSI sequences, by C1 controls, by
-// the order of reading.
+// hostile is a name with an ANSI sequence, a C1 control and a bidirectional control.
 const hostile = "e\x1b[31m\u009b1m\u202ev"
 
-// harmless is how people see it.
+// harmless is hostile as users see it.
 const harmless = `e\x1b[31m\u009b1m\u202ev`
 
-// checkInert fails if a terminal would act on text, or if the hostile name is not in it.
+// checkInert fails if text has unsafe characters, or lacks the hostile name.
 func checkInert(t *testing.T, text string) {
 	t.Helper()
 	for _, r := range text {
@@ -31,11 +30,11 @@ func checkInert(t *testing.T, text string) {
 		}
 	}
 	if !strings.Contains(text, harmless) {
-		t.Errorf("there is no hostile name in %q", text)
+		t.Errorf("no hostile name in %q", text)
 	}
 }
 
-// TestHostileArguments: what comes from the command line or a file system is text.
+// TestHostileArguments: names from the command line and the file system are escaped.
 func TestHostileArguments(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), hostile)
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -58,7 +57,7 @@ func TestHostileArguments(t *testing.T) {
 	}
 }
 
-// TestHostilePlugins: what backends and their probes say has names from outside in it.
+// TestHostilePlugins: names in the messages of backends and probes are escaped.
 func TestHostilePlugins(t *testing.T) {
 	bad := fmt.Errorf("open %s: refused", hostile)
 	probe := registry.ProbeResult{Verdict: registry.No, Err: bad, Checks: []registry.Check{

@@ -13,11 +13,11 @@ type mountedLabel struct {
 	name    string
 	label   registry.Label
 	config  registry.LabelConfig
-	toggle  *toggle   // nil: it has none
+	toggle  *toggle   // nil if it has none
 	options []*option // --NAME-OPTION
 }
 
-// mountLabels puts the labels' options on the command line.
+// mountLabels adds the labels' options to the command line.
 func (cl *commandLine) mountLabels(a *App) {
 	for name, l := range a.Labels.All() {
 		m := &mountedLabel{name: name, label: l, config: l.New()}
@@ -30,7 +30,7 @@ func (cl *commandLine) mountLabels(a *App) {
 	}
 }
 
-// chosenLabels are the labels, and what the command line says about them.
+// chosenLabels returns the labels, with what the command line asks of them.
 func (cl *commandLine) chosenLabels() *choose.Labels {
 	l := &choose.Labels{Dims: cl.dims, Sort: cl.sort}
 	for _, m := range cl.labels {
@@ -46,8 +46,8 @@ func (cl *commandLine) chosenLabels() *choose.Labels {
 	return l
 }
 
-// groupBySort groups flows by the label that they are ordered by: a label of rows that
-// are not grouped by it is known too late.
+// groupBySort groups flows by the label of --sort. Without that, the label would be set only after
+// the rows are sorted.
 func (cl *commandLine) groupBySort() error {
 	f := cl.sort
 	switch {

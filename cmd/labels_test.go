@@ -8,16 +8,16 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// zoneField is a field of a label that rows can be grouped by; ports tell it.
+// zoneField is a groupable field of a label that depends on ports.
 var zoneField = flow.Fields.Register(flow.Field{
 	Name: "test_zone", Title: "Zone", Help: "zone", Kind: flow.Text, Role: flow.Label, Groupable: true, By: flow.DimSrcPort | flow.DimDstPort,
 })
 
-// TestGroupBySort: flows are grouped by the label that orders them, and other rows must have it.
+// TestGroupBySort: --sort by a label groups flows by it. Other rows need the label in --by.
 func TestGroupBySort(t *testing.T) {
 	for _, tt := range []struct {
 		by, sort string
-		want     string // what rows are grouped by; "": it is refused
+		want     string // what rows are grouped by; "": refused
 	}{
 		{"flow", "", "flow"},
 		{"flow", "bytes", "flow"},
@@ -25,7 +25,7 @@ func TestGroupBySort(t *testing.T) {
 		{"flow,test_zone", "test_zone", "flow,test_zone"},
 		{"test_zone", "test_zone", "test_zone"},
 		{"src", "test_zone", ""},
-		{"src_port", "test_zone", ""}, // it would be known too late
+		{"src_port", "test_zone", ""}, // the label would be set too late
 		{"flow", "comm", "flow"},
 		{"flow", "match", "flow"},
 		{"src", "match", "src"},
@@ -55,7 +55,7 @@ func TestGroupBySort(t *testing.T) {
 	}
 }
 
-// TestMountedLabels: a toggle turns a label on or off, and an option of it turns it on.
+// TestMountedLabels: a toggle turns a label on or off, and an option of the label turns it on.
 func TestMountedLabels(t *testing.T) {
 	for _, tt := range []struct {
 		toggle, option string

@@ -14,13 +14,13 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// listing is what a sub-command lists.
+// listing is the result of a sub-command that lists.
 type listing interface {
 	json() any
 	text() string
 }
 
-// listCommand is a sub-command that lists what this build has.
+// listCommand returns a sub-command that lists a part of this build.
 func (s *session) listCommand(name, usage, what string, list func(*commandLine) listing, w io.Writer, cl *commandLine) *cli.Command {
 	var help, asJSON toggle
 	own := []*option{{name: "json", short: "j", usage: "as JSON", value: &asJSON}}
@@ -52,7 +52,7 @@ func (s *session) listCommand(name, usage, what string, list func(*commandLine) 
 // noHabits: other tools have no such sub-commands.
 func noHabits(string) string { return "" }
 
-// alone refuses what makes no sense with a sub-command.
+// alone returns an error if the sub-command has an argument, or options before it.
 func alone(c *cli.Context, name string, cl *commandLine) error {
 	if c.Args().Present() {
 		err := fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
@@ -65,7 +65,7 @@ func alone(c *cli.Context, name string, cl *commandLine) error {
 	return cl.noneGiven(name)
 }
 
-// noneGiven refuses options in front of a sub-command that takes none.
+// noneGiven returns an error if options precede a sub-command that takes none.
 func (cl *commandLine) noneGiven(name string) error {
 	for _, o := range cl.all() {
 		if o.given != "" && o.value != &cl.debug {
@@ -75,10 +75,10 @@ func (cl *commandLine) noneGiven(name string) error {
 	return nil
 }
 
-// ignoreReported drops a write error: dispatch gets it from the writer.
+// ignoreReported drops a write error, because dispatch gets it from the writer.
 func ignoreReported(error) error { return nil }
 
-// writeJSON writes v for programs, and for people who look.
+// writeJSON writes v as indented JSON.
 func writeJSON(w io.Writer, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -88,7 +88,7 @@ func writeJSON(w io.Writer, v any) error {
 	return ignoreReported(err)
 }
 
-// plugins is what a registry holds.
+// plugins is the listing of a registry.
 type plugins struct {
 	Schema  string   `json:"schema"`
 	Plugins []plugin `json:"plugins"`
@@ -120,7 +120,7 @@ type listedOption struct {
 	Value   string `json:"value,omitempty"`
 	Usage   string `json:"usage"`
 	Default string `json:"default,omitempty"`
-	Selects bool   `json:"selects,omitempty"` // giving it means that the plugin is wanted
+	Selects bool   `json:"selects,omitempty"` // the option selects the plugin
 
 	option *option
 }
@@ -241,7 +241,7 @@ func whenText(w registry.When) string {
 	return "the final report"
 }
 
-// text is the listing for people.
+// text returns the listing for people.
 func (l plugins) text() string {
 	h := helpText{width: helpWidth}
 	for i, p := range l.Plugins {
@@ -265,7 +265,7 @@ func (l plugins) text() string {
 	return h.String()
 }
 
-// term is how the option is written: on the command line, or in --output.
+// term returns the option's spelling: on the command line, or in --output.
 func (o listedOption) term() string {
 	if strings.HasPrefix(o.Name, "-") {
 		return o.option.term()

@@ -20,10 +20,10 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testtty"
 )
 
-// The tests in this file count live traffic in network namespaces with the real
-// binary. That the numbers are right is tested with the backends.
+// The tests in this file count live traffic with the real binary, in network namespaces. The
+// backends' tests check the numbers.
 
-// lldp is a frame that no host answers.
+// lldp returns a frame that no host answers.
 func lldp(from *testnet.Iface) []byte {
 	return from.Ethernet([]byte{1, 0x80, 0xc2, 0, 0, 0xe}, 0x88cc, make([]byte, 46))
 }
@@ -48,7 +48,7 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLiveInterfaces: which interfaces are counted on, and what is said of them.
+// TestLiveInterfaces: pktstat counts on the right interfaces and reports them.
 func TestLiveInterfaces(t *testing.T) {
 	testenv.Privileged(t)
 	a, _ := testnet.Pair(t, testnet.Link{})
@@ -90,7 +90,7 @@ func TestLiveInterfaces(t *testing.T) {
 	}
 }
 
-// TestRemedy: the capabilities that a user without them is told to give are enough.
+// TestRemedy: the capabilities that pktstat suggests suffice.
 func TestRemedy(t *testing.T) {
 	testenv.Privileged(t)
 	nobody := syscall.Credential{Uid: 65534, Gid: 65534}
@@ -120,8 +120,7 @@ func TestRemedy(t *testing.T) {
 	}
 }
 
-// TestLiveProgress: on a terminal, a long count shows that it is alive, and
-// leaves nothing behind.
+// TestLiveProgress: on a terminal, a long count shows progress, and finally erases it.
 func TestLiveProgress(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
@@ -150,7 +149,7 @@ func TestLiveProgress(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	// That is what a terminal answers that nobody has open any more.
+	// A terminal returns EIO when no process has its other end open.
 	if err := <-read; !errors.Is(err, unix.EIO) {
 		t.Fatal(err)
 	}

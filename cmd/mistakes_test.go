@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestMistakes: what new users type, and habits of other tools, gets one line that says what
-// to type instead, and the exit code of wrong usage.
+// TestMistakes: typical mistakes, and options of other tools, give one line that suggests what to
+// type. The exit code is the one for wrong usage.
 func TestMistakes(t *testing.T) {
 	trace := filepath.Join(t.TempDir(), "trace")
 	data, err := os.ReadFile(capture)
@@ -174,7 +174,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// mistaken runs pktstat and wants one line that has text, and the exit code of wrong usage.
+// mistaken runs pktstat, and fails unless it prints one line with text and exits with wrong usage.
 func mistaken(t *testing.T, text string, args ...string) {
 	t.Helper()
 	got := finish(t, pktstat(t, args...))
@@ -183,7 +183,7 @@ func mistaken(t *testing.T, text string, args ...string) {
 	}
 }
 
-// TestAsOthersDo: what users of other tools type and what works.
+// TestAsOthersDo: command lines in the style of other tools that work.
 func TestAsOthersDo(t *testing.T) {
 	copied := filepath.Join(t.TempDir(), "copy.pcap")
 	data, err := os.ReadFile(capture)

@@ -14,12 +14,12 @@ type mountedBackend struct {
 	backend    registry.Backend
 	config     registry.BackendConfig
 	options    []*option // --NAME-OPTION
-	wants      []*option // those of options that mean that the backend is wanted
-	shorthands []*option // they select the backend
+	wants      []*option // the options that select the backend
+	shorthands []*option // each selects the backend
 }
 
-// mount puts the plugins' options on the command line. Two options of one name
-// are a mistake of whoever built the binary, and panic at its first start.
+// mount adds the plugins' options to the command line. It panics if two options have the same name,
+// which is an error in the build.
 func (cl *commandLine) mount(a *App) {
 	for name, b := range a.Backends.All() {
 		m := &mountedBackend{name: name, backend: b, config: b.New()}
@@ -55,7 +55,7 @@ func (cl *commandLine) mount(a *App) {
 	cl.refuseTwice()
 }
 
-// optionsOf are a plugin's own options, under a prefix.
+// optionsOf returns a plugin's own options, with a prefix.
 func optionsOf(prefix string, flags func(*flag.FlagSet)) []*option {
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	flags(fs)
@@ -85,7 +85,7 @@ func shorthand(sh registry.Shorthand, long string) *option {
 	return o
 }
 
-// mustFind returns the option that a registration speaks of.
+// mustFind returns the option that a registration names.
 func mustFind(options []*option, plugin, name string) *option {
 	for _, o := range options {
 		if o.name == name || o.name == plugin+"-"+name {
@@ -111,8 +111,8 @@ func (cl *commandLine) refuseTwice() {
 type outputShorthand struct {
 	cl     *commandLine
 	name   string
-	option string // of the output, which takes the value; "" if there is none
-	given  bool   // without a value: once is enough
+	option string // the output's option that takes the value; "" if none
+	given  bool   // given without a value: a second time has no effect
 }
 
 func (o *outputShorthand) IsBoolFlag() bool { return o.option == "" }

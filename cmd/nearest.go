@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// nearestOption returns the option that is most like a mistyped name, with dashes, or
-// "" if none is near.
+// nearestOption returns the option that is nearest to a mistyped name, with dashes; "" if none is
+// near.
 func nearestOption(name string, options []*option) string {
 	var names []string
 	main := map[string]string{}
@@ -20,12 +20,12 @@ func nearestOption(name string, options []*option) string {
 	return main[nearest(name, names)]
 }
 
-// nearest returns the name that is most like a mistyped one, or "" if none is near. One wrong
-// letter is nearest. Then come a name that was cut short and one with letters behind it, then
-// two wrong letters. Case, and - or _, make no difference.
+// nearest returns the name that is nearest to a mistyped one; "" if none is near. One wrong letter
+// is nearest. Then come a name that was cut short and one with letters after it, then two wrong
+// letters. Case, and - or _, make no difference.
 func nearest(typed string, names []string) string {
-	const short = 3     // letters that begin too many names
-	if len(typed) < 2 { // -T is no -t
+	const short = 3     // too many names begin with fewer letters
+	if len(typed) < 2 { // -T does not mean -t
 		if slices.Contains(names, typed) {
 			return typed
 		}
@@ -40,7 +40,7 @@ func nearest(typed string, names []string) string {
 	}
 	within := func(most int) {
 		for _, n := range names {
-			// Two of four letters make another word.
+			// Two different letters of four make another word.
 			if d, length := distance(typed, folded(n)), min(len(n), len(typed)); d <= most && d <= length/2 && (d < 2 || length > 4) {
 				consider(n, d)
 			}
@@ -64,7 +64,7 @@ func nearest(typed string, names []string) string {
 
 func folded(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
 
-// withGuess adds to an error about a name the one that may have been meant.
+// withGuess adds the nearest name to an error about a name.
 func withGuess(err error, typed string, names []string) error {
 	if near := nearest(typed, names); near != "" {
 		return fmt.Errorf("%w; is %s meant?", err, near)
@@ -72,10 +72,10 @@ func withGuess(err error, typed string, names []string) error {
 	return err
 }
 
-// distance is the number of letters that differ, two exchanged ones counting once (optimal
+// distance returns the number of different letters; an exchange of neighbours counts once (optimal
 // string alignment).
 func distance(a, b string) int {
-	var before []int // the row of two letters ago
+	var before []int // the last row but one
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

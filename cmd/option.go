@@ -14,38 +14,37 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// option is one option of the command line. It is a [cli.Flag] on top of a
-// [flag.Value] and differs from the library's own in two ways: its names may be
-// mixed (`-i a --iface b`), and what is wrong with a value is told by an error
-// that wraps [registry.ErrUsage].
+// option is one option of the command line: a [cli.Flag] on top of a [flag.Value]. It differs from
+// the library's flags in two ways. Its names may be mixed (`-i a --iface b`). Errors about its
+// value wrap [registry.ErrUsage].
 type option struct {
 	name    string // without dashes
-	short   string // one more name, "" if none
-	arg     string // what help calls the value; "" if it takes none
+	short   string // a second name; "" if none
+	arg     string // placeholder of the value in the help; "" if it takes none
 	usage   string
-	initial string // what help calls the default; "" if it has none
+	initial string // default in the help; "" if none
 	value   flag.Value
-	values  describe.Values // what completion offers
-	common  bool            // the short help has it
-	once    bool            // it means something on the command line only
+	values  describe.Values // for completion
+	common  bool            // in the short help
+	once    bool            // only for the command line, not for configurations
 
-	of    *option  // whose value it sets, if it is short for another option
-	given string   // as it was last given, with dashes; "" if it was not
-	set   string   // as its value was last set, by this option or one that is short for it
-	texts []string // its values as they were given
-	where string   // what of the configuration gave it; "" if the command line did, or nothing
-	err   error    // why its last value is wrong
+	of    *option  // the option whose value it sets, if it is a shorthand
+	given string   // its last spelling, with dashes; "" if not given
+	set   string   // the spelling that set its value last: its own or a shorthand's
+	texts []string // its values as typed
+	where string   // the part of the configuration that gave it; "" if none did
+	err   error    // error about its last value
 }
 
 var _ cli.Flag = (*option)(nil)
 
-// names are all names under which the option is known, the main one first.
+// names returns all names of the option, the main one first.
 func (o *option) names() []string {
 	names := []string{o.name}
 	if o.short != "" {
 		names = append(names, o.short)
 	}
-	// --max_flows for --max-flows.
+	// Accept --max_flows for --max-flows.
 	if under := strings.ReplaceAll(o.name, "-", "_"); under != o.name {
 		names = append(names, under)
 	}
@@ -60,8 +59,8 @@ func (o *option) Apply(fs *flag.FlagSet) error {
 	return nil
 }
 
-// Names implements [cli.Flag]. The library complains about two names of one
-// option used together and copies values between them: it is told of one only.
+// Names implements [cli.Flag]. It returns one name only: with several, the library forbids to use
+// two of them together, and copies values between them.
 func (o *option) Names() []string { return []string{o.name} }
 
 // IsSet implements [cli.Flag].
@@ -91,7 +90,7 @@ func (f *form) Set(s string) error {
 	target.set = f.as
 	err := setOnce(f.value, s, earlier)
 	if err == nil && s == "" && !isBool(f.value) && f.arg != anyText {
-		err = errors.New("the value is empty") // as that of a variable which is not set
+		err = errors.New("the value is empty") // as for a variable that is not set
 	}
 	if err != nil {
 		f.err = badValue(f.as, s, err)
@@ -99,12 +98,12 @@ func (f *form) Set(s string) error {
 	return f.err
 }
 
-// anyText is what help calls a value that may be any text.
+// anyText is the placeholder of a value that may be any text.
 const anyText = "TEXT"
 
-// setOnce sets a value. earlier is how it was set before, "" if it was not. A second
-// value would replace the first in silence, so only a list takes one. An option that is
-// on or off may be repeated as long as it stays the same.
+// setOnce sets a value. earlier is the spelling that set it before, or "". Only a list takes a
+// second value, because a replaced value would be lost unnoticed. An option without a value may be
+// repeated if it stays the same.
 func setOnce(v flag.Value, s, earlier string) error {
 	if isDuration(v) {
 		s = inSeconds(s)
@@ -125,7 +124,7 @@ func setOnce(v flag.Value, s, earlier string) error {
 	return nil
 }
 
-// explained replaces what package flag says of a value that it refuses.
+// explained replaces the error of package flag about a value.
 func explained(v flag.Value, s string, err error) error {
 	switch _, own := v.(*outputShorthand); {
 	case err == nil || own:
@@ -148,7 +147,7 @@ func (f *form) String() string {
 	return f.value.String()
 }
 
-// IsBoolFlag tells package flag that the option needs no value.
+// IsBoolFlag reports to package flag whether the option needs no value.
 func (f *form) IsBoolFlag() bool { return isBool(f.value) }
 
 func isBool(v flag.Value) bool {
@@ -182,7 +181,7 @@ func (t *toggle) Set(s string) error {
 	return nil
 }
 
-// setter is a value that is parsed by a function.
+// setter is a value that a function parses.
 type setter func(string) error
 
 func (f setter) Set(s string) error { return f(s) }

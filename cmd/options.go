@@ -18,17 +18,17 @@ import (
 	"github.com/pktstat/pktstat/internal/count/engine"
 )
 
-// Defaults and bounds of the options.
+// Defaults and limits of the options.
 const (
 	defaultOutput  = "table"
 	defaultTimeout = 10 * time.Minute
 	defaultRefresh = time.Second
 	minRefresh     = time.Millisecond
 	defaultFlows   = 1 << 17
-	maxFlows       = 1 << 24 // some 2 GiB of kernel tables a CPU
+	maxFlows       = 1 << 24 // about 2 GiB of kernel tables on each CPU
 )
 
-// commandLine is the options: pktstat's own and, mounted, the plugins'.
+// commandLine is the options: pktstat's own, and those that plugins add.
 type commandLine struct {
 	help, version, debug toggle
 
@@ -45,14 +45,14 @@ type commandLine struct {
 	refresh    time.Duration
 
 	dims     flow.Dims
-	byGiven  bool // dims are those of --by, not the default
+	byGiven  bool // the user gave --by
 	sort     *flow.Field
 	top      int
 	topSet   bool
-	layer    flow.Layer // 0: not asked for
+	layer    flow.Layer // 0: not given
 	maxFlows int
 
-	general, grouping, output []*option // the options by headings of the help
+	general, grouping, output []*option // by heading of the help
 	backends                  []*mountedBackend
 	outputNames               []string
 	outputShorthands          []*option
@@ -71,16 +71,16 @@ func newCommandLine(a *App) *commandLine {
 		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS), values: describe.Values{Kind: describe.Namespaces},
 			usage: "count in this network namespace: its name, a process in it, or its file. Everything else stays in pktstat's own"},
 		{name: "timeout", short: "t", arg: "DURATION", initial: "10m", value: setter(cl.setTimeout), common: true,
-			usage: "end after this time, like 10 (seconds), 5m or 1h30m; 0: at a signal only. Of captures it is their own time, and they are read to their end if it is not given; interactive outputs run until they are quit"},
+			usage: "end after this time, like 10 (seconds), 5m or 1h30m; 0: at a signal only. For captures, it is the time in the capture; without it, pktstat reads them to their end. Interactive outputs run until the user quits"},
 		{name: "exit-over", arg: "KEY=VALUE", value: adder{cl.addOver},
-			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; 1s if none is given), packets=1M or bytes=2GB (since the start, layer 3); repeatable"},
+			usage: "end with exit code 10 when this is exceeded: rate=1Gbit/5s or pps=100k/5s (over that time; default: 1s), packets=1M or bytes=2GB (since the start, layer 3). Repeatable"},
 		{name: "backend", short: "b", arg: "NAME", initial: choose.Auto, value: setter(cl.setBackend), common: true, values: words(append(namesOf(a.Backends), choose.Auto)),
 			usage: "how packets are seen: see `pktstat backends`"},
 		{name: "max-flows", arg: "N", initial: strconv.Itoa(defaultFlows), value: setter(cl.setMaxFlows),
 			usage: "bound on memory: flows beyond it are summed up as \"overflow\", the smallest first"},
 		{name: "config", arg: "FILE", value: setter(cl.setConfig), once: true, values: describe.Values{Kind: describe.Files},
-			usage: "take options that are not given from this TOML file, and from those that `pktstat config` names; none: from no file"},
-		{name: "debug", usage: "say more on standard error", value: &cl.debug},
+			usage: "read options that are not given from this TOML file, and from those that `pktstat config` names; none: from no file"},
+		{name: "debug", usage: "print more on standard error", value: &cl.debug},
 		{name: "version", short: "V", usage: "print the version", value: &cl.version, once: true},
 	}
 	cl.grouping = []*option{
@@ -88,17 +88,17 @@ func newCommandLine(a *App) *commandLine {
 			values: describe.Values{Kind: describe.Words, Words: append(flow.DimNames(), "flow")},
 			usage:  "group by these fields, joined by commas; repeatable: " + strings.Join(flow.DimNames(), ", ")},
 		{name: "sort", arg: "FIELD", initial: "bps", value: setter(cl.setSort), common: true, values: words(engine.SortNames()),
-			usage: "order of the rows: " + "any field: see `pktstat fields`"},
+			usage: "order of the rows: any field of `pktstat fields`"},
 		{name: "top", arg: "N", value: setter(cl.setTop), common: true,
 			usage: "show the first N rows and the sum of the rest; 0: all"},
 		{name: "layer", arg: "LAYER", value: setter(cl.setLayer), values: words([]string{flow.LayerFrame.String(), flow.LayerIP.String()}),
-			usage: "bytes that rates are made of: frame (layer 2) or ip (layer 3); frame if the backend sees frames"},
+			usage: "layer of the bytes in rates: frame (layer 2) or ip (layer 3); default: frame, if the backend sees frames"},
 	}
 	cl.output = []*option{
 		{name: "output", arg: "SPEC", initial: defaultOutput, value: adder{cl.addOutput}, common: true, values: describe.Values{Kind: describe.Output},
 			usage: "NAME[=TARGET][,KEY=VALUE]..., repeatable: see `pktstat outputs`. TARGET is a file; - or none: standard output"},
 		{name: "note", arg: anyText, value: setter(cl.setNote),
-			usage: "text that every report has, to find it again later"},
+			usage: "text for every report, to identify it later"},
 		{name: "refresh", short: "r", arg: "DURATION", initial: "1s", value: setter(cl.setRefresh),
 			usage: "length of an interval, for outputs that report while counting"},
 	}
@@ -106,10 +106,10 @@ func newCommandLine(a *App) *commandLine {
 	return cl
 }
 
-// own returns pktstat's own options but help.
+// own returns pktstat's own options except help.
 func (cl *commandLine) own() []*option { return slices.Concat(cl.general, cl.grouping, cl.output) }
 
-// all returns every option but help.
+// all returns every option except help.
 func (cl *commandLine) all() []*option {
 	all := cl.own()
 	all = append(append(all, cl.outputShorthands...), cl.labelToggles...)
@@ -122,7 +122,7 @@ func (cl *commandLine) all() []*option {
 	return all
 }
 
-// flags are the options as the library wants them.
+// flags returns the options in the library's form.
 func (cl *commandLine) flags() []cli.Flag {
 	flags := helpFlags(&cl.help)
 	for _, o := range cl.all() {
@@ -131,7 +131,7 @@ func (cl *commandLine) flags() []cli.Flag {
 	return flags
 }
 
-// helpFlags are the names under which people look for help.
+// helpFlags returns the names of the help option.
 func helpFlags(v flag.Value) []cli.Flag {
 	return []cli.Flag{
 		&option{name: "help", short: "h", usage: "print this help", value: v},

@@ -20,7 +20,7 @@ import (
 
 // outputSpec is one --output: NAME[=TARGET][,KEY=VALUE]...
 type outputSpec struct {
-	text    string // as the user wrote it
+	text    string // as typed
 	name    string
 	target  string
 	options []keyValue
@@ -28,8 +28,7 @@ type outputSpec struct {
 
 type keyValue struct{ key, value string }
 
-// parseOutputSpec splits a spec; in targets and values a backslash takes the
-// meaning from a comma.
+// parseOutputSpec splits a spec at commas. A backslash escapes a comma.
 func parseOutputSpec(s string) (outputSpec, error) {
 	parts := splitCommas(s)
 	name, to, _ := strings.Cut(parts[0], "=")
@@ -50,8 +49,7 @@ func parseOutputSpec(s string) (outputSpec, error) {
 	return spec, nil
 }
 
-// implied is the value of an option that is given without one; only those that
-// are on or off take it.
+// implied is the value of an option without a value. Only options that are on or off accept it.
 const implied = "\x00"
 
 func splitCommas(s string) []string {
@@ -72,8 +70,7 @@ func splitCommas(s string) []string {
 	return append(parts, cur.String())
 }
 
-// plannedOutput is an output whose options and target make sense; nothing is
-// opened yet.
+// plannedOutput is an output with valid options and a valid target, not yet opened.
 type plannedOutput struct {
 	spec   outputSpec
 	output registry.Output
@@ -82,7 +79,7 @@ type plannedOutput struct {
 	when   registry.When
 }
 
-// planOutputs checks the outputs that were asked for. Its errors are about usage.
+// planOutputs checks the requested outputs. Its errors wrap [registry.ErrUsage].
 func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *outfile.Set, error) {
 	specs := cl.outputs
 	if len(specs) == 0 {
@@ -108,8 +105,8 @@ func (s *session) planOutputs(cl *commandLine) ([]*plannedOutput, *outfile.Set, 
 	return planned, targets, nil
 }
 
-// refuseSameAddress refuses two outputs that listen on the same address. Port 0 is any that
-// is free.
+// refuseSameAddress returns an error if two outputs listen on the same address. Port 0 means any
+// free port.
 func refuseSameAddress(specs []outputSpec, outputs *registry.Registry[registry.Output]) error {
 	earlier := map[string]string{}
 	for _, spec := range specs {
@@ -159,7 +156,7 @@ func (s *session) planOutput(cl *commandLine, spec outputSpec, targets *outfile.
 	return p, nil
 }
 
-// setOptions gives an output's options their values.
+// setOptions sets an output's options.
 func setOptions(spec outputSpec, flags func(*flag.FlagSet), outputs []string) error {
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	flags(fs)
@@ -196,9 +193,9 @@ func flagNames(fs *flag.FlagSet) (names []string) {
 	return names
 }
 
-// openOutputs opens the sinks. If one fails, none is left open.
+// openOutputs opens the sinks. If one fails, it closes the others.
 func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*plannedOutput, clock registry.Clock) (sinks, error) {
-	// One that takes over the terminal comes last: the others may still fail.
+	// The output that takes over the terminal comes last, because others may fail.
 	planned = slices.Clone(planned)
 	slices.SortStableFunc(planned, func(a, b *plannedOutput) int {
 		switch {
@@ -269,7 +266,7 @@ func (s *session) captureInfo(name string) (string, fs.FileInfo) {
 	return name, info
 }
 
-// fileInfo describes what w writes to, nil if it is no file.
+// fileInfo describes the file that w writes to; nil if it is not a file.
 func fileInfo(w any) fs.FileInfo {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -277,7 +274,7 @@ func fileInfo(w any) fs.FileInfo {
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return nil // closed: the first write will tell
+		return nil // closed: the first write reports it
 	}
 	return info
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/pktstat/pktstat/internal/count/engine"
 )
 
-// defaultWindow is that of a rate without one.
+// defaultWindow is the window of a rate without a window.
 const defaultWindow = time.Second
 
-// measures are the keys of --exit-over, and the units that their values may have.
+// measures are the keys of --exit-over, with the units of their values.
 var measures = []struct {
 	key   string
 	of    engine.Measure
@@ -28,7 +28,7 @@ var measures = []struct {
 	{"packets", engine.MeasureTotalPackets, map[string]float64{"": 1}},
 }
 
-// addOver adds a threshold like rate=1Gbit/5s.
+// addOver adds a threshold such as rate=1Gbit/5s.
 func (cl *commandLine) addOver(s string) error {
 	t, err := parseThreshold(s)
 	if err == nil {
@@ -77,7 +77,7 @@ var prefixes = map[string]float64{
 	"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
 }
 
-// parseAmount parses a number with a prefix and a unit, like 1.5Gbit.
+// parseAmount parses a number with a prefix and a unit, such as 1.5Gbit.
 func parseAmount(s string, units map[string]float64) (float64, error) {
 	digits := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	v, err := strconv.ParseFloat(digits, 64)
@@ -98,7 +98,7 @@ func parseAmount(s string, units map[string]float64) (float64, error) {
 	return 0, err
 }
 
-// unitsText names the units, and the prefixes that they take.
+// unitsText names the units and their prefixes.
 func unitsText(units map[string]float64) string {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(units)), func(u string) bool { return u == "" })
 	text := "k, M, G or T"

@@ -16,11 +16,11 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// probeSchema is the value of the field "schema", described in docs/probe.md. Fields may be
-// added to it; a field never changes its meaning.
+// probeSchema is the value of the field "schema", which docs/probe.md describes. A later version
+// may add fields; a field never changes its meaning.
 const probeSchema = "pktstat.probe/v1"
 
-// probeCommand is the sub-command that says what works here.
+// probeCommand is the sub-command that reports what works on this machine.
 func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
 	const name = "probe"
 	var help, asJSON toggle
@@ -60,7 +60,7 @@ func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
 	}
 }
 
-// probeReport is what `pktstat probe` found out.
+// probeReport is the result of `pktstat probe`.
 type probeReport struct {
 	Schema     string          `json:"schema"`
 	Version    string          `json:"version"`
@@ -76,7 +76,7 @@ type probeReport struct {
 	Remedy     string          `json:"remedy,omitempty"`
 }
 
-// stackedReport is an interface that shows packets of others again.
+// stackedReport is an interface that shows packets of other interfaces again.
 type stackedReport struct {
 	Iface string   `json:"iface"`
 	On    []string `json:"stacked_on"`
@@ -128,7 +128,7 @@ type checkReport struct {
 	Needs   []string `json:"needs,omitempty"`
 }
 
-// probeReport probes everything.
+// probeReport runs all probes.
 func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeReport, error) {
 	r := &probeReport{Schema: probeSchema, Version: versionOf(), Root: s.Root, Interfaces: []string{}}
 	where, err := cl.openNetNS()
@@ -166,14 +166,14 @@ func (s *session) probeReport(ctx context.Context, cl *commandLine) (*probeRepor
 	return r, nil
 }
 
-// lookAround finds the interfaces that are meant, and which of all are stacked.
+// lookAround finds the interfaces that the user means, and the stacked ones among all.
 func (r *probeReport) lookAround(cl *commandLine) (iface.Selection, error) {
 	on, err := iface.Resolve(cl.ifaces)
 	if err != nil {
 		if len(cl.ifaces) > 0 {
 			return on, guessedIface(err)
 		}
-		// No default route is no reason to say nothing.
+		// Report the rest even without a default route.
 		r.Unresolved, on = oneLine(err.Error()), iface.Selection{}
 	}
 	for _, i := range on.Interfaces {
@@ -193,7 +193,7 @@ func (r *probeReport) lookAround(cl *commandLine) (iface.Selection, error) {
 	return on, nil
 }
 
-// autoReport ranks what a count would rank.
+// autoReport ranks the backends as a count would.
 func (s *session) autoReport(asked *choose.Request, all []choose.Probed) autoReport {
 	c, err := asked.Live()
 	if err != nil {
@@ -248,7 +248,7 @@ func (s *session) checkReports(checks []registry.Check) []checkReport {
 	return all
 }
 
-// overallRemedy is what would make all backends work that lack permission: "" if none does.
+// overallRemedy returns the remedy for all backends that lack permission; "" if none does.
 func (s *session) overallRemedy(all []choose.Probed) string {
 	var needs []string
 	for _, p := range all {
@@ -263,7 +263,7 @@ func (s *session) overallRemedy(all []choose.Probed) string {
 	return s.capsRemedy(slices.Compact(needs))
 }
 
-// since adds to a name from which version on the kernel has it.
+// since adds the first kernel version with the feature to a name.
 func (c checkReport) since() string {
 	if c.Since == "" || strings.HasPrefix(c.Name, "cap_") {
 		return c.Name

@@ -11,7 +11,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// pickyBackend is a fakeBackend that can tell more of interfaces.
+// pickyBackend is a fakeBackend with checks for interfaces.
 type pickyBackend struct {
 	*fakeBackend
 	asked *[]string
@@ -39,7 +39,7 @@ func probeOf(t *testing.T, b *bench, args ...string) probeReport {
 	return r
 }
 
-// TestProbeReport: what the plugins say is in the report, and what follows from it.
+// TestProbeReport: the report has the results of the plugins' probes, and the conclusions.
 func TestProbeReport(t *testing.T) {
 	b := newBench(t)
 	var asked []string
@@ -52,7 +52,7 @@ func TestProbeReport(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	if len(asked) != 1 || asked[0] != "lo" {
-		t.Errorf("asked of %q", asked)
+		t.Errorf("probed %q", asked)
 	}
 	if len(r.Backends) != 3 {
 		t.Fatalf("%d backends", len(r.Backends))
@@ -63,7 +63,7 @@ func TestProbeReport(t *testing.T) {
 		live.Interfaces[0].Name != "lo" || live.Interfaces[0].Checks[0].Remedy != "make some" {
 		t.Errorf("%+v", live)
 	}
-	// spare does not count on interfaces, and one was named.
+	// spare does not count on interfaces, and the test names one.
 	if r.Auto.Backend != "" || r.Auto.ExitCode != 3 || !strings.Contains(r.Auto.Error, "backend live: not supported") {
 		t.Errorf("auto: %+v", r.Auto)
 	}
@@ -72,7 +72,7 @@ func TestProbeReport(t *testing.T) {
 	}
 }
 
-// TestProbeAuto: the probe and a count agree.
+// TestProbeAuto: the probe predicts what a count does.
 func TestProbeAuto(t *testing.T) {
 	b := newBench(t)
 	driver := b.registered["live"]
@@ -95,7 +95,7 @@ func TestProbeAuto(t *testing.T) {
 	}
 }
 
-// TestProbeWithoutPermission: the remedy has the capabilities and the command.
+// TestProbeWithoutPermission: the remedy names the capabilities and the command.
 func TestProbeWithoutPermission(t *testing.T) {
 	b := newBench(t)
 	caps := []string{"cap_net_admin", "cap_bpf"}
@@ -126,7 +126,7 @@ func TestProbeWithoutPermission(t *testing.T) {
 	}
 }
 
-// TestProbeText: what works in one paragraph, the rest with reason and remedy.
+// TestProbeText: one paragraph lists what works; the rest has reasons and remedies.
 func TestProbeText(t *testing.T) {
 	r := probeReport{
 		Kernel: "6.6.0", Arch: "x86_64", Interfaces: []string{"a", "b"},

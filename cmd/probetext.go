@@ -10,10 +10,10 @@ import (
 
 const (
 	verdictWidth = len("inconclusive")
-	verdictLead  = 2 + verdictWidth + 2 // where the names of checks begin
+	verdictLead  = 2 + verdictWidth + 2 // column of the checks' names
 )
 
-// text is the report for people: what is taken, then what works and what does not.
+// text returns the report for people: the choice of auto, then what works and what does not.
 func (r *probeReport) text(width int) string {
 	h := helpText{width: width}
 	r.writeAuto(&h)
@@ -39,7 +39,7 @@ func (r *probeReport) text(width int) string {
 	return h.String()
 }
 
-// writeStack says which interfaces show packets of others again.
+// writeStack writes which interfaces show packets of others again.
 func (r *probeReport) writeStack(h *helpText) {
 	if len(r.Stacked) == 0 {
 		return
@@ -50,7 +50,7 @@ func (r *probeReport) writeStack(h *helpText) {
 	}
 }
 
-// writeAuto says what a count without --backend would do.
+// writeAuto writes what a count without --backend would do.
 func (r *probeReport) writeAuto(h *helpText) {
 	command := program
 	for _, name := range r.Interfaces {
@@ -70,10 +70,10 @@ func (r *probeReport) writeAuto(h *helpText) {
 	}
 }
 
-// checks writes what is supported in one paragraph, and the rest one by one.
+// checks writes the supported checks in one paragraph, and the others one by one.
 func (h *helpText) checks(all []checkReport) {
 	var good []string
-	var denied = map[string][]string{} // by reason, which is the same for many
+	var denied = map[string][]string{} // by reason, which many share
 	var reasons []string
 	for _, c := range all {
 		switch {
@@ -119,7 +119,7 @@ func (h *helpText) verdict(verdict, text string) {
 	}
 }
 
-// wrapped writes text with one indent for the first line and another for the others.
+// wrapped writes text with different indents for the first and the other lines.
 func (h *helpText) wrapped(first, rest int, text string) {
 	indent := first
 	for _, l := range wrap(text, h.width-max(first, rest)) {

@@ -24,8 +24,8 @@ func TestProcess(t *testing.T) {
 		args   []string
 		stdout string // opened for writing
 		code   int
-		out    string // in stdout
-		err    string // the line on stderr; "" if there is none
+		out    string // part of stdout
+		err    string // the line on stderr; "" if none
 	}{
 		{name: "a capture", args: []string{"--pcap-file", capture}, out: "total"},
 		{name: "several outputs", args: []string{"--pcap-file", capture, "-j", "--output", "csv=" + file}, out: `"packets":38`},
@@ -63,7 +63,7 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestClosedPipe: as under `| head -1`.
+// TestClosedPipe: the reader ends early, as in `| head -1`.
 func TestClosedPipe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "run.csv")
 	for _, args := range [][]string{
@@ -94,8 +94,8 @@ func TestClosedPipe(t *testing.T) {
 	}
 }
 
-// TestClosedStandardOutput: a line on stderr says that nothing can take the report. Other
-// outputs have theirs, and what is discarded on purpose needs no line.
+// TestClosedStandardOutput: a line on stderr reports that standard output is closed. Other outputs
+// get their reports. Output that the user discards needs no line.
 func TestClosedStandardOutput(t *testing.T) {
 	shell := func(redirect string, args ...string) outcome {
 		cmd := pktstat(t, args...)
@@ -112,7 +112,7 @@ func TestClosedStandardOutput(t *testing.T) {
 		{"<&- >&-", "json", true},
 		{"<&-", "table", false},
 		{">/dev/null", "table", false},
-		{"<>/dev/null >&0", "table", false}, // as daemon(3) does
+		{"<>/dev/null >&0", "table", false}, // like daemon(3)
 		{">&-", "table=" + file, false},
 		{">&-", "table=/dev/null", false},
 	} {
@@ -132,7 +132,7 @@ func TestClosedStandardOutput(t *testing.T) {
 
 // TestEndedBySignal: the last window is reported, and the exit code is 0.
 func TestEndedBySignal(t *testing.T) {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // or children inherit that it is ignored, under nohup
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // else children inherit an ignored SIGHUP, under nohup
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		r := start(t, pktstat(t, "--pcap-file", "-", "--json"))
 		r.settled()
@@ -163,7 +163,7 @@ func TestNohup(t *testing.T) {
 	}
 }
 
-// TestKilled: a killed run leaves the old report, or none, never half of one.
+// TestKilled: after a kill, the old report or none exists, never half a report.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	old := filepath.Join(dir, "old.json")
@@ -190,7 +190,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestReaderGoesAway: a stream whose reader has seen enough ends quietly.
+// TestReaderGoesAway: a stream ends quietly if its reader goes away.
 func TestReaderGoesAway(t *testing.T) {
 	out, w, err := os.Pipe()
 	if err != nil {
@@ -208,7 +208,7 @@ func TestReaderGoesAway(t *testing.T) {
 	if err := out.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// The next reports find nobody.
+	// The reader of the next reports is gone.
 	data, err := os.ReadFile(capture)
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestReaderGoesAway(t *testing.T) {
 	}
 }
 
-// TestNoRoot: counting live traffic as nobody says what is missing.
+// TestNoRoot: without root, counting live traffic prints what is missing.
 func TestNoRoot(t *testing.T) {
 	testenv.Privileged(t)
 	for _, args := range [][]string{{"-i", "lo", "-t", "1s"}, {"-b", "tc", "-i", "lo", "-t", "1s"}} {

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	progressAfter = time.Second            // short runs need none
-	progressEvery = 200 * time.Millisecond // five a second are read, more only flicker
-	rateOver      = time.Second            // the rate is over at least this time
+	progressAfter = time.Second            // a shorter run shows none
+	progressEvery = 200 * time.Millisecond // people can read five a second; more flicker
+	rateOver      = time.Second            // the shortest time for a rate
 )
 
-// progress shows how far a run is.
+// progress shows the progress of a run.
 func (c *console) progress(p engine.Progress) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,16 +27,15 @@ func (c *console) progress(p engine.Progress) {
 	if !due {
 		return
 	}
-	// The last column stays free: some terminals wrap when it is written.
+	// Leave the last column free, because some terminals wrap when it is written.
 	_, _ = io.WriteString(c.w, eraseLine+line[:min(len(line), c.width-1)])
 	c.shown = true
 }
 
-// meter makes progress lines. Its rate is that of the last second or so, not
-// the average of the run.
+// meter makes progress lines. Its rate covers the last second or so, not the whole run.
 type meter struct {
 	now       func() time.Time
-	rows      string    // what they are
+	rows      string    // the word for rows
 	last      time.Time // of the last line
 	old, base sample    // the rate is from old to now; base is the next old
 }
@@ -64,7 +63,7 @@ func (m *meter) line(p engine.Progress) (line string, due bool) {
 		p.Elapsed.Truncate(time.Second), grouped(cur.packets), short(rate), grouped(uint64(max(p.Flows, 0))), cmp.Or(m.rows, "flows")), true
 }
 
-// grouped writes a number with commas.
+// grouped formats a number with commas.
 func grouped(n uint64) string {
 	s := strconv.FormatUint(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -73,13 +72,13 @@ func grouped(n uint64) string {
 	return s
 }
 
-// short writes a number in three digits and an SI prefix.
+// short formats a number with three digits and an SI prefix.
 func short(v float64) string {
 	for _, p := range []struct {
 		unit float64
 		name string
 	}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
-		// 999.5k would print as 1000k.
+		// 999.5k would round to 1000k.
 		if v >= p.unit*0.9995 {
 			return fmt.Sprintf("%.3g%s", v/p.unit, p.name)
 		}

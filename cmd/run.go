@@ -17,8 +17,8 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// count is `pktstat` without a sub-command: everything that can be checked
-// without side effects comes first, then what is cheap to undo.
+// count is `pktstat` without a sub-command. It first makes all checks without side effects, then
+// those that are easy to undo.
 func (s *session) count(ctx context.Context, cl *commandLine) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -28,7 +28,7 @@ func (s *session) count(ctx context.Context, cl *commandLine) error {
 	}
 	err := s.countUntil(ctx, cl)
 	if s.stopped.Load() && !s.signalled.counting.Load() && errors.Is(err, context.Canceled) {
-		return nil // the user saw no packets, and wanted no more
+		return nil // the user ended the run before the first packet
 	}
 	return err
 }
@@ -67,7 +67,7 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	// Before the outputs: a live page would be announced, and gone at once.
+	// Choose before outputs open: else a live page would be announced that ends at once.
 	pl, err := asked.Plan(ctx, chosen, &env, s.debugf)
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	})
 }
 
-// run counts. The engine closes the outputs, whatever happens.
+// run counts. The engine closes the outputs in any case.
 func (s *session) run(ctx context.Context, c engine.Config) error {
 	err := engine.Run(ctx, c)
 	if errors.Is(err, context.Canceled) && !s.signalled.counting.Load() {
@@ -99,8 +99,8 @@ func (s *session) run(ctx context.Context, c engine.Config) error {
 	return err
 }
 
-// timeout is that of the run: the default one is for live traffic, which has no
-// end, and for outputs that nobody is watching.
+// timeout returns the timeout of the run. The default is for live traffic, which has no end, with
+// outputs that no user watches.
 func timeout(cl *commandLine, candidates []engine.Candidate, planned []*plannedOutput) time.Duration {
 	live := func(c engine.Candidate) bool { return c.Backend.ClockOf(c.Config) == registry.ClockWall }
 	watched := func(p *plannedOutput) bool { return p.output.TTY }
@@ -110,7 +110,7 @@ func timeout(cl *commandLine, candidates []engine.Candidate, planned []*plannedO
 	return cl.timeout
 }
 
-// backendEnv is what the backends need to know; it finds the interfaces.
+// backendEnv returns what the backends need to know. It finds the interfaces.
 func (s *session) backendEnv(cl *commandLine, chosen choose.Choice) (registry.BackendEnv, error) {
 	env := registry.BackendEnv{
 		MaxFlows: cl.maxFlows, Stdin: s.Stdin, Now: s.Now, Notify: s.say, Debugf: s.debugf,
@@ -144,8 +144,8 @@ func (s *session) backendEnv(cl *commandLine, chosen choose.Choice) (registry.Ba
 	return env, nil
 }
 
-// openNetNS opens the network namespace that was asked for, for the rest of the process;
-// nil if none was.
+// openNetNS opens the network namespace of the options for the rest of the process; nil if none was
+// given.
 func (cl *commandLine) openNetNS() (*registry.NetNS, error) {
 	if cl.netns == "" {
 		return nil, nil
@@ -164,7 +164,7 @@ func waitedFor(spec string) string {
 	return "matches " + strconv.Quote(spec)
 }
 
-// attached says that counting has begun; scripts wait for the line.
+// attached prints that counting has begun. Scripts wait for this line.
 func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Alternative, a registry.Attachment) {
 	s.signalled.counting.Store(true)
 	subject := ""
@@ -185,10 +185,10 @@ func (s *session) attached(cl *commandLine, c engine.Candidate, others []flow.Al
 	}
 }
 
-// namedInterfaces are named in a line; a machine with containers has hundreds.
+// namedInterfaces is how many interfaces a line names. A machine with containers has hundreds.
 const namedInterfaces = 16
 
-// attachedText names what is counted on: interfaces, else the subject.
+// attachedText names what is counted: interfaces, or the subject.
 func attachedText(subject string, c engine.Candidate, a registry.Attachment) string {
 	var names []string
 	for _, i := range a.Interfaces {
@@ -216,8 +216,8 @@ func attachedText(subject string, c engine.Candidate, a registry.Attachment) str
 	return text
 }
 
-// progressOf returns the engine's progress callback: none if an output writes to
-// the terminal while the count runs.
+// progressOf returns the engine's progress callback; nil if an output writes to the terminal during
+// the run.
 func (s *session) progressOf(planned []*plannedOutput, dims flow.Dims) func(engine.Progress) {
 	if !terminalOf(s.Stderr, s.Getenv).IsTTY {
 		return nil

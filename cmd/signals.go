@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// settle is how long a signal that comes before counting started waits for an
-// orderly end: there is no report to lose, and a backend may wait for input.
+// settle is how long a signal before the start of counting waits for an orderly end. A backend may
+// wait for input, and no report can be lost.
 const settle = 2 * time.Second
 
-// signalled is what signals and a run tell each other.
+// signalled is shared between the signal handler and the run.
 type signalled struct {
 	reportNow chan struct{}
 	counting  atomic.Bool
-	abandon   atomic.Pointer[func()] // tidies up when the run cannot end in order
+	abandon   atomic.Pointer[func()] // cleans up if the run cannot end in order
 }
 
-// signalError is the end at a signal without a final report.
+// signalError is the end by a signal without a final report.
 type signalError struct{ signal syscall.Signal }
 
 func (e *signalError) Error() string { return "ended by signal: " + e.signal.String() }
 
-// underSignals runs f. The first SIGINT, SIGTERM or SIGHUP ends f's context;
-// a second SIGINT or SIGTERM does not wait for f. SIGUSR1 asks for a report.
+// underSignals runs f. The first SIGINT, SIGTERM or SIGHUP ends f's context. A second SIGINT or
+// SIGTERM does not wait for f. SIGUSR1 asks for a report.
 func (s *session) underSignals(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -39,7 +39,7 @@ func (s *session) underSignals(ctx context.Context, f func(context.Context) erro
 		select {
 		case err := <-done:
 			if err != nil && first != 0 && !s.signalled.counting.Load() {
-				return &signalError{first} // the error is but a consequence
+				return &signalError{first} // the error is a consequence of the signal
 			}
 			return err
 		case <-late:
@@ -53,13 +53,13 @@ func (s *session) underSignals(ctx context.Context, f func(context.Context) erro
 			case n == syscall.SIGUSR1:
 				select {
 				case s.signalled.reportNow <- struct{}{}:
-				default: // one is asked for already
+				default: // a report is already requested
 				}
 			case first == 0:
 				first = n
 				cancel()
 				late = time.After(settle)
-			case n != syscall.SIGHUP: // a terminal that closes may follow a Ctrl-C
+			case n != syscall.SIGHUP: // a closing terminal may send SIGHUP after a Ctrl-C
 				return s.endNow(n)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestSignals: the first ends the run with its report, a second does not wait.
+// TestSignals: the first signal ends the run with its report, a second one does not wait.
 func TestSignals(t *testing.T) {
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		b := newBench(t)
@@ -33,8 +33,8 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestSecondSignalLosesNothing: the report is there before the backend has detached, which
-// takes long on many interfaces. A second signal does not wait for that.
+// TestSecondSignalLosesNothing: the report is written before the backend detaches, which takes long
+// on many interfaces. A second signal does not wait for that.
 func TestSecondSignalLosesNothing(t *testing.T) {
 	for _, target := range []string{"-", filepath.Join(t.TempDir(), "out")} {
 		b := newBench(t)
@@ -64,7 +64,7 @@ func TestSecondSignalLosesNothing(t *testing.T) {
 	}
 }
 
-// TestReportNow: SIGUSR1 asks for an interval report.
+// TestReportNow: SIGUSR1 causes an interval report.
 func TestReportNow(t *testing.T) {
 	b := newBench(t)
 	signals, started := make(chan os.Signal, 1), make(chan struct{})
@@ -72,7 +72,7 @@ func TestReportNow(t *testing.T) {
 	go func() {
 		<-started
 		if b.stdout.Len() > 0 {
-			t.Error("there is a report before its time")
+			t.Error("a report was written before its time")
 		}
 		signals <- syscall.SIGUSR1
 		for b.stdout.Len() == 0 && t.Context().Err() == nil {
@@ -88,7 +88,7 @@ func TestReportNow(t *testing.T) {
 	}
 }
 
-// TestSignalBeforeCounting: there is no report to wait for.
+// TestSignalBeforeCounting: without a report to lose, a signal ends the process soon.
 func TestSignalBeforeCounting(t *testing.T) {
 	b := newBench(t)
 	signals := make(chan os.Signal, 1)

@@ -9,11 +9,11 @@ import (
 	"github.com/pktstat/pktstat/internal/choose"
 )
 
-// startOfFile is how much of standard input is looked at.
+// startOfFile is how much of standard input is examined.
 const startOfFile = 512
 
-// unreadCapture says that standard input begins like a capture, where only the default says
-// what is counted.
+// unreadCapture prints a hint if standard input begins like a capture, but the options select
+// nothing to count.
 func (s *session) unreadCapture(cl *commandLine) {
 	m, _ := cl.reader()
 	f, ok := s.Stdin.(*os.File)
@@ -25,15 +25,14 @@ func (s *session) unreadCapture(cl *commandLine) {
 	}
 }
 
-// peek returns what lies at the start of a file or of what is in a pipe by now, and takes
-// nothing away.
+// peek returns the first bytes of a file or of a pipe's current content, and does not consume them.
 func peek(f *os.File) []byte {
 	b := make([]byte, startOfFile)
 	switch info, err := f.Stat(); {
 	case err != nil:
 		return nil
 	case info.Mode().IsRegular():
-		n, _ := f.ReadAt(b, 0) // an error leaves what was read before it
+		n, _ := f.ReadAt(b, 0) // after an error, b has what was read
 		return b[:n]
 	case info.Mode()&fs.ModeNamedPipe == 0:
 		return nil
@@ -43,7 +42,7 @@ func peek(f *os.File) []byte {
 		return nil
 	}
 	defer func() { _, _ = r.Close(), w.Close() }()
-	// tee(2) copies and leaves the pipe as it is.
+	// tee(2) copies without consuming.
 	n, err := unix.Tee(int(f.Fd()), int(w.Fd()), len(b), unix.SPLICE_F_NONBLOCK)
 	if err != nil || n <= 0 {
 		return nil

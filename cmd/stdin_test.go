@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestUnreadCapture: a capture on standard input that is not read is said, and stays there.
+// TestUnreadCapture: pktstat reports a capture on standard input that it does not read, and does
+// not consume it.
 func TestUnreadCapture(t *testing.T) {
 	const magic = "capture"
 	file := filepath.Join(t.TempDir(), "x")

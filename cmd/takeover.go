@@ -12,19 +12,19 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// taken is a terminal that an output has for itself. The output gives it back by
-// itself, in Close; restore is for a process that ends without that.
+// taken is a terminal that an output uses alone. Close of the output gives it back; restore is for
+// a process that ends without that.
 type taken struct {
 	tty    registry.TTY
-	state  *term.State // before
-	opened bool        // In is ours to close
-	given  atomic.Bool // back
+	state  *term.State // before the takeover
+	opened bool        // this process opened In
+	given  atomic.Bool // given back
 }
 
 type opener func(context.Context, registry.OutputEnv) (registry.Sink, error)
 
-// takeover opens an output that takes over the terminal. What is said from now
-// on is held back until the output is closed.
+// takeover opens an output that takes over the terminal. From then on, messages are held until the
+// output is closed.
 func (s *session) takeover(open opener) opener {
 	return func(ctx context.Context, env registry.OutputEnv) (registry.Sink, error) {
 		t, err := s.takeTerminal()
@@ -46,8 +46,8 @@ func (s *session) takeover(open opener) opener {
 	}
 }
 
-// takeTerminal finds the terminal's two ends. Keys come from the controlling
-// terminal if standard input is something else, such as a capture.
+// takeTerminal finds the two ends of the terminal. If standard input is something else, such as a
+// capture, keys come from the controlling terminal.
 func (s *session) takeTerminal() (*taken, error) {
 	out, ok := s.Stdout.(*os.File)
 	if !ok {
@@ -70,14 +70,13 @@ func (s *session) takeTerminal() (*taken, error) {
 	return t, nil
 }
 
-// leaveScreen ends what a full-screen program may have begun: synchronized output,
-// mouse reports, bracketed paste, the kitty keyboard protocol and modifyOtherKeys,
-// a hidden cursor, colours, and the alternate screen (xterm control sequences,
-// "DEC Private Mode Reset"). Where it had not begun, it does nothing.
+// leaveScreen ends all modes of a full-screen program (xterm control sequences, "DEC Private Mode
+// Reset"). They are synchronized output, mouse reports, bracketed paste, the kitty keyboard
+// protocol and modifyOtherKeys, a hidden cursor, colours, and the alternate screen. A mode that is
+// off stays off.
 const leaveScreen = "\x1b[?2026l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[>4;0m\x1b[0m\x1b[?1049l\x1b[?25h\r"
 
-// restore gives the terminal back in place of the output, which cannot any more.
-// t may be nil.
+// restore gives the terminal back if the output can no longer do that. t may be nil.
 func (t *taken) restore() {
 	if t == nil || t.given.Swap(true) {
 		return
@@ -86,8 +85,8 @@ func (t *taken) restore() {
 	_, _ = t.tty.Out.WriteString(leaveScreen)
 }
 
-// restoreOnPanic returns a function to defer. The panic goes on: its text is then
-// read on a terminal that works.
+// restoreOnPanic returns a function to defer. It restores the terminal, so that the text of the
+// panic is readable, and panics again.
 func (t *taken) restoreOnPanic() func() {
 	return func() {
 		if p := recover(); p != nil {
@@ -97,7 +96,7 @@ func (t *taken) restoreOnPanic() func() {
 	}
 }
 
-// takingSink is the output that has the terminal. After Close everybody has it.
+// takingSink is the output that uses the terminal. Its Close gives the terminal back.
 type takingSink struct {
 	registry.Sink
 	s *session
@@ -112,7 +111,7 @@ func (k *takingSink) Close() error {
 	return err
 }
 
-// guardedSink is any output of a run in which one has the terminal.
+// guardedSink is any output of a run in which one uses the terminal.
 type guardedSink struct {
 	sink registry.Sink
 	t    *taken

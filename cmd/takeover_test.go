@@ -14,7 +14,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// TestStop: an output can end the run, and everybody gets the final report.
+// TestStop: an output can end the run, and all outputs get the final report.
 func TestStop(t *testing.T) {
 	b := newBench(t)
 	b.out.stops = true
@@ -33,8 +33,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestStopBeforeCounting: who has seen enough before there was anything has made
-// no mistake.
+// TestStopBeforeCounting: it is no error if the user ends the run before it counts.
 func TestStopBeforeCounting(t *testing.T) {
 	b := newBench(t)
 	s := &session{App: &b.App, console: newConsole(&b.App)}
@@ -52,13 +51,13 @@ func TestStopBeforeCounting(t *testing.T) {
 	}
 }
 
-// rawSink makes the terminal raw and panics instead of writing or closing.
+// rawSink makes the terminal raw, and panics in Write or Close.
 type rawSink struct{}
 
 func (rawSink) Write(context.Context, *flow.Report) error { panic("a mistake") }
 func (rawSink) Close() error                              { panic("a mistake") }
 
-// TestRestoredAfterPanic: the text of a panic is read on a terminal that works.
+// TestRestoredAfterPanic: the text of a panic is readable, because the terminal is restored.
 func TestRestoredAfterPanic(t *testing.T) {
 	for name, f := range map[string]func(*taken){
 		"write":  func(k *taken) { _ = (&guardedSink{rawSink{}, k}).Write(t.Context(), &flow.Report{}) },
@@ -96,7 +95,7 @@ func TestRestoredAfterPanic(t *testing.T) {
 	}
 }
 
-// TestTakeover: an output gets the terminal's two ends, and messages wait for its end.
+// TestTakeover: an output gets the terminal's two ends, and messages are held until it ends.
 func TestTakeover(t *testing.T) {
 	terminal := testtty.New(t, 80, 24)
 	b := newBench(t)
@@ -116,7 +115,7 @@ func TestTakeover(t *testing.T) {
 		t.Errorf("terminal: %+v", got.TTY)
 	}
 	if w := terminal.Written(); w != "" {
-		t.Errorf("said at once: %q", w)
+		t.Errorf("printed at once: %q", w)
 	}
 	if err := sink.Close(); err != nil {
 		t.Error(err)

@@ -11,12 +11,12 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// fallbackWidth is that of a terminal which does not tell.
+// fallbackWidth is the width of a terminal that does not report it.
 const fallbackWidth = 80
 
-// terminalOf describes what w is connected to. COLUMNS overrides the width that
-// the terminal tells, and NO_COLOR (no-color.org) and a dumb terminal have no colour.
-// The locale tells which characters it shows.
+// terminalOf describes the terminal that w is connected to, if it is one. COLUMNS overrides the
+// terminal's width. NO_COLOR (no-color.org) and a dumb terminal disable colours. The locale decides
+// which characters it shows.
 func terminalOf(w io.Writer, getenv func(string) string) registry.Terminal {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {

@@ -10,10 +10,10 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// allTopics is the topic that has every option.
+// allTopics is the topic with every option.
 const allTopics = "all"
 
-// help is the text of --help, for the terminal it is printed on: it fits on a screen.
+// help returns the text of --help, for the width of the terminal. It fits on a screen.
 func (s *session) help(cl *commandLine, commands []*cli.Command) string {
 	h := helpText{width: s.textWidth()}
 	h.line(summary + ".")
@@ -32,10 +32,10 @@ func (s *session) help(cl *commandLine, commands []*cli.Command) string {
 	return h.String()
 }
 
-// summary is what the program is for.
+// summary is the purpose of the program.
 const summary = "pktstat counts network traffic by flow, on live interfaces or from captures"
 
-// helpOnAll is the text of --help all.
+// helpOnAll returns the text of --help all.
 func (s *session) helpOnAll(cl *commandLine, commands []*cli.Command) string {
 	h := helpText{width: s.textWidth()}
 	h.line(summary + ".")
@@ -56,7 +56,7 @@ func (s *session) helpOnAll(cl *commandLine, commands []*cli.Command) string {
 	return h.String()
 }
 
-// examples are the common uses.
+// examples writes the common uses.
 func (s *session) examples(h *helpText, cl *commandLine) {
 	for _, e := range s.exampleEntries(cl) {
 		h.line(strings.Repeat(" ", helpIndent) + e.Term)
@@ -64,8 +64,8 @@ func (s *session) examples(h *helpText, cl *commandLine) {
 	}
 }
 
-// common are the options of the short help: the program's own that are marked, those that
-// name a capture, and the shorthands of outputs and labels.
+// common returns the options of the short help. They are the program's own options that are marked,
+// the options that name a capture, and the shorthands of outputs and labels.
 func (cl *commandLine) common() []*option {
 	var all []*option
 	for _, o := range cl.own() {
@@ -82,7 +82,7 @@ func (cl *commandLine) common() []*option {
 	return append(all, helpOption())
 }
 
-// gist is the usage of an option up to its first stop.
+// gist returns the usage text up to its first stop.
 func (o *option) gist() string {
 	end := len(o.usage)
 	for _, stop := range []string{"; ", ": ", ". "} {
@@ -96,8 +96,8 @@ func (o *option) gist() string {
 // group is options under a heading.
 type group struct {
 	title   string
-	topic   string // "" if another topic has it
-	about   string // "" if the title is enough
+	topic   string // "" if another topic has them
+	about   string // "" if the title suffices
 	options []*option
 }
 
@@ -108,7 +108,7 @@ func (g *group) heading() string {
 	return g.title + ": " + g.about
 }
 
-// groups are all options by the headings of the help.
+// groups returns all options by the headings of the help.
 func (cl *commandLine) groups() []group {
 	labels := slices.Clone(cl.labelToggles)
 	for _, l := range cl.labels {
@@ -130,7 +130,7 @@ func helpOption() *option {
 	return &option{name: "help", short: "h", usage: "print this help (also -?)", once: true}
 }
 
-// topics are what --help takes, but for plugins.
+// topics returns what --help accepts, without plugins.
 func (s *session) topics(cl *commandLine, commands []*cli.Command) []string {
 	all := []string{allTopics}
 	for _, g := range cl.groups() {
@@ -142,7 +142,7 @@ func (s *session) topics(cl *commandLine, commands []*cli.Command) []string {
 	return append(all, "the name of an option, backend, label or output")
 }
 
-// topic is the help on what is no sub-command; "" if there is none.
+// topic returns the help on a topic that is not a sub-command; "" if unknown.
 func (s *session) topic(cl *commandLine, commands []*cli.Command, name string) string {
 	if name == allTopics {
 		return s.helpOnAll(cl, commands)
@@ -169,7 +169,7 @@ func (s *session) topic(cl *commandLine, commands []*cli.Command, name string) s
 	return strings.TrimPrefix(h.String(), "\n")
 }
 
-// find returns the option of this name, with or without dashes; nil if there is none.
+// find returns the option with a name, with or without dashes; nil if there is none.
 func (cl *commandLine) find(name string) *option {
 	for _, o := range cl.all() {
 		if slices.Contains(o.names(), strings.TrimLeft(name, "-")) {
@@ -187,7 +187,7 @@ func helpOn(c *cli.Context) error {
 	return cli.ShowAppHelp(c)
 }
 
-// unknownTopic says what --help takes.
+// unknownTopic returns an error that lists what --help accepts.
 func (s *session) unknownTopic(cl *commandLine, commands []*cli.Command, name string) error {
 	topics := s.topics(cl, commands)
 	err := fmt.Errorf("%w: no help on %q: there are %s", registry.ErrUsage, name, strings.Join(topics, ", "))

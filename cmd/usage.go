@@ -12,8 +12,7 @@ import (
 	"github.com/pktstat/pktstat/registry"
 )
 
-// usageError turns what the library has to say about a command line into one
-// clear sentence.
+// usageError converts the library's error about a command line into one clear sentence.
 func usageError(options []*option, habitOf func(string) string, args []string) cli.OnUsageErrorFunc {
 	return func(_ *cli.Context, err error, _ bool) error {
 		for _, o := range options {
@@ -45,7 +44,7 @@ func unknownOption(name string, options []*option, habitOf func(string) string, 
 	return text
 }
 
-// asTyped is an option with the dashes that it was typed with.
+// asTyped returns an option with the dashes that the user typed.
 func asTyped(name string, args []string) string {
 	for _, arg := range args {
 		if typed, _, _ := optionName(arg); typed == name {
@@ -56,7 +55,7 @@ func asTyped(name string, args []string) string {
 	return dashed(name)
 }
 
-// commandError is wrong usage of a sub-command, which has a help of its own.
+// commandError is wrong usage of a sub-command, which has its own help.
 type commandError struct {
 	command string
 	error
@@ -64,7 +63,7 @@ type commandError struct {
 
 func (e *commandError) Unwrap() error { return e.error }
 
-// ofCommand marks what is wrong usage of a sub-command.
+// ofCommand marks an error as wrong usage of a sub-command.
 func ofCommand(name string, err error) error {
 	if _, several := err.(*multierror.Error); several || !errors.Is(err, registry.ErrUsage) { //nolint:errorlint // as in flatten
 		return err
@@ -72,7 +71,7 @@ func ofCommand(name string, err error) error {
 	return &commandError{name, err}
 }
 
-// marked are sub-commands whose errors are marked.
+// marked returns sub-commands whose errors are marked.
 func marked(commands []*cli.Command) []*cli.Command {
 	for _, c := range commands {
 		action, usage := c.Action, c.OnUsageError

@@ -9,10 +9,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is set by the release build: -ldflags "-X github.com/pktstat/pktstat/cmd.version=v1.2.3".
+// The release build sets version: -ldflags "-X github.com/pktstat/pktstat/cmd.version=v1.2.3".
 var version string
 
-// versionOf is the version of this build, or "devel" if nothing tells.
+// versionOf returns the version of this build, or "devel" if it is unknown.
 func versionOf() string {
 	if version != "" {
 		return version
@@ -43,7 +43,7 @@ func versionText() string {
 	return fmt.Sprintf("%s %s (%s%s %s/%s)\n", program, versionOf(), commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// commit is the source's revision and date, with a separator after it, if it is known.
+// commit returns the source's revision and date, followed by a separator; "" if unknown.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -1,5 +1,5 @@
-// Command pktstat counts network traffic by flow. See the package comment of
-// cmd for its parts; a build with more plugins is a copy of this file.
+// Command pktstat counts network traffic by flow. The package comment of cmd explains its parts. A
+// build with more plugins is a copy of this file.
 package main
 
 import (
