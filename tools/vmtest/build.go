@@ -18,7 +18,7 @@ import (
 
 const modulePath = "github.com/pktstat/pktstat"
 
-// etc are the files that programs expect of any system.
+// etc are the files that programs expect on any system.
 var etc = map[string]string{
 	"/etc/passwd":   "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
 	"/etc/group":    "root:x:0:\nnogroup:x:65534:\n",
@@ -34,9 +34,9 @@ func (m *Matrix) buildSystem(ctx context.Context, arch, file string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }() // closed with its error below when all went well
+	defer func() { _ = f.Close() }() // after success, it is closed below
 	w := initramfs.NewWriter(f)
-	w.CharDevice("/dev/console", 0o600, 5, 1) // the first process' standard output, before /dev is mounted
+	w.CharDevice("/dev/console", 0o600, 5, 1) // standard output of the first process, before /dev is mounted
 	w.Dir("/root", 0o700)
 	for name, content := range etc {
 		w.File(name, 0o644, []byte(content))
@@ -64,7 +64,7 @@ func (m *Matrix) buildSystem(ctx context.Context, arch, file string) error {
 	return f.Close()
 }
 
-// addPackages adds what the tests need. bin is a directory to build in.
+// addPackages adds what the tests need. bin is a directory for building.
 func (m *Matrix) addPackages(ctx context.Context, w *initramfs.Writer, arch, bin string) error {
 	program := m.Command != ""
 	for _, p := range m.Packages {
@@ -92,7 +92,7 @@ func (m *Matrix) addPackages(ctx context.Context, w *initramfs.Writer, arch, bin
 
 const programFile = "/usr/local/bin/pktstat"
 
-// addPackage adds a package's compiled tests and what they read.
+// addPackage adds a package's compiled tests and the files that they read.
 func (m *Matrix) addPackage(ctx context.Context, w *initramfs.Writer, arch string, p Package, binary string) error {
 	if err := m.goBuild(ctx, arch, "test", "-c", "-o", binary, "./"+p.Dir); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (m *Matrix) addPackage(ctx context.Context, w *initramfs.Writer, arch strin
 	for _, f := range files {
 		w.CopyTree(path.Join(protocol.Root, f), filepath.Join(m.Root, f))
 	}
-	return os.Remove(binary) // or go test -c leaves the last one when a package has no tests
+	return os.Remove(binary) // for a package without tests, go test -c leaves the previous binary
 }
 
 const testBinary = "package.test"
@@ -115,7 +115,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// goBuild runs the go command for a static program of the machines.
+// goBuild builds a static program for the machines with the go command.
 func (m *Matrix) goBuild(ctx context.Context, arch, verb string, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", append([]string{verb, "-trimpath", "-ldflags=-s -w"}, args...)...)
 	cmd.Dir = m.Root
@@ -128,8 +128,8 @@ func (m *Matrix) goBuild(ctx context.Context, arch, verb string, args ...string)
 
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment is what every run has. CI=true turns a skip for something that is
-// missing into a failure. name is the kernel's in the matrix.
+// environment returns the environment of every run. CI=true makes missing requirements fail a test
+// instead of skipping it. name is the kernel's name in the matrix.
 func environment(name, version string) []string {
 	return []string{
 		"PATH=" + searchPath + ":" + busyboxDir,
@@ -138,7 +138,7 @@ func environment(name, version string) []string {
 	}
 }
 
-// plan says what the machine of a kernel is to run. line is the serial line to the host.
+// plan returns the plan for the machine of a kernel. line is the serial line to the host.
 func (m *Matrix) plan(k Kernel, version, line string) protocol.Plan {
 	env := append(environment(k.Name, version), m.Env...)
 	plan := protocol.Plan{Line: line}
@@ -151,7 +151,7 @@ func (m *Matrix) plan(k Kernel, version, line string) protocol.Plan {
 	}
 	for i, p := range m.Packages {
 		if !p.RunsOn(k) || m.Run != "" && slices.ContainsFunc(m.Packages[:i], func(q Package) bool { return q.Dir == p.Dir && q.RunsOn(k) }) {
-			continue // the rows of a directory differ in the filter that Run overrides
+			continue // the rows of a directory differ only in the filter, which Run overrides
 		}
 		filter, skip, timeout := p.Run, k.Skip, p.Timeout
 		if m.Run != "" {
@@ -165,7 +165,7 @@ func (m *Matrix) plan(k Kernel, version, line string) protocol.Plan {
 			Args: append([]string{
 				"./" + testBinary, "-test.v=test2json", "-test.run=" + filter, "-test.skip=" + skip, "-test.timeout=" + timeout.String(),
 			}, p.Args...),
-			Timeout: timeout + graceTime, // the test binary's own limit says more
+			Timeout: timeout + graceTime, // the test binary's own limit gives a better message
 		})
 	}
 	return plan
@@ -176,8 +176,7 @@ const (
 	graceTime      = 15 * time.Second
 )
 
-// writeInitramfs writes what one kernel boots with: the shared part, its modules
-// and the plan.
+// writeInitramfs writes the initramfs of one kernel: the shared part, the modules and the plan.
 func writeInitramfs(file, system, modulesDir string, plan protocol.Plan) error {
 	f, err := os.Create(file)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// machine is an emulated computer. Its memory is its only storage.
+// machine is an emulated computer. Memory is its only storage.
 type machine struct {
 	arch             arch
 	image, initramfs string
@@ -19,9 +19,8 @@ type machine struct {
 	memoryMB         int
 }
 
-// run boots the machine and waits for its end. Both functions read one of the
-// serial lines until it ends; when one returns an error, or ctx ends, the machine
-// is switched off.
+// run boots the machine and waits for its end. Each of the functions reads one serial line to its
+// end. If one returns an error, or ctx ends, run switches the machine off.
 func (m *machine) run(ctx context.Context, console, tests func(io.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -52,8 +51,8 @@ func (m *machine) run(ctx context.Context, console, tests func(io.Reader) error)
 	return nil
 }
 
-// line returns a file to write to and has what is written read, until everybody has
-// closed it.
+// line returns a file to write to. read gets what is written, until every copy of the file is
+// closed.
 func line(readers *sync.WaitGroup, read func(io.Reader) error, fail func(error)) (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -75,14 +74,14 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// watchdog ends a context when nothing has happened for too long.
+// watchdog ends a context after too long a time without progress.
 type watchdog struct {
 	cancel context.CancelCauseFunc
 	mu     sync.Mutex
 	timer  *time.Timer
 }
 
-// expect gives what comes next its time.
+// expect sets the time limit of the next step.
 func (d *watchdog) expect(what string, within time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Kernel is one column of the matrix: the newest cloud kernel of a Debian suite.
+// Kernel is a column of the matrix: the newest cloud kernel of a Debian suite.
 type Kernel struct {
-	Name   string // what the command's -kernel takes
+	Name   string // value of the command's -kernel
 	Suite  string
 	Arch   string
-	ByName bool   // runs only where it is named
-	Skip   string // -test.skip, unless tests are named; empty is none
+	ByName bool   // runs only if the user names it
+	Skip   string // -test.skip, unless the user names tests; empty: none
 }
 
 // contract skips the tests of the contract between backends and the engine, and of kprobe's
@@ -19,8 +19,8 @@ type Kernel struct {
 // and the newest kernel of amd64 run them.
 const contract = "^Test(Conformance|SameAsTC)$"
 
-// Kernels is the matrix, oldest first in each architecture. Which 5.10.x it is, and what the
-// newest one is at all, the archive says when the test runs.
+// Kernels is the matrix, oldest first in each architecture. The archive decides which 5.10.x it is,
+// and which kernel is the newest.
 var Kernels = []Kernel{
 	{Name: "5.10", Suite: "bullseye-security", Arch: AMD64},
 	{Name: "6.1", Suite: "bookworm", Arch: AMD64, Skip: contract},
@@ -34,17 +34,17 @@ var Kernels = []Kernel{
 	{Name: "arm64-newest", Suite: "trixie-backports", Arch: ARM64, Skip: "^Test(Conformance|SameAsTC|IPsec|BigTCP|ManyInterfaces|Headed|MPLSSegments|Namespaces|SwitchedOff|Clsact.*|TakenOff.*)$"},
 }
 
-// Package is a package whose tests run in every machine. They find the package's
-// testdata as they do under go test.
+// Package is a package whose tests run in every machine. They find the package's testdata as under
+// go test.
 type Package struct {
 	Dir     string        // from the repository's root
-	Run     string        // -test.run; empty is all
-	Args    []string      // further flags of the test binary
-	Files   []string      // what the tests read besides: files or directories, from the repository's root
-	Kernels []string      // only these, by name; empty is all of Arch
-	Arch    string        // only its machines; empty is all
+	Run     string        // -test.run; empty: all
+	Args    []string      // more flags of the test binary
+	Files   []string      // other files or directories that the tests read, from the repository's root
+	Kernels []string      // only these, by name; empty: all of Arch
+	Arch    string        // only its machines; empty: all
 	Program bool          // the tests run pktstat itself: PKTSTAT_BIN names it
-	Timeout time.Duration // for slow ones; 0 is defaultTimeout. Emulation is 10 to 30 times slower than the machine itself
+	Timeout time.Duration // for slow tests; 0: defaultTimeout. Emulation is 10 to 30 times slower than the host
 }
 
 // RunsOn reports whether the package's tests run in the machine of a kernel.
@@ -54,7 +54,7 @@ func (p *Package) RunsOn(k Kernel) bool {
 
 const defaultTimeout = 5 * time.Minute
 
-// Packages are what runs in the machines: whatever touches the kernel.
+// Packages are the packages that run in the machines: those that depend on the kernel.
 var Packages = []Package{
 	{Dir: "tools/vmtest/selftest", Run: "^TestMachine"},
 	{Dir: "internal/test/testnet"},
@@ -68,23 +68,24 @@ var Packages = []Package{
 	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}, Timeout: 20 * time.Minute},
 	{Dir: "tools/bench", Run: "^TestStack$", Kernels: []string{"newest"}, Timeout: 30 * time.Minute},
 	{Dir: "internal/netif/attach", Arch: AMD64},
-	// It takes minutes: on the kernel that reports least about sockets. What it does is the
+	// This takes minutes, so it runs only on the kernel that reports least about sockets. It is the
 	// same for all backends that count on interfaces.
 	{Dir: "internal/owner/process", Kernels: []string{"5.10"}, Args: []string{"-test.skip=/^(xdp|afpacket)$"}, Timeout: 20 * time.Minute},
-	// What the kernels differ in, with one backend.
+	// The differences between kernels, with one backend.
 	{Dir: "internal/owner/process", Kernels: []string{"6.1", "6.12", "newest"}, Run: "^Test(Handover|Devices|DevicesTCP|StackedDevices|ProcPorts|PingElsewhere|Passed|Spawn|Exec)$/^(tc|bridge|vrf)", Timeout: 10 * time.Minute},
 	{Dir: "internal/owner/process", Arch: ARM64, Run: "^Test(Handover|ProcPorts|Passed|Spawn|Exec)$/^(tc|cgroup)", Timeout: 10 * time.Minute},
-	// It reads files: the processor matters, the kernel does not. The machines lack Wireshark's tools.
+	// These tests read files, so they depend on the processor, not on the kernel. The machines lack
+	// Wireshark's tools.
 	{Dir: "backends/pcap", Arch: ARM64, Args: []string{"-test.skip=^(TestFilesOfOtherTools|TestMergecap)$"}},
 	{Dir: "tools/vmtest/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/test/difftest", Arch: AMD64, Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
 	{Dir: "test", Arch: AMD64, Run: "^TestLinkType|Stacked|BehindGeneric|OnALink|SuperFrames|LiveEquals|UnderIP|Whose|RefusedBPF|ProcessesOfOthers|TestTransfer$", Program: true, Timeout: 15 * time.Minute},
-	// These depend little on the kernel.
+	// These tests depend little on the kernel.
 	{Dir: "test", Run: "Stopped|TwoAtOnce|ExitOver$|LiveUntil|Signal|Killed|Clock|Suspend|Churn", Kernels: []string{"newest"}, Program: true, Timeout: 20 * time.Minute},
 }
 
-// modules are loaded before the tests, with their parameters: where a module would
-// make devices of its own accord, they say that it must not.
+// modules are loaded before the tests. Their parameters keep them from making devices by
+// themselves.
 var modules = []Module{
 	{Name: "veth"},
 	{Name: "dummy", Params: "numdummies=0"},
@@ -100,7 +101,7 @@ var modules = []Module{
 	{Name: "ipip"},
 	{Name: "sit"},
 	{Name: "wireguard"},
-	{Name: "mpls_iptunnel"}, // and mpls_router
+	{Name: "mpls_iptunnel"}, // also loads mpls_router
 	{Name: "mpls_gso"},
 	{Name: "ipvlan"},
 	{Name: "geneve"},

@@ -27,24 +27,24 @@ var tools = []tool{
 	{busybox, "busybox-static"},
 }
 
-// busybox stands in for what is not among the tools, in a directory that comes last in the PATH.
+// busybox replaces missing tools, from a directory at the end of PATH.
 const (
 	busybox    = "busybox"
 	busyboxDir = "/busybox"
 )
 
-// toolSuite has the tools of machines whose architecture is not the host's: the release that
-// the tests are developed on.
+// toolSuite has the tools for machines of another architecture. It is the release on which the
+// tests are developed.
 const toolSuite = "bookworm"
 
-// programs finds the tools of an architecture and puts them into an archive, where they
-// have the path that find returns.
+// programs finds the tools of an architecture and adds them to an archive, at the path that find
+// returns.
 type programs interface {
 	find(t tool) (string, error)
 	add(w *initramfs.Writer, file string) error
 }
 
-// programsOf returns the host's programs for machines like the host, and else Debian's.
+// programsOf returns the host's programs for machines of its architecture, else Debian's.
 func (m *Matrix) programsOf(ctx context.Context, arch string) (programs, error) {
 	if arch == runtime.GOARCH {
 		return hostPrograms{}, nil
@@ -73,13 +73,13 @@ func (hostPrograms) find(t tool) (string, error) {
 
 func (hostPrograms) add(w *initramfs.Writer, file string) error { return w.Program(file) }
 
-// unpackedPrograms are below a directory that stands for the machine's root.
+// unpackedPrograms are below a directory that becomes the machine's root.
 type unpackedPrograms struct{ root string }
 
 func (p unpackedPrograms) find(t tool) (string, error) {
 	for _, dir := range filepath.SplitList(searchPath) {
 		file := path.Join(dir, t.name)
-		if _, err := os.Lstat(filepath.Join(p.root, file)); err == nil { // a link leads elsewhere on the host
+		if _, err := os.Lstat(filepath.Join(p.root, file)); err == nil { // on the host, a link would lead elsewhere
 			return file, nil
 		}
 	}
@@ -117,8 +117,8 @@ func (m *Matrix) addTools(ctx context.Context, w *initramfs.Writer, arch string)
 	return nil
 }
 
-// addApplets adds a link to busybox for each of its applets. The host's busybox names them,
-// because it can run.
+// addApplets adds a link to busybox for each of its applets. It asks the host's busybox for their
+// names, because it can run that one.
 func addApplets(ctx context.Context, w *initramfs.Writer, file string) error {
 	host, err := hostPrograms{}.find(tool{busybox, "busybox-static"})
 	if err != nil {

@@ -12,14 +12,14 @@ import (
 	"github.com/pktstat/pktstat/internal/test/linuxversion"
 )
 
-// logf writes whole lines, which those of other machines do not interrupt.
+// logf writes whole lines, so lines of several machines do not mix.
 func (m *Matrix) logf(format string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, _ = fmt.Fprintf(m.Out, format+"\n", args...)
 }
 
-// report says how a package did, with the output of what failed.
+// report prints the result of a package, with the output of failed tests.
 func (m *Matrix) report(arch string, kernel linuxversion.Version, p *PackageResult) {
 	problems := p.problems(kernel, m.mayBeEmpty())
 	var b strings.Builder
@@ -40,14 +40,14 @@ func (m *Matrix) report(arch string, kernel linuxversion.Version, p *PackageResu
 	m.logf("%s", &b)
 }
 
-// Of a failure, the beginning says most; all is in the log.
+// The beginning of a failure says most. The log has everything.
 const (
 	maxShown = 5 // tests of a package
 	maxLines = 40
 	maxWidth = 400
 )
 
-// clip cuts a test's output to what fits on a screen.
+// clip shortens a test's output to about a screenful.
 func clip(output string) string {
 	lines := strings.SplitAfter(output, "\n")
 	more := len(lines) - maxLines
@@ -69,7 +69,7 @@ func verdict(problems []string) string {
 	return "ok  "
 }
 
-// count returns how many tests had each outcome.
+// count returns the number of tests by outcome.
 func (p *PackageResult) count() map[string]int {
 	n := map[string]int{}
 	for _, t := range p.Tests {
@@ -78,12 +78,12 @@ func (p *PackageResult) count() map[string]int {
 	return n
 }
 
-// indent returns the text on lines of its own.
+// indent returns the text with each line indented.
 func indent(text string) string {
 	return "\n    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
 }
 
-// conclude says how a kernel did.
+// conclude prints the result of a kernel.
 func (m *Matrix) conclude(r *Result, l *logs) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-5s %s  %s  %s: up after %.1f s, all done in %.1f s",
@@ -97,7 +97,7 @@ func (m *Matrix) conclude(r *Result, l *logs) {
 	m.logf("%s", &b)
 }
 
-// logs are the two serial lines of a machine, kept in files until the next run.
+// logs are the two serial lines of a machine, in files that stay until the next run.
 type logs struct {
 	dir         string
 	tests       *os.File
@@ -125,7 +125,7 @@ func (l *logs) console(r io.Reader) error {
 	return err
 }
 
-// trouble returns what the kernel complained about.
+// trouble returns the kernel's error messages.
 func (l *logs) trouble() []string {
 	log, err := os.ReadFile(l.consoleFile.Name())
 	if err != nil {

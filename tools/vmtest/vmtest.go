@@ -1,6 +1,6 @@
-// Package vmtest runs the project's tests on other kernels than the host's: it
-// boots Debian's cloud kernels, from the oldest supported one to the newest that
-// there is, in QEMU's emulation, which needs neither KVM nor root.
+// Package vmtest runs the project's tests on other kernels than the host's. It boots Debian's cloud
+// kernels in QEMU, from the oldest supported one to the newest. QEMU emulates, so it needs neither
+// KVM nor root.
 //
 // Each machine has one initramfs and nothing else. It holds the compiled tests, with their
 // testdata at the same place in the tree, the kernel's modules, and programs such as ip and tc.
@@ -29,26 +29,26 @@ import (
 	"github.com/pktstat/pktstat/internal/test/linuxversion"
 )
 
-// Matrix is what to run where.
+// Matrix is what to run, and where.
 type Matrix struct {
 	Root     string // of the repository
-	CacheDir string // keeps the kernels, the logs and the files that the tests sent
+	CacheDir string // keeps kernels, logs, and files that tests send
 	Kernels  []Kernel
 	Packages []Package
 	Run      string   // overrides the packages' filters
 	Command  string   // for the shell, instead of the packages
 	Env      []string // for the tests, NAME=VALUE
-	Accel    string   // QEMU's -accel; empty is emulation
-	Parallel int      // machines at a time; 0 is as many as the host has processors for
+	Accel    string   // QEMU's -accel; empty: emulation
+	Parallel int      // limit of machines at a time; 0: by the host's processors
 	MemoryMB int
-	Refresh  bool      // look for newer kernels, however fresh the lists are
-	Out      io.Writer // progress and failures
-	Live     io.Writer // all output of the tests as it comes, unless nil; then one machine at a time
+	Refresh  bool      // look for newer kernels even if the lists are fresh
+	Out      io.Writer // for progress and failures
+	Live     io.Writer // gets all output of the tests at once, if not nil; then machines run one at a time
 
-	mu sync.Mutex // of Out
+	mu sync.Mutex // protects Out
 }
 
-// Result is what one kernel's machine gave.
+// Result is the result of one kernel's machine.
 type Result struct {
 	Kernel   string           `json:"kernel"` // its name in the matrix
 	Arch     string           `json:"arch"`
@@ -60,11 +60,10 @@ type Result struct {
 	Problems []string         `json:"problems"`
 }
 
-// ErrFailed is returned when the matrix ran and something in it failed.
+// ErrFailed is returned if a test of the matrix failed.
 var ErrFailed = errors.New("vmtest: failed")
 
-// Test runs the matrix. The results are those of the machines that ran, also beside
-// an error.
+// Test runs the matrix. It returns the results of all machines that ran, also with an error.
 func (m *Matrix) Test(ctx context.Context) ([]Result, error) {
 	work, err := os.MkdirTemp("", "vmtest-")
 	if err != nil {
@@ -95,12 +94,12 @@ func (m *Matrix) Test(ctx context.Context) ([]Result, error) {
 	return results, nil
 }
 
-// system is what all machines of an architecture share.
+// system is the part that all machines of an architecture share.
 type system struct {
 	arch
-	file    string // that buildSystem wrote
+	file    string // written by buildSystem
 	accel   string
-	threads int // processors of the host that a machine keeps busy
+	threads int // number of processors of the host that a machine uses
 }
 
 // buildSystems makes the systems of the kernels' architectures, by name.
@@ -129,8 +128,8 @@ func (m *Matrix) buildSystems(ctx context.Context, dir string) (map[string]*syst
 	return all, nil
 }
 
-// testAll runs the machines, as many at a time as the host has processors for. The largest
-// come first: while one waits for room, processors idle.
+// testAll runs the machines, as many at a time as the host has processors for. The largest come
+// first, because a large machine waits while processors are idle.
 func (m *Matrix) testAll(ctx context.Context, systems map[string]*system) ([]*Result, error) {
 	all := make([]*Result, len(m.Kernels))
 	order := make([]int, len(m.Kernels))
@@ -147,7 +146,7 @@ func (m *Matrix) testAll(ctx context.Context, systems map[string]*system) ([]*Re
 		k := m.Kernels[i]
 		share, _ := m.share(systems[k.Arch].threads)
 		if err := room.Acquire(groupCtx, share); err != nil {
-			break // the group has the reason
+			break // the group returns the reason
 		}
 		group.Go(func() (err error) {
 			defer room.Release(share)
@@ -161,8 +160,8 @@ func (m *Matrix) testAll(ctx context.Context, systems map[string]*system) ([]*Re
 	return all, ctx.Err()
 }
 
-// share returns what a machine that keeps so many processors busy takes of the host's room
-// for machines, and that room.
+// share returns how much of the host a machine uses that keeps this number of processors busy, and
+// how much the host has.
 func (m *Matrix) share(threads int) (machine, host int64) {
 	switch {
 	case m.Live != nil:
@@ -175,8 +174,8 @@ func (m *Matrix) share(threads int) (machine, host int64) {
 	}
 }
 
-// testOn runs all packages on one kernel. What goes wrong inside the machine is in
-// the result; an error means that it could not be tried.
+// testOn runs all packages on one kernel. The result has all failures inside the machine. An error
+// means that the machine could not run.
 func (m *Matrix) testOn(ctx context.Context, k Kernel, sys *system) (*Result, error) {
 	kernel, err := m.debianCache().Kernel(ctx, k.Suite, k.Arch)
 	if err != nil {
@@ -228,7 +227,7 @@ func (m *Matrix) testOn(ctx context.Context, k Kernel, sys *system) (*Result, er
 	return r, nil
 }
 
-// problems returns why a machine does not count as passed.
+// problems returns why a machine has not passed.
 func (s *session) problems(release string, v linuxversion.Version, mayBeEmpty bool) []string {
 	var found []string
 	if s.release != "" && s.release != release {
@@ -248,7 +247,7 @@ func (s *session) problems(release string, v linuxversion.Version, mayBeEmpty bo
 	return found
 }
 
-// mayBeEmpty reports whether a run without a test is as it should be.
+// mayBeEmpty reports whether a run without a test may pass.
 func (m *Matrix) mayBeEmpty() bool { return m.Run != "" || m.Command != "" }
 
 func testCount(results []Result) (n int) {

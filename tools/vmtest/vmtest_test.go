@@ -44,7 +44,7 @@ func boot(t *testing.T, packages ...Package) Result {
 	return results[0]
 }
 
-// A machine says that something failed in every way in which it can.
+// TestFailuresAreSeen: a machine reports every kind of failure.
 func TestFailuresAreSeen(t *testing.T) {
 	hang := failure("hang")
 	hang.Timeout = 2 * time.Second
@@ -65,7 +65,7 @@ func TestFailuresAreSeen(t *testing.T) {
 		want[i] = selftestDir + ": " + want[i]
 	}
 	want = append(want, "the machine stopped after 13 of 14 runs")
-	// How much of the last line arrives when the kernel crashes is a matter of luck.
+	// When the kernel crashes, the last line may be incomplete.
 	got := slices.DeleteFunc(slices.Clone(r.Problems), func(p string) bool {
 		return strings.HasPrefix(p, "kernel: ") || strings.HasSuffix(p, "TestFailure/crash did not end")
 	})
@@ -95,7 +95,7 @@ func TestWatchdog(t *testing.T) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(10 * time.Second):
-		t.Fatal("the watchdog sleeps")
+		t.Fatal("the watchdog did not end the context")
 	}
 	if err := context.Cause(ctx); err == nil || err.Error() != "second: no end after 1ms" {
 		t.Errorf("cause: %v", err)
@@ -123,7 +123,8 @@ func TestEmulationOf(t *testing.T) {
 	}
 }
 
-// The kernels have different names and an architecture, and every architecture has tests.
+// TestKernels: kernels have different names and a known architecture, and every architecture has
+// tests.
 func TestKernels(t *testing.T) {
 	names := map[string]bool{}
 	for _, k := range Kernels {
@@ -141,7 +142,7 @@ func TestKernels(t *testing.T) {
 	for _, p := range Packages {
 		for _, name := range p.Kernels {
 			if !names[name] {
-				t.Errorf("%s: there is no kernel %s", p.Dir, name)
+				t.Errorf("%s: no kernel %s", p.Dir, name)
 			}
 		}
 		if !slices.ContainsFunc(Kernels, p.RunsOn) {
@@ -149,7 +150,7 @@ func TestKernels(t *testing.T) {
 		}
 	}
 	if _, err := archOf("vax"); err == nil {
-		t.Error("there are machines of vax")
+		t.Error("archOf knows vax")
 	}
 }
 
@@ -173,7 +174,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Tests that a kernel skips run when they are named.
+// TestPlanSkips: tests that a kernel skips run if the user names them.
 func TestPlanSkips(t *testing.T) {
 	k := Kernel{Name: "arm", Arch: ARM64, Skip: "^TestSlow$"}
 	for run, want := range map[string]string{"": "-test.skip=^TestSlow$", "^TestSlow$": "-test.skip="} {
@@ -184,7 +185,7 @@ func TestPlanSkips(t *testing.T) {
 	}
 }
 
-// A filter that overrides those of a directory's rows gives one run of it.
+// TestPlanOnce: a filter that overrides the filters of a directory's rows gives one run.
 func TestPlanOnce(t *testing.T) {
 	packages := []Package{{Dir: "a", Kernels: []string{"other"}}, {Dir: "a", Run: "X"}, {Dir: "a", Run: "Y"}, {Dir: "b"}}
 	for run, want := range map[string][]string{
@@ -202,8 +203,7 @@ func TestPlanOnce(t *testing.T) {
 	}
 }
 
-// A machine takes as much of the host's room as it keeps processors busy, and never more than
-// there is.
+// TestShare: a machine uses as much of the host as it keeps processors busy, and at most all of it.
 func TestShare(t *testing.T) {
 	processors := int64(runtime.NumCPU())
 	for name, c := range map[string]struct {

@@ -1,5 +1,5 @@
-// Package debian gets a Debian release's newest cloud kernel from the archive, and
-// programs, whatever release and architecture the host itself is.
+// Package debian gets a Debian release's newest cloud kernel and programs from the archive. The
+// host may have another release and architecture.
 package debian
 
 import (
@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// keyring signs all of Debian's releases; the package debian-archive-keyring has it.
+// keyring has the keys of Debian's releases; it is in package debian-archive-keyring.
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// listsAge is how old the archive's package lists may become.
+// listsAge is the age at which package lists are refreshed.
 const listsAge = 12 * time.Hour
 
-// suite is one suite of the archive with lists of its own, apart from the host's.
+// suite is a suite of the archive, with its own package lists.
 type suite struct {
 	name string
 	arch string // Debian's name of an architecture
-	dir  string // absolute; belongs to this suite and architecture alone
+	dir  string // absolute; only for this suite and architecture
 	uri  string
 }
 
-// open prepares the suite's apt configuration. The host's own is read before it,
-// for what it says about proxies and the like.
+// open prepares the suite's apt configuration. apt reads the host's configuration first, because it
+// may name a proxy.
 func open(dir, name, arch string, mirrors mirrors) (*suite, error) {
 	if _, err := os.Stat(keyring); err != nil {
 		return nil, fmt.Errorf("%w: apt-get install debian-archive-keyring", err)
@@ -68,7 +68,7 @@ Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 	return s, nil
 }
 
-// update refreshes the package lists when they are old or force is set.
+// update refreshes the package lists if they are old or force is set.
 func (s *suite) update(ctx context.Context, force bool) error {
 	stamp := filepath.Join(s.dir, "updated")
 	if info, err := os.Stat(stamp); err == nil && !force && time.Since(info.ModTime()) < listsAge {
@@ -80,10 +80,10 @@ func (s *suite) update(ctx context.Context, force bool) error {
 	return os.WriteFile(stamp, nil, 0o644)
 }
 
-// control is what a package's record says.
+// control is the record of a package.
 type control struct {
 	name, version string
-	depends       []string // the first of each group of alternatives, names only
+	depends       []string // names only, the first of each group of alternatives
 }
 
 // show reads the record of a package's newest version.
@@ -113,7 +113,7 @@ func parseControl(record []byte) control {
 	return c
 }
 
-// download gets packages, checked against the signed lists, and unpacks them below dir.
+// download gets packages, checks them against the signed lists, and unpacks them below dir.
 func (s *suite) download(ctx context.Context, dir string, packages ...control) error {
 	debs, err := os.MkdirTemp(s.dir, "debs-")
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *suite) download(ctx context.Context, dir string, packages ...control) e
 		return err
 	}
 	if len(files) != len(packages) {
-		return fmt.Errorf("download %s: %d files came", strings.Join(args[2:], " "), len(files))
+		return fmt.Errorf("download %s: got %d files", strings.Join(args[2:], " "), len(files))
 	}
 	for _, f := range files {
 		if out, err := exec.CommandContext(ctx, "dpkg", "-x", f, dir).CombinedOutput(); err != nil {
@@ -142,7 +142,7 @@ func (s *suite) download(ctx context.Context, dir string, packages ...control) e
 	return nil
 }
 
-// apt runs one of apt's commands in a directory.
+// apt runs a command of apt in a directory.
 func (s *suite) apt(ctx context.Context, dir, command string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, command, append([]string{"-c", filepath.Join(s.dir, "apt.conf")}, args...)...)
 	cmd.Dir = dir

@@ -55,7 +55,7 @@ Description: Linux
 	}
 }
 
-// The places where the releases have their files.
+// TestFind: each release has its kernel's files in other places.
 func TestFind(t *testing.T) {
 	for _, files := range [][2]string{
 		{"boot/vmlinuz-5.10.0-46-cloud-amd64", "lib/modules/5.10.0-46-cloud-amd64"},
@@ -76,7 +76,7 @@ func TestFind(t *testing.T) {
 		}
 		create(t, filepath.Join(home, "boot", "vmlinuz-another"))
 		if got, err := find(home, "1"); err == nil {
-			t.Errorf("found %+v where there are two", got)
+			t.Errorf("found %+v, although there are two", got)
 		}
 	}
 }
@@ -106,7 +106,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// Each version is made once, and the one before it stays.
+// TestUnpacked: each version is made once, and the previous one stays.
 func TestUnpacked(t *testing.T) {
 	dir := t.TempDir()
 	for i, version := range []string{"1:1", "2", "2", "3"} {
@@ -128,7 +128,7 @@ func TestUnpacked(t *testing.T) {
 		}
 	}
 	if _, err := unpacked(dir, "4", func(string) error { return os.ErrClosed }); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("what could not be made: %v", err)
+		t.Errorf("after a failure: %v", err)
 	}
 	homes, err := homesByAge(dir)
 	if err != nil || len(homes) != 2 || filepath.Base(homes[0]) != homePrefix+"2" || filepath.Base(homes[1]) != homePrefix+"3" {

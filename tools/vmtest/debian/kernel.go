@@ -9,32 +9,32 @@ import (
 	"strings"
 )
 
-// metaPackage depends on the newest cloud kernel of a suite for an architecture.
+// metaPackage returns the package that depends on a suite's newest cloud kernel.
 func metaPackage(arch string) string { return "linux-image-cloud-" + arch }
 
-// kernelPackage matches the packages that a kernel is split over.
+// kernelPackage matches the names of the packages that contain a kernel.
 func kernelPackage(arch string) *regexp.Regexp {
 	return regexp.MustCompile(`^linux-(image|binary|modules|base)-.*cloud-` + arch + `$`)
 }
 
 // Kernel is an unpacked kernel.
 type Kernel struct {
-	Release string // as uname -r says it
+	Release string // as in uname -r
 	Version string // of the Debian package
 	Image   string // path of the image that QEMU boots
-	Modules string // path of the directory with kernel/ in it
-	Dir     string // of this kernel alone; the caller may keep files there
+	Modules string // path of the directory that contains kernel/
+	Dir     string // only for this kernel; the caller may keep files there
 }
 
 // Cache keeps unpacked packages in a directory.
 type Cache struct {
 	Dir     string
-	Refresh bool                             // ask the archive, however fresh the lists are
-	Logf    func(format string, args ...any) // says what takes a while
+	Refresh bool                             // ask the archive, even if the lists are fresh
+	Logf    func(format string, args ...any) // reports steps that take time
 }
 
-// Kernel returns the newest cloud kernel of a suite such as "trixie-backports", for one of
-// Debian's architectures. When the archive cannot be asked, the one from the last time will do.
+// Kernel returns the newest cloud kernel of a suite such as "trixie-backports", for an architecture
+// of Debian. If the archive does not answer, it returns the kernel of the last time.
 func (c *Cache) Kernel(ctx context.Context, suiteName, arch string) (*Kernel, error) {
 	dir, err := filepath.Abs(filepath.Join(c.Dir, suiteName+"-"+arch))
 	if err != nil {
@@ -50,13 +50,13 @@ func (c *Cache) Kernel(ctx context.Context, suiteName, arch string) (*Kernel, er
 		return k, err
 	}
 	if home, version, keptErr := kept(dir); keptErr == nil {
-		c.Logf("%s: %v; going on with %s from the cache", suiteName, err, version)
+		c.Logf("%s: %v; using %s from the cache", suiteName, err, version)
 		return find(home, version)
 	}
 	return nil, err
 }
 
-// newest asks the archive and fetches what is not there yet.
+// newest asks the archive, and downloads a kernel that the cache lacks.
 func (c *Cache) newest(ctx context.Context, dir, suiteName, arch string) (*Kernel, error) {
 	s, err := open(filepath.Join(dir, "apt"), suiteName, arch, hostMirrors(ctx))
 	if err != nil {
@@ -84,7 +84,7 @@ func (c *Cache) newest(ctx context.Context, dir, suiteName, arch string) (*Kerne
 	return find(home, version)
 }
 
-// kernelPackages returns the meta package and what it needs of the same kernel.
+// kernelPackages returns the meta package and the packages of the same kernel that it needs.
 func (s *suite) kernelPackages(ctx context.Context) ([]control, error) {
 	var found []control
 	names, wanted := []string{metaPackage(s.arch)}, kernelPackage(s.arch)
@@ -103,8 +103,8 @@ func (s *suite) kernelPackages(ctx context.Context) ([]control, error) {
 	return found, nil
 }
 
-// find looks where the releases put their files: bookworm and before have /boot and
-// /lib/modules, trixie /usr/lib/modules, its backports have the image there, too.
+// find looks in the places of all releases. Bookworm and older have /boot and /lib/modules. Trixie
+// has /usr/lib/modules; its backports also have the image there.
 func find(home, version string) (*Kernel, error) {
 	image, err := one(home, "boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz")
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// System returns a directory with packages of a suite for one of Debian's architectures,
-// and with all that they depend on. They are unpacked, not installed: no script of theirs ran.
-// When the archive cannot be asked, what was unpacked last will do.
+// System returns a directory with packages of a suite for an architecture of Debian, and with all
+// packages that they depend on. The packages are only unpacked; their scripts do not run. If the
+// archive does not answer, it returns the packages of the last time.
 func (c *Cache) System(ctx context.Context, suiteName, arch string, packages []string) (string, error) {
 	dir, err := filepath.Abs(filepath.Join(c.Dir, suiteName+"-"+arch+"-system"))
 	if err != nil {
@@ -28,7 +28,7 @@ func (c *Cache) System(ctx context.Context, suiteName, arch string, packages []s
 		return home, err
 	}
 	if home, version, keptErr := kept(dir); keptErr == nil {
-		c.Logf("%s: %v; going on with the packages %s from the cache", suiteName, err, version)
+		c.Logf("%s: %v; using the packages %s from the cache", suiteName, err, version)
 		return home, nil
 	}
 	return "", err
@@ -52,8 +52,8 @@ func (c *Cache) system(ctx context.Context, dir, suiteName, arch string, package
 	})
 }
 
-// resolve returns the packages and what they depend on: what apt would install on a system
-// without any package.
+// resolve returns the packages and their dependencies, as apt would install them on an empty
+// system.
 func (s *suite) resolve(ctx context.Context, packages []string) ([]control, error) {
 	args := append([]string{"-qq", "--print-uris", "--no-install-recommends", "install"}, packages...)
 	out, err := s.apt(ctx, s.dir, "apt-get", args...)
@@ -63,8 +63,8 @@ func (s *suite) resolve(ctx context.Context, packages []string) ([]control, erro
 	return parseURIs(string(out))
 }
 
-// parseURIs reads lines such as "'http://x/iproute2_6.1.0-3_arm64.deb' iproute2_6.1.0-3_arm64.deb 104 SHA256:1".
-// A colon of the version is escaped.
+// parseURIs reads lines such as "'http://x/iproute2_6.1.0-3_arm64.deb' iproute2_6.1.0-3_arm64.deb
+// 104 SHA256:1". In names, the colon of a version is escaped.
 func parseURIs(lines string) ([]control, error) {
 	var all []control
 	for line := range strings.Lines(lines) {

@@ -16,15 +16,15 @@ import (
 // homePrefix begins the names of directories with unpacked packages; the version follows.
 const homePrefix = "unpacked-"
 
-// unpacked returns the directory below dir that has this version. fill makes it the
-// first time. Other versions but the last one are removed then.
+// unpacked returns the directory below dir with this version. If it is missing, fill makes it, and
+// unpacked removes other versions except the last.
 func unpacked(dir, version string, fill func(tmp string) error) (home string, err error) {
 	home = filepath.Join(dir, homePrefix+strings.ReplaceAll(version, ":", "_"))
 	if _, err := os.Stat(home); err == nil {
 		return home, nil
 	}
 	tmp := filepath.Join(dir, "new")
-	if err := os.RemoveAll(tmp); err != nil { // of a run that was killed
+	if err := os.RemoveAll(tmp); err != nil { // left by a killed run
 		return "", err
 	}
 	if err := os.Mkdir(tmp, 0o755); err != nil {
@@ -39,7 +39,7 @@ func unpacked(dir, version string, fill func(tmp string) error) (home string, er
 	return home, os.Rename(tmp, home)
 }
 
-// kept returns what was unpacked last, and its version.
+// kept returns the directory that was unpacked last, and its version.
 func kept(dir string) (home, version string, err error) {
 	homes, err := homesByAge(dir)
 	if err != nil {
@@ -52,7 +52,7 @@ func kept(dir string) (home, version string, err error) {
 	return home, strings.TrimPrefix(filepath.Base(home), homePrefix), nil
 }
 
-// removeOld removes all versions but the last one, which a machine may still be using.
+// removeOld removes all versions except the last one, which a machine may still use.
 func removeOld(dir string) error {
 	homes, err := homesByAge(dir)
 	if err != nil || len(homes) == 0 {
@@ -75,7 +75,7 @@ func homesByAge(dir string) ([]string, error) {
 	return homes, nil
 }
 
-// lock keeps other processes out of a directory until the function returned is called.
+// lock locks a directory against other processes until unlock is called.
 func lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// libraryDirs are where Debian's dynamic loader looks without a cache; the stars stand for the
+// libraryDirs are where Debian's dynamic loader looks without a cache. The stars match the
 // architecture.
 var libraryDirs = []string{"/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib", "/usr/lib"}
 
@@ -48,14 +48,14 @@ func (w *Writer) ProgramBelow(root, file string) error {
 
 // follow returns the file that a path below root leads to. An absolute link starts at root.
 func follow(root, file string) (string, error) {
-	const maxLinks = 40 // as in the kernel's path_lookup
+	const maxLinks = 40 // the kernel's limit (path_resolution(7))
 	for range maxLinks {
 		target, err := os.Readlink(filepath.Join(root, file))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return "", err
 		case err != nil:
-			return filepath.Join(root, file), nil // no link
+			return filepath.Join(root, file), nil // not a link
 		case path.IsAbs(target):
 			file = target
 		default:
@@ -65,7 +65,7 @@ func follow(root, file string) (string, error) {
 	return "", fmt.Errorf("%s below %s: too many links", file, root)
 }
 
-// needed returns the paths of the dynamic loader and of the libraries that f names itself.
+// needed returns the paths of the dynamic loader and of the libraries that f names.
 func needed(f *elf.File, root string) ([]string, error) {
 	var found []string
 	for _, p := range f.Progs {

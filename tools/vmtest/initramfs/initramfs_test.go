@@ -13,7 +13,7 @@ import (
 	"github.com/pktstat/pktstat/internal/test/testenv"
 )
 
-// What busybox unpacks is what was packed.
+// TestUnpack: busybox unpacks what the writer packed.
 func TestUnpack(t *testing.T) {
 	busybox := testenv.Tool(t, "busybox", "busybox-static")
 	tree := t.TempDir()
@@ -32,7 +32,7 @@ func TestUnpack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !w.Has("/etc/deep") || !w.Has("/tree/sub/dir/g") || w.Has("/none") {
-		t.Error("Has does not know what is there")
+		t.Error("Has returned false for a file in the archive")
 	}
 
 	dir := t.TempDir()
@@ -114,7 +114,7 @@ func TestParseLdd(t *testing.T) {
 		t.Errorf("libraries %q, %v", got, err)
 	}
 	if got, err := parseLdd("x", []byte("\tlibnone.so.1 => not found\n")); err == nil {
-		t.Errorf("a library that is not found: %q", got)
+		t.Errorf("no error for a missing library: %q", got)
 	}
 }
 
@@ -128,12 +128,12 @@ func TestProgram(t *testing.T) {
 		t.Errorf("only %d files and directories", n)
 	}
 	if err := w.Program("/nonexistent"); err == nil {
-		t.Error("a program that is not there: no error")
+		t.Error("no error for a missing program")
 	}
 }
 
-// A program of an unpacked system comes with the libraries of that system. The host's own serves
-// as one.
+// TestProgramBelow: a program of an unpacked system gets that system's libraries. The host serves
+// as the unpacked system.
 func TestProgramBelow(t *testing.T) {
 	ip, err := filepath.EvalSymlinks(testenv.Tool(t, "ip", "iproute2"))
 	if err != nil {
@@ -163,7 +163,7 @@ func TestProgramBelow(t *testing.T) {
 func TestProgramBelowNothing(t *testing.T) {
 	root := t.TempDir()
 	if err := NewWriter(&bytes.Buffer{}).ProgramBelow(root, "/bin/ip"); err == nil {
-		t.Error("a program that is not there: no error")
+		t.Error("no error for a missing program")
 	}
 	ip := testenv.Tool(t, "ip", "iproute2")
 	content, err := os.ReadFile(ip)
@@ -172,7 +172,7 @@ func TestProgramBelowNothing(t *testing.T) {
 	}
 	write(t, filepath.Join(root, "bin", "ip"), string(content), 0o755)
 	if err := NewWriter(&bytes.Buffer{}).ProgramBelow(root, "/bin/ip"); err == nil {
-		t.Error("libraries that are not there: no error")
+		t.Error("no error for missing libraries")
 	}
 	for name, target := range map[string]string{"loop": "loop", "out": "/nonexistent"} {
 		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
@@ -184,11 +184,11 @@ func TestProgramBelowNothing(t *testing.T) {
 	}
 	write(t, filepath.Join(root, "script"), "#!/bin/sh\n", 0o755)
 	if err := NewWriter(&bytes.Buffer{}).ProgramBelow(root, "/script"); err == nil {
-		t.Error("no program: no error")
+		t.Error("no error for a file that is not a program")
 	}
 }
 
-// A link of the unpacked system leads to its own file, never to the host's.
+// TestFollow: a link in the unpacked system leads to its own file, never to the host's.
 func TestFollow(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "bin", "ip"), "x", 0o755)

@@ -18,13 +18,13 @@ import (
 
 const records = "testdata"
 
-// TestMachine runs in the machines of the matrix: the probes say what is recorded for
-// this kernel, and auto takes the backend that is recorded. What was found goes to the
-// host, from where `make kernels` records it.
+// TestMachine runs in the machines of the matrix. The probes must have the recorded results for
+// this kernel, and auto must choose the recorded backend. The test sends its results to the host,
+// where `make kernels` records them.
 func TestMachine(t *testing.T) {
 	name := os.Getenv("PKTSTAT_KERNEL_NAME")
 	if name == "" {
-		return // natively there is no telling what a kernel should have
+		return // outside of the matrix, the features of the kernel are unknown
 	}
 	running, err := linuxversion.Running()
 	if err != nil {
@@ -51,14 +51,14 @@ func TestMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.Version = got.Version // a newer one of the same suite is as good
+	want.Version = got.Version // a newer one of the same suite is fine
 	if !reflect.DeepEqual(got, want) {
 		g, w := text(t, got), text(t, want)
-		t.Errorf("if this is as it should be, run make kernels and commit:\n%s\nrecorded:\n%s", g, w)
+		t.Errorf("if this is correct, run make kernels and commit:\n%s\nrecorded:\n%s", g, w)
 	}
 }
 
-// checkSince: what a kernel has by its version is there, and nothing that it has not.
+// checkSince: a kernel has the features of its version, and no later ones.
 func checkSince(t *testing.T, running linuxversion.Version, backend string, c Check) {
 	t.Helper()
 	if c.Since == "" {
@@ -74,7 +74,7 @@ func checkSince(t *testing.T, running linuxversion.Version, backend string, c Ch
 	}
 }
 
-// auto runs pktstat as people do and returns which backend counts, and how.
+// auto runs pktstat as users do, and returns the backend that counts and its attach method.
 func auto(t *testing.T) (backend, attach string) {
 	t.Helper()
 	on, _ := testnet.Pair(t, testnet.Link{})
@@ -100,7 +100,8 @@ func text(t *testing.T, r *Record) string {
 	return strings.ReplaceAll(string(b), `{"name":`, "\n"+`{"name":`)
 }
 
-// The document is that of the records, which the matrix compares with what it finds.
+// TestDocument: docs/kernels.md matches the records. The matrix compares the records with its
+// results.
 func TestDocument(t *testing.T) {
 	all, err := Load(records)
 	if err != nil {
@@ -111,12 +112,12 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := Table(vmtest.Kernels, all); string(document) != want {
-		t.Errorf("docs/kernels.md is not that of the records: run make kernels. It should be\n%s", want)
+		t.Errorf("docs/kernels.md does not match the records: run make kernels. It should be\n%s", want)
 	}
 }
 
-// Every record is of an older kernel than the next one of its architecture, and each has every
-// backend.
+// TestRecords: the records of an architecture are in the order of kernel versions, and each has
+// every backend.
 func TestRecords(t *testing.T) {
 	all, err := Load(records)
 	if err != nil {
@@ -144,7 +145,7 @@ func TestRecords(t *testing.T) {
 			t.Errorf("%s has a record of %q, others of %q", r.Version, have, want)
 		}
 		if r.verdict(r.Auto, nil) != "supported" {
-			t.Errorf("%s: auto takes %q, whose probe says %q", r.Version, r.Auto, r.verdict(r.Auto, nil))
+			t.Errorf("%s: auto chose %q, whose probe result is %q", r.Version, r.Auto, r.verdict(r.Auto, nil))
 		}
 	}
 }

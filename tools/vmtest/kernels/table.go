@@ -32,7 +32,7 @@ func Table(kernels []vmtest.Kernel, records []Record) string {
 	return b.String()
 }
 
-// writeArch writes what belongs to one architecture.
+// writeArch writes the part of an architecture.
 func writeArch(b *strings.Builder, kernels []vmtest.Kernel, records []Record) {
 	row := func(first string, cell func(i int) string) {
 		b.WriteString("| " + first + " |")
@@ -67,7 +67,7 @@ func writeArch(b *strings.Builder, kernels []vmtest.Kernel, records []Record) {
 	}
 }
 
-// mark is a verdict in few letters.
+// mark returns a short form of a verdict.
 func mark(verdict string) string {
 	switch verdict {
 	case "supported":
@@ -81,7 +81,7 @@ func mark(verdict string) string {
 	}
 }
 
-// names returns every backend of any record, in name order.
+// names returns all backends in the records, in name order.
 func names(records []Record) []string {
 	var all []string
 	for _, r := range records {
@@ -93,7 +93,7 @@ func names(records []Record) []string {
 	return slices.Compact(all)
 }
 
-// checks returns what the backend's probe tries on any kernel, in its order.
+// checks returns the checks of a backend's probe on any kernel, in the probe's order.
 func checks(records []Record, backend string) []Check {
 	var all []Check
 	for _, r := range records {
@@ -109,7 +109,7 @@ func checks(records []Record, backend string) []Check {
 	return all
 }
 
-// verdict returns that on the backend or on one of its checks; "" if it is not there.
+// verdict returns the verdict on the backend or on one of its checks; "" if it has none.
 func (r *Record) verdict(backend string, check *Check) string {
 	for _, b := range r.Backends {
 		if b.Name != backend {

@@ -1,6 +1,6 @@
-// Package protocol is what the host and the guest of a test machine say to each
-// other: the plan goes in as a file of the initramfs, output and events come back
-// over a serial line of their own (the kernel's messages have the other one).
+// Package protocol defines what the host and the guest of a test machine exchange. The guest gets
+// the plan as a file in the initramfs. It returns output and events over a serial line. The
+// kernel's messages use the other line.
 package protocol
 
 import (
@@ -17,15 +17,15 @@ import (
 const (
 	PlanFile   = "/plan.json"
 	ModulesDir = "/modules"       // the .ko files
-	ModuleList = "/modules/order" // one a line, in the order to load them: file name, then parameters
-	Root       = "/pktstat"       // the repository, as far as the tests need it
-	OutDir     = "/out"           // what a test writes here comes back to the host
+	ModuleList = "/modules/order" // one a line, in the order of loading: file name, then parameters
+	Root       = "/pktstat"       // the parts of the repository that the tests need
+	OutDir     = "/out"           // the guest sends files that a test writes here to the host
 )
 
-// SetUp is what the guest puts into the kernel's log when what follows is the tests' doing.
+// SetUp is the line in the kernel's log after which the tests cause the messages.
 const SetUp = "guest: the machine is set up"
 
-// Plan is what the guest is to do.
+// Plan is what the guest must do.
 type Plan struct {
 	Line string `json:"line"` // the device of the serial line to the host
 	Runs []Run  `json:"runs"`
@@ -37,32 +37,32 @@ type Run struct {
 	Dir     string        `json:"dir"`
 	Args    []string      `json:"args"`
 	Env     []string      `json:"env"`
-	Timeout time.Duration `json:"timeout"` // the guest kills it then
+	Timeout time.Duration `json:"timeout"` // then the guest kills it
 }
 
-// Kind says what happened.
+// Kind is the kind of an event.
 type Kind string
 
-// The events, in the order in which they come.
+// The events, in their order.
 const (
 	Ready  Kind = "ready"  // the machine is set up; Text is the kernel's release
 	Start  Kind = "start"  // of the run
 	File   Kind = "file"   // Text is the name, Data the content
-	Exit   Kind = "exit"   // of the run; Text says how, unless it went well
-	Done   Kind = "done"   // all runs are through
-	Failed Kind = "failed" // the guest itself could not go on; Text says why
+	Exit   Kind = "exit"   // of the run; Text is the failure, if any
+	Done   Kind = "done"   // all runs have ended
+	Failed Kind = "failed" // the guest failed; Text is the reason
 )
 
-// Event is what the guest tells between the output of the runs.
+// Event is a message of the guest between the output of the runs.
 type Event struct {
 	Kind    Kind    `json:"kind"`
 	Run     int     `json:"run"`               // index into the plan's runs
-	Seconds float64 `json:"seconds,omitempty"` // what a run took; for Ready, since power on
+	Seconds float64 `json:"seconds,omitempty"` // duration of a run; for Ready, the time since power-on
 	Text    string  `json:"text,omitempty"`    // for Exit, why the run failed
 	Data    []byte  `json:"data,omitempty"`
 }
 
-// mark begins an event. It may follow output that has no newline at its end.
+// mark begins an event. Output before it may lack a final newline.
 const mark = 0x1e // ASCII record separator
 
 // Write sends an event.
@@ -75,14 +75,14 @@ func Write(w io.Writer, e Event) error {
 	return err
 }
 
-// Read hands out what comes in until r ends: output as it is, in pieces, and the
-// events between. An error of either function ends the reading.
+// Read reads to the end of r. It passes output on unchanged, in pieces, and the events between. It
+// stops at an error of either function.
 func Read(r io.Reader, output func([]byte) error, event func(Event) error) error {
 	br := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, err := br.ReadSlice('\n')
 		if i := bytes.IndexByte(line, mark); i >= 0 {
-			// An event may be longer than the buffer (a file's content).
+			// An event may be longer than the buffer, because it may contain a file.
 			rest := bytes.Clone(line[i+1:])
 			if i > 0 {
 				if err := output(line[:i]); err != nil {

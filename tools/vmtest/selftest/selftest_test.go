@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelEnv is set in the machines only: the kernel's major and minor number.
+// kernelEnv is set only in the machines: the kernel's major and minor version number.
 const kernelEnv = "PKTSTAT_KERNEL"
 
 func inMachine(t *testing.T) {
@@ -84,7 +84,7 @@ func TestMachineTools(t *testing.T) {
 		"ip link del dev veth1",
 		"ip link del dev dummy1",
 		"ip link del dev tun1",
-		"test -z \"$(ip -o link | grep -v ' lo:')\"", // nothing else is there
+		"test -z \"$(ip -o link | grep -v ' lo:')\"", // no other interface exists
 		"mount | busybox grep -q bpf",
 	} {
 		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {

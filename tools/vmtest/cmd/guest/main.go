@@ -1,6 +1,6 @@
-// The guest is the first process of a test machine: it sets the machine up, runs
-// what the plan says, tells the host over a serial line and ends the machine. The package
-// tools/vmtest builds it into the initramfs as /init.
+// Command guest is the first process of a test machine. It sets the machine up, carries out the
+// plan, reports to the host over a serial line, and ends the machine. The package tools/vmtest
+// builds it into the initramfs as /init.
 package main
 
 import (
@@ -31,8 +31,8 @@ func main() {
 	}
 }
 
-// supervise has the work done by a child, because the first process inherits the
-// orphans of all others and must not mistake one for a child of its own.
+// supervise lets a child do the work. The first process inherits all orphans, and could mistake one
+// for its own child.
 func supervise() error {
 	for _, m := range earlyMounts {
 		if err := m.mount(); err != nil {
@@ -55,8 +55,8 @@ func supervise() error {
 		}
 	}
 	unix.Sync()
-	// QEMU ends instead (-no-reboot). It cannot be powered off after it was suspended: 7.2
-	// forgets where the registers for that are.
+	// With -no-reboot, a restart ends QEMU. Power-off fails after a suspend, because QEMU 7.2
+	// forgets the registers for it.
 	return unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 }
 

@@ -24,13 +24,13 @@ func (m mountPoint) mount() error {
 	return nil
 }
 
-// earlyMounts are what Go programs need to run others.
+// earlyMounts are what Go programs need to start other programs.
 var earlyMounts = []mountPoint{
 	{"proc", "/proc", "proc", ""},
 	{"dev", "/dev", "devtmpfs", ""},
 }
 
-// mounts are where a Debian system has them.
+// mounts are the mounts of a Debian system.
 var mounts = []mountPoint{
 	{"sys", "/sys", "sysfs", ""},
 	{"bpf", "/sys/fs/bpf", "bpf", "mode=700"},
@@ -44,7 +44,7 @@ var mounts = []mountPoint{
 	{"tmp", "/tmp", "tmpfs", "mode=1777"},
 }
 
-// setUp makes the machine look like one that has booted.
+// setUp prepares the machine like a boot.
 func setUp() error {
 	for _, m := range mounts {
 		if err := m.mount(); err != nil {
@@ -54,7 +54,7 @@ func setUp() error {
 	if err := os.MkdirAll(protocol.OutDir, 0o755); err != nil {
 		return err
 	}
-	// Without this, loading a tunnel's module puts a device of it into every namespace.
+	// Without this, a tunnel's module makes a device in every namespace.
 	if err := os.WriteFile("/proc/sys/net/core/fb_tunnels_only_for_init_net", []byte("2"), 0); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func loadModule(file, params string) error {
 	return unix.FinitModule(int(f.Fd()), params, 0)
 }
 
-// openLine opens the serial line to the host, which carries bytes as they are.
+// openLine opens the serial line to the host, in raw mode.
 func openLine(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|unix.O_NOCTTY, 0)
 	if err != nil {

@@ -1,4 +1,4 @@
-// The command vmtest runs the tests of packages on the kernels of the matrix:
+// Command vmtest runs the tests of packages on the kernels of the matrix:
 //
 //	go run ./tools/vmtest/cmd/vmtest                            all of it
 //	go run ./tools/vmtest/cmd/vmtest -kernel 5.10 -run TestX    one test on one kernel
@@ -30,7 +30,7 @@ func main() {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, vmtest.ErrFailed):
-		os.Exit(1) // all has been said
+		os.Exit(1) // the failures are printed already
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "vmtest:", err)
 		os.Exit(2)
@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string) error {
 	return err
 }
 
-// root returns the directory of the module that the command runs in.
+// root returns the directory of the module that contains the working directory.
 func root(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
@@ -118,15 +118,15 @@ func chooseKernels(list string) ([]vmtest.Kernel, error) {
 	for name := range strings.SplitSeq(list, ",") {
 		i := slices.Index(names(vmtest.Kernels), name)
 		if i < 0 {
-			return nil, fmt.Errorf("kernel %q: there are %s", name, strings.Join(names(vmtest.Kernels), ", "))
+			return nil, fmt.Errorf("kernel %q: choose from %s", name, strings.Join(names(vmtest.Kernels), ", "))
 		}
 		chosen = append(chosen, vmtest.Kernels[i])
 	}
 	return chosen, nil
 }
 
-// choosePackages takes every row that the matrix has for a directory. On a kernel that none of
-// them is for, all of them run. Any other package runs as it is.
+// choosePackages returns all rows of the matrix for a directory. On a kernel that none of the rows
+// is for, all of them run. A package outside of the matrix runs without settings.
 func choosePackages(dirs []string, kernels []vmtest.Kernel) ([]vmtest.Package, error) {
 	if len(dirs) == 0 {
 		return vmtest.Packages, nil
@@ -146,7 +146,7 @@ func choosePackages(dirs []string, kernels []vmtest.Kernel) ([]vmtest.Package, e
 	return chosen, nil
 }
 
-// rowsOn returns the rows that run on some of the kernels, with their names.
+// rowsOn returns the rows that run on some of the kernels, with the names of these.
 func rowsOn(kernels []vmtest.Kernel, rows []vmtest.Package) []vmtest.Package {
 	var chosen []vmtest.Package
 	for _, p := range rows {

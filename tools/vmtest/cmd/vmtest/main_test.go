@@ -8,7 +8,7 @@ import (
 	"github.com/pktstat/pktstat/tools/vmtest"
 )
 
-// A package that is named runs with every row that the matrix has for a kernel.
+// TestChoosePackages: a named package runs with every row of the matrix for the kernel.
 func TestChoosePackages(t *testing.T) {
 	for _, k := range vmtest.Kernels {
 		for _, dir := range dirsOfMatrix() {
@@ -50,7 +50,7 @@ func dirsOfMatrix() []string {
 	return dirs
 }
 
-// With several kernels, each has its own rows.
+// TestRowsOn: with several kernels, each has its own rows.
 func TestRowsOn(t *testing.T) {
 	var (
 		old     = vmtest.Kernel{Name: "old", Arch: vmtest.AMD64}
@@ -73,7 +73,7 @@ func TestRowsOn(t *testing.T) {
 		for _, p := range rowsOn(c.kernels, c.rows) {
 			got = append(got, p.Kernels)
 			if p.Arch != "" {
-				t.Errorf("%s: a row is for %s alone", name, p.Arch)
+				t.Errorf("%s: a row is only for %s", name, p.Arch)
 			}
 		}
 		if !reflect.DeepEqual(got, c.want) {

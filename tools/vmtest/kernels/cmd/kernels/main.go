@@ -1,5 +1,5 @@
-// The command kernels takes the records that the machines of tools/vmtest have
-// sent, and writes them and docs/kernels.md. `make kernels` calls it.
+// Command kernels reads the records that the machines of tools/vmtest have sent, and updates the
+// committed records and docs/kernels.md. `make kernels` calls it.
 package main
 
 import (
