@@ -182,9 +182,8 @@ else
 	@echo "skipped, because there is no clang-format-19: the format of the C files"; [ "$$CI" != true ]
 endif
 
-# The files that the check covers so far.
-PROSE ?= $(wildcard *.md docs/*.md docs/*/*.md */*/README.md) \
-  backends bpf flow internal/count internal/kernel internal/netif plugintest registry tools/prose
+# The files and folders whose English `make lint` checks.
+PROSE ?= .
 
 .PHONY: lint-prose
 lint-prose:
