@@ -29,7 +29,7 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
-PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool fish groff iproute2 jq libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc nftables qemu-system-arm qemu-system-x86 tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
+PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool fish groff iproute2 jq libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc mmdebstrap nftables qemu-system-arm qemu-system-x86 systemd-container tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
 TEST_TOOLS := busybox capinfos chromium dash ethtool fish groff ip jq mandoc nft tc tcpdump tcpreplay tcprewrite tmux tshark xz zsh
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -104,8 +104,8 @@ test-examples:
 
 # Builds releases, and installs one in a Debian that it downloads.
 .PHONY: test-dist
-test-dist: ## test the release; as root, also its deb in a clean Debian (needs mmdebstrap)
-	cd tools/dist && $(GO) vet ./... && $(GO) test ./...
+test-dist: ## test the release; as root, also its deb and service on a clean Debian
+	cd tools/dist && $(GO) vet ./... && $(GO) test -timeout 30m ./...
 
 .PHONY: test-unit
 test-unit: ## the tests that need neither root nor much time

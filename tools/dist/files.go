@@ -22,6 +22,7 @@ var fromRepo = []struct{ source, tarName, path string }{
 	{"README.md", "README.md", "/usr/share/doc/pktstat/README.md"},
 	{"CHANGELOG.md", "CHANGELOG.md", "/usr/share/doc/pktstat/CHANGELOG.md"},
 	{"testdata/mix.pcap", "testdata/mix.pcap", "/usr/share/doc/pktstat/examples/mix.pcap"},
+	{"deploy/systemd/pktstat-web.service", "systemd/pktstat-web.service", "/usr/lib/systemd/system/pktstat-web.service"},
 }
 
 // files returns what tarballs and packages have, in the order of the tarball.

@@ -1,106 +1,28 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
-// debianRoot is a clean root file system of Debian.
-type debianRoot struct {
-	t     *testing.T
-	dir   string
-	netns string
-}
+// nobody is a user without a home, groups or files.
+const nobody = "65534:65534"
 
-func newRoot(t *testing.T) *debianRoot {
-	t.Helper()
-	need(t, os.Geteuid() == 0, "root")
-	_, err := exec.LookPath("mmdebstrap")
-	need(t, err == nil, "mmdebstrap (apt-get install mmdebstrap)")
-	r := &debianRoot{t: t, dir: filepath.Join(t.TempDir(), "root"), netns: fmt.Sprintf("pktstat-dist-%d", os.Getpid())}
-	r.host("mmdebstrap", "--quiet", "--variant=minbase", "--include=libcap2-bin", "bookworm", r.dir)
-	for _, kind := range []string{"proc", "sysfs"} {
-		at := filepath.Join(r.dir, map[string]string{"proc": "proc", "sysfs": "sys"}[kind])
-		if err := unix.Mount(kind, at, kind, 0, ""); err != nil {
-			t.Fatalf("mount %s: %v", kind, err)
-		}
-		t.Cleanup(func() {
-			if err := unix.Unmount(at, 0); err != nil {
-				t.Errorf("unmount %s: %v", at, err)
-			}
-		})
-	}
-	r.host("ip", "netns", "add", r.netns)
-	t.Cleanup(func() {
-		if out, err := exec.CommandContext(context.Background(), "ip", "netns", "del", r.netns).CombinedOutput(); err != nil {
-			t.Errorf("ip netns del: %v: %s", err, out)
-		}
-	})
-	r.host("ip", "-n", r.netns, "link", "set", "lo", "up")
-	return r
-}
-
-// need skips a test, or fails it in CI.
-func need(t *testing.T, ok bool, what string) {
-	t.Helper()
-	switch {
-	case ok:
-	case os.Getenv("CI") == "true":
-		t.Fatal("needs " + what)
-	default:
-		t.Skip("needs " + what)
-	}
-}
-
-func (r *debianRoot) host(name string, args ...string) string {
-	r.t.Helper()
-	out, err := exec.CommandContext(r.t.Context(), name, args...).CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-// run runs a command in the root and its network namespace, as a user.
-func (r *debianRoot) run(user string, command string) string {
-	r.t.Helper()
-	return r.host("ip", "netns", "exec", r.netns, "chroot", "--userspec="+user, "--groups=", r.dir,
-		"/bin/sh", "-c", "PATH=/usr/sbin:/usr/bin:/sbin:/bin; "+command)
-}
-
-// tree lists the files, but for those that dpkg keeps of any package.
-func (r *debianRoot) tree() []string {
-	r.t.Helper()
-	var files []string
-	err := filepath.WalkDir(r.dir, func(path string, d fs.DirEntry, err error) error {
-		rel, _ := filepath.Rel(r.dir, path)
-		if d != nil && d.IsDir() && slices.Contains([]string{"proc", "sys", "dev", "var/lib/dpkg", "var/log", "var/cache"}, rel) {
-			return fs.SkipDir
-		}
-		files = append(files, rel)
-		return err
-	})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return files
-}
-
-// TestInstall: the package works for an ordinary user of a clean Debian, and leaves nothing.
+// TestInstall tries the release on clean copies of one Debian.
 func TestInstall(t *testing.T) {
-	r := newRoot(t)
-	out := build(t)
-	debs, err := filepath.Glob(filepath.Join(out, "*_linux_"+runtime.GOARCH+".deb"))
+	base := bootstrap(t)
+	t.Run("package", func(t *testing.T) { testPackage(t, base) })
+}
+
+// testPackage: the deb works for an ordinary user, runs its service when it is told to, and leaves nothing.
+func testPackage(t *testing.T, base *debianRoot) {
+	// What a user reads man pages with, and completes with, and the service manager.
+	r := base.with(t, "man-db", "bash-completion", "dbus", "systemd", "systemd-sysv")
+	debs, err := filepath.Glob(filepath.Join(release(t), "*_linux_"+runtime.GOARCH+".deb"))
 	if err != nil || len(debs) != 1 {
 		t.Fatalf("packages %v, %v", debs, err)
 	}
@@ -108,27 +30,35 @@ func TestInstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(r.dir, "pktstat.deb"), raw, 0o600); err != nil {
+	// apt reads the package as a user without privileges.
+	if err := os.WriteFile(filepath.Join(r.dir, "pktstat.deb"), raw, 0o644); err != nil { //nolint:gosec // see above
 		t.Fatal(err)
 	}
 	before := r.tree()
-	r.run("0:0", "dpkg --install /pktstat.deb")
+	r.host("chroot", r.dir, "apt-get", "-qq", "-o", "Acquire::Retries=3", "install", "-y", "/pktstat.deb")
 
-	const nobody = "65534:65534"
-	if got := r.run(nobody, "pktstat --pcap-file /usr/share/doc/pktstat/examples/mix.pcap --output plain --top 1"); !strings.Contains(got, "packets=2645") {
-		t.Errorf("the capture: %s", got)
+	for _, c := range []struct{ what, user, command, want string }{
+		{"the capture", nobody, "pktstat /usr/share/doc/pktstat/examples/mix.pcap --output plain --top 1", "packets=2645"},
+		{"a man page", nobody, "man --pager=cat pktstat", "NAME\n"},
+		{"the man page of fields", nobody, "man --pager=cat pktstat-fields", "NAME\n"},
+		{"completion of a field", nobody, `bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader pktstat
+			COMP_LINE="pktstat --by src_" COMP_POINT=17 COMP_WORDS=(pktstat --by src_) COMP_CWORD=2
+			f=$(complete -p pktstat); f=${f#*-F }; ${f%% *} pktstat src_ --by; echo "${COMPREPLY[@]}"'`, "src_port"},
+		{"completion of other shells", nobody, "find /usr/share/zsh /usr/share/fish -name '*pktstat*' | wc -l", "2\n"},
+		{"its capabilities", "0:0", "getcap /usr/bin/pktstat", "/usr/bin/pktstat cap_net_admin,cap_net_raw,cap_perfmon,cap_bpf=ep\n"},
+		{"live, as an ordinary user", nobody, "pktstat -i lo -t 500ms --output plain 2>&1", "counting on lo (tc"},
+		{"the service is off", "0:0", "systemctl is-enabled pktstat-web.service || true", "disabled\n"},
+		// A warning is a line; there is none.
+		{"systemd's opinion of the service", "0:0", "systemd-analyze verify pktstat-web.service 2>&1 && echo fine", "fine\n"},
+		{"its exposure", "0:0", "systemd-analyze security --offline=true pktstat-web.service", "pktstat-web.service: " + exposure(t) + " "},
+	} {
+		if got := r.run(c.user, c.command); !strings.Contains(got, c.want) || c.want == "fine\n" && got != c.want {
+			t.Errorf("%s: %s", c.what, got)
+		}
 	}
-	if got := r.run(nobody, "find /usr/share/man/man[17] /usr/share/*/*completions* -name '*pktstat*'"); strings.Count(got, "\n") != 5 {
-		t.Errorf("man pages and completion: %s", got)
-	}
-	if got := r.run("0:0", "getcap /usr/bin/pktstat"); !strings.Contains(got, "cap_bpf") || !strings.Contains(got, "cap_net_raw") {
-		t.Errorf("getcap: %q", got)
-	}
-	got := r.run(nobody, "pktstat -i lo -t 500ms --output plain 2>&1")
-	if !strings.Contains(got, "counting on lo (tc") {
-		t.Errorf("live, as an ordinary user: %s", got)
-	}
-	r.run("0:0", "dpkg --purge pktstat")
+	t.Run("service", func(t *testing.T) { testService(t, r) })
+
+	r.host("chroot", r.dir, "apt-get", "-qq", "purge", "--autoremove", "-y", "pktstat")
 	if after := r.tree(); !slices.Equal(before, after) {
 		t.Errorf("the package leaves %v", slices.DeleteFunc(after, func(f string) bool { return slices.Contains(before, f) }))
 	}

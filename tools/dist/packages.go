@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,8 +13,8 @@ import (
 	_ "github.com/goreleaser/nfpm/v2/rpm" // registers the format
 )
 
-//go:embed scripts/postinstall.sh
-var postInstall []byte
+//go:embed scripts/*.sh
+var scripts embed.FS
 
 // formats are the package formats, with the package that has setcap.
 var formats = []struct{ name, setcap string }{
@@ -33,8 +33,7 @@ func (s *source) packages(out, arch string, files []file) error {
 	if err != nil {
 		return err
 	}
-	script := filepath.Join(work, "postinstall")
-	if err := os.WriteFile(script, postInstall, 0o755); err != nil { //nolint:gosec // a script
+	if err := os.CopyFS(work, scripts); err != nil {
 		return fmt.Errorf("package: %w", err)
 	}
 	for _, f := range formats {
@@ -42,7 +41,7 @@ func (s *source) packages(out, arch string, files []file) error {
 		if err != nil {
 			return fmt.Errorf("package: %w", err)
 		}
-		info := nfpm.WithDefaults(s.info(arch, f.setcap, contents, script))
+		info := nfpm.WithDefaults(s.info(arch, f.setcap, contents, filepath.Join(work, "scripts")))
 		if err := nfpm.PrepareForPackager(info, f.name); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
@@ -57,7 +56,7 @@ func (s *source) packages(out, arch string, files []file) error {
 	return nil
 }
 
-func (s *source) info(arch, setcap string, contents nfpmfiles.Contents, script string) *nfpm.Info {
+func (s *source) info(arch, setcap string, contents nfpmfiles.Contents, scripts string) *nfpm.Info {
 	return &nfpm.Info{
 		Name: program, Arch: arch, Platform: "linux", Version: s.version, VersionSchema: "none", Release: "1",
 		Section: "net", Priority: "optional", MTime: s.time,
@@ -68,8 +67,12 @@ func (s *source) info(arch, setcap string, contents nfpmfiles.Contents, script s
 		Description: "who is using the network, how much, and which process it is\nCounts traffic by flow with eBPF, without losing packets, and reads captures.",
 		Overridables: nfpm.Overridables{
 			Contents: contents, Depends: []string{setcap}, Umask: 0o022,
-			Scripts: nfpm.Scripts{PostInstall: script},
-			RPM:     nfpm.RPM{BuildHost: "localhost", Summary: "Who is using the network, how much, and which process it is"},
+			Scripts: nfpm.Scripts{
+				PostInstall: filepath.Join(scripts, "postinstall.sh"),
+				PreRemove:   filepath.Join(scripts, "preremove.sh"),
+				PostRemove:  filepath.Join(scripts, "postremove.sh"),
+			},
+			RPM: nfpm.RPM{BuildHost: "localhost", Summary: "Who is using the network, how much, and which process it is"},
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -26,7 +28,7 @@ func build(t *testing.T) string {
 
 // TestRelease: two releases of one commit are the same, byte for byte, and have all parts.
 func TestRelease(t *testing.T) {
-	first, second := build(t), build(t)
+	first, second := release(t), build(t)
 	entries, err := os.ReadDir(first)
 	if err != nil {
 		t.Fatal(err)
@@ -120,4 +122,54 @@ func TestOutIsKept(t *testing.T) {
 	if _, err := os.Stat(mine); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestMain removes what the tests share.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.dir != "" {
+		_ = os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+// shared is the release that tests only read.
+var shared struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// release makes it at the first call.
+func release(t *testing.T) string {
+	t.Helper()
+	shared.once.Do(func() {
+		if shared.dir, shared.err = os.MkdirTemp("", "pktstat-release-"); shared.err == nil {
+			shared.err = run(context.WithoutCancel(t.Context()), "../..", shared.dir)
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.dir
+}
+
+// tail is the end of what a program prints.
+type tail struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (l *tail) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text += string(p)
+	l.text = l.text[max(0, len(l.text)-4000):]
+	return len(p), nil
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text
 }
