@@ -102,9 +102,9 @@ test-examples:
 	cd examples/custom-label && $(GO) vet ./... && $(GO) test $(RACE) ./... && \
 	  $(GO) run . --pcap-file ../../testdata/mix.pcap --output plain --by net24 | tail -1
 
-# Builds releases, and installs one in a Debian that it downloads.
+# Builds releases, and tries one in a Debian that it downloads. PKTSTAT_WHOLE_TEST=1 runs all of `make test` there.
 .PHONY: test-dist
-test-dist: ## test the release; as root, also its deb and service on a clean Debian
+test-dist: ## test the release; as root, also its deb, its service and a clone on a clean Debian
 	cd tools/dist && $(GO) vet ./... && $(GO) test -timeout 30m ./...
 
 .PHONY: test-unit

@@ -16,6 +16,7 @@ const nobody = "65534:65534"
 func TestInstall(t *testing.T) {
 	base := bootstrap(t)
 	t.Run("package", func(t *testing.T) { testPackage(t, base) })
+	t.Run("clone", func(t *testing.T) { testClone(t, base) })
 }
 
 // testPackage: the deb works for an ordinary user, runs its service when it is told to, and leaves nothing.
