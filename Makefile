@@ -14,6 +14,9 @@ PREFIX   ?= /usr/local
 # The capabilities with which a user counts live without root.
 CAPABILITIES := cap_bpf,cap_perfmon,cap_net_admin,cap_net_raw
 
+# What builds the image.
+ENGINE   ?= $(notdir $(firstword $(shell command -v podman docker)))
+
 CACHE            := $(CURDIR)/.cache
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
@@ -29,7 +32,7 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 LIBPCAP := $(shell printf '\043include <pcap.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo yes)
 
 # The compiler and headers of the BPF programs, the tools that tests compare with, and a browser.
-PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 dash debian-archive-keyring ethtool fish groff iproute2 jq libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc mmdebstrap nftables qemu-system-arm qemu-system-x86 systemd-container tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
+PACKAGES   := bpftool busybox-static chromium clang-19 clang-format-19 crun dash debian-archive-keyring ethtool fish groff iproute2 jq libbpf-dev libpcap-dev linux-libc-dev llvm-19 mandoc mmdebstrap nftables podman qemu-system-arm qemu-system-x86 systemd-container tcpdump tcpreplay tmux tshark wireshark-common xz-utils zsh
 TEST_TOOLS := busybox capinfos chromium dash ethtool fish groff ip jq mandoc nft tc tcpdump tcpreplay tcprewrite tmux tshark xz zsh
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -59,6 +62,11 @@ setcap: ## let every user of this machine count live with the command below PREF
 .PHONY: dist
 dist: ## build the release of this commit in dist/: tarballs, deb, rpm, lists of modules, checksums
 	cd tools/dist && $(GO) run . -repo '$(CURDIR)' -out '$(CURDIR)/dist'
+
+.PHONY: image
+image: dist ## build the OCI image "pktstat" of this commit, with podman or docker (ENGINE)
+	@[ -n '$(ENGINE)' ] || { echo "there is neither podman nor docker"; exit 1; }
+	ENGINE='$(ENGINE)' deploy/container/build dist/pktstat_*_linux_$$($(GO) env GOARCH).tar.gz
 
 .PHONY: build-libpcap
 build-libpcap: ## build bin/pktstat-libpcap, which has --pcap-live, with the system's libpcap
@@ -104,7 +112,7 @@ test-examples:
 
 # Builds releases, and tries one in a Debian that it downloads. PKTSTAT_WHOLE_TEST=1 runs all of `make test` there.
 .PHONY: test-dist
-test-dist: ## test the release; as root, also its deb, its service and a clone on a clean Debian
+test-dist: ## test the release; as root, also its deb, service and image, and a clone, on a clean Debian
 	cd tools/dist && $(GO) vet ./... && $(GO) test -timeout 30m ./...
 
 .PHONY: test-unit
