@@ -20,8 +20,8 @@ func testClone(t *testing.T, base *debianRoot) {
 	r.mount("none", "sys/fs/cgroup", "cgroup2", 0)
 	// As on most machines there is a default route. It leads nowhere.
 	for _, command := range []string{
-		"link add eth0 type veth peer name far", "address add 192.0.2.1/24 dev eth0", "link set far up", "link set eth0 up",
-		"route add default via 192.0.2.2",
+		"link add eth0 type veth peer name far", "address add 10.20.30.1/24 dev eth0", "link set far up", "link set eth0 up",
+		"route add default via 10.20.30.2",
 	} {
 		r.host("ip", append([]string{"-n", r.netns}, strings.Fields(command)...)...)
 	}
