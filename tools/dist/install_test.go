@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// nobody is a user without a home, groups or files.
-const nobody = "65534:65534"
+// noUser is a user without a home, groups or files.
+const noUser = "65534:65534"
 
 // TestInstall tries the release on clean copies of one Debian.
 func TestInstall(t *testing.T) {
@@ -39,15 +39,15 @@ func testPackage(t *testing.T, base *debianRoot) {
 	r.host("chroot", r.dir, "apt-get", "-qq", "-o", "Acquire::Retries=3", "install", "-y", "/pktstat.deb")
 
 	for _, c := range []struct{ what, user, command, want string }{
-		{"the capture", nobody, "pktstat /usr/share/doc/pktstat/examples/mix.pcap --output plain --top 1", "packets=2645"},
-		{"a man page", nobody, "man --pager=cat pktstat", "NAME\n"},
-		{"the man page of fields", nobody, "man --pager=cat pktstat-fields", "NAME\n"},
-		{"completion of a field", nobody, `bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader pktstat
+		{"the capture", noUser, "pktstat /usr/share/doc/pktstat/examples/mix.pcap --output plain --top 1", "packets=2645"},
+		{"a man page", noUser, "man --pager=cat pktstat", "NAME\n"},
+		{"the man page of fields", noUser, "man --pager=cat pktstat-fields", "NAME\n"},
+		{"completion of a field", noUser, `bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader pktstat
 			COMP_LINE="pktstat --by src_" COMP_POINT=17 COMP_WORDS=(pktstat --by src_) COMP_CWORD=2
 			f=$(complete -p pktstat); f=${f#*-F }; ${f%% *} pktstat src_ --by; echo "${COMPREPLY[@]}"'`, "src_port"},
-		{"completion of other shells", nobody, "find /usr/share/zsh /usr/share/fish -name '*pktstat*' | wc -l", "2\n"},
+		{"completion of other shells", noUser, "find /usr/share/zsh /usr/share/fish -name '*pktstat*' | wc -l", "2\n"},
 		{"its capabilities", "0:0", "getcap /usr/bin/pktstat", "/usr/bin/pktstat cap_net_admin,cap_net_raw,cap_perfmon,cap_bpf=ep\n"},
-		{"live, as an ordinary user", nobody, "pktstat -i lo -t 500ms --output plain 2>&1", "counting on lo (tc"},
+		{"live, as an ordinary user", noUser, "pktstat -i lo -t 500ms --output plain 2>&1", "counting on lo (tc"},
 		{"the service is off", "0:0", "systemctl is-enabled pktstat-web.service || true", "disabled\n"},
 		// A warning is a line; there is none.
 		{"systemd's opinion of the service", "0:0", "systemd-analyze verify pktstat-web.service 2>&1 && echo fine", "fine\n"},
