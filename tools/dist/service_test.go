@@ -48,7 +48,9 @@ func testService(t *testing.T, root *debianRoot) {
 	go func() { ended <- cmd.Wait() }()
 	defer func() {
 		stop()
-		_ = <-ended
+		if err := <-ended; err != nil {
+			t.Logf("systemd-nspawn was stopped: %v", err)
+		}
 	}()
 
 	client := clientIn(t, r.netns)
