@@ -53,9 +53,9 @@ func TestCompletion(t *testing.T) {
 	}
 	for shell, tc := range map[string]struct {
 		file string // that contains the script
-		args func(dir string) []string
+		args func(t *testing.T, dir string) []string
 	}{
-		"bash": {"pktstat.bash", func(string) []string {
+		"bash": {"pktstat.bash", func(*testing.T, string) []string {
 			return []string{"bash", "--norc", "-c", `source ./pktstat.bash
 				for line; do
 					COMP_LINE=$line COMP_POINT=${#line} COMPREPLY=()
@@ -63,8 +63,10 @@ func TestCompletion(t *testing.T) {
 					printf '%s\n' "${COMPREPLY[@]}" =
 				done`, "bash"}
 		}},
-		"zsh": {"_pktstat", func(dir string) []string { return []string{testenv.Tool(t, "zsh", "zsh"), "-f", zsh, dir} }},
-		"fish": {"pktstat.fish", func(string) []string {
+		"zsh": {"_pktstat", func(t *testing.T, dir string) []string {
+			return []string{testenv.Tool(t, "zsh", "zsh"), "-f", zsh, dir}
+		}},
+		"fish": {"pktstat.fish", func(t *testing.T, _ string) []string {
 			return []string{testenv.Tool(t, "fish", "fish"), "--no-config", "-c", `source pktstat.fish
 				for line in $argv
 					complete -C $line
@@ -83,7 +85,7 @@ func TestCompletion(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got := offered(t, dir, append(tc.args(dir), lines...))
+			got := offered(t, dir, append(tc.args(t, dir), lines...))
 			if len(got) != len(offers) {
 				t.Fatalf("%d answers to %d lines", len(got), len(offers))
 			}

@@ -42,7 +42,8 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	bin := filepath.Join(dir, "pktstat")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, "./cmd/pktstat")
+	// Without the commit it has the version that "go run" gives: transcripts show both.
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", bin, "./cmd/pktstat")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -134,7 +134,7 @@ func TestNetNSMakesNoSense(t *testing.T) {
 	}{
 		{[]string{"--netns", "no-such-name"}, "network namespace no-such-name: no namespace has this name, see `ip netns`"},
 		{[]string{"--netns", ""}, "a name, a process id or a path is missing"},
-		{[]string{"--netns", "/proc/self/ns/net", "--pcap-file", "../testdata/mix.pcap"}, "--netns makes no sense"},
+		{[]string{"--netns", "/proc/self/ns/net", "--pcap-file", "../testdata/mix.pcap"}, "--netns and ../testdata/mix.pcap: a run counts on interfaces or reads captures"},
 	} {
 		if p := start(t, nil, c.args...); p.wait() != 2 || !strings.Contains(p.errors(), c.want) {
 			t.Errorf("%q: %s", c.args, p.errors())
