@@ -121,7 +121,7 @@ test-unit: ## the tests that need neither root nor much time
 
 # Runs as an ordinary user. Downloads kernels that are newer than those in .cache/vmtest.
 .PHONY: test-vm
-test-vm: ## run the tests of the kernel on 5.10, 6.1, 6.12, the newest, and the newest of arm64; KERNEL, RUN and PKG select
+test-vm: ## run the tests of the kernel on 5.10, 6.1, 6.12 and the newest, and on 6.1 and the newest of arm64; KERNEL, RUN and PKG select
 	$(if $(KERNEL)$(RUN)$(PKG),,PKTSTAT_VMTEST=1 $(GO) test -count=1 -run=TestFailuresAreSeen ./tools/vmtest)
 	$(VMTEST) $(if $(KERNEL),-kernel='$(KERNEL)') $(if $(RUN),-run='$(RUN)') $(PKG)
 
