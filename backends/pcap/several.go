@@ -111,8 +111,8 @@ func (s *several) Collect(ctx context.Context, b *flow.Batch) error {
 	s.window.ended(b, over)
 	s.list = slices.Clone(s.names.list)
 	switch {
-	case errors.Is(err, errInterrupted):
-		return nil
+	case errors.Is(err, errInterrupted): // no later Collect reports the damaged captures
+		return errors.Join(s.failed...)
 	case err == nil && over && len(s.captures) > 0:
 		return nil
 	}

@@ -2,6 +2,7 @@ package pcap
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -208,6 +209,49 @@ func TestSeveralDamaged(t *testing.T) {
 	if n := all.total().Packets; n != 3 {
 		t.Errorf("%d packets, want 3", n)
 	}
+}
+
+// TestSeveralDamagedAndInterrupted: the end of a run by a signal also names the damaged captures.
+func TestSeveralDamagedAndInterrupted(t *testing.T) {
+	cut := classicFile(le, nanoseconds, 1, packetsAt(1, 2))
+	damaged := write(t, "damaged", cut[:len(cut)-3])
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() }) // after the source
+	if _, err := w.Write(classicFile(le, nanoseconds, 1, packetsAt(0, 5))); err != nil {
+		t.Fatal(err)
+	}
+	src := openAll(t, registry.BackendEnv{Stdin: r, Interval: time.Second}, damaged, "-")
+	ctx, cancel := context.WithCancel(t.Context())
+	all := flows{}
+	for range 10 {
+		b := flow.NewBatch(flow.BatchHooks{Records: func(recs []flow.Record) error {
+			all.add(recs)
+			return nil
+		}})
+		err = src.Collect(ctx, b)
+		if ferr := b.Flush(); ferr != nil {
+			t.Fatal(ferr)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(src.(*several).failed) > 0 {
+			cancel()
+		}
+	}
+	if want := damaged + ": packet 2: cut short"; ctx.Err() == nil || err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if n := all.total().Packets; n != 3 {
+		t.Errorf("%d packets, want 3", n)
+	}
+	cancel()
 }
 
 // TestSeveralRefused: an unreadable capture is an error before counting.
