@@ -113,9 +113,9 @@ func (s *session) configFiles() []string {
 // environment returns the variables that are named like options.
 func (s *session) environment(cl *commandLine) []settings.Setting {
 	var all []settings.Setting
-	for _, o := range cl.all() {
+	for _, o := range cl.keys() {
 		name := describe.Variable(program, o.name)
-		if value := s.Getenv(name); value != "" && o.isKey() {
+		if value := s.Getenv(name); value != "" {
 			all = append(all, settings.Variable(o.name, name, value))
 		}
 	}
@@ -133,9 +133,13 @@ func configError(err error) error {
 // isKey reports whether a configuration may have the option.
 func (o *option) isKey() bool { return !o.once && len(o.name) > 1 }
 
+// keys returns the options that a configuration may have.
+func (cl *commandLine) keys() []*option {
+	return slices.DeleteFunc(cl.all(), func(o *option) bool { return !o.isKey() })
+}
+
 // key returns the option of a setting.
 func (cl *commandLine) key(set settings.Setting) (*option, error) {
-	var keys []*option
 	for _, o := range cl.all() {
 		switch {
 		case o.name == set.Key && o.once:
@@ -144,12 +148,10 @@ func (cl *commandLine) key(set settings.Setting) (*option, error) {
 			return nil, fmt.Errorf("%w: %s: %s has values, and is no table", registry.ErrUsage, set.Where, set.Key)
 		case o.name == set.Key && o.isKey():
 			return o, nil
-		case o.isKey():
-			keys = append(keys, o)
 		}
 	}
 	text := fmt.Sprintf("unknown key %q", set.Key)
-	if near := nearestOption(set.Key, keys); near != "" {
+	if near := nearestOption(set.Key, cl.keys()); near != "" {
 		text += ": is " + strings.TrimPrefix(near, "--") + " meant?"
 	}
 	return nil, fmt.Errorf("%w: %s: %s", registry.ErrUsage, set.Where, text)
@@ -246,36 +248,30 @@ func (cl *commandLine) mild(labels *choose.Labels, chosen choose.Choice) {
 // configCommand is the sub-command that prints the options in effect.
 func (s *session) configCommand(w io.Writer, cl *commandLine) *cli.Command {
 	const name = "config"
-	var help toggle
-	h := helpText{width: helpWidth}
-	h.line("pktstat [options] config prints the options that a count would have, as TOML, and where each comes")
-	h.line("from: the command line, the environment, the file of --config, or one of these files:")
+	about := []string{
+		"pktstat [options] config prints the options that a count would have, as TOML, and where each comes",
+		"from: the command line, the environment, the file of --config, or one of these files:",
+	}
 	for _, path := range s.configFiles() {
-		h.line("  " + path)
+		about = append(about, "  "+path)
 	}
-	h.options("Options", []*option{{name: "help", short: "h", usage: "print this help"}})
-	return &cli.Command{
-		Name: name, Usage: "the options that hold, and where each comes from", HideHelp: true, Flags: helpFlags(&help),
-		Description: h.String(), CustomHelpTemplate: `{{.Description}}`, OnUsageError: usageError(nil, noHabits, s.Args),
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
-			}
-			if err := s.configure(cl); err != nil {
-				return err
-			}
-			_, err := io.WriteString(w, s.configText(cl))
-			return ignoreReported(err)
-		},
-	}
+	return s.subCommand(name, "the options that hold, and where each comes from", nil, func(c *cli.Context) error {
+		if c.Args().Present() {
+			return fmt.Errorf("%w: %s takes no argument: %q", registry.ErrUsage, name, c.Args().First())
+		}
+		if err := s.configure(cl); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, s.configText(cl))
+		return ignoreReported(err)
+	}, about...)
 }
 
 // configText returns a file with the options in effect. Defaults are comments.
 func (s *session) configText(cl *commandLine) string {
 	h := helpText{width: helpWidth}
-	for _, o := range cl.all() {
+	for _, o := range cl.keys() {
 		switch {
-		case !o.isKey():
 		case len(o.texts) > 0:
 			where := o.where
 			if where == "" {
@@ -310,13 +306,10 @@ func (o *option) toml() any {
 // unknownVariables returns variables that look like options but are not. They are not an error,
 // because other programs may use the prefix.
 func (s *session) unknownVariables(cl *commandLine) []string {
-	var keys []*option
+	keys := cl.keys()
 	known := map[string]bool{describe.Variable(program, "config"): true}
-	for _, o := range cl.all() {
-		if o.isKey() {
-			keys = append(keys, o)
-			known[describe.Variable(program, o.name)] = true
-		}
+	for _, o := range keys {
+		known[describe.Variable(program, o.name)] = true
 	}
 	prefix := describe.Variable(program, "")
 	var lines []string

@@ -3,7 +3,6 @@ package cmd
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,13 +43,9 @@ func (s *session) describe(cl *commandLine, commands []*cli.Command) *describe.P
 		p.Groups = append(p.Groups, describe.Group{Title: g.title, Options: described(g.options)})
 	}
 	for _, c := range visible(commands) {
-		d := describe.Command{Name: c.Name, Args: c.ArgsUsage, Summary: c.Usage, Words: argumentWords(c.Name)}
-		for _, f := range c.Flags {
-			if o, ok := f.(*option); ok && o.name != "help" && o.name != "?" {
-				d.Options = append(d.Options, described([]*option{o})...)
-			}
-		}
-		p.Commands = append(p.Commands, d)
+		p.Commands = append(p.Commands, describe.Command{
+			Name: c.Name, Args: c.ArgsUsage, Summary: c.Usage, Words: argumentWords(c.Name), Options: described(ownOptions(c)),
+		})
 	}
 	for _, m := range cl.backends {
 		p.Backends = append(p.Backends, describe.Plugin{Name: m.name, Summary: m.backend.Summary, Options: described(m.options)})
@@ -129,10 +124,8 @@ func commandNames(commands []*cli.Command) []string {
 // usageOf returns the syntax of a sub-command: "pktstat probe [-i NAME] [--json]".
 func usageOf(c *cli.Command) string {
 	text := program + " " + c.Name
-	for _, f := range c.Flags {
-		if o, ok := f.(*option); ok && o.name != "help" && o.name != "?" {
-			text += " [" + strings.TrimSpace(dashed(o.name)+" "+o.arg) + "]"
-		}
+	for _, o := range ownOptions(c) {
+		text += " [" + strings.TrimSpace(dashed(o.name)+" "+o.arg) + "]"
 	}
 	return strings.TrimSpace(text + " " + c.ArgsUsage)
 }
@@ -168,16 +161,9 @@ func (s *session) date() time.Time {
 	if n, err := strconv.ParseInt(s.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
 		return time.Unix(n, 0)
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	at, err := time.Parse(time.RFC3339, buildSettings()["vcs.time"])
+	if err != nil {
 		return time.Time{}
 	}
-	for _, set := range info.Settings {
-		if set.Key == "vcs.time" {
-			if at, err := time.Parse(time.RFC3339, set.Value); err == nil {
-				return at
-			}
-		}
-	}
-	return time.Time{}
+	return at
 }

@@ -53,34 +53,26 @@ func argumentWords(command string) []string {
 func (s *session) textCommand(name, args, initial, usage string, w io.Writer, cl *commandLine,
 	text func(*describe.Program, string) []byte) *cli.Command {
 	list := argumentWords(name)
-	var help toggle
-	h := helpText{width: helpWidth}
-	h.line("pktstat " + name + " " + args + " prints " + usage + ".")
-	h.line(args + " is one of " + strings.Join(list, ", ") + ".")
-	h.options("Options", []*option{{name: "help", short: "h", usage: "print this help"}})
-	return &cli.Command{
-		Name: name, Usage: usage, ArgsUsage: args, HideHelp: true, Flags: helpFlags(&help),
-		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(nil, noHabits, s.Args),
-		Action: func(c *cli.Context) error {
-			if err := cl.noneGiven(name); err != nil {
-				return err
-			}
-			which := initial
-			if c.Args().Present() {
-				which = c.Args().First()
-			}
-			switch {
-			case c.Args().Len() > 1:
-				return fmt.Errorf("%w: %s takes one argument: %q", registry.ErrUsage, name, c.Args().Get(1))
-			case which == "":
-				return fmt.Errorf("%w: %s needs an argument: %s", registry.ErrUsage, name, strings.Join(list, ", "))
-			case !slices.Contains(list, which):
-				err := fmt.Errorf("%w: %s has no %q: there are %s", registry.ErrUsage, name, which, strings.Join(list, ", "))
-				return withGuess(err, which, list)
-			}
-			_, err := w.Write(text(s.describe(cl, s.commands(io.Discard, cl)), which))
-			return ignoreReported(err)
-		},
-	}
+	c := s.subCommand(name, usage, nil, func(c *cli.Context) error {
+		if err := cl.noneGiven(name); err != nil {
+			return err
+		}
+		which := initial
+		if c.Args().Present() {
+			which = c.Args().First()
+		}
+		switch {
+		case c.Args().Len() > 1:
+			return fmt.Errorf("%w: %s takes one argument: %q", registry.ErrUsage, name, c.Args().Get(1))
+		case which == "":
+			return fmt.Errorf("%w: %s needs an argument: %s", registry.ErrUsage, name, strings.Join(list, ", "))
+		case !slices.Contains(list, which):
+			err := fmt.Errorf("%w: %s has no %q: there are %s", registry.ErrUsage, name, which, strings.Join(list, ", "))
+			return withGuess(err, which, list)
+		}
+		_, err := w.Write(text(s.describe(cl, s.commands(io.Discard, cl)), which))
+		return ignoreReported(err)
+	}, "pktstat "+name+" "+args+" prints "+usage+".", args+" is one of "+strings.Join(list, ", ")+".")
+	c.ArgsUsage = args
+	return c
 }

@@ -94,9 +94,7 @@ func (s *session) guessedOutput(err error, spec outputSpec) error {
 }
 
 // optionAsTarget is an error if the target of an output looks like one of its options.
-func optionAsTarget(spec outputSpec, flags func(*flag.FlagSet)) error {
-	fs := flag.NewFlagSet("", flag.ContinueOnError)
-	flags(fs)
+func optionAsTarget(spec outputSpec, fs *flag.FlagSet) error {
 	if key, _, ok := strings.Cut(spec.target, "="); ok && fs.Lookup(key) != nil {
 		return fmt.Errorf("%w: output %s has the option %s: is %s,%s meant? For a file of this name: %s=./%s",
 			registry.ErrUsage, spec.name, key, spec.name, spec.target, spec.name, spec.target)

@@ -22,35 +22,20 @@ type listing interface {
 
 // listCommand returns a sub-command that lists a part of this build.
 func (s *session) listCommand(name, usage, what string, list func(*commandLine) listing, w io.Writer, cl *commandLine) *cli.Command {
-	var help, asJSON toggle
+	var asJSON toggle
 	own := []*option{{name: "json", short: "j", usage: "as JSON", value: &asJSON}}
-	flags := helpFlags(&help)
-	for _, o := range own {
-		flags = append(flags, o)
-	}
-	h := helpText{width: helpWidth}
-	h.line("pktstat " + name + " lists the " + name + " of " + what + ".")
-	h.options("Options", append(own, &option{name: "help", short: "h", usage: "print this help"}))
-	return &cli.Command{
-		Name: name, Usage: usage, HideHelp: true, Flags: flags,
-		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(own, noHabits, s.Args),
-		Action: func(c *cli.Context) error {
-			if err := alone(c, name, cl); err != nil {
-				return err
-			}
-			l := list(cl)
-			if asJSON.on {
-				return writeJSON(w, l.json())
-			}
-			_, err := io.WriteString(w, l.text())
-			return ignoreReported(err)
-		},
-	}
+	return s.subCommand(name, usage, own, func(c *cli.Context) error {
+		if err := alone(c, name, cl); err != nil {
+			return err
+		}
+		l := list(cl)
+		if asJSON.on {
+			return writeJSON(w, l.json())
+		}
+		_, err := io.WriteString(w, l.text())
+		return ignoreReported(err)
+	}, "pktstat "+name+" lists the "+name+" of "+what+".")
 }
-
-// noHabits: other tools have no such sub-commands.
-func noHabits(string) string { return "" }
 
 // alone returns an error if the sub-command has an argument, or options before it.
 func alone(c *cli.Context, name string, cl *commandLine) error {

@@ -132,9 +132,6 @@ func (s *session) planOutput(cl *commandLine, spec outputSpec, targets *outfile.
 	if err := setOptions(spec, p.config.Flags, cl.outputNames); err != nil {
 		return nil, err
 	}
-	if err := optionAsTarget(spec, out.New().Flags); err != nil {
-		return nil, err
-	}
 	p.when = out.When
 	if c, ok := p.config.(registry.Chooser); ok {
 		p.when = c.When()
@@ -177,7 +174,7 @@ func setOptions(spec outputSpec, flags func(*flag.FlagSet), outputs []string) er
 		}
 		earlier[kv.key] = kv.key + "=" + kv.value
 	}
-	return nil
+	return optionAsTarget(spec, fs)
 }
 
 func optionNames(fs *flag.FlagSet) string {

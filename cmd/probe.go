@@ -23,41 +23,30 @@ const probeSchema = "pktstat.probe/v1"
 // probeCommand is the sub-command that reports what works on this machine.
 func (s *session) probeCommand(w io.Writer, cl *commandLine) *cli.Command {
 	const name = "probe"
-	var help, asJSON toggle
+	var asJSON toggle
 	own := []*option{
 		{name: "iface", short: "i", arg: "NAME", initial: "the default route's", value: adder{cl.setIface},
 			usage: "interface to ask what works on it; repeatable, as for a count"},
 		{name: "netns", arg: "NAME|PID|PATH", value: setter(cl.setNetNS), usage: "the interfaces are in this network namespace"},
 		{name: "json", short: "j", usage: "as JSON (schema " + probeSchema + ")", value: &asJSON},
 	}
-	flags := helpFlags(&help)
-	for _, o := range own {
-		flags = append(flags, o)
-	}
-	h := helpText{width: helpWidth}
-	h.line("pktstat probe tries out what works on this machine, why the rest does not and what to do")
-	h.line("about it, and says which backend would be taken. It changes nothing, and without")
-	h.line("privileges tells what it could not find out.")
-	h.options("Options", append(own, &option{name: "help", short: "h", usage: "print this help"}))
-	return &cli.Command{
-		Name: name, Usage: "what works here, what does not and why, and what to do about it", HideHelp: true, Flags: flags,
-		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(own, noHabits, s.Args),
-		Action: func(c *cli.Context) error {
-			if err := alone(c, name, cl); err != nil {
-				return err
-			}
-			r, err := s.probeReport(c.Context, cl)
-			if err != nil {
-				return err
-			}
-			if asJSON.on {
-				return writeJSON(w, r)
-			}
-			_, err = io.WriteString(w, r.text(s.textWidth()))
-			return ignoreReported(err)
-		},
-	}
+	return s.subCommand(name, "what works here, what does not and why, and what to do about it", own, func(c *cli.Context) error {
+		if err := alone(c, name, cl); err != nil {
+			return err
+		}
+		r, err := s.probeReport(c.Context, cl)
+		if err != nil {
+			return err
+		}
+		if asJSON.on {
+			return writeJSON(w, r)
+		}
+		_, err = io.WriteString(w, r.text(s.textWidth()))
+		return ignoreReported(err)
+	},
+		"pktstat probe tries out what works on this machine, why the rest does not and what to do",
+		"about it, and says which backend would be taken. It changes nothing, and without",
+		"privileges tells what it could not find out.")
 }
 
 // probeReport is the result of `pktstat probe`.

@@ -63,6 +63,37 @@ type commandError struct {
 
 func (e *commandError) Unwrap() error { return e.error }
 
+// subCommand returns a sub-command with options of its own. about is the first lines of its help.
+func (s *session) subCommand(name, usage string, own []*option, action cli.ActionFunc, about ...string) *cli.Command {
+	flags := helpFlags(&toggle{})
+	for _, o := range own {
+		flags = append(flags, o)
+	}
+	h := helpText{width: helpWidth}
+	for _, line := range about {
+		h.line(line)
+	}
+	h.options("Options", append(own, &option{name: "help", short: "h", usage: "print this help"}))
+	return &cli.Command{
+		Name: name, Usage: usage, HideHelp: true, Flags: flags,
+		Description: h.String(), CustomHelpTemplate: `{{.Description}}`,
+		OnUsageError: usageError(own, noHabits, s.Args), Action: action,
+	}
+}
+
+// noHabits: other tools have no such sub-commands.
+func noHabits(string) string { return "" }
+
+// ownOptions returns the options of a sub-command, without its help.
+func ownOptions(c *cli.Command) (own []*option) {
+	for _, f := range c.Flags {
+		if o, ok := f.(*option); ok && o.name != "help" && o.name != "?" {
+			own = append(own, o)
+		}
+	}
+	return own
+}
+
 // ofCommand marks an error as wrong usage of a sub-command.
 func ofCommand(name string, err error) error {
 	if _, several := err.(*multierror.Error); several || !errors.Is(err, registry.ErrUsage) { //nolint:errorlint // as in flatten

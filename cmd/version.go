@@ -25,34 +25,38 @@ func versionOf() string {
 
 // versionCommand is the sub-command version.
 func (s *session) versionCommand(w io.Writer, cl *commandLine) *cli.Command {
-	return &cli.Command{
-		Name: "version", Usage: "the version, its commit and the date", HideHelp: true, Flags: helpFlags(&toggle{}),
-		Description: "pktstat version prints the version, the commit and its date.\n", CustomHelpTemplate: `{{.Description}}`,
-		OnUsageError: usageError(nil, noHabits, s.Args),
-		Action: func(c *cli.Context) error {
-			if err := alone(c, "version", cl); err != nil {
-				return err
-			}
-			_, err := io.WriteString(w, versionText())
-			return ignoreReported(err)
-		},
-	}
+	const name = "version"
+	c := s.subCommand(name, "the version, its commit and the date", nil, func(c *cli.Context) error {
+		if err := alone(c, name, cl); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, versionText())
+		return ignoreReported(err)
+	})
+	c.Description = "pktstat version prints the version, the commit and its date.\n"
+	return c
 }
 
 func versionText() string {
 	return fmt.Sprintf("%s %s (%s%s %s/%s)\n", program, versionOf(), commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// commit returns the source's revision and date, followed by a separator; "" if unknown.
-func commit() string {
+// buildSettings returns how this binary was built, by key; nil if unknown.
+func buildSettings() map[string]string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return nil
 	}
 	settings := map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
+	return settings
+}
+
+// commit returns the source's revision and date, followed by a separator; "" if unknown.
+func commit() string {
+	settings := buildSettings()
 	rev := settings["vcs.revision"]
 	if rev == "" {
 		return ""
