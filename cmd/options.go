@@ -87,7 +87,7 @@ func newCommandLine(a *App) *commandLine {
 		{name: "by", arg: "FIELDS", initial: "flow", value: adder{cl.addBy}, common: true,
 			values: describe.Values{Kind: describe.Words, Words: append(flow.DimNames(), "flow")},
 			usage:  "group by these fields, joined by commas; repeatable: " + strings.Join(flow.DimNames(), ", ")},
-		{name: "sort", arg: "FIELD", initial: "bps", value: setter(cl.setSort), common: true, values: words(engine.SortNames()),
+		{name: "sort", arg: "FIELD", initial: flow.DefaultSort, value: setter(cl.setSort), common: true, values: words(engine.SortNames()),
 			usage: "order of the rows: any field of `pktstat fields`"},
 		{name: "top", arg: "N", value: setter(cl.setTop), common: true,
 			usage: "show the first N rows and the sum of the rest; 0: all"},

@@ -64,3 +64,22 @@ func (r *Report) Source() (SourceKind, []string) {
 	}
 	return SourceAll, nil
 }
+
+// DefaultSort is the name of the field that rows are ordered by unless the user names one.
+const DefaultSort = "bps"
+
+// GroupedBy returns what rows are grouped by, for headings; "" if it is all that makes a flow.
+func (r *Report) GroupedBy() string {
+	if r.Dims.Has(DimsFlow) {
+		return ""
+	}
+	return r.Dims.String()
+}
+
+// SortedBy returns the field that rows are ordered by, for headings; "" if it is the default.
+func (r *Report) SortedBy() string {
+	if r.Sort == DefaultSort {
+		return ""
+	}
+	return r.Sort
+}

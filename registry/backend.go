@@ -35,6 +35,17 @@ type Backend struct {
 	New func() BackendConfig // fresh defaults, no side effects
 }
 
+// FieldIn returns the first of the backend's own fields by which by groups rows; nil if there is
+// none.
+func (b *Backend) FieldIn(by flow.Dims) *flow.Field {
+	for i := range b.Fields {
+		if f := flow.Fields.Find(b.Fields[i].Name); f != nil && f.Dim&by != 0 {
+			return f
+		}
+	}
+	return nil
+}
+
 // Shorthand is a CLI flag that selects a plugin or sets one of its options.
 type Shorthand struct {
 	Name   string // one letter, or "" for none

@@ -102,16 +102,15 @@ func (r *Request) Choose() (Choice, error) {
 // errors wrap [registry.ErrUsage].
 func (r *Request) CheckFields(c Choice, by flow.Dims) error {
 	for _, b := range r.Backends {
-		for i := range b.Plugin.Fields {
-			f := flow.Fields.Find(b.Plugin.Fields[i].Name)
-			if f != nil && by&f.Dim != 0 && !slices.Contains(c.Backends, b) {
-				who := "backend " + c.Backends[0].Name + " does not know"
-				if c.Auto {
-					who = "no backend of live traffic knows"
-				}
-				return fmt.Errorf("%w: %s the field %s: backend %s does", registry.ErrUsage, who, f.Name, b.Name)
-			}
+		f := b.Plugin.FieldIn(by)
+		if f == nil || slices.Contains(c.Backends, b) {
+			continue
 		}
+		who := "backend " + c.Backends[0].Name + " does not know"
+		if c.Auto {
+			who = "no backend of live traffic knows"
+		}
+		return fmt.Errorf("%w: %s the field %s: backend %s does", registry.ErrUsage, who, f.Name, b.Name)
 	}
 	return nil
 }

@@ -11,17 +11,10 @@ import (
 func origin(b []byte, r *flow.Report) []byte {
 	o := &r.Origin
 	kind, names := r.Source()
-	by, sort := r.Dims.String(), r.Sort
-	if r.Dims.Has(flow.DimsFlow) {
-		by = ""
-	}
-	if sort == "bps" {
-		sort = ""
-	}
 	b = append(b, "origin"...)
 	for _, f := range []struct{ name, value string }{
 		{"host", o.Host}, {"kernel", o.Kernel}, {"version", o.Version}, {string(kind), strings.Join(names, ",")},
-		{"by", by}, {"sort", sort}, {"note", o.Note},
+		{"by", r.GroupedBy()}, {"sort", r.SortedBy()}, {"note", o.Note},
 	} {
 		if f.value != "" {
 			b = append(append(append(b, ' '), f.name...), '=')

@@ -31,11 +31,11 @@ func writeHeading(w *bufio.Writer, r *flow.Report, intervals, origin bool) error
 		b.WriteString(r.Start.UTC().Format("2006-01-02 15:04:05 MST, "))
 	}
 	b.WriteString(r.Duration().Round(time.Millisecond).String())
-	if !r.Dims.Has(flow.DimsFlow) {
-		b.WriteString("; by " + strings.ReplaceAll(r.Dims.String(), ",", ", "))
+	if by := r.GroupedBy(); by != "" {
+		b.WriteString("; by " + strings.ReplaceAll(by, ",", ", "))
 	}
-	if r.Sort != "" && r.Sort != "bps" {
-		b.WriteString("; sorted by " + r.Sort)
+	if sort := r.SortedBy(); sort != "" {
+		b.WriteString("; sorted by " + sort)
 	}
 	switch r.RateLayer {
 	case flow.LayerFrame:

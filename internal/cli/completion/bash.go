@@ -134,15 +134,6 @@ _@NAME@() {
 complete -F _@NAME@ @NAME@
 `
 
-// every returns the options of the program and of its sub-commands.
-func every(p *describe.Program) []describe.Option {
-	all := p.Options()
-	for _, c := range p.Commands {
-		all = append(all, c.Options...)
-	}
-	return all
-}
-
 // bashTakes returns a pattern of the options that take a value.
 func bashTakes(p *describe.Program) string {
 	var patterns []string
@@ -158,12 +149,7 @@ func bashValues(p *describe.Program) string {
 	var b strings.Builder
 	done := map[string]bool{}
 	for _, o := range every(p) {
-		action := bashAction(o.Values)
-		if o.Fixed() {
-			action = "_" + p.Name + "_offer \"$before\" true false"
-		}
-		action = strings.ReplaceAll(action, "@NAME@", p.Name)
-		if action != "" && !done[o.Name] {
+		if action := bashAction(p, &o); action != "" && !done[o.Name] {
 			fmt.Fprintf(&b, "        %s) %s ;;\n", strings.Join(dashes(&o), "|"), action)
 			done[o.Name] = true
 		}
@@ -171,22 +157,27 @@ func bashValues(p *describe.Program) string {
 	return b.String()
 }
 
-func bashAction(v describe.Values) string {
-	switch v.Kind {
+// bashAction returns the command that offers the values of an option; "" for any value.
+func bashAction(p *describe.Program, o *describe.Option) string {
+	call := func(command string) string { return "_" + p.Name + "_" + command }
+	if o.Fixed() {
+		return call(`offer "$before" true false`)
+	}
+	switch v := o.Values; v.Kind {
 	case describe.Word:
-		return `_@NAME@_offer "$before" ` + joined(v.Words)
+		return call(`offer "$before" ` + joined(v.Words))
 	case describe.Words:
-		return `_@NAME@_list , ` + joined(v.Words)
+		return call(`list , ` + joined(v.Words))
 	case describe.Fields:
-		return `_@NAME@_list + ` + joined(v.Words)
+		return call(`list + ` + joined(v.Words))
 	case describe.Interfaces:
-		return `_@NAME@_entries /sys/class/net`
+		return call(`entries /sys/class/net`)
 	case describe.Namespaces:
-		return `_@NAME@_entries /run/netns`
+		return call(`entries /run/netns`)
 	case describe.Files:
-		return `_@NAME@_files "$before" "$value"`
+		return call(`files "$before" "$value"`)
 	case describe.Output:
-		return `_@NAME@_output`
+		return call(`output`)
 	case describe.Free:
 	}
 	return ""
@@ -218,29 +209,12 @@ func bashKeys(p *describe.Program) string {
 	var b strings.Builder
 	for _, out := range p.Outputs {
 		for i := range out.Options {
-			action := bashAction(out.Options[i].Values)
-			if out.Options[i].Fixed() {
-				action = `_@NAME@_offer "$before" true false`
-			}
-			if action != "" {
-				fmt.Fprintf(&b, "            %s,%s) %s ;;\n", out.Name, out.Options[i].Name, strings.ReplaceAll(action, "@NAME@", p.Name))
+			if action := bashAction(p, &out.Options[i]); action != "" {
+				fmt.Fprintf(&b, "            %s,%s) %s ;;\n", out.Name, out.Options[i].Name, action)
 			}
 		}
 	}
 	return b.String()
-}
-
-// keyNames returns the keys of an output, with "=" if they take a value.
-func keyNames(out *describe.Plugin) []string {
-	var all []string
-	for i := range out.Options {
-		key := out.Options[i].Name
-		if !out.Options[i].Fixed() {
-			key += "="
-		}
-		all = append(all, key)
-	}
-	return all
 }
 
 func bashKeyNames(p *describe.Program) string {
@@ -251,12 +225,4 @@ func bashKeyNames(p *describe.Program) string {
 		}
 	}
 	return b.String()
-}
-
-func commandNames(p *describe.Program) []string {
-	var all []string
-	for i := range p.Commands {
-		all = append(all, p.Commands[i].Name)
-	}
-	return all
 }

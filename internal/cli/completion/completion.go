@@ -55,3 +55,33 @@ func names(plugins []describe.Plugin) []string {
 	}
 	return all
 }
+
+// every returns the options of the program and of its sub-commands.
+func every(p *describe.Program) []describe.Option {
+	all := p.Options()
+	for _, c := range p.Commands {
+		all = append(all, c.Options...)
+	}
+	return all
+}
+
+// keyNames returns the keys of an output, with "=" if they take a value.
+func keyNames(out *describe.Plugin) []string {
+	var all []string
+	for i := range out.Options {
+		key := out.Options[i].Name
+		if !out.Options[i].Fixed() {
+			key += "="
+		}
+		all = append(all, key)
+	}
+	return all
+}
+
+func commandNames(p *describe.Program) []string {
+	var all []string
+	for i := range p.Commands {
+		all = append(all, p.Commands[i].Name)
+	}
+	return all
+}

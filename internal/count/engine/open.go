@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/registry"
@@ -62,7 +61,7 @@ func (r *run) openOne(ctx context.Context, cand Candidate) (registry.Source, err
 	}
 	env := c.Env
 	env.MaxFlows, env.Dims = c.MaxFlows, c.Dims
-	if r.labels.numbered = groups(c.Dims, cand.Backend.Fields); r.labels.numbered {
+	if r.labels.numbered = cand.Backend.FieldIn(c.Dims) != nil; r.labels.numbered {
 		env.Tuples = tuples{r.labels.all}
 	}
 	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource {
@@ -75,14 +74,6 @@ func (r *run) openOne(ctx context.Context, cand Candidate) (registry.Source, err
 		env.Interfaces = nil
 	}
 	return cand.Config.Open(ctx, env)
-}
-
-// groups reports whether rows are grouped by any of the fields.
-func groups(by flow.Dims, fields []flow.Field) bool {
-	return slices.ContainsFunc(fields, func(f flow.Field) bool {
-		registered := flow.Fields.Find(f.Name)
-		return registered != nil && registered.Dim&by != 0
-	})
 }
 
 func wantsIntervals(outputs []Output) bool {

@@ -44,7 +44,7 @@ func (r *run) order(span ledger.Span) ledger.Order {
 // sort returns the field that rows are ordered by.
 func (c *Config) sort() *flow.Field {
 	if c.Sort == nil {
-		return flow.Fields.Find("bps")
+		return flow.Fields.Find(flow.DefaultSort)
 	}
 	return c.Sort
 }

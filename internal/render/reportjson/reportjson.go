@@ -69,11 +69,11 @@ func (e *encoder) head(r *flow.Report) {
 		e.key("end").time(r.End)
 	}
 	e.key("duration_s").float(r.Duration().Seconds())
-	if !r.Dims.Has(flow.DimsFlow) {
-		e.strings("by", strings.Split(r.Dims.String(), ","))
+	if by := r.GroupedBy(); by != "" {
+		e.strings("by", strings.Split(by, ","))
 	}
-	if r.Sort != "" && r.Sort != "bps" {
-		e.key("sort").string(r.Sort)
+	if sort := r.SortedBy(); sort != "" {
+		e.key("sort").string(sort)
 	}
 	if layer := r.RateLayer.String(); layer != "" {
 		e.key("rate_layer").string(layer)
