@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// busy tracks connections whose answer is not fully sent. The end of a chunked answer is sent after
-// the handler returns. Without that end, a browser reports an error.
+// busy tracks the connections on which an answer is still being sent. The server sends the end of a
+// chunked answer after the handler has returned. Without that end, a browser reports an error.
 type busy struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}

@@ -17,7 +17,7 @@ import (
 
 // slowHook takes 0.9 s to attach to a port or to detach from it.
 type slowHook struct {
-	refuse             uint32 // index of the port whose Attach fails
+	refuse             uint32 // Attach fails for the port with this index
 	now, most          atomic.Int32
 	attached, detached atomic.Int32
 }
