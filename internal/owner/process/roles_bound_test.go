@@ -85,12 +85,31 @@ func ask(r role, o *orders, before func() error) error {
 		if err := sendOn(fd, buf, to); err != nil {
 			return err
 		}
-		if _, _, err := unix.Recvfrom(fd, buf, 0); err != nil {
+		if _, err := receive(fd, buf); err != nil {
 			return err
 		}
 		o.done()
 	}
 	return nil
+}
+
+// uninterrupted calls f again if a signal interrupts it. The runtime's signals interrupt calls on a
+// socket with SO_RCVTIMEO, although they restart other calls (signal(7)).
+func uninterrupted(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// receive waits for a packet.
+func receive(fd int, b []byte) (n int, err error) {
+	err = uninterrupted(func() (err error) {
+		n, _, err = unix.Recvfrom(fd, b, 0)
+		return err
+	})
+	return n, err
 }
 
 // sendOn sends to an address. A nil address means that the socket is connected.

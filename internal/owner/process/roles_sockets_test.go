@@ -43,19 +43,28 @@ func sockServer(r role, o *orders) error {
 	o.done()
 	buf := make([]byte, 1000)
 	if r.Size == unix.SOCK_STREAM {
-		conn, _, err := unix.Accept(fd)
+		var conn int
+		err := uninterrupted(func() (err error) {
+			conn, _, err = unix.Accept(fd)
+			return err
+		})
 		if err != nil {
 			return err
 		}
 		defer unix.Close(conn)
-		n, err := unix.Read(conn, buf)
+		n, err := receive(conn, buf)
 		if err == nil {
 			_, err = unix.Write(conn, buf[:n])
 		}
 		o.wait()
 		return err
 	}
-	n, from, err := unix.Recvfrom(fd, buf, 0)
+	var n int
+	var from unix.Sockaddr
+	err = uninterrupted(func() (err error) {
+		n, from, err = unix.Recvfrom(fd, buf, 0)
+		return err
+	})
 	if err == nil {
 		err = unix.Sendto(fd, payload(r.Size, buf[:n]), 0, from)
 	}
@@ -81,7 +90,7 @@ func sockQuery(r role, o *orders) error {
 	if _, err := unix.Write(fd, buf); err != nil {
 		return err
 	}
-	if _, err := unix.Read(fd, buf); err != nil {
+	if _, err := receive(fd, buf); err != nil {
 		return err
 	}
 	port := at.(*unix.SockaddrInet4).Port

@@ -51,7 +51,7 @@ func ping(r role, o *orders, typ int) error {
 		}
 		for {
 			buf := make([]byte, 200)
-			n, _, err := unix.Recvfrom(fd, buf, 0)
+			n, err := receive(fd, buf)
 			if err != nil {
 				return err
 			}

@@ -293,7 +293,7 @@ func udp6to4(r role, o *orders) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := unix.Recvfrom(fd, make([]byte, 100), 0); err != nil {
+	if _, err := receive(fd, make([]byte, 100)); err != nil {
 		return err
 	}
 	at, err := unix.Getsockname(fd)
