@@ -128,10 +128,11 @@ struct sums {
 struct side {
 	/* Flows that lost their slot or emptied it. Only this CPU writes the first line. */
 	struct sums table_full;
-	__u64 inserts;   /* slots taken: user space sees how full the shard is */
-	__u64 evictions; /* flows that lost their slot to another flow */
-	__u64 folds;     /* slots emptied before a counter could wrap */
-	__u64 pad[2];
+	__u64 inserts;    /* slots taken: user space sees how full the shard is */
+	__u64 evictions;  /* flows that lost their slot to another flow */
+	__u64 folds;      /* slots emptied before a counter could wrap */
+	__u64 handshakes; /* elements of struct handshake in use */
+	__u64 pad;
 	/* Any CPU adds to the second line, atomically. Only the first two sides have it. */
 	struct sums interrupted; /* the program had interrupted another one (nesting.h) */
 	struct sums no_shard;    /* the CPU was offline at the load, and memory is short */
@@ -142,6 +143,18 @@ struct side {
 	} lost;
 };
 
+/* A TCP segment that may belong to a handshake. User space measures the time from SYN to ACK. */
+struct handshake {
+	__u64 key[8];    /* of the slot; the rest is 0 */
+	__u64 time;      /* bpf_ktime_get_ns(), nanoseconds since boot */
+	__u32 tcp_flags; /* byte 13 of the TCP header */
+	__u32 words;     /* of key */
+};
+
+/* The number of struct handshake for each CPU and epoch. */
+#define HANDSHAKES 1024
+
+_Static_assert(sizeof(struct handshake) == 80, "handshake");
 _Static_assert(sizeof(union key4) == 16, "key4");
 _Static_assert(sizeof(union key_wide) == 48, "key_wide");
 _Static_assert(sizeof(union key_socket) == 64, "key_socket");

@@ -25,7 +25,8 @@ const volatile __u64 hash_key[13] = {};  /* random: a sender must not be able to
 struct {
 	volatile __u32 active;
 	__u32 ipsec; /* IPsec has arrived (ipsec.h). It is here because this line is in the cache. */
-	__u32 pad[30];
+	__u32 awaited; /* a handshake has begun: user space clears it when none is pending */
+	__u32 pad[29];
 } epoch __attribute__((aligned(128)));
 
 /* An array with a part for each [2 * shard + epoch]. User space sets the size before the load. A
@@ -39,6 +40,9 @@ struct {
 		__type(value, T);                  \
 	}
 SHARDS_OF(struct side) sides SEC(".maps");
+
+/* User space sets the size: HANDSHAKES for each side. */
+SHARDS_OF(struct handshake) handshakes SEC(".maps");
 
 static __always_inline __u64 mix(__u64 h)
 {
@@ -174,14 +178,58 @@ static __always_inline __u32 bucket_of(__u32 row, __u32 buckets, __u64 hash)
 	return 2 * shards * buckets + small * small_buckets + (h & (small_buckets - 1));
 }
 
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+
+/* Reports whether a segment may belong to a handshake: one with SYN, and the first one with ACK of
+ * a flow. seen has the flags of earlier segments in this epoch; 0: there were none. A flow that
+ * begins in an epoch with ACK may be an old one, so it counts only while a handshake is pending. */
+static __always_inline int of_handshake(__u32 flags, __u32 seen)
+{
+	if (flags & TCP_SYN)
+		return 1;
+	return (flags & ~seen & TCP_ACK) && (seen || epoch.awaited);
+}
+
+/* Keeps a segment for user space. A flood does not take all of the room: half of it is for
+ * answers. Of the other half, an ACK that begins a flow in this epoch gets one part in two. */
+static __always_inline void keep(__u32 row, const __u64 *key, int words, __u32 flags, __u32 seen)
+{
+	struct side *side = bpf_map_lookup_elem(&sides, &row);
+	__u64 limit = HANDSHAKES;
+	struct handshake *h;
+	__u32 i;
+
+	if (!side)
+		return;
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		limit = HANDSHAKES / 2;
+	else if (!(flags & TCP_SYN) && !seen)
+		limit = HANDSHAKES / 4;
+	if (side->handshakes >= limit)
+		return;
+	i = row * HANDSHAKES + (__u32)side->handshakes;
+	h = bpf_map_lookup_elem(&handshakes, &i);
+	if (!h)
+		return;
+	side->handshakes++;
+	take(h->key, key, words);
+	h->time = bpf_ktime_get_ns();
+	h->tcp_flags = flags;
+	h->words = words;
+	if ((flags & TCP_SYN) && !epoch.awaited)
+		epoch.awaited = 1;
+}
+
 static __always_inline void count_in(void *flows, void *touched, __u32 buckets, const __u64 *key,
 				     int words, __u64 hash, const struct packet *p)
 {
 	__u32 shard = bpf_get_smp_processor_id();
 	__u32 row = epoch.active & 1; /* read it only once: user space may flip it */
 	__u64 *first, *second, *slot;
+	struct counts *c;
 	struct side *side;
-	__u32 i;
+	__u32 i, seen;
 
 	if (unlikely(shard >= shards && shard - shards >= small_shards)) {
 		count_no_shard(row, p, is_ip(key, words));
@@ -196,8 +244,7 @@ static __always_inline void count_in(void *flows, void *touched, __u32 buckets, 
 	if (likely(slot && slot[0])) {
 		if (unlikely(counts_of(slot, words)->packets_overhead & COUNTS_FULL))
 			goto full;
-		add(counts_of(slot, words), p);
-		return;
+		goto found;
 	}
 	if (!slot) {
 		hash = mix(hash);
@@ -206,10 +253,8 @@ static __always_inline void count_in(void *flows, void *touched, __u32 buckets, 
 		if (!second)
 			return;
 		slot = find(second, hash >> 61, key, words);
-		if (slot && slot[0] && !(counts_of(slot, words)->packets_overhead & COUNTS_FULL)) {
-			add(counts_of(slot, words), p);
-			return;
-		}
+		if (slot && slot[0] && !(counts_of(slot, words)->packets_overhead & COUNTS_FULL))
+			goto found;
 	}
 full:
 	side = bpf_map_lookup_elem(&sides, &row);
@@ -232,7 +277,12 @@ full:
 		fold(side, slot, words);
 		side->folds++;
 	}
-	add(counts_of(slot, words), p);
+found:
+	c = counts_of(slot, words);
+	seen = c->bytes_flags >> COUNTS_FLAGS_SHIFT;
+	add(c, p);
+	if (unlikely(of_handshake(p->tcp_flags, seen)))
+		keep(row, key, words, p->tcp_flags, seen);
 }
 
 /* Multilinear hashing of 32-bit words (Lemire and Kaser, "Strongly universal string hashing is

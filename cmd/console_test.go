@@ -168,12 +168,15 @@ func TestOnTerminal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.progressOf(planned, flow.DimsFlow) != nil; got != tc.progress {
+		if _, err := cl.groupRows(planned); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.progressOf(planned) != nil; got != tc.progress {
 			t.Errorf("%s: progress %t, want %t", tc.args, got, tc.progress)
 		}
 		b.Stderr = &b.stderr
 		s = &session{App: &b.App, console: newConsole(&b.App)}
-		if s.progressOf(planned, flow.DimsFlow) != nil {
+		if s.progressOf(planned) != nil {
 			t.Errorf("%s: progress although stderr is not a terminal", tc.args)
 		}
 	}

@@ -37,7 +37,7 @@ var habits = []habit{
 	{[]string{"snaplen", "s"}, "packets are counted with their length on the wire, whatever is copied of them"},
 	{[]string{"A", "X", "XX", "xx", "e", "tt", "ttt", "tttt"}, "pktstat shows no packets: tcpdump does"},
 	{[]string{"color", "colour", "no-color", "no-colour", "nocolor"}, "the variable NO_COLOR=1 turns colours off"},
-	{[]string{"z", "statistics"}, "--by src,dst counts by both ends; `pktstat fields` lists what rows can be grouped by"},
+	{[]string{"z", "statistics"}, "--by conversation counts both directions as one; `pktstat fields` lists what rows can be grouped by"},
 	{[]string{"l", "line-buffered"}, "reports are written whole, and each line of ndjson at once"},
 }
 
@@ -73,11 +73,10 @@ func (cl *commandLine) backendNames() []string {
 	return names
 }
 
-// fieldHabits are common names for what is two fields here.
+// fieldHabits are common names for what has other names here.
 var fieldHabits = map[string]string{
-	"port": "src_port or dst_port", "ports": "src_port,dst_port",
-	"host": "src or dst", "ip": "src or dst", "addr": "src or dst", "address": "src or dst",
-	"pair": "src,dst", "hosts": "src,dst", "program": "comm", "protocol": "proto",
+	"ports": "port or src_port,dst_port", "ip": "host, src or dst", "addr": "host, src or dst", "address": "host, src or dst",
+	"hosts": "host or pair", "conversations": "conversation", "connection": "conversation", "program": "comm", "protocol": "proto",
 }
 
 // filterWords begin or join a filter of pcap-filter(7).

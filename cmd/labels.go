@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"fmt"
-
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/choose"
 	"github.com/pktstat/pktstat/registry"
@@ -30,9 +28,9 @@ func (cl *commandLine) mountLabels(a *App) {
 	}
 }
 
-// chosenLabels returns the labels, with what the command line asks of them.
-func (cl *commandLine) chosenLabels() *choose.Labels {
-	l := &choose.Labels{Dims: cl.dims, Sort: cl.sort}
+// chosenLabels are the labels, and what the command line says about them.
+func (cl *commandLine) chosenLabels(by []flow.Dims) *choose.Labels {
+	l := &choose.Labels{By: by, Sort: cl.sort}
 	for _, m := range cl.labels {
 		c := &choose.Label{Name: m.name, Plugin: m.label, Config: m.config}
 		if m.toggle != nil {
@@ -44,18 +42,4 @@ func (cl *commandLine) chosenLabels() *choose.Labels {
 		l.All = append(l.All, c)
 	}
 	return l
-}
-
-// groupBySort groups flows by the label of --sort. Without that, the label would be set only after
-// the rows are sorted.
-func (cl *commandLine) groupBySort() error {
-	f := cl.sort
-	switch {
-	case f == nil || f.Role != flow.Label || f.In(cl.dims) && f.Dim&flow.DimsAll == f.Dim || cl.dims&f.Dim != 0:
-		return nil
-	case cl.dims.Has(flow.DimsFlow):
-		cl.dims |= f.Dim
-		return nil
-	}
-	return fmt.Errorf("%w: --sort %s needs rows that have it: add it to --by", registry.ErrUsage, f.Name)
 }

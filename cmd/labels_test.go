@@ -42,15 +42,15 @@ func TestGroupBySort(t *testing.T) {
 		if tt.sort != "" {
 			cl.sort = flow.Fields.Find(tt.sort)
 		}
-		err = cl.groupBySort()
+		by, err := cl.groupBySort(cl.dims)
 		if tt.want == "" {
 			if !errors.Is(err, registry.ErrUsage) {
 				t.Errorf("--by %s --sort %s: %v", tt.by, tt.sort, err)
 			}
 			continue
 		}
-		if err != nil || cl.dims.String() != tt.want {
-			t.Errorf("--by %s --sort %s: by %s, %v, want %s", tt.by, tt.sort, cl.dims, err, tt.want)
+		if err != nil || by.String() != tt.want {
+			t.Errorf("--by %s --sort %s: by %s, %v, want %s", tt.by, tt.sort, by, err, tt.want)
 		}
 	}
 }
@@ -67,9 +67,9 @@ func TestMountedLabels(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cl := &commandLine{labels: []*mountedLabel{m}, dims: zoneField.Dim}
-		all := cl.chosenLabels()
-		if l := all.All[0]; l.On != tt.on || l.Off != tt.off || all.Dims != zoneField.Dim {
+		cl := &commandLine{labels: []*mountedLabel{m}}
+		all := cl.chosenLabels([]flow.Dims{zoneField.Dim})
+		if l := all.All[0]; l.On != tt.on || l.Off != tt.off || len(all.By) != 1 || all.By[0] != zoneField.Dim {
 			t.Errorf("toggle %q, option %q: on %t, off %t", tt.toggle, tt.option, l.On, l.Off)
 		}
 	}

@@ -169,6 +169,9 @@ func (s *session) listOutputs(cl *commandLine) listing {
 		if out.TTY {
 			p.facts = append(p.facts, [2]string{"needs", "a terminal"})
 		}
+		if out.By != 0 {
+			p.facts = append(p.facts, [2]string{"rows are", out.By.String() + "s, or --by"})
+		}
 		if out.Top > 0 {
 			p.facts = append(p.facts, [2]string{"rows", fmt.Sprintf("%d, or --top", out.Top)})
 		}
@@ -179,7 +182,7 @@ func (s *session) listOutputs(cl *commandLine) listing {
 
 func (s *session) listLabels(cl *commandLine) listing {
 	l := plugins{Schema: "pktstat.labels/v1"}
-	for i, label := range cl.chosenLabels().All {
+	for i, label := range cl.chosenLabels(nil).All {
 		p := plugin{
 			Name: label.Name, Summary: label.Plugin.Summary, Fields: label.FieldNames(), Needs: label.Plugin.Needs,
 			Options: listed(cl.labels[i].options, true),

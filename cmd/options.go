@@ -84,9 +84,10 @@ func newCommandLine(a *App) *commandLine {
 		{name: "version", short: "V", usage: "print the version", value: &cl.version, once: true},
 	}
 	cl.grouping = []*option{
-		{name: "by", arg: "FIELDS", initial: "flow", value: adder{cl.addBy}, common: true,
-			values: describe.Values{Kind: describe.Words, Words: append(flow.DimNames(), "flow")},
-			usage:  "group by these fields, joined by commas; repeatable: " + strings.Join(flow.DimNames(), ", ")},
+		{name: "by", arg: "FIELDS", value: adder{cl.addBy}, common: true,
+			values: describe.Values{Kind: describe.Words, Words: flow.DimNames()},
+			usage: "group rows by these, joined by commas, repeatable; each output has a default, see `pktstat outputs`. " +
+				"There are " + strings.Join(flow.DimNames(), ", ")},
 		{name: "sort", arg: "FIELD", initial: flow.DefaultSort, value: setter(cl.setSort), common: true, values: words(engine.SortNames()),
 			usage: "order of the rows: any field of `pktstat fields`"},
 		{name: "top", arg: "N", value: setter(cl.setTop), common: true,

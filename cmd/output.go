@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/engine"
 	"github.com/pktstat/pktstat/internal/render/outfile"
 	"github.com/pktstat/pktstat/registry"
@@ -77,6 +78,7 @@ type plannedOutput struct {
 	config registry.OutputConfig
 	target *outfile.Target
 	when   registry.When
+	by     flow.Dims // what it groups rows by
 }
 
 // planOutputs checks the requested outputs. Its errors wrap [registry.ErrUsage].
@@ -228,7 +230,7 @@ func (s *session) openOutputs(ctx context.Context, cl *commandLine, planned []*p
 		if cl.topSet {
 			top = cl.top
 		}
-		open = append(open, engine.Output{Name: p.spec.text, Sink: sink, When: p.when, Top: top})
+		open = append(open, engine.Output{Name: p.spec.text, Sink: sink, When: p.when, Top: top, By: p.by})
 	}
 	if s.terminal != nil {
 		for i := range open {

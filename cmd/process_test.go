@@ -125,7 +125,7 @@ func TestClosedStandardOutput(t *testing.T) {
 			t.Errorf("%s, %s: stderr %q", tc.redirect, tc.output, got.stderr)
 		}
 	}
-	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "8 flows") {
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "8 conversations") {
 		t.Errorf("the file has %q, %v", text, err)
 	}
 }

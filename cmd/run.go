@@ -42,19 +42,20 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 	if err != nil {
 		return err
 	}
-	if err := cl.groupBySort(); err != nil {
+	planned, targets, err := s.planOutputs(cl)
+	if err != nil {
+		return err
+	}
+	groupings, err := cl.groupRows(planned)
+	if err != nil {
 		return err
 	}
 	if err := asked.CheckFields(chosen, cl.dims); err != nil {
 		return err
 	}
-	labels := cl.chosenLabels()
+	labels := cl.chosenLabels(groupings)
 	cl.mild(labels, chosen)
 	if err := labels.Check(chosen.Backends); err != nil {
-		return err
-	}
-	planned, targets, err := s.planOutputs(cl)
-	if err != nil {
 		return err
 	}
 	abandon := func() {
@@ -86,7 +87,7 @@ func (s *session) countUntil(ctx context.Context, cl *commandLine) error {
 		Attached: func(c engine.Candidate, others []flow.Alternative, a registry.Attachment) {
 			s.attached(cl, c, others, a)
 		},
-		Progress: s.progressOf(planned, cl.dims),
+		Progress: s.progressOf(planned),
 	})
 }
 
@@ -216,9 +217,9 @@ func attachedText(subject string, c engine.Candidate, a registry.Attachment) str
 	return text
 }
 
-// progressOf returns the engine's progress callback; nil if an output writes to the terminal during
-// the run.
-func (s *session) progressOf(planned []*plannedOutput, dims flow.Dims) func(engine.Progress) {
+// progressOf returns the engine's progress callback: none if an output writes to
+// the terminal while the count runs.
+func (s *session) progressOf(planned []*plannedOutput) func(engine.Progress) {
 	if !terminalOf(s.Stderr, s.Getenv).IsTTY {
 		return nil
 	}
@@ -229,6 +230,6 @@ func (s *session) progressOf(planned []*plannedOutput, dims flow.Dims) func(engi
 			return nil
 		}
 	}
-	_, s.meter.rows = dims.Nouns()
+	_, s.meter.rows = planned[0].by.Nouns()
 	return s.progress
 }

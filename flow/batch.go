@@ -105,7 +105,7 @@ func (b *Batch) Next() *Record {
 	}
 	r := &b.records[b.n]
 	b.n++
-	r.Marks = Marks{}
+	r.Marks, r.RTT = Marks{}, 0
 	return r
 }
 

@@ -16,7 +16,10 @@ type Field struct {
 	Help    string   // one line
 	Role    Role
 	Kind    Kind
-	IPFIX   uint16 // information element (IANA IPFIX registry); 0 if there is none
+	// Object and Member place the field in JSON: {"out": {"packets": 1}}. Fields of one
+	// object follow each other. "": Name alone.
+	Object, Member string
+	IPFIX          uint16 // information element (IANA IPFIX registry); 0: none
 
 	// Dim is the bit that --by NAME sets. 0: rows cannot be grouped by the field.
 	// [FieldTable.Register] gives a bit to each label with Groupable set.
@@ -47,9 +50,9 @@ type Field struct {
 	Sum  func(*Totals) uint64  // Uint and Bytes with Role Measure, for rows and sums
 	// Layer is the layer of the bytes that a measure counts. 0: it counts no bytes.
 	Layer Layer
-	// Rate returns the number to divide by the report's duration: bytes for BitRate, packets for
-	// PacketRate.
-	Rate func(Layer, *Counters) uint64
+	// Rate is what a rate is of, not yet divided by the report's duration: bytes for
+	// BitRate, packets for PacketRate.
+	Rate func(Layer, *Totals) uint64
 
 	// Order returns the numbers that order the rows, ascending. Nil: rows are ordered by Num,
 	// Sum, Rate or Text.
@@ -92,12 +95,13 @@ const (
 	Word                   // text from a fixed list
 	Addr                   // an IP address
 	Time                   // a point in time, UTC
+	Duration               // a time in seconds; Num returns nanoseconds
 	Flags                  // bits, shown as letters
 )
 
 // String returns the name of the kind in `pktstat fields`.
 func (k Kind) String() string {
-	return [...]string{"uint", "bytes", "bit_rate", "packet_rate", "hex16", "text", "word", "addr", "time", "flags"}[k]
+	return [...]string{"uint", "bytes", "bit_rate", "packet_rate", "hex16", "text", "word", "addr", "time", "duration", "flags"}[k]
 }
 
 // IsNumber reports whether outputs for people show the values as numbers: right-aligned, and
@@ -129,6 +133,25 @@ func (f *Field) Has(row *Row) bool {
 	return f.Known(row)
 }
 
+// InSum reports whether a sum has the measure. What the ends have sent and received is not
+// known of all sums.
+func (f *Field) InSum(t *Totals) bool {
+	switch {
+	case f.Sum == nil || f.Sparse && f.Sum(t) == 0:
+		return false
+	case f.Undirected():
+		return !t.Out.IsZero() || !t.In.IsZero()
+	}
+	return true
+}
+
+// Undirected reports whether only rows of both directions, of hosts or of service ports
+// have the field.
+func (f *Field) Undirected() bool {
+	const undirected = DimEnds | DimEndPorts | DimHost | DimService
+	return f.By != 0 && f.By&^undirected == 0
+}
+
 // Uint returns the value of a field with the accessor Num or Sum.
 func (f *Field) Uint(row *Row) uint64 {
 	if f.Sum != nil {
@@ -137,9 +160,9 @@ func (f *Field) Uint(row *Row) uint64 {
 	return f.Num(row)
 }
 
-// PerSecond returns the value of a field with Role Rate over the report's duration.
-func (f *Field) PerSecond(r *Report, c *Counters) float64 {
-	v := float64(f.Rate(r.RateLayer, c))
+// PerSecond returns the value of a field of Role Rate over the report's duration.
+func (f *Field) PerSecond(r *Report, t *Totals) float64 {
+	v := float64(f.Rate(r.RateLayer, t))
 	if f.Kind == BitRate {
 		v *= 8 // after the conversion: 8 times the byte counter may overflow a uint64
 	}
@@ -148,16 +171,20 @@ func (f *Field) PerSecond(r *Report, c *Counters) float64 {
 
 // Descending reports whether rows sorted by the field begin with the largest value. This holds
 // for measures, rates and the last time.
-func (f *Field) Descending() bool { return f.Role == Measure || f.Role == Rate || f.Name == "last" }
+func (f *Field) Descending() bool {
+	return f.Role == Measure || f.Role == Rate || f.Kind == Duration || f.Name == "last"
+}
 
 // AppendValue appends the value as text: decimal numbers without exponent, times in RFC 3339.
 // Text may contain any byte and is not escaped.
 func (f *Field) AppendValue(b []byte, r *Report, row *Row) []byte {
 	switch f.Kind {
 	case BitRate, PacketRate:
-		return strconv.AppendFloat(b, f.PerSecond(r, &row.Counters), 'f', -1, 64)
+		return strconv.AppendFloat(b, f.PerSecond(r, &row.Totals), 'f', -1, 64)
 	case Hex16:
 		return AppendHex16(b, uint16(f.Num(row)))
+	case Duration:
+		return strconv.AppendFloat(b, Seconds(f.Num(row)), 'f', -1, 64)
 	case Text, Word, Flags:
 		return append(b, f.Text(row)...)
 	case Addr:
@@ -170,6 +197,9 @@ func (f *Field) AppendValue(b []byte, r *Report, row *Row) []byte {
 	}
 	return strconv.AppendUint(b, f.Uint(row), 10)
 }
+
+// Seconds converts nanoseconds.
+func Seconds(ns uint64) float64 { return float64(ns) / 1e9 }
 
 // AppendHex16 appends an ethertype or GRE protocol type as "0x88cc".
 func AppendHex16(b []byte, v uint16) []byte {

@@ -111,11 +111,12 @@ func TestSparse(t *testing.T) {
 }
 
 func TestTotals(t *testing.T) {
-	a := Totals{Counters{Packets: 5, Bytes: 50, FrameBytes: 60}, 3}
-	b := Totals{Counters{Packets: 2, Bytes: 20, FrameBytes: 30}, 1}
+	out, in := Counters{1, 10, 12}, Counters{4, 40, 48}
+	a := Totals{Counters: Counters{Packets: 5, Bytes: 50, FrameBytes: 60}, Retransmits: 3, Out: out, In: in}
+	b := Totals{Counters: Counters{Packets: 2, Bytes: 20, FrameBytes: 30}, Retransmits: 1, In: Counters{2, 20, 30}}
 	sum := a
 	sum.Add(b)
-	if want := (Totals{Counters{Packets: 7, Bytes: 70, FrameBytes: 90}, 4}); sum != want || sum.Minus(b) != a {
+	if want := (Totals{Counters{Packets: 7, Bytes: 70, FrameBytes: 90}, 4, out, Counters{6, 60, 78}}); sum != want || sum.Minus(b) != a {
 		t.Errorf("sum %+v, want %+v; less b %+v", sum, want, sum.Minus(b))
 	}
 	if !(Totals{}).IsZero() || (Totals{Retransmits: 1}).IsZero() || (Totals{Counters: Counters{FrameBytes: 1}}).IsZero() {

@@ -41,8 +41,8 @@ func (t *FieldTable) Register(f Field) *Field {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, name := range append([]string{f.Name}, f.Aliases...) {
-		if !validFieldName.MatchString(name) || name == "flow" {
-			panic(fmt.Sprintf("flow: field name %q is not snake_case", name))
+		if !validFieldName.MatchString(name) || groupingOf(name) != nil {
+			panic(fmt.Sprintf("flow: field name %q is not snake_case, or is a grouping", name))
 		}
 		if _, taken := t.byName[name]; taken {
 			panic(fmt.Sprintf("flow: field %q is registered twice", name))

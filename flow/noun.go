@@ -10,10 +10,15 @@ func (d Dims) Nouns() (one, many string) {
 }
 
 func (d Dims) noun() string {
-	if d.Has(DimsFlow) {
-		return "flow"
-	}
 	noun := ""
+	for _, g := range Groupings {
+		switch {
+		case d.Has(g.Dims) && g.Dims != DimEnds:
+			return g.Noun
+		case d.Has(g.Dims): // a pair and something else is no pair
+			noun = g.Noun
+		}
+	}
 	for _, f := range Fields.All() {
 		if f.Dim&d == 0 || f.In(d&^f.Dim) { // a field that follows from the others adds nothing to the name
 			continue

@@ -47,6 +47,15 @@ const (
 // Ports returns the value of Packed.L4 for two ports.
 func Ports(src, dst uint16) uint32 { return uint32(src)<<16 | uint32(dst) }
 
+// ServicePort returns the port that names the service of two: the lower one, as a rule the
+// server's. Port 0 is none.
+func ServicePort(a, b uint16) uint16 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
 // words views the key as seven words, for hashing and masking. The struct has 56 bytes and is
 // 8-aligned, so the view is exact.
 func (p *Packed) words() *[7]uint64 { return (*[7]uint64)(p.bytes()) }

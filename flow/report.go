@@ -51,12 +51,9 @@ type Report struct {
 	// safe for concurrent use.
 	Label func([]*Row)
 
-	// Retransmits are the retransmitted TCP segments by key, if the backend counts them. Few rows
-	// have any, so they lie in a map beside the rows.
-	Retransmits map[Packed]Spans
-
-	FlowCount int          // number of rows before --top
-	Packed    []*PackedRow // rows in order, read-only; Rows returns them readable
+	FlowCount int          // rows before --top
+	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
+	Sides     []Side       // what is beside each row; nil: nothing
 }
 
 // Alternative is a backend that pktstat considered and did not choose.
@@ -73,9 +70,9 @@ func (r *Report) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
 		name := r.names()
 		if r.Label == nil {
-			var row Row // the loop sets every field of it for each row
-			for _, p := range r.Packed {
-				r.row(&row, p)
+			var row Row // all of it is set for each
+			for i := range r.Packed {
+				r.row(&row, i)
 				row.Iface = name(row.Ifindex)
 				if !yield(row) {
 					return
@@ -87,10 +84,10 @@ func (r *Report) Rows() iter.Seq[Row] {
 		for i := range rows {
 			to[i] = &rows[i]
 		}
-		for left := r.Packed; len(left) > 0; {
-			n := min(len(left), labelled)
-			for i, p := range left[:n] {
-				r.row(&rows[i], p)
+		for done := 0; done < len(r.Packed); {
+			n := min(len(r.Packed)-done, labelled)
+			for i := range n {
+				r.row(&rows[i], done+i)
 				rows[i].Iface = name(rows[i].Ifindex)
 			}
 			r.Label(to[:n])
@@ -99,7 +96,7 @@ func (r *Report) Rows() iter.Seq[Row] {
 					return
 				}
 			}
-			left = left[n:]
+			done += n
 		}
 	}
 }
@@ -112,8 +109,11 @@ func (r *Report) Top(n int) *Report {
 	}
 	cut := *r
 	cut.Packed = r.Packed[:n:n]
-	for _, p := range r.Packed[n:] {
-		cut.Rest.Add(r.totals(p))
+	if r.Sides != nil {
+		cut.Sides = r.Sides[:n:n]
+	}
+	for i := range r.Packed[n:] {
+		cut.Rest.Add(r.totals(n + i))
 	}
 	return &cut
 }

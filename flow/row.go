@@ -14,6 +14,10 @@ type Record struct {
 	// Retransmits is the number of retransmitted TCP segments. Counters include them. A record
 	// may have retransmits only. A source that does not know them need not set it.
 	Retransmits uint64
+	// RTT is the round-trip time of a TCP handshake that has ended, in nanoseconds; 0: none.
+	// A record may have nothing but it. [Batch.Next] has cleared it.
+	RTT   int64
+	RTTBy RTTBy
 }
 
 // Marks are the properties of a flow's packets that do not add up.
@@ -31,9 +35,10 @@ func (m *Marks) Merge(o Marks) {
 // PackedRow is a row in compact form. It fills two cache lines.
 type PackedRow struct {
 	Key          Packed
-	Delta, Total Counters // of the interval, and since the start of the run
-	First, Last  int64    // Unix nanoseconds; see Record
-	Marks                 // since the start of the run
+	Delta, Total Counters // of the interval; since the start
+	First, Last  int64    // Unix nanoseconds
+	Marks                 // since the start
+	Side         uint32   // place of its [Side] in the ledger; 0: it has none
 }
 
 // NewRow returns a row that starts with a record.
@@ -55,17 +60,6 @@ func (p *PackedRow) EndInterval() {
 	p.Delta = Counters{}
 }
 
-// Spans holds a number for two spans: Delta of the interval, Total of the run so far.
-type Spans struct{ Delta, Total uint64 }
-
-// Of returns Total if run is set, otherwise Delta.
-func (s Spans) Of(run bool) uint64 {
-	if run {
-		return s.Total
-	}
-	return s.Delta
-}
-
 // Row is a row in readable form.
 type Row struct {
 	Key
@@ -75,7 +69,10 @@ type Row struct {
 	Iface       string // name of Key.Ifindex, "" if unknown
 	Owner       Owner  // the owner with the number Key.OwnerID
 	Marks              // since the start of the run
-	HasSubtype  bool   // rows are grouped by Subtype, and it was read; it may be 0
+	EndsBy      EndsBy // how the local end is known
+	RTT         int64  // of handshakes, in nanoseconds; 0: not known
+	RTTBy       RTTBy
+	HasSubtype  bool // Key.Subtype was read, though it may be 0, and is grouped by
 }
 
 // Readable returns the row without the fields that depend on a report: its counters, the owner
@@ -90,23 +87,40 @@ func (p *PackedRow) readable(row *Row) {
 	row.First, row.Last = time.Unix(0, p.First).UTC(), time.Unix(0, p.Last).UTC()
 }
 
-// row sets all fields of row except the interface's name.
-func (r *Report) row(row *Row, p *PackedRow) {
+// row sets all of the i-th row but the interface's name.
+func (r *Report) row(row *Row, i int) {
+	p := r.Packed[i]
 	p.readable(row)
-	row.Totals, row.Owner = r.totals(p), Owner{}
+	row.Totals, row.Owner = r.totals(i), Owner{}
+	side := r.Side(i)
+	row.EndsBy, row.RTT, row.RTTBy = side.EndsBy, side.RTT, side.RTTBy
 	if len(r.Owners) > 0 {
 		row.Owner = r.Owners[p.Key.OwnerID]
 	}
 }
 
-// totals returns the row's totals in this report.
-func (r *Report) totals(p *PackedRow) Totals {
-	t := Totals{Counters: p.Delta}
-	if r.Final {
+// Side returns what is beside the i-th row.
+func (r *Report) Side(i int) *Side {
+	if i < len(r.Sides) {
+		return &r.Sides[i]
+	}
+	return &noSide
+}
+
+var noSide Side // never changed
+
+// totals are the sums of the i-th row in this report.
+func (r *Report) totals(i int) Totals { return r.Packed[i].Totals(r.Side(i), r.Dims, r.Final) }
+
+// Totals are the sums of a row that is grouped by dims, over the run or the interval.
+func (p *PackedRow) Totals(side *Side, dims Dims, run bool) Totals {
+	t := Totals{Counters: p.Delta, Retransmits: side.Retransmits.Of(run)}
+	if run {
 		t.Counters = p.Total
 	}
-	if len(r.Retransmits) > 0 {
-		t.Retransmits = r.Retransmits[p.Key].Of(r.Final)
+	if dims.TwoSided() {
+		t.Out = side.Out.Of(run)
+		t.In = t.Counters.Minus(t.Out)
 	}
 	return t
 }

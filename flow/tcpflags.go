@@ -19,6 +19,22 @@ const (
 // and FIN.
 func (f TCPFlags) String() string { return tcpFlagNames[f] }
 
+// State returns the state of a connection by the flags of all its packets: "syn" until an
+// answer arrives, "established", "fin" or "reset". Without flags it is "".
+func (f TCPFlags) State() string {
+	switch {
+	case f == 0:
+		return ""
+	case f&TCPRst != 0:
+		return "reset"
+	case f&TCPFin != 0:
+		return "fin"
+	case f&TCPSyn != 0 && f&TCPAck == 0:
+		return "syn"
+	}
+	return "established"
+}
+
 // tcpFlagNames holds the text of every set of flags, as a report may have a million rows.
 var tcpFlagNames = func() (names [256]string) {
 	for set := range names {

@@ -5,24 +5,43 @@ import "iter"
 // Totals are all numbers that add up, of a row or of a sum.
 type Totals struct {
 	Counters
-	Retransmits uint64 // retransmitted TCP segments; Counters include them
+	Retransmits uint64 // TCP segments that were sent again; they are in Counters as all others are
+	// Out counts what the local end or the host has sent, and In what it has received. Sums
+	// have them as far as they are known.
+	Out, In Counters
 }
 
 // Add adds o to t.
 func (t *Totals) Add(o Totals) {
 	t.Counters.Add(o.Counters)
 	t.Retransmits += o.Retransmits
+	t.Out.Add(o.Out)
+	t.In.Add(o.In)
+}
+
+// AddEnds adds only what the local ends have sent and received.
+func (t *Totals) AddEnds(of ...*Totals) {
+	for _, o := range of {
+		t.Out.Add(o.Out)
+		t.In.Add(o.In)
+	}
 }
 
 // Minus returns t - o. o must not exceed t.
 func (t Totals) Minus(o Totals) Totals {
-	return Totals{t.Counters.Minus(o.Counters), t.Retransmits - o.Retransmits}
+	return Totals{
+		Counters: t.Counters.Minus(o.Counters), Retransmits: t.Retransmits - o.Retransmits,
+		Out: t.Out.Minus(o.Out), In: t.In.Minus(o.In),
+	}
 }
 
 // IsZero reports whether all numbers are 0.
 func (t Totals) IsZero() bool { return t == Totals{} }
 
 // Sums are the sums of a report. Total == (sum of the rows) + Rest + Overflow + Lost.
+//
+// If rows are hosts, a packet counts in two rows ([Dims.Copies]). Rest and the overflow of
+// max_flows count it twice then, too.
 type Sums struct {
 	Total    Totals // everything the hooks saw
 	Rest     Totals // rows beyond --top

@@ -25,6 +25,9 @@ type Output struct {
 	// Top is the default of --top for this output; 0: all rows.
 	Top int
 
+	// By is what the output groups rows by when --by is not given; 0: [flow.DimsFlow].
+	By flow.Dims
+
 	Shorthands []Shorthand
 	New        func() OutputConfig // fresh defaults, no side effects
 }
@@ -48,6 +51,10 @@ type OutputConfig interface {
 
 // Chooser is implemented by configs whose options determine the reports they want.
 type Chooser interface{ When() When }
+
+// Grouper is implemented by configs whose options change what rows are grouped by when
+// --by is not given.
+type Grouper interface{ By() flow.Dims }
 
 // OutputEnv is the environment that Open gets from the command.
 type OutputEnv struct {

@@ -22,6 +22,12 @@ type captured []byte
 
 func (c captured) header() *unix.Tpacket3Hdr { return (*unix.Tpacket3Hdr)(unsafe.Pointer(&c[0])) }
 
+// time returns when the kernel saw the packet, in Unix nanoseconds.
+func (c captured) time() int64 {
+	h := c.header()
+	return int64(h.Sec)*1e9 + int64(h.Nsec)
+}
+
 // complete reports whether the kernel has filled the place. It may give up on a packet after it
 // has made room, and counts that packet as dropped. That happens with super-frames that struct
 // virtio_net_hdr cannot describe (virtio_net_hdr_from_skb in include/linux/virtio_net.h), such as

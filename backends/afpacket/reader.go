@@ -12,6 +12,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/flowtable"
+	"github.com/pktstat/pktstat/internal/count/handshake"
 	"github.com/pktstat/pktstat/internal/count/packet"
 	"github.com/pktstat/pktstat/internal/netif/attach"
 )
@@ -48,9 +49,10 @@ func startReader(r *ring, p *attach.Port, c *counter) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
+	var handshakes handshake.Tracker
 	rd := &reader{
 		ring: r, ifindex: p.Index, raw: p.Raw, lo: p.Loopback, vrf: p.VRF, queued: p.Queued, quit: quit, ended: make(chan struct{}),
-		flows: flowtable.New(c.room), spare: flowtable.New(c.room), decrypted: decrypted{packets: &c.decrypted},
+		flows: flowtable.New(c.room, &handshakes), spare: flowtable.New(c.room, &handshakes), decrypted: decrypted{packets: &c.decrypted},
 	}
 	go func() {
 		defer close(rd.ended)
@@ -116,7 +118,7 @@ func (r *reader) count(block []byte) (n uint64) {
 		if dir == flow.Ingress && r.decrypted.again(c.header(), &rec) {
 			continue
 		}
-		r.flows.Add(&rec)
+		r.flows.Add(&rec, c.time())
 	}
 	return n
 }

@@ -17,6 +17,7 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	cgroupMapFlowsSocket    = "flows_socket"
+	cgroupMapHandshakes     = "handshakes"
 	cgroupMapNestings       = "nestings"
 	cgroupMapParsers        = "parsers"
 	cgroupMapSides          = "sides"
@@ -83,6 +84,7 @@ type cgroupProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type cgroupMapSpecs struct {
 	FlowsSocket   *ebpf.MapSpec `ebpf:"flows_socket"`
+	Handshakes    *ebpf.MapSpec `ebpf:"handshakes"`
 	Nestings      *ebpf.MapSpec `ebpf:"nestings"`
 	Parsers       *ebpf.MapSpec `ebpf:"parsers"`
 	Sides         *ebpf.MapSpec `ebpf:"sides"`
@@ -123,6 +125,7 @@ func (o *cgroupObjects) Close() error {
 // It can be passed to loadCgroupObjects or ebpf.CollectionSpec.LoadAndAssign.
 type cgroupMaps struct {
 	FlowsSocket   *ebpf.Map `ebpf:"flows_socket"`
+	Handshakes    *ebpf.Map `ebpf:"handshakes"`
 	Nestings      *ebpf.Map `ebpf:"nestings"`
 	Parsers       *ebpf.Map `ebpf:"parsers"`
 	Sides         *ebpf.Map `ebpf:"sides"`
@@ -132,6 +135,7 @@ type cgroupMaps struct {
 func (m *cgroupMaps) Close() error {
 	return _CgroupClose(
 		m.FlowsSocket,
+		m.Handshakes,
 		m.Nestings,
 		m.Parsers,
 		m.Sides,

@@ -18,6 +18,7 @@ import (
 const (
 	kprobeMapCredits                    = "credits"
 	kprobeMapFlowsSocket                = "flows_socket"
+	kprobeMapHandshakes                 = "handshakes"
 	kprobeMapNestings                   = "nestings"
 	kprobeMapParsers                    = "parsers"
 	kprobeMapSides                      = "sides"
@@ -103,6 +104,7 @@ type kprobeProgramSpecs struct {
 type kprobeMapSpecs struct {
 	Credits       *ebpf.MapSpec `ebpf:"credits"`
 	FlowsSocket   *ebpf.MapSpec `ebpf:"flows_socket"`
+	Handshakes    *ebpf.MapSpec `ebpf:"handshakes"`
 	Nestings      *ebpf.MapSpec `ebpf:"nestings"`
 	Parsers       *ebpf.MapSpec `ebpf:"parsers"`
 	Sides         *ebpf.MapSpec `ebpf:"sides"`
@@ -146,6 +148,7 @@ func (o *kprobeObjects) Close() error {
 type kprobeMaps struct {
 	Credits       *ebpf.Map `ebpf:"credits"`
 	FlowsSocket   *ebpf.Map `ebpf:"flows_socket"`
+	Handshakes    *ebpf.Map `ebpf:"handshakes"`
 	Nestings      *ebpf.Map `ebpf:"nestings"`
 	Parsers       *ebpf.Map `ebpf:"parsers"`
 	Sides         *ebpf.Map `ebpf:"sides"`
@@ -157,6 +160,7 @@ func (m *kprobeMaps) Close() error {
 	return _KprobeClose(
 		m.Credits,
 		m.FlowsSocket,
+		m.Handshakes,
 		m.Nestings,
 		m.Parsers,
 		m.Sides,

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/handshake"
 	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
@@ -135,11 +136,16 @@ func (c *classic) countRecent(b []byte, t *recent, w *window) (n int, packets ui
 		if !ok || time >= w.end {
 			break
 		}
-		s := t.find(id)
-		if s == nil {
+		place, found := t.find(id)
+		if !found {
 			break
 		}
-		s.add(l3, uint64(max(capLen, origLen)), time, marksOf(id, l3, h[classicRecordHeader:end]))
+		s := &t.slots[place]
+		m := marksOf(id, l3, h[classicRecordHeader:end])
+		if handshake.Wants(m.TCPFlags, s.TCPFlags) {
+			break
+		}
+		s.add(l3, uint64(max(capLen, origLen)), time, m)
 		w.low, w.high = min(w.low, time), max(w.high, time)
 		packets++
 		n += end

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/flowtable"
+	"github.com/pktstat/pktstat/internal/count/handshake"
 	"github.com/pktstat/pktstat/internal/count/packet"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -53,10 +54,11 @@ var (
 
 func startLive(device string, on []flow.Interface, h *pcap.Handle, link packet.LinkType, env registry.BackendEnv) *live {
 	room := flowtable.NewBudget(env.MaxFlows)
+	var handshakes handshake.Tracker
 	l := &live{
 		device: device, on: on, handle: h, link: link, now: env.Now,
 		quit: make(chan struct{}), ended: make(chan struct{}),
-		room: room, flows: flowtable.New(room), spare: flowtable.New(room),
+		room: room, flows: flowtable.New(room, &handshakes), spare: flowtable.New(room, &handshakes),
 	}
 	go func() {
 		defer close(l.ended)
@@ -102,7 +104,7 @@ func (l *live) run() error {
 			r.Key.Ifindex = l.on[0].Index
 		}
 		l.mu.Lock()
-		l.flows.Add(&r)
+		l.flows.Add(&r, info.Timestamp.UnixNano())
 		l.mu.Unlock()
 		l.newest.Store(info.Timestamp.UnixNano())
 	}

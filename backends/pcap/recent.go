@@ -100,18 +100,15 @@ func (id identity) hash() uint64 {
 	return (id.addrs ^ id.rest*0x9e3779b97f4a7c15) * 0xd1b54a32d192ed03 >> (64 - recentBits)
 }
 
-// find returns the slot of a flow, or nil.
-func (t *recent) find(id identity) *recentSlot {
+// find returns the place of a flow.
+func (t *recent) find(id identity) (place uint64, found bool) {
 	h := id.hash()
-	if s := &t.slots[h%recentSlots]; s.identity == id {
-		return s
-	}
-	for i := uint64(1); i < recentProbe; i++ {
-		if s := &t.slots[(h+i)%recentSlots]; s.identity == id {
-			return s
+	for i := range uint64(recentProbe) {
+		if place = (h + i) % recentSlots; t.slots[place].identity == id {
+			return place, true
 		}
 	}
-	return nil
+	return 0, false
 }
 
 // add counts a packet of frame bytes.
@@ -122,17 +119,6 @@ func (s *recentSlot) add(l3, frame uint64, time int64, m flow.Marks) {
 	s.first = min(s.first, time)
 	s.last = max(s.last, time)
 	s.Marks.Merge(m)
-}
-
-// count counts a packet if the table has its flow.
-func (t *recent) count(id identity, l3, frame uint64, time int64, m flow.Marks) bool {
-	s := t.find(id)
-	if s == nil {
-		return false
-	}
-	s.add(l3, frame, time, m)
-	t.added++
-	return true
 }
 
 // insert adds a flow with its first packet r.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/handshake"
 	"github.com/pktstat/pktstat/internal/count/packet"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -34,13 +35,15 @@ type shared struct {
 	recent  *recent
 	silence time.Duration // the longest wait for a pipe; 0: no limit
 	number  func(name string) uint32
+
+	handshakes *handshake.Tracker
 }
 
 // newShared prepares a run.
 func newShared(env *registry.BackendEnv) shared {
 	s := shared{
 		window: &window{interval: int64(env.Interval), limit: int64(env.Limit)}, recent: newRecent(), silence: env.Limit,
-		number: func(string) uint32 { return 0 },
+		number: func(string) uint32 { return 0 }, handshakes: &handshake.Tracker{},
 	}
 	if env.Tuples != nil {
 		field := flow.Fields.Find(fileField)
@@ -197,7 +200,7 @@ func (s *source) add(p *captured, b *flow.Batch) {
 		s.recent.pause--
 		known = false
 	}
-	if known && s.recent.count(id, l3, p.wireLen(), p.time, marksOf(id, l3, p.data)) {
+	if known && s.countRecent(id, l3, p, b) {
 		return
 	}
 	r := &s.scratch
@@ -213,6 +216,34 @@ func (s *source) add(p *captured, b *flow.Batch) {
 	r.First, r.Last = p.time, p.time
 	if known {
 		s.recent.insert(id, r, b)
+	}
+	if flags := r.TCPFlags; handshake.Wants(flags, 0) {
+		s.segment(r.Key, flags, p.time, b)
+	}
+}
+
+// countRecent counts a packet if the table has its flow.
+func (s *source) countRecent(id identity, l3 uint64, p *captured, b *flow.Batch) bool {
+	i, found := s.recent.find(id)
+	if !found {
+		return false
+	}
+	slot, m := &s.recent.slots[i], marksOf(id, l3, p.data)
+	seen := slot.TCPFlags
+	slot.add(l3, p.wireLen(), p.time, m)
+	s.recent.added++
+	if handshake.Wants(m.TCPFlags, seen) {
+		s.segment(s.recent.keys[i], m.TCPFlags, p.time, b)
+	}
+	return true
+}
+
+// segment hands the round-trip time to the batch, if a segment ends a handshake.
+func (s *source) segment(key flow.Packed, flags flow.TCPFlags, at int64, b *flow.Batch) {
+	if done, ok := s.handshakes.Segment(&key, flags, at); ok {
+		r := b.Next()
+		r.Key, r.Counters, r.First, r.Last = key, flow.Counters{}, at, at
+		r.RTT, r.RTTBy = done.RTT, done.By
 	}
 }
 

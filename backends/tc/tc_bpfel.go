@@ -19,6 +19,7 @@ const (
 	tcMapCredits       = "credits"
 	tcMapFlows4        = "flows4"
 	tcMapFlowsWide     = "flows_wide"
+	tcMapHandshakes    = "handshakes"
 	tcMapParsers       = "parsers"
 	tcMapSides         = "sides"
 	tcMapTouched4      = "touched4"
@@ -94,6 +95,7 @@ type tcMapSpecs struct {
 	Credits     *ebpf.MapSpec `ebpf:"credits"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
+	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
 	Touched4    *ebpf.MapSpec `ebpf:"touched4"`
@@ -139,6 +141,7 @@ type tcMaps struct {
 	Credits     *ebpf.Map `ebpf:"credits"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
+	Handshakes  *ebpf.Map `ebpf:"handshakes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
 	Touched4    *ebpf.Map `ebpf:"touched4"`
@@ -150,6 +153,7 @@ func (m *tcMaps) Close() error {
 		m.Credits,
 		m.Flows4,
 		m.FlowsWide,
+		m.Handshakes,
 		m.Parsers,
 		m.Sides,
 		m.Touched4,

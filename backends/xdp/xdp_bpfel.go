@@ -18,6 +18,7 @@ import (
 const (
 	xdpMapFlows4              = "flows4"
 	xdpMapFlowsWide           = "flows_wide"
+	xdpMapHandshakes          = "handshakes"
 	xdpMapParsers             = "parsers"
 	xdpMapSides               = "sides"
 	xdpMapTouched4            = "touched4"
@@ -91,6 +92,7 @@ type xdpProgramSpecs struct {
 type xdpMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
+	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
 	Touched4    *ebpf.MapSpec `ebpf:"touched4"`
@@ -134,6 +136,7 @@ func (o *xdpObjects) Close() error {
 type xdpMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
+	Handshakes  *ebpf.Map `ebpf:"handshakes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
 	Touched4    *ebpf.Map `ebpf:"touched4"`
@@ -144,6 +147,7 @@ func (m *xdpMaps) Close() error {
 	return _XdpClose(
 		m.Flows4,
 		m.FlowsWide,
+		m.Handshakes,
 		m.Parsers,
 		m.Sides,
 		m.Touched4,

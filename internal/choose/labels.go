@@ -21,16 +21,16 @@ type Label struct {
 // Labels are the labels of this binary, with the fields that rows are grouped and sorted by.
 type Labels struct {
 	All  []*Label
-	Dims flow.Dims
+	By   []flow.Dims // of each output
 	Sort *flow.Field // nil: by rate
 }
 
 // Asked returns the labels that the user asks for. The user asks by a toggle, or by grouping or
-// sorting rows by a field of the label. --by flow asks for none.
+// sorting rows by a field of the label. --by flow and --by conversation ask for none.
 func (l *Labels) Asked() []*Label {
-	by := l.Dims
-	if by.Has(flow.DimsFlow) {
-		by &^= flow.DimsFlow
+	var by flow.Dims
+	for _, dims := range l.By {
+		by |= dims.Beyond()
 	}
 	var asked []*Label
 	for _, label := range l.All {
@@ -39,6 +39,14 @@ func (l *Labels) Asked() []*Label {
 		}
 	}
 	return asked
+}
+
+// dims is everything that rows of some output are grouped by.
+func (l *Labels) dims() (all flow.Dims) {
+	for _, by := range l.By {
+		all |= by
+	}
+	return all
 }
 
 // has reports whether pass accepts a field of the label.
@@ -161,7 +169,7 @@ func (l *Labels) opened(run []*Label) []engine.Label {
 	for _, o := range run {
 		all = append(all, engine.Label{
 			Name: o.Name, Label: o.Plugin, Config: o.Config,
-			Grouped: o.has(func(f *flow.Field) bool { return f.Dim&l.Dims != 0 }),
+			Grouped: o.has(func(f *flow.Field) bool { return f.Dim&l.dims() != 0 }),
 		})
 	}
 	return all

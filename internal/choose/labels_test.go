@@ -26,7 +26,7 @@ func labels(by flow.Dims) (*Labels, map[string]*Label) {
 		}},
 		"spare": {Plugin: registry.Label{Fields: []flow.Field{{Name: "test_spare"}}, Toggle: "spare"}},
 	}
-	l := &Labels{Dims: by}
+	l := &Labels{By: []flow.Dims{by}}
 	for _, name := range []string{"app", "container", "place", "process", "spare"} {
 		named[name].Name = name
 		l.All = append(l.All, named[name])

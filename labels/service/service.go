@@ -18,9 +18,11 @@ func init() {
 		Summary: "the name that IANA has assigned to the lower of the two ports",
 		Fields: []flow.Field{{
 			Name: "service", Title: "Service", Noun: "service", Help: "name of the service port (IANA): the lower of the two ports, usually the server's",
-			Kind: flow.Text, By: flow.DimSrcPort, Groupable: true,
-			// A single port may be the client's, so both are needed.
-			Applies: func(d flow.Dims) bool { return d.Has(flow.DimProto | flow.DimSrcPort | flow.DimDstPort) },
+			Kind: flow.Text, By: flow.DimSrcPort | flow.DimEndPorts | flow.DimService, Groupable: true,
+			// One port alone may be the client's.
+			Applies: func(d flow.Dims) bool {
+				return d.Has(flow.DimProto) && (d.Has(flow.DimSrcPort|flow.DimDstPort) || d&(flow.DimEndPorts|flow.DimService) != 0)
+			},
 		}},
 		Toggle:  "service",
 		Usage:   "name the service ports of flows; on unless --service=false is given",
@@ -102,9 +104,5 @@ func (l *labeler) Close() error { return nil }
 // servicePort returns the lower of two ports, because clients use ports above the service ports
 // (RFC 6335). Port 0 means none: rows are not grouped by it, or the packet is a later fragment.
 func servicePort(p flow.Proto, src, dst uint16) portKey {
-	port := min(src, dst)
-	if port == 0 {
-		port = max(src, dst)
-	}
-	return portKey{p, port}
+	return portKey{p, flow.ServicePort(src, dst)}
 }

@@ -76,15 +76,13 @@ func fieldColumn(f *flow.Field) column {
 		case l.totals == nil && f.Kind == flow.Text, f == l.iface:
 			return appendText(b, f.Text(&l.row))
 		case l.totals == nil && f.Rate != nil:
-			return rateCell(b, f.PerSecond(l.report, &l.row.Counters))
+			return rateCell(b, f.PerSecond(l.report, &l.row.Totals))
 		case l.totals == nil:
 			return f.AppendValue(b, l.report, &l.row)
-		case f.Sum != nil:
-			if v := f.Sum(l.totals); v != 0 || !f.Sparse {
-				b = strconv.AppendUint(b, v, 10)
-			}
-		case f.Rate != nil:
-			return rateCell(b, f.PerSecond(l.report, &l.totals.Counters))
+		case f.InSum(l.totals):
+			b = strconv.AppendUint(b, f.Sum(l.totals), 10)
+		case f.Rate != nil && f.In(l.report.Dims):
+			return rateCell(b, f.PerSecond(l.report, l.totals))
 		}
 		return b
 	}}

@@ -23,6 +23,7 @@ func init() {
 		When:    registry.WhenInterval | registry.WhenFinal,
 		Window:  true,
 		Top:     listedFlows,
+		By:      flow.DimsConversation,
 		New:     func() registry.OutputConfig { return &config{} },
 	})
 }

@@ -10,15 +10,19 @@ import (
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 )
 
-// Each flow's line begins with six words, so that awk can select them by number: direction,
-// interface, protocol, source, ">", destination.
+// Each row's line begins with six words, so that awk can select them by number: direction,
+// interface, protocol, source, ">", destination. Rows of two ends have local end, "<>", remote
+// end.
 const (
 	unknown  = "-" // the flow has no value
 	anyValue = "*" // rows are not grouped by the field
 )
 
 // wordFields are the fields of the six words. The line does not repeat them as NAME=VALUE.
-var wordFields = []string{"direction", "iface", "proto", "src", "src_port", "dst", "dst_port"}
+var wordFields = []string{
+	"direction", "iface", "proto", "src", "src_port", "dst", "dst_port",
+	"local", "local_port", "remote", "remote_port", "host", "port",
+}
 
 // writer writes the lines of a report.
 type writer struct {
@@ -62,7 +66,7 @@ func (w *writer) flow(b []byte, row *flow.Row) []byte {
 		b = append(append(b, f.Name...), '=')
 		switch {
 		case f.Role == flow.Rate:
-			b = appendRate(b, f, w.report, &row.Counters)
+			b = appendRate(b, f, w.report, &row.Totals)
 		case f.Kind == flow.Text:
 			b = termsafe.AppendWord(b, f.Text(row))
 		default:
@@ -76,24 +80,22 @@ func (w *writer) flow(b []byte, row *flow.Row) []byte {
 func (w *writer) sum(b []byte, t *flow.Totals, rates bool) []byte {
 	for _, f := range flow.Fields.All() {
 		switch {
-		case f.Sum != nil:
-			if v := f.Sum(t); v != 0 || !f.Sparse {
-				b = appendUint(b, f.Name, v)
-			}
-		case f.Rate != nil && rates:
-			b = appendRate(append(append(append(b, ' '), f.Name...), '='), f, w.report, &t.Counters)
+		case f.InSum(t):
+			b = appendUint(b, f.Name, f.Sum(t))
+		case f.Rate != nil && rates && f.In(w.report.Dims):
+			b = appendRate(append(append(append(b, ' '), f.Name...), '='), f, w.report, t)
 		}
 	}
 	return b
 }
 
-// appendRate appends a rate, rounded to whole bits or to two decimals of packets.
-func appendRate(b []byte, f *flow.Field, r *flow.Report, c *flow.Counters) []byte {
+// appendRate rounds: to whole bits, and to two decimals of packets.
+func appendRate(b []byte, f *flow.Field, r *flow.Report, t *flow.Totals) []byte {
 	decimals := 2
 	if f.Kind == flow.BitRate {
 		decimals = 0
 	}
-	return strconv.AppendFloat(b, f.PerSecond(r, c), 'f', decimals, 64)
+	return strconv.AppendFloat(b, f.PerSecond(r, t), 'f', decimals, 64)
 }
 
 // appendWords appends the six words.
@@ -107,9 +109,15 @@ func appendWords(b []byte, r *flow.Report, row *flow.Row) []byte {
 	word(flow.DimDir, row.Dir.String())
 	word(flow.DimIface, row.IfaceName())
 	word(flow.DimProto, row.Protocol())
-	b = appendEndpoint(b, row.Src, r.Dims.Has(flow.DimSrc), r.Dims.Has(flow.DimSrcPort) && row.Src.Port() != 0)
-	b = append(b, " > "...)
-	return appendEndpoint(b, row.Dst, r.Dims.Has(flow.DimDst), r.Dims.Has(flow.DimDstPort) && row.Dst.Port() != 0)
+	by := func(dims flow.Dims) bool { return r.Dims&dims != 0 }
+	b = appendEndpoint(b, row.Src, by(flow.DimSrc|flow.DimEnds|flow.DimHost),
+		by(flow.DimSrcPort|flow.DimEndPorts|flow.DimService) && row.Src.Port() != 0)
+	if r.Dims.Paired() {
+		b = append(b, " <> "...)
+	} else {
+		b = append(b, " > "...)
+	}
+	return appendEndpoint(b, row.Dst, by(flow.DimDst|flow.DimEnds), by(flow.DimDstPort|flow.DimEndPorts) && row.Dst.Port() != 0)
 }
 
 // appendEndpoint appends "192.0.2.1:443" or "[2001:db8::1]:443", or only the address if there is no

@@ -46,7 +46,11 @@ func TestReadsBack(t *testing.T) {
 		var sum flow.Counters
 		for row := range r.Rows() {
 			words := strings.Fields(lines[0])
-			if words[4] != ">" || strings.Contains(words[5], "=") || !strings.Contains(words[6], "=") {
+			between := ">"
+			if r.Dims.Paired() {
+				between = "<>"
+			}
+			if words[4] != between || strings.Contains(words[5], "=") || !strings.Contains(words[6], "=") {
 				t.Errorf("%s: %q has not six words before its numbers", g.Name, lines[0])
 			}
 			if r.Dims == flow.DimsFlow && row.HasPorts() && row.Src.Port() != 0 && words[3] != row.Src.String() {
@@ -63,7 +67,7 @@ func TestReadsBack(t *testing.T) {
 			kind, _, _ := strings.Cut(line, " ")
 			switch {
 			case kind == "total" && i == len(lines)-1:
-				if got := counters(t, line); got != sum || got != r.Total.Counters {
+				if got := counters(t, line); got != sum && r.Dims.Copies() == 1 || got != r.Total.Counters {
 					t.Errorf("%s: %q, the lines add up to %v", g.Name, line, sum)
 				}
 			case kind == "rest" || kind == "overflow" || kind == "lost":

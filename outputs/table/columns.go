@@ -45,10 +45,12 @@ func (c *column) cell(r *flow.Report, row *flow.Row, u units.System) string {
 // amount returns the text of a number, for flows and sums.
 func (c *column) amount(r *flow.Report, t *flow.Totals, u units.System) string {
 	switch {
+	case c.field.Undirected() && t.Out.IsZero() && t.In.IsZero() && !t.Counters.IsZero():
+		return "-" // a sum of packets whose direction is not known
 	case c.field.Rate != nil && c.field.Kind == flow.PacketRate:
-		return units.PacketRate(c.field.PerSecond(r, &t.Counters))
+		return units.PacketRate(c.field.PerSecond(r, t))
 	case c.field.Rate != nil:
-		return units.BitRate(c.field.PerSecond(r, &t.Counters))
+		return units.BitRate(c.field.PerSecond(r, t))
 	}
 	v := c.field.Sum(t)
 	switch {
@@ -74,6 +76,8 @@ func value(f *flow.Field, r *flow.Report, row *flow.Row, u units.System) string 
 		return termsafe.String(f.Text(row))
 	case flow.Word, flow.Flags:
 		return f.Text(row)
+	case flow.Duration:
+		return units.Duration(f.Num(row))
 	case flow.Time:
 		return f.Time(row).UTC().Format("2006-01-02 15:04:05.000")
 	}

@@ -31,7 +31,7 @@ func writeHeading(w *bufio.Writer, r *flow.Report, intervals, origin bool) error
 		b.WriteString(r.Start.UTC().Format("2006-01-02 15:04:05 MST, "))
 	}
 	b.WriteString(r.Duration().Round(time.Millisecond).String())
-	if by := r.GroupedBy(); by != "" {
+	if by := r.GroupedBy(); by != "" && r.Dims != flow.DimsConversation {
 		b.WriteString("; by " + strings.ReplaceAll(by, ",", ", "))
 	}
 	if sort := r.SortedBy(); sort != "" {

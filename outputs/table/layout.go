@@ -9,8 +9,9 @@ import (
 // layout is how the table shows a known field. Everything else comes from the field.
 type layout struct {
 	name  string // of the field
-	title string // short; "": the field's title
-	asked bool   // shown only if the user names it
+	title string // short; "": the field's
+	total string // title where the columns before have what came in and went out
+	asked bool   // shown only when asked for by name
 
 	// port is the field that shares the column, after a colon, unless the user names it.
 	port string
@@ -44,6 +45,12 @@ var (
 		{name: "src_port", asked: true},
 		{name: "dst", port: "dst_port", shrinks: true},
 		{name: "dst_port", asked: true},
+		{name: "local", port: "local_port", shrinks: true},
+		{name: "local_port", asked: true},
+		{name: "remote", port: "remote_port", shrinks: true},
+		{name: "remote_port", asked: true},
+		{name: "host", shrinks: true},
+		{name: "port"},
 		{name: "info", goes: 7},
 		{name: "icmp_type", asked: true}, // info shows this one and the next ones
 		{name: "icmp_code", asked: true},
@@ -68,12 +75,20 @@ var (
 	}
 	measureLayouts = []layout{
 		{name: "packets", goes: 12, squeeze: comfortable},
-		{name: "bytes", goes: 15, squeeze: ipv4Width},
-		{name: "frame_bytes", title: "L2 bytes", goes: 15, squeeze: ipv4Width},
+		{name: "in_packets", asked: true},
+		{name: "out_packets", asked: true},
+		{name: "in_bytes", title: "In", goes: 17},
+		{name: "in_frame_bytes", title: "In", goes: 17},
+		{name: "out_bytes", title: "Out", goes: 17},
+		{name: "out_frame_bytes", title: "Out", goes: 17},
+		{name: "bytes", total: "Total", goes: 15, squeeze: ipv4Width},
+		{name: "frame_bytes", title: "L2 bytes", total: "Total", goes: 15, squeeze: ipv4Width},
 		{name: "retransmits", title: "Retrans", goes: 8},
 	}
 	rateLayouts = []layout{
-		{name: "bps"},
+		{name: "bps", goes: 11},
+		{name: "in_bps", goes: 16, squeeze: ipv4Width},
+		{name: "out_bps", goes: 16, squeeze: ipv4Width},
 		{name: "pps", asked: true, goes: 10},
 	}
 	allLayouts = slices.Concat(labelLayouts, measureLayouts, rateLayouts)
@@ -97,9 +112,9 @@ func columnsOf(r *flow.Report, chosen []*flow.Field) []*column {
 				cols[i].port = nil
 			}
 		}
-		return cols
+		return nameEnds(r, cols)
 	}
-	return slices.Concat(arranged(r.Dims, labelLayouts, func(f *flow.Field) bool { return !isAmount(f) }), measures(r))
+	return slices.Concat(nameEnds(r, arranged(r.Dims, labelLayouts, func(f *flow.Field) bool { return !isAmount(f) })), measures(r))
 }
 
 // measures returns the columns of numbers, which sums also have. It has the bytes of the rate
@@ -107,7 +122,30 @@ func columnsOf(r *flow.Report, chosen []*flow.Field) []*column {
 func measures(r *flow.Report) []*column {
 	counts := arranged(r.Dims, measureLayouts, func(f *flow.Field) bool { return f.Role == flow.Measure })
 	counts = slices.DeleteFunc(counts, func(c *column) bool { return !c.field.Beside(r.RateLayer) && c.name != r.Sort })
-	return slices.Concat(counts, arranged(r.Dims, rateLayouts, func(f *flow.Field) bool { return f.Role == flow.Rate }))
+	rates := arranged(r.Dims, rateLayouts, func(f *flow.Field) bool { return f.Role == flow.Rate })
+	for _, c := range slices.Concat(counts, rates) {
+		switch {
+		case r.Dims.TwoSided() && c.total != "":
+			c.title, c.goes = c.total, 18
+		case c.name == "bps" && !r.Dims.TwoSided():
+			c.goes = 0 // the only rate
+		}
+	}
+	return slices.Concat(counts, rates)
+}
+
+// nameEnds gives the two ends their titles.
+func nameEnds(r *flow.Report, cols []*column) []*column {
+	local, remote := r.EndTitles()
+	for _, c := range cols {
+		switch c.name {
+		case "local":
+			c.title = local
+		case "remote":
+			c.title = remote
+		}
+	}
+	return cols
 }
 
 // isAmount reports whether the field is a measure or a rate, not an id.

@@ -23,6 +23,7 @@ func init() {
 		Summary: "the final report as a table for people",
 		When:    registry.WhenFinal,
 		Top:     shownRows,
+		By:      flow.DimsConversation,
 		New:     func() registry.OutputConfig { return &config{} },
 	})
 }
@@ -37,6 +38,7 @@ type config struct {
 var (
 	_ registry.OutputConfig = (*config)(nil)
 	_ registry.Chooser      = (*config)(nil)
+	_ registry.Grouper      = (*config)(nil)
 )
 
 func (c *config) Flags(fs *flag.FlagSet) {
@@ -71,6 +73,16 @@ func (c *config) When() registry.When {
 		return registry.WhenInterval | registry.WhenFinal
 	}
 	return registry.WhenFinal
+}
+
+// By implements [registry.Grouper]: columns of one direction are asked for by name.
+func (c *config) By() flow.Dims {
+	for _, f := range c.columns {
+		if !f.In(flow.DimsConversation) && f.In(flow.DimsFlow) {
+			return flow.DimsFlow
+		}
+	}
+	return flow.DimsConversation
 }
 
 func (c *config) Open(_ context.Context, env registry.OutputEnv) (registry.Sink, error) {

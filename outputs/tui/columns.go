@@ -7,6 +7,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/render/termsafe"
+	"github.com/pktstat/pktstat/internal/render/units"
 )
 
 // column is a column of a field, or of a number that the screen computes.
@@ -40,7 +41,7 @@ func (c *column) amount(l *list, r *row) uint64 {
 	case c.own != nil:
 		return c.own(l, r)
 	case c.field.Rate != nil:
-		return c.field.Rate(l.rateLayer, l.counters(r))
+		return c.field.Rate(l.rateLayer, l.totals(r))
 	}
 	return c.field.Sum(&r.total)
 }
@@ -136,6 +137,8 @@ func (c *column) appendField(b []byte, f *flow.Field, row *flow.Row) []byte {
 			word = short
 		}
 		return append(b, word...)
+	case flow.Duration:
+		return append(b, units.Duration(f.Num(row))...)
 	case flow.Time:
 		return f.Time(row).UTC().AppendFormat(b, time.TimeOnly)
 	}

@@ -85,13 +85,13 @@ func (m *model) fieldsOf(r *row) []field {
 	run := l.end.Sub(l.start)
 	layer := l.rateLayer
 	add("Rate", m.format.rate(r.now.At(layer), l.length)+"; "+plainRate(perSecond(r.now.Packets, l.length))+" pkts/s")
-	if l.view.splits(m.list.had) {
+	if l.view.splits(l.dims, l.had) {
 		add("In", m.format.rate(r.in, l.length)+"; "+m.format.bytes(r.inTotal))
 		add("Out", m.format.rate(r.out, l.length)+"; "+m.format.bytes(r.outTotal))
 	}
 	add("Average", m.format.rate(r.total.At(layer), run)+" over the run")
 	for _, f := range flow.Fields.All() {
-		if f.Role == flow.Measure && f.Sum != nil && (f.Name != "frame_bytes" || l.layers&flow.LayerFrame != 0) {
+		if f.Role == flow.Measure && !f.Undirected() && f.Sum != nil && (f.Name != "frame_bytes" || l.layers&flow.LayerFrame != 0) {
 			if v := f.Sum(&r.total); v != 0 || !f.Sparse {
 				add(m.measured(f, v))
 			}

@@ -48,7 +48,8 @@ func TestUnknownFields(t *testing.T) {
 func extraScreen(width int) (*model, *network) {
 	m, w := screenOf(width, 50, office(), 40)
 	r := w.next()
-	r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 5, Total: 5}}
+	r.Sides = make([]flow.Side, len(r.Packed))
+	r.Sides[0].Retransmits = flow.Spans{Delta: 5, Total: 5}
 	r.Total.Retransmits, r.Run.Total.Retransmits = 5, 5
 	report(m, r)
 	return m, w

@@ -27,7 +27,7 @@ func (l *list) candidates(f *format) []placed {
 		case !c.in(shown):
 		case c.field != nil && !c.field.Beside(l.rateLayer) && !sorted:
 		case c.name == "iface" && len(l.interfaces) < 2 && !sorted:
-		case c.split && !l.view.splits(l.had) && !sorted:
+		case c.split && !l.view.splits(l.dims, l.had) && !sorted:
 		case (c.asked || !c.there(l.had)) && !sorted:
 		default:
 			p := c.placed(f)

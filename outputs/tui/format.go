@@ -100,8 +100,8 @@ func rateOfOwn(of func(*list, *row) uint64) func([]byte, *list, *row, *format) [
 	return func(b []byte, l *list, r *row, f *format) []byte { return append(b, f.rate(of(l, r), l.span())...) }
 }
 
-// volume returns the bytes of a row's rate.
-func (l *list) volume(r *row) uint64 { return l.counters(r).At(l.rateLayer) }
+// volume is what rates are made of.
+func (l *list) volume(r *row) uint64 { return l.totals(r).At(l.rateLayer) }
 
 // plainRate formats a rate without its unit, which the title has.
 func plainRate(v float64) string {

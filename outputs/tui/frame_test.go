@@ -91,11 +91,13 @@ var scenes = []struct {
 	}},
 	{"retransmits", func(m *model, w *network) {
 		r := w.next()
-		r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 7, Total: 7}}
+		r.Sides = make([]flow.Side, len(r.Packed))
+		r.Sides[0].Retransmits = flow.Spans{Delta: 7, Total: 7}
 		r.Total.Retransmits, r.Rest.Retransmits, r.Run.Total.Retransmits = 9, 2, 9
 		report(m, r)
 		r = w.next()
-		r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 1500, Total: 1507}}
+		r.Sides = make([]flow.Side, len(r.Packed))
+		r.Sides[0].Retransmits = flow.Spans{Delta: 1500, Total: 1507}
 		r.Total.Retransmits, r.Run.Total.Retransmits = 1500, 1509
 		report(m, r)
 		press(m, "c")

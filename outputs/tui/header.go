@@ -85,7 +85,7 @@ func (m *model) sources() string {
 	return b.String()
 }
 
-func (m *model) directions() bool { return m.list.had["direction"] }
+func (m *model) directions() bool { return m.list.had["direction"] || m.list.dims.TwoSided() }
 
 // nowParts returns the rates of the last interval, the most important first.
 func (m *model) nowParts() []string {

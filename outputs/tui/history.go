@@ -45,11 +45,13 @@ type pastInterval struct {
 	length time.Duration
 	rows   []int32 // index in the store; negative: gone
 	bytes  []float32
+	out    []float32 // of bytes, if rows are of two ends
 }
 
-func (p *pastInterval) add(row int32, bytes uint64) {
+func (p *pastInterval) add(row int32, bytes, out uint64) {
 	p.rows = append(p.rows, row)
 	p.bytes = append(p.bytes, float32(bytes))
+	p.out = append(p.out, float32(out))
 }
 
 // begin returns an empty interval.
@@ -59,7 +61,7 @@ func (p *past) begin(end int64, length time.Duration) *pastInterval {
 	if in == nil {
 		in = &pastInterval{}
 	}
-	in.end, in.length, in.rows, in.bytes = end, length, in.rows[:0], in.bytes[:0]
+	in.end, in.length, in.rows, in.bytes, in.out = end, length, in.rows[:0], in.bytes[:0], in.out[:0]
 	return in
 }
 
@@ -90,22 +92,32 @@ func (p *past) renumber(moved []int32) {
 func (p *past) clone() past {
 	c := past{entries: p.entries}
 	for _, in := range p.intervals {
-		c.intervals = append(c.intervals, &pastInterval{in.end, in.length, slices.Clone(in.rows), slices.Clone(in.bytes)})
+		c.intervals = append(c.intervals, &pastInterval{in.end, in.length, slices.Clone(in.rows), slices.Clone(in.bytes), slices.Clone(in.out)})
 	}
 	return c
 }
 
 // samplesOf returns the samples of one row of a view.
 func (s *store) samplesOf(v *view, key *flow.Packed) []sample {
-	// part has the direction of each store row that belongs to the view's row, or not.
-	const not = -1
+	// Which of the store's rows are part of it, and how.
+	const (
+		not  = -1
+		near = 3 // of two ends
+		far  = 4
+	)
 	rows := s.rows.All()
 	part := make([]int8, len(rows))
 	var buf [2]projected
 	for i := range rows {
 		part[i] = not
 		for _, p := range s.project(v, &rows[i], &buf) {
-			if p.key == *key {
+			switch {
+			case p.key != *key:
+			case s.dims.TwoSided() && p.far:
+				part[i] = far
+			case s.dims.TwoSided():
+				part[i] = near
+			default:
 				part[i] = int8(p.dir)
 			}
 		}
@@ -119,11 +131,18 @@ func (s *store) samplesOf(v *view, key *flow.Packed) []sample {
 			}
 			bytes := uint64(in.bytes[i])
 			sample.all += bytes
-			switch flow.Direction(part[row]) {
-			case flow.Ingress:
+			sent := min(uint64(in.out[i]), bytes)
+			switch part[row] {
+			case int8(flow.Ingress):
 				sample.in += bytes
-			case flow.Egress:
+			case int8(flow.Egress):
 				sample.out += bytes
+			case near:
+				sample.in += bytes - sent
+				sample.out += sent
+			case far:
+				sample.in += sent
+				sample.out += bytes - sent
 			}
 		}
 		samples = append(samples, sample)

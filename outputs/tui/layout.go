@@ -58,6 +58,8 @@ var layouts = [...]layout{
 	{name: "proto", always: true, usual: 5, goes: 10},
 	{name: "src", port: "src_port", always: true, usual: ipv4, none: "-"},
 	{name: "dst", port: "dst_port", always: true, usual: ipv4, none: "-"},
+	{name: "local", port: "local_port", always: true, usual: ipv4, none: "-"},
+	{name: "remote", port: "remote_port", always: true, usual: ipv4, none: "-"},
 	{name: "host", field: "src", title: "Host", always: true, usual: ipv4, none: "-"},
 	{name: "port", field: "dst_port", title: "Port", always: true, usual: 5, none: "-"},
 	{name: "info", usual: 12, goes: 4},
@@ -88,9 +90,10 @@ var layouts = [...]layout{
 
 // The columns of the view of flows, and the last columns of every other view.
 var (
-	flowLabels   = []string{"proto", "src", "dst", "info", "direction", "iface", "vlan", "comm", "pid", "uid of flow", "container", "match", "netns"}
-	flowMeasures = []string{"bps", "pps", "packets", "bytes", "frame_bytes", "retransmits", "share"}
-	viewMeasures = []string{"bps", "in", "out", "pps", "packets", "bytes", "frame_bytes", "retransmits", "share"}
+	flowLabels         = []string{"proto", "src", "dst", "info", "direction", "iface", "vlan", "comm", "pid", "uid of flow", "container", "match", "netns"}
+	conversationLabels = []string{"proto", "local", "remote", "info", "iface", "vlan", "comm", "pid", "uid of flow", "container", "match", "netns"}
+	flowMeasures       = []string{"bps", "pps", "packets", "bytes", "frame_bytes", "retransmits", "share"}
+	viewMeasures       = []string{"bps", "in", "out", "pps", "packets", "bytes", "frame_bytes", "retransmits", "share"}
 )
 
 // newColumns returns a column for each layout, and for each field without a layout.
@@ -110,6 +113,9 @@ func newColumns() map[string]*column {
 // partOf are fields that other columns or the details show.
 var partOf = map[string]bool{
 	"src_port": true, "dst_port": true, "cgroup": true, "cgroup_id": true, "first": true, "last": true,
+	"local_port": true, "remote_port": true, "ends_by": true,
+	"out_packets": true, "out_bytes": true, "out_frame_bytes": true, "out_bps": true,
+	"in_packets": true, "in_bytes": true, "in_frame_bytes": true, "in_bps": true,
 	"icmp_type": true, "icmp_code": true, "spi": true, "gre_proto": true, "arp_op": true, "subtype": true, "ethertype": true,
 }
 

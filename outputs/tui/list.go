@@ -18,15 +18,26 @@ type row struct {
 	first, last                int64
 }
 
-func (r *row) add(b *runrows.Row, dir flow.Direction, interval uint64, layer flow.Layer) {
-	now := b.In(interval)
+// add adds a part of a row of the store.
+func (r *row) add(b *runrows.Row, p *projected, h *heading) {
+	now, layer := b.In(h.intervals), h.rateLayer
 	r.now.Add(now)
 	r.total.Add(b.Total)
-	switch dir {
-	case flow.Ingress:
+	switch {
+	case h.dims.TwoSided() && p.far:
+		r.in += now.Out.At(layer)
+		r.out += now.In.At(layer)
+		r.inTotal += b.Total.Out.At(layer)
+		r.outTotal += b.Total.In.At(layer)
+	case h.dims.TwoSided():
+		r.in += now.In.At(layer)
+		r.out += now.Out.At(layer)
+		r.inTotal += b.Total.In.At(layer)
+		r.outTotal += b.Total.Out.At(layer)
+	case p.dir == flow.Ingress:
 		r.in += now.At(layer)
 		r.inTotal += b.Total.At(layer)
-	case flow.Egress:
+	case p.dir == flow.Egress:
 		r.out += now.At(layer)
 		r.outTotal += b.Total.At(layer)
 	}
@@ -74,7 +85,7 @@ func (l *list) fill(s *store, keep *flow.Packed) {
 		l.index = map[flow.Packed]int32{}
 	}
 	clear(l.index)
-	flows := l.view.key == "F" // the rows are unique, so skip the index
+	flows := l.view.whole // nothing to look up
 	var buf [2]projected
 	rows := s.rows.All()
 	for i := range rows {
@@ -82,7 +93,7 @@ func (l *list) fill(s *store, keep *flow.Packed) {
 		for _, p := range s.project(l.view, b, &buf) {
 			r := l.at(p.key, flows)
 			r.owner = s.rows.Owner(l.view.groups, p.key.OwnerID)
-			r.add(b, p.dir, s.rows.Intervals(), s.rateLayer)
+			r.add(b, &p, &s.heading)
 		}
 	}
 	if !l.cumulative {
@@ -199,12 +210,12 @@ func (l *list) span() time.Duration {
 	return l.length
 }
 
-// counters returns the counters of the shown span.
-func (l *list) counters(r *row) *flow.Counters {
+// counters are those that rates are made of.
+func (l *list) totals(r *row) *flow.Totals {
 	if l.cumulative {
-		return &r.total.Counters
+		return &r.total
 	}
-	return &r.now.Counters
+	return &r.now
 }
 
 // sums returns the sums of the shown span.

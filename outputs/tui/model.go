@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +26,7 @@ type model struct {
 
 	views  []*view // the offered ones
 	all    []*view
-	wish   *view // to be opened when it is offered
+	wish   string // name of the view to be opened once it is offered
 	list   list
 	sorted bool   // the order is set, by the user or by the reports
 	last   sample // the newest rates
@@ -124,30 +123,43 @@ func (m *model) refresh() {
 	}
 }
 
+// firstView returns the view of the reports' rows.
+func (m *model) firstView(h *heading) *view {
+	conversations, flows := m.all[0], m.all[1]
+	first := conversations
+	if h.backend != "" && !h.dims.Paired() {
+		first = flows
+	}
+	conversations.name, flows.name = "Conversations", "Flows"
+	if h.backend != "" && !h.dims.Has(flow.DimsFlow) && !h.dims.Has(flow.DimsConversation) {
+		first.name = "Rows"
+	}
+	return first
+}
+
 func (m *model) readHeading(s *store) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.rates.samples); n > 0 {
 		m.last = s.rates.samples[n-1]
 	}
-	m.all[0].name = "Flows"
-	if s.backend != "" && !s.dims.Has(flow.DimsFlow) {
-		m.all[0].name = "Rows"
-	}
+	first := m.firstView(&s.heading)
 	m.views = m.views[:0]
 	offered := false
 	for _, v := range m.all {
-		if v.offered(s.dims, s.seen.names) || v == m.all[0] {
+		if v == first || !v.whole && v.offered(s.dims, s.seen.names) {
 			m.views = append(m.views, v)
 			offered = offered || v == m.list.view
 		}
 	}
-	if m.wish != nil && slices.Contains(m.views, m.wish) && s.intervals > 0 {
-		m.open(m.wish)
-		m.wish, offered = nil, true
+	for _, v := range m.views {
+		if strings.EqualFold(v.name, m.wish) && s.intervals > 0 {
+			m.open(v)
+			m.wish, offered = "", true
+		}
 	}
 	if !offered {
-		m.open(m.all[0])
+		m.open(first)
 	}
 	if s.backend != "" {
 		m.sortAsReports(s.sort)

@@ -45,13 +45,21 @@ func (m *model) sortBeside(by int) {
 }
 
 // sortByNumber sorts as the digit keys of pktstat-bpf do: 0 rate, 1 packets, 2 bytes, 3 source, 4
-// destination.
+// destination. Rows of two ends have the local and the remote end in their place.
 func (m *model) sortByNumber(key string) {
 	by := map[string]struct{ field, title string }{
 		"0": {"bps", "rate"}, "1": {"packets", "packets"}, "2": {"bytes", "bytes"}, "3": {"src", "source"}, "4": {"dst", "destination"},
 	}[key]
 	if by.field == "bytes" && m.list.rateLayer == flow.LayerFrame {
 		by.field = "frame_bytes"
+	}
+	if m.list.dims.Paired() {
+		switch by.field {
+		case "src":
+			by.field, by.title = "local", "local end"
+		case "dst":
+			by.field, by.title = "remote", "remote end"
+		}
 	}
 	if c := m.list.view.columnOf(by.field); c != nil {
 		m.sortBy(c)

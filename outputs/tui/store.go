@@ -66,6 +66,8 @@ type heading struct {
 	stackedOn  map[uint32][]string // names of interfaces below, by index; never modified
 	once       flow.Counters       // of the last interval: each packet once
 	notes      []string
+	local      string // titles of the two ends
+	remote     string
 	inexact    bool
 	label      func([]*flow.Row) // sets labels that rows are not grouped by; may be nil
 	dims       flow.Dims
@@ -101,13 +103,19 @@ func (s *store) add(r *flow.Report) {
 	s.rows.Add(r, func(i int32, fresh bool, p *flow.PackedRow) {
 		s.look(i, fresh, p)
 		bytes := p.Delta.At(r.RateLayer)
-		switch p.Key.Dir {
-		case flow.Ingress:
+		now := s.rows.All()[i].Now
+		switch out := now.Out.At(r.RateLayer); {
+		case r.Dims.TwoSided():
+			sample.in += now.In.At(r.RateLayer)
+			sample.out += out
+			in.add(i, bytes, out)
+			return
+		case p.Key.Dir == flow.Ingress:
 			sample.in += bytes
-		case flow.Egress:
+		case p.Key.Dir == flow.Egress:
 			sample.out += bytes
 		}
-		in.add(i, bytes)
+		in.add(i, bytes, 0)
 	}, s.past.renumber)
 	s.past.end(in)
 	s.rates.add(sample)
@@ -131,6 +139,7 @@ func (s *store) head(r *flow.Report) {
 	h.notes = append(h.notes[:0:0], r.Notes...)
 	h.stack(r.Links)
 	h.label = r.Label
+	h.local, h.remote = r.EndTitles()
 	h.inexact, h.unknown = r.PacketsInexact, r.LostBytesUnknown
 	h.dims, h.layers, h.rateLayer, h.sort = r.Dims, r.Layers, r.RateLayer, r.Sort
 	if h.start.IsZero() || r.Start.Before(h.start) {

@@ -19,8 +19,13 @@ func (m *model) tableHead() string {
 			b.WriteString(strings.Repeat(" ", gap))
 		}
 		title := c.title
-		if m.list.cumulative && c.name == "bps" {
+		switch {
+		case m.list.cumulative && c.name == "bps":
 			title = "Average"
+		case c.name == "local":
+			title = m.list.local
+		case c.name == "remote":
+			title = m.list.remote
 		}
 		if c.column == m.list.column {
 			arrow := "▲"
@@ -57,7 +62,7 @@ func (m *model) tableRows() []string {
 		switch {
 		case i == m.place:
 			line = m.theme.selected.Render(pad(line, m.width))
-		case m.list.counters(r).IsZero():
+		case m.list.totals(r).Counters.IsZero():
 			line = m.theme.faint.Render(line)
 		}
 		lines = append(lines, line)

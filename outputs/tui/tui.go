@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/render/units"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -26,8 +27,9 @@ func init() {
 		Summary:    "an interactive view on the terminal while counting",
 		When:       registry.WhenInterval | registry.WhenFinal,
 		TTY:        true,
+		By:         flow.DimsConversation,
 		Shorthands: []registry.Shorthand{{Name: "g", Long: "tui", Usage: "watch on the terminal: short for --output tui"}},
-		New:        func() registry.OutputConfig { return &config{view: "flows", mouse: true} },
+		New:        func() registry.OutputConfig { return &config{mouse: true} },
 	})
 }
 
@@ -38,12 +40,23 @@ type config struct {
 	mouse      bool
 }
 
-var _ registry.OutputConfig = (*config)(nil)
+var (
+	_ registry.OutputConfig = (*config)(nil)
+	_ registry.Grouper      = (*config)(nil)
+)
+
+// By implements [registry.Grouper]: the view of flows has rows of one direction.
+func (c *config) By() flow.Dims {
+	if strings.EqualFold(c.view, "flows") {
+		return flow.DimsFlow
+	}
+	return flow.DimsConversation
+}
 
 func (c *config) Flags(fs *flag.FlagSet) {
 	fs.Func("units", "`PREFIXES` of byte counts: iec (KiB, MiB; the default) or si (kB, MB)", c.setUnits)
 	fs.BoolVar(&c.format.octets, "octets", c.format.octets, "rates in bytes a second instead of bits")
-	fs.StringVar(&c.view, "view", c.view, "`NAME` of the view to open: "+viewNames())
+	fs.StringVar(&c.view, "view", c.view, "`NAME` of the view to open, conversations at first: "+viewNames())
 	fs.BoolVar(&c.cumulative, "cumulative", c.cumulative, "begin with the whole run instead of current rates")
 	fs.BoolVar(&c.mouse, "mouse", c.mouse, "use the mouse: wheel, and clicks on rows, titles and views")
 }
@@ -51,7 +64,9 @@ func (c *config) Flags(fs *flag.FlagSet) {
 func viewNames() string {
 	var names []string
 	for _, v := range allViews() {
-		names = append(names, strings.ToLower(v.name))
+		if name := strings.ToLower(v.name); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	return strings.Join(names, ", ")
 }
@@ -86,9 +101,12 @@ func (c *config) Open(ctx context.Context, env registry.OutputEnv) (registry.Sin
 
 // openNamed opens a view when it is offered.
 func (m *model) openNamed(name string) error {
+	if name == "" {
+		return nil
+	}
 	for _, v := range m.all {
 		if strings.EqualFold(v.name, name) {
-			m.wish = v
+			m.wish = name
 			return nil
 		}
 	}

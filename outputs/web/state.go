@@ -68,7 +68,7 @@ func (s *state) publish(r *flow.Report) error {
 	last := *r
 	last.Interfaces, last.Notes, last.Alternatives = slices.Clone(r.Interfaces), slices.Clone(r.Notes), slices.Clone(r.Alternatives)
 	last.Files, last.Cgroups, last.Origin.Args = slices.Clone(r.Files), slices.Clone(r.Cgroups), slices.Clone(r.Origin.Args)
-	last.Packed, last.Owners, last.Retransmits = nil, nil, nil
+	last.Packed, last.Sides, last.Owners = nil, nil, nil
 	s.last, s.latest = &last, latest
 	if n := len(r.Packed); n > s.rows || n < r.FlowCount {
 		s.rows = n

@@ -28,6 +28,7 @@ func init() {
 		When:    registry.WhenInterval | registry.WhenFinal,
 		Address: true,
 		Top:     listedFlows,
+		By:      flow.DimsConversation,
 		New:     func() registry.OutputConfig { return &config{} },
 	})
 }

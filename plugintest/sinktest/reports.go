@@ -35,6 +35,9 @@ func Goldens() []Golden {
 		{"hostile", []*flow.Report{named(hostileNames)}},
 		{"harmless", []*flow.Report{named(harmlessNames)}},
 		{"links", []*flow.Report{stacked()}},
+		{"conversations", []*flow.Report{conversations()}},
+		{"by-host", []*flow.Report{hosts()}},
+		{"by-service", []*flow.Report{services()}},
 	}
 }
 
@@ -67,8 +70,12 @@ func final(backend, attach string) *flow.Report {
 func add(r *flow.Report, k flow.Key, packets, bytes, frameBytes uint64) {
 	c := flow.Counters{Packets: packets, Bytes: bytes, FrameBytes: frameBytes}
 	n := int64(len(r.Packed))
+	p := flow.Pack(k)
+	if p.L4Kind == flow.L4Subtype && r.Dims&flow.DimSubtype == 0 {
+		p.L4Kind, p.L4 = flow.L4None, 0 // as the ledger has it
+	}
 	r.Packed = append(r.Packed, &flow.PackedRow{
-		Key: flow.Pack(k), Delta: c, Total: c,
+		Key: p, Delta: c, Total: c,
 		First: r.Start.UnixNano() + n*int64(time.Millisecond),
 		Last:  r.End.UnixNano() - n*int64(time.Microsecond),
 	})
@@ -227,10 +234,10 @@ func sockets() *flow.Report {
 	k.Dir, k.Ifindex, k.NetNS = flow.Egress, 0, 4026531833
 	add(r, k, 11, 1500, 0)
 	own(r, flow.Owner{PID: 1234, Start: 77e9, Comm: "curl", UID: 1000, CgroupID: 5<<32 | 77, Cgroup: "/user.slice/user-1000.slice"}, flow.MatchExact)
-	r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 3, Total: 3}}
 	k.Src, k.Dst, k.Dir = k.Dst, k.Src, flow.Ingress
 	add(r, k, 9, 12_000, 0)
 	own(r, flow.Owner{}, flow.MatchNone)
+	r.Sides = []flow.Side{{Retransmits: flow.Spans{Delta: 3, Total: 3}}, {}}
 	sums(r, flow.Counters{Packets: 20, Bytes: 2400}, flow.Overflow{flow.OverflowInterrupted: {Packets: 5, Bytes: 300}}, flow.Counters{})
 	r.Total.Retransmits, r.Rest.Retransmits, r.Overflow.Retransmits = 10, 6, 1
 	r.Run.Total.Retransmits = 10

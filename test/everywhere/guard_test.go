@@ -24,7 +24,7 @@ func withKinds(t *testing.T, args ...string) string {
 // countKinds counts the capture with a field of every role and kind.
 func countKinds(t *testing.T, output string) string {
 	t.Helper()
-	return withKinds(t, "--pcap-file", capture, "--top", "3", "--output", output)
+	return withKinds(t, "--pcap-file", capture, "--top", "3", "--by", "flow", "--output", output)
 }
 
 // listed is a field in `pktstat fields --json`.
@@ -186,8 +186,14 @@ func TestEveryFieldIsWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, row := range report.Flows {
-				for name := range row {
+				for name, value := range row {
 					seen[name] = true
+					if object, ok := value.(map[string]any); ok {
+						delete(seen, name)
+						for member := range object {
+							seen[name+"_"+member] = true
+						}
+					}
 				}
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,9 +49,12 @@ func output(t *testing.T, c *exec.Cmd) string {
 	return out.String()
 }
 
-// count counts the packets of the capture.
+// count counts the packets of the capture, by flow unless args say otherwise.
 func count(t *testing.T, args ...string) string {
 	t.Helper()
+	if !slices.Contains(args, "--by") {
+		args = append([]string{"--by", "flow"}, args...)
+	}
 	return run(t, append([]string{"--pcap-file", capture}, args...)...)
 }
 

@@ -178,7 +178,7 @@ func TestKindsInHTML(t *testing.T) {
 // TestWeb covers the live page and its API.
 func TestWeb(t *testing.T) {
 	b := chromium(t)
-	c := command(t, "--pcap-file", capture, "--top", "9", "--output", "web=127.0.0.1:0,linger=1h")
+	c := command(t, "--pcap-file", capture, "--top", "9", "--by", "flow", "--output", "web=127.0.0.1:0,linger=1h")
 	stderr, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func (s *screen) line(pattern string) string {
 
 // TestTUI: the view of flows has columns for the three fields, and the details have lines.
 func TestTUI(t *testing.T) {
-	s := newScreen(t, "--pcap-file "+capture+" --output tui")
+	s := newScreen(t, "--pcap-file "+capture+" --output tui,view=flows")
 	head := s.line("^Proto Source ")
 	for _, title := range []string{"Port class", "Doubled", "Realm"} {
 		if !strings.Contains(head, title) {

@@ -21,6 +21,7 @@ const (
 	floorTCMapFloorWide    = "floor_wide"
 	floorTCMapFlows4       = "flows4"
 	floorTCMapFlowsWide    = "flows_wide"
+	floorTCMapHandshakes   = "handshakes"
 	floorTCMapParsers      = "parsers"
 	floorTCMapSides        = "sides"
 	floorTCMapTouched4     = "touched4"
@@ -93,6 +94,7 @@ type floorTCMapSpecs struct {
 	FloorWide   *ebpf.MapSpec `ebpf:"floor_wide"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
+	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
 	Touched4    *ebpf.MapSpec `ebpf:"touched4"`
@@ -141,6 +143,7 @@ type floorTCMaps struct {
 	FloorWide   *ebpf.Map `ebpf:"floor_wide"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
+	Handshakes  *ebpf.Map `ebpf:"handshakes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
 	Touched4    *ebpf.Map `ebpf:"touched4"`
@@ -154,6 +157,7 @@ func (m *floorTCMaps) Close() error {
 		m.FloorWide,
 		m.Flows4,
 		m.FlowsWide,
+		m.Handshakes,
 		m.Parsers,
 		m.Sides,
 		m.Touched4,

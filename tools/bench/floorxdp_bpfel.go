@@ -20,6 +20,7 @@ const (
 	floorXDPMapFloorWide    = "floor_wide"
 	floorXDPMapFlows4       = "flows4"
 	floorXDPMapFlowsWide    = "flows_wide"
+	floorXDPMapHandshakes   = "handshakes"
 	floorXDPMapParsers      = "parsers"
 	floorXDPMapSides        = "sides"
 	floorXDPMapTouched4     = "touched4"
@@ -90,6 +91,7 @@ type floorXDPMapSpecs struct {
 	FloorWide   *ebpf.MapSpec `ebpf:"floor_wide"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
+	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
 	Touched4    *ebpf.MapSpec `ebpf:"touched4"`
@@ -136,6 +138,7 @@ type floorXDPMaps struct {
 	FloorWide   *ebpf.Map `ebpf:"floor_wide"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
+	Handshakes  *ebpf.Map `ebpf:"handshakes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
 	Touched4    *ebpf.Map `ebpf:"touched4"`
@@ -148,6 +151,7 @@ func (m *floorXDPMaps) Close() error {
 		m.FloorWide,
 		m.Flows4,
 		m.FlowsWide,
+		m.Handshakes,
 		m.Parsers,
 		m.Sides,
 		m.Touched4,

@@ -20,6 +20,7 @@ const (
 	hashMapFlows        = "flows"
 	hashMapFlows4       = "flows4"
 	hashMapFlowsWide    = "flows_wide"
+	hashMapHandshakes   = "handshakes"
 	hashMapParsers      = "parsers"
 	hashMapSeen         = "seen"
 	hashMapSides        = "sides"
@@ -91,6 +92,7 @@ type hashMapSpecs struct {
 	Flows       *ebpf.MapSpec `ebpf:"flows"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
+	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Seen        *ebpf.MapSpec `ebpf:"seen"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
@@ -138,6 +140,7 @@ type hashMaps struct {
 	Flows       *ebpf.Map `ebpf:"flows"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
+	Handshakes  *ebpf.Map `ebpf:"handshakes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Seen        *ebpf.Map `ebpf:"seen"`
 	Sides       *ebpf.Map `ebpf:"sides"`
@@ -151,6 +154,7 @@ func (m *hashMaps) Close() error {
 		m.Flows,
 		m.Flows4,
 		m.FlowsWide,
+		m.Handshakes,
 		m.Parsers,
 		m.Seen,
 		m.Sides,

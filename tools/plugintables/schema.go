@@ -92,6 +92,9 @@ func split(fields []property) (properties object, required []string) {
 // headFields returns the fields of a report, in the order in which reportjson writes them.
 func headFields(all []*flow.Field) (properties object, required []string) {
 	var dims, sorts []string
+	for _, g := range flow.Groupings {
+		dims = append(dims, g.Name)
+	}
 	for _, f := range all {
 		if f.Dim != 0 {
 			dims = append(dims, f.Name)
@@ -120,7 +123,7 @@ func headFields(all []*flow.Field) (properties object, required []string) {
 		{"start", false, time("begin of the interval or of the run")},
 		{"end", false, time("end of the interval or of the run")},
 		{"duration_s", true, typed("number", "length in seconds, by a clock that is never set")},
-		{"by", false, list("fields that rows are grouped by; absent: all that make a flow", object{{"enum", dims}})},
+		{"by", false, list("groupings and fields that rows are grouped by; absent: all that make a flow", object{{"enum", dims}})},
 		{"sort", false, append(typed("string", "field that rows are ordered by; absent: bps"), member{"enum", sorts})},
 		{"rate_layer", false, append(typed("string", "layer of the bytes in rates"), member{"enum", []string{"frame", "ip"}})},
 		{"packets_exact", false, object{{"description", "merged frames were counted as one packet each"}, {"const", false}}},
@@ -177,10 +180,24 @@ func rowFields(all []*flow.Field) []property {
 // returns all.
 func properties(all []*flow.Field, roles ...flow.Role) []property {
 	var fields []property
+	objects := map[string][]property{} // by name
 	for _, f := range all {
-		if !f.Derived && (roles == nil || slices.Contains(roles, f.Role)) {
-			always := f.By == 0 && f.Applies == nil && f.Known == nil && !f.Sparse
+		if f.Derived || roles != nil && !slices.Contains(roles, f.Role) {
+			continue
+		}
+		always := f.By == 0 && f.Applies == nil && f.Known == nil && !f.Sparse
+		if f.Object == "" {
 			fields = append(fields, property{f.Name, always, value(f)})
+			continue
+		}
+		if objects[f.Object] == nil {
+			fields = append(fields, property{name: f.Object})
+		}
+		objects[f.Object] = append(objects[f.Object], property{f.Member, true, value(f)})
+	}
+	for i := range fields {
+		if members := objects[fields[i].name]; members != nil {
+			fields[i].schema = closed(members)
 		}
 	}
 	return fields
@@ -191,7 +208,7 @@ func value(f *flow.Field) object {
 	switch f.Kind {
 	case flow.Uint, flow.Bytes:
 		return integer(f.Help)
-	case flow.BitRate, flow.PacketRate:
+	case flow.BitRate, flow.PacketRate, flow.Duration:
 		return append(typed("number", f.Help), member{"minimum", 0})
 	case flow.Hex16:
 		return append(typed("string", f.Help), member{"pattern", "^0x[0-9a-f]{4}$"})

@@ -88,7 +88,8 @@ func TestRowsThatLookAlike(t *testing.T) {
 // TestRetransmits: rows and sums with retransmits have a field for them.
 func TestRetransmits(t *testing.T) {
 	r := report("eth0")
-	r.Retransmits = map[flow.Packed]flow.Spans{r.Packed[0].Key: {Delta: 3, Total: 3}}
+	r.Sides = make([]flow.Side, len(r.Packed))
+	r.Sides[0].Retransmits = flow.Spans{Delta: 3, Total: 3}
 	if line := lines(r)[0]; !strings.Contains(line, ",retransmits=3i ") {
 		t.Errorf("%q has no retransmits", line)
 	}

@@ -63,14 +63,10 @@ func appendTag(b []byte, key, value string) []byte {
 func appendMeasures(b []byte, t *flow.Totals) []byte {
 	lead := byte(' ')
 	for _, f := range flow.Fields.All() {
-		if f.Sum == nil {
+		if !f.InSum(t) {
 			continue
 		}
-		v := f.Sum(t)
-		if v == 0 && f.Sparse {
-			continue
-		}
-		b = appendUint(append(append(append(b, lead), f.Name...), '='), v)
+		b = appendUint(append(append(append(b, lead), f.Name...), '='), f.Sum(t))
 		lead = ','
 	}
 	return b

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -81,7 +80,7 @@ func Run(ctx context.Context, c Config) error {
 type run struct {
 	c *Config
 	opened
-	ledger  *ledger.Ledger
+	views   []*view
 	batch   *flow.Batch
 	links   links
 	loads   loads
@@ -101,9 +100,7 @@ type run struct {
 
 func newRun(c *Config, o workers) *run {
 	return &run{
-		c: c, workers: o,
-		labels: newLabels(c.Dims, c.MaxFlows),
-		ledger: ledger.New(c.Dims, c.MaxFlows, flow.Seed{rand.Uint64(), rand.Uint64()}),
+		c: c, workers: o, views: newViews(c, o), labels: newLabels(c.MaxFlows),
 	}
 }
 
@@ -152,10 +149,10 @@ func (r *run) hooks(ctx context.Context) flow.BatchHooks {
 			r.window(ctx)
 		},
 		Records: func(recs []flow.Record) error {
-			r.links.add(recs) // needs the keys before projection
-			r.labels.records(recs)
-			r.ledger.Merge(recs)
-			r.showProgress(r.begun) // the whole capture may be one Collect
+			r.links.add(recs) // before keys are projected
+			r.labels.records(recs, r.views)
+			r.merge(recs)
+			r.showProgress(r.begun) // a capture may be one long Collect
 			return nil
 		},
 	}
@@ -292,8 +289,10 @@ func (r *run) collect(ctx context.Context) error {
 		err = ferr
 	}
 	r.describe()
-	r.ledger.AddOverflow(&b.Overflow)
-	r.ledger.AddLost(b.Lost)
+	for _, v := range r.views {
+		v.ledger.AddOverflow(&b.Overflow)
+		v.ledger.AddLost(b.Lost)
+	}
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown
 	if r.clock == registry.ClockSource {
 		// The gap between two windows of a capture belongs to neither.
@@ -316,13 +315,14 @@ func (r *run) collect(ctx context.Context) error {
 
 // soFar prints the totals for a user who requested a report that no output writes.
 func (r *run) soFar(begun time.Time) {
-	t := r.ledger.Sums(ledger.Run).Total
-	one, many := r.c.Dims.Nouns()
-	if r.ledger.Len() == 1 {
+	v := r.views[0]
+	t := v.ledger.Sums(ledger.Run).Total
+	one, many := v.dims.Nouns()
+	if v.ledger.Len() == 1 {
 		many = one
 	}
 	r.c.Env.Notify("so far %d packets, %d bytes, %d %s in %s; no output writes interval reports (ndjson would)",
-		t.Packets, t.Bytes, r.ledger.Len(), many, r.c.Env.Now().Sub(begun).Round(time.Millisecond))
+		t.Packets, t.Bytes, v.ledger.Len(), many, r.c.Env.Now().Sub(begun).Round(time.Millisecond))
 }
 
 func (r *run) showProgress(begun time.Time) {
@@ -331,8 +331,8 @@ func (r *run) showProgress(begun time.Time) {
 	}
 	r.c.Progress(Progress{
 		Elapsed: r.c.Env.Now().Sub(begun),
-		Total:   r.ledger.Sums(ledger.Run).Total.Counters,
-		Flows:   r.ledger.Len(),
+		Total:   r.views[0].ledger.Sums(ledger.Run).Total.Counters,
+		Flows:   r.views[0].ledger.Len(),
 	})
 }
 

@@ -20,15 +20,11 @@ type Label struct {
 
 // labels are the open labels of a run, in the order in which they get records.
 type labels struct {
-	open []openLabel
-	// all numbers the values of all labels. grouped numbers the values that rows are grouped by;
-	// keys in the ledger have these numbers.
-	all, grouped *ids.Table
-	most         int      // maximum size of each table
-	reduced      []uint32 // maps numbers of all to numbers of grouped; 0: not looked up yet
-	gen          uint64   // generation of all that reduced belongs to
-	sweepAt      int
-	numbered     bool // the source numbers its own fields
+	open     []openLabel
+	all      *ids.Table // numbers the values of all labels
+	most     int        // numbers that it holds
+	gen      uint64     // of all, that the views' numbers are of
+	numbered bool       // the source numbers fields of its own
 }
 
 type openLabel struct {
@@ -44,9 +40,12 @@ const (
 	roomPerRow = 4
 )
 
-func newLabels(dims flow.Dims, maxFlows int) labels {
-	most := roomPerRow * max(maxFlows, sweepOwners)
-	return labels{all: ids.New(^flow.Dims(0), most), grouped: ids.New(dims, most), most: most, sweepAt: sweepOwners}
+// roomFor is how many numbers a table of owners holds.
+func roomFor(maxFlows int) int { return roomPerRow * max(maxFlows, sweepOwners) }
+
+func newLabels(maxFlows int) labels {
+	most := roomFor(maxFlows)
+	return labels{all: ids.New(^flow.Dims(0), most), most: most}
 }
 
 // openLabels opens the labels of a run with cand.
@@ -56,7 +55,7 @@ func (r *run) openLabels(ctx context.Context, cand Candidate) error {
 	}
 	l := &r.labels
 	env := registry.LabelEnv{
-		Dims: r.c.Dims, Tuples: tuples{l.all}, NetNS: r.c.Env.NetNS, MaxFlows: r.c.MaxFlows,
+		Dims: r.allDims(), Tuples: tuples{l.all}, NetNS: r.c.Env.NetNS, MaxFlows: r.c.MaxFlows,
 		Now: r.c.Env.Now, Notify: r.c.Env.Notify, Debugf: r.c.Env.Debugf,
 	}
 	for _, label := range r.c.Labels(cand) {
@@ -80,54 +79,45 @@ func (r *run) window(ctx context.Context) {
 			w.Window(ctx)
 		}
 	}
-	if l.grouped.Len() > l.sweepAt {
-		l.grouped.Sweep(r.ledger.Owners())
-		l.sweepAt = max(sweepOwners, 2*l.grouped.Len())
+	sweepAt := 0
+	for _, v := range r.views {
+		v.sweep()
+		sweepAt = max(sweepAt, v.sweepAt)
 	}
-	if l.all.Len() > min(2*l.sweepAt, l.most/2) {
-		l.all.Sweep(func(func(uint32) bool) {}) // the new generation makes labels number their values again
+	if l.all.Len() > min(2*sweepAt, l.most/2) {
+		l.all.Sweep(func(func(uint32) bool) {}) // labels ask for numbers again
 	}
-	l.reduced = l.reduced[:0] // fields that do not identify an owner may have changed: a path, a user id
 }
 
-// records replaces the numbers in the records' keys by numbers of the values that rows are
-// grouped by.
-func (l *labels) records(recs []flow.Record) {
-	numbered := l.numbered
+// records lets labels put numbers of their values into the records' keys.
+func (l *labels) records(recs []flow.Record, views []*view) {
 	for i := range l.open {
 		if o := &l.open[i]; o.Label.Label.Always || o.Grouped {
 			o.labeler.Records(recs)
-			numbered = true
 		}
 	}
-	if !numbered {
-		return
-	}
 	if g := l.all.Generation(); g != l.gen {
-		l.gen, l.reduced = g, l.reduced[:0]
+		l.gen = g
+		for _, v := range views {
+			v.reduced = v.reduced[:0]
+		}
+	}
+}
+
+// number replaces the numbers in the records' keys by the view's.
+func (l *labels) number(v *view, recs []flow.Record) {
+	if len(l.open) == 0 && !l.numbered {
+		return
 	}
 	for i := range recs {
 		if k := &recs[i].Key; k.OwnerID != 0 {
-			k.OwnerID = l.reduce(k.OwnerID)
+			k.OwnerID = v.reduce(l.all, k.OwnerID)
 		}
 	}
 }
 
-// reduce maps a number of all to a number of grouped. It looks up each number once a window.
-func (l *labels) reduce(id uint32) uint32 {
-	if int(id) >= len(l.reduced) {
-		l.reduced = append(l.reduced, make([]uint32, int(id)+1-len(l.reduced)+len(l.reduced)/2)...)
-	}
-	const known = 1 << 31 // marks a result, as 0 is a valid one
-	if l.reduced[id] == 0 {
-		o := l.all.Get(id)
-		l.reduced[id] = l.grouped.Number(&o) | known
-	}
-	return l.reduced[id] &^ known
-}
-
-// report adds owners, labels and the labels' notes to a report.
-func (l *labels) report(r *flow.Report) {
+// report gives a report its owners, its labels and what labels have to say.
+func (l *labels) report(v *view, r *flow.Report) {
 	var display []registry.Labeler
 	for i := range l.open {
 		o := &l.open[i]
@@ -138,7 +128,7 @@ func (l *labels) report(r *flow.Report) {
 			r.Notes = slices.Concat(r.Notes, n.Notes())
 		}
 	}
-	if n := l.all.Refused() + l.grouped.Refused(); n > 0 {
+	if n := l.all.Refused() + v.grouped.Refused(); n > 0 {
 		r.Notes = slices.Concat(r.Notes, []string{fmt.Sprintf("labels: the table is full, %d labels of flows are missing", n)})
 	}
 	if len(display) > 0 {
@@ -155,7 +145,7 @@ func (l *labels) report(r *flow.Report) {
 	for _, row := range r.Packed {
 		if id := row.Key.OwnerID; id != 0 {
 			if _, ok := r.Owners[id]; !ok {
-				r.Owners[id] = l.grouped.Get(id)
+				r.Owners[id] = v.grouped.Get(id)
 			}
 		}
 	}

@@ -198,10 +198,11 @@ func TestSweep(t *testing.T) {
 
 // TestTableOfAllIsSwept: the table of all label values is bounded. A full table gets room again.
 func TestTableOfAllIsSwept(t *testing.T) {
-	l := newLabels(flow.DimPID, sweepOwners)
-	// As many owners as possible have rows, so the size at which sweeping starts has grown.
-	l.sweepAt = 2 * sweepOwners
-	r := &run{c: &Config{}, labels: l, ledger: newRun(&Config{Dims: flow.DimPID, MaxFlows: 10}, workers{}).ledger}
+	l := newLabels(sweepOwners)
+	r := newRun(&Config{Dims: flow.DimPID, MaxFlows: 10}, workers{})
+	r.labels = l
+	// As many owners have rows as there may be: the bound at which sweeping begins has grown.
+	r.views[0].sweepAt = 2 * sweepOwners
 	for n := range uint32(20 * l.most / 4) {
 		r.labels.all.Number(&flow.Owner{PID: 1 + n, Start: 1})
 		if n%uint32(l.most/4) == 0 {

@@ -34,7 +34,7 @@ func (r *run) open(ctx context.Context) (opened, error) {
 			}
 		}
 		err = errors.Join(append([]error{err}, r.labels.close()...)...)
-		r.labels = newLabels(c.Dims, c.MaxFlows)
+		r.labels = newLabels(c.MaxFlows)
 		alternatives = append(alternatives, flow.Alternative{Backend: cand.Name, Why: "could not be opened: " + err.Error()})
 		err = fmt.Errorf("backend %s: %w", cand.Name, err)
 		c.Env.Debugf("%v", err)
@@ -60,8 +60,8 @@ func (r *run) openOne(ctx context.Context, cand Candidate) (registry.Source, err
 		return nil, fmt.Errorf("%w: --layer=%s: this backend does not see that layer", registry.ErrUsage, c.Layer)
 	}
 	env := c.Env
-	env.MaxFlows, env.Dims = c.MaxFlows, c.Dims
-	if r.labels.numbered = cand.Backend.FieldIn(c.Dims) != nil; r.labels.numbered {
+	env.MaxFlows, env.Dims = c.MaxFlows, r.allDims()
+	if r.labels.numbered = cand.Backend.FieldIn(env.Dims) != nil; r.labels.numbered {
 		env.Tuples = tuples{r.labels.all}
 	}
 	if cand.Backend.ClockOf(cand.Config) == registry.ClockSource {

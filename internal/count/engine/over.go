@@ -63,7 +63,7 @@ type load struct {
 
 // load returns the total since the start, with each packet counted once.
 func (r *run) load() flow.Counters {
-	return r.ledger.Sums(ledger.Run).Total.Counters.Minus(r.links.repeated)
+	return r.views[0].ledger.Sums(ledger.Run).Total.Counters.Minus(r.links.repeated)
 }
 
 // exceeded checks the thresholds after each Collect.

@@ -59,12 +59,12 @@ func TestOver(t *testing.T) {
 func TestOverOnce(t *testing.T) {
 	r := &run{c: &Config{Over: []Threshold{{Of: MeasureTotalPackets, Limit: 10}}}, start: time.Now()}
 	r.end = r.start.Add(time.Second)
-	r.ledger = newRun(&Config{MaxFlows: 10}, workers{}).ledger
+	r.views = newRun(&Config{MaxFlows: 10}, workers{}).views
 	on := registry.Attachment{StackedOn: map[uint32][]uint32{2: {1}}}
 	for _, n := range []uint64{6, 5} {
 		recs := []flow.Record{record(1, n), record(2, n)}
 		r.links.add(recs)
-		r.ledger.Merge(recs)
+		r.merge(recs)
 		r.links.settle(&on)
 		err := r.exceeded()
 		if over := (*OverError)(nil); n == 6 && err != nil || n == 5 && (!errors.As(err, &over) || over.Value != 11) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -143,6 +144,11 @@ func (os workers) final(r *flow.Report) {
 			o.put(r, false)
 		}
 	}
+}
+
+// want reports whether an output gets such reports.
+func (os workers) want(w registry.When) bool {
+	return slices.ContainsFunc(os.all, func(o *sinkWorker) bool { return o.When&w != 0 })
 }
 
 // top returns the largest number of rows that any output of such reports shows; 0: all.

@@ -23,22 +23,23 @@ func SortNames() []string { return flow.Fields.Names(func(f *flow.Field) bool { 
 
 // order returns the order of a report's rows: by the field of --sort (default bps), then by
 // packets, then by key.
-func (r *run) order(span ledger.Span) ledger.Order {
-	counters := func(p *flow.PackedRow) *flow.Counters {
-		if span == ledger.Run {
-			return &p.Total
-		}
-		return &p.Delta
-	}
-	packets := func(p *flow.PackedRow) uint64 { return counters(p).Packets }
+func (r *run) order(v *view, span ledger.Span) ledger.Order {
 	f := r.c.sort()
-	keys := r.sortKeys(f, counters, r.ledger.RetransmitsOf(span))
+	keys := r.sortKeys(v, f, span)
 	if !f.Descending() {
 		for i, key := range keys {
 			keys[i] = func(p *flow.PackedRow) uint64 { return ^key(p) }
 		}
 	}
-	return slices.Concat(keys, ledger.Order{packets}, byKey)
+	return slices.Concat(keys, ledger.Order{packetsOf(span)}, byKey)
+}
+
+// packetsOf returns the packets of a row in a span.
+func packetsOf(span ledger.Span) func(*flow.PackedRow) uint64 {
+	if span == ledger.Run {
+		return func(p *flow.PackedRow) uint64 { return p.Total.Packets }
+	}
+	return func(p *flow.PackedRow) uint64 { return p.Delta.Packets }
 }
 
 // sort returns the field that rows are ordered by.
@@ -50,43 +51,55 @@ func (c *Config) sort() *flow.Field {
 }
 
 // sortKeys returns the numbers that order rows by a field, ascending.
-func (r *run) sortKeys(f *flow.Field, counters func(*flow.PackedRow) *flow.Counters, retransmits func(*flow.PackedRow) uint64) ledger.Order {
+func (r *run) sortKeys(v *view, f *flow.Field, span ledger.Span) ledger.Order {
 	switch {
+	case f.Order != nil && v.dims.Paired(): // the ledger may have the ends in another order
+		var shown flow.PackedRow
+		keys := make(ledger.Order, len(f.Order))
+		for i, key := range f.Order {
+			keys[i] = func(p *flow.PackedRow) uint64 {
+				shown, _ = v.ledger.Shown(p)
+				return key(&shown)
+			}
+		}
+		return keys
 	case f.Order != nil:
 		return slices.Clone(f.Order)
-	case f.Sum != nil:
-		var t flow.Totals // shared by all calls: a new one would be allocated on the heap
+	case f.Sum != nil || f.Rate != nil:
+		var t flow.Totals // one for all calls: the accessor would move it to the heap
+		totals := v.ledger.TotalsOf(span)
 		return ledger.Order{func(p *flow.PackedRow) uint64 {
-			t = flow.Totals{Counters: *counters(p), Retransmits: retransmits(p)}
+			t = totals(p)
+			if f.Rate != nil {
+				return f.Rate(r.rate, &t)
+			}
 			return f.Sum(&t)
 		}}
-	case f.Rate != nil:
-		return ledger.Order{func(p *flow.PackedRow) uint64 { return f.Rate(r.rate, counters(p)) }}
 	case f.Num != nil:
 		var row flow.Row
 		return ledger.Order{func(p *flow.PackedRow) uint64 {
-			row = r.readable(p)
+			row = r.readable(v, p)
 			if !f.Has(&row) {
 				return 0
 			}
 			return f.Num(&row)
 		}}
 	}
-	return r.textKeys(f)
+	return r.textKeys(v, f)
 }
 
-// textKeys orders rows by a text. Each text's key is its rank among all texts.
-func (r *run) textKeys(f *flow.Field) ledger.Order {
+// textKeys order rows by a text: each gets its place among all texts.
+func (r *run) textKeys(v *view, f *flow.Field) ledger.Order {
 	var row flow.Row
 	text := func(p *flow.PackedRow) string {
-		row = r.readable(p)
+		row = r.readable(v, p)
 		if !f.Has(&row) {
 			return ""
 		}
 		return f.Text(&row)
 	}
 	place := map[string]uint64{}
-	for p := range r.ledger.Rows() {
+	for p := range v.ledger.Rows() {
 		place[text(p)] = 0
 	}
 	texts := make([]string, 0, len(place))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/ledger"
+	"github.com/pktstat/pktstat/internal/owner/ids"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -77,6 +78,8 @@ func sortIntervals() [2][]flow.Record {
 		match := map[rune]flow.Match{'u': flow.MatchExact, 't': flow.MatchPort, 's': flow.MatchNone}[letter]
 		recs[interval] = append(recs[interval], flow.Record{
 			Key: flow.Pack(sortKeys[letter]), Counters: c, Retransmits: retransmits, First: first, Last: last, Marks: flow.Marks{Match: match, TCPFlags: flags},
+			RTT:   map[rune]int64{'u': 30, 's': 20, 't': 10}[letter],
+			RTTBy: map[rune]flow.RTTBy{'u': flow.RTTHandshake, 's': flow.RTTSynAck, 't': flow.RTTRefused}[letter],
 		})
 	}
 	add(0, 'u', flow.Counters{Packets: 2000, Bytes: 50, FrameBytes: 3000}, 5, 5, 9)
@@ -105,14 +108,14 @@ var sortWant = map[string][]string{
 	"bps": {"sut", "ust"}, "pps": {"tsu", "uts"},
 	"first": {"sut"}, "last": {"ust"},
 	"pid": {"stu"}, "comm": {"sut"}, "uid": {"uts"}, "cgroup_id": {"tsu"}, "cgroup": {"ust"}, "container": {"tus"},
-	"match": {"uts"}, "tcp_flags": {"tsu"},
+	"match": {"uts"}, "tcp_flags": {"tsu"}, "tcp_state": {"sut", "ust"}, "rtt": {"ust"}, "rtt_by": {"uts"},
 }
 
 // TestSortFields: every field orders rows, by the numbers of the interval and of the run. Rows
 // without the field come first, or last in a descending order.
 func TestSortFields(t *testing.T) {
 	for _, f := range flow.Fields.All() {
-		if f.Derived || f == evenField || f == sizeField {
+		if f.Derived || f.Undirected() || f == evenField || f == sizeField {
 			continue
 		}
 		want := sortWant[f.Name]
@@ -129,11 +132,14 @@ func TestSortFields(t *testing.T) {
 func checkSort(t *testing.T, f *flow.Field, layer flow.Layer, want []string) {
 	t.Helper()
 	r := &run{
-		c: &Config{Sort: f}, rate: layer, ledger: ledger.New(flow.DimsFlow, 100, flow.Seed{1, 2}),
-		labels: newLabels(flow.DimsFlow|flow.DimComm|flow.DimContainer, 100), attachment: registry.Attachment{Interfaces: sortInterfaces},
+		c: &Config{Sort: f}, rate: layer, attachment: registry.Attachment{Interfaces: sortInterfaces},
+	}
+	v := &view{
+		dims: flow.DimsFlow, ledger: ledger.New(flow.DimsFlow, 100, flow.Seed{1, 2}),
+		grouped: ids.New(flow.DimsFlow|flow.DimComm|flow.DimContainer, 100),
 	}
 	for i := range sortOwners {
-		if id := r.labels.grouped.Number(&sortOwners[i]); id != uint32(i+1) {
+		if id := v.grouped.Number(&sortOwners[i]); id != uint32(i+1) {
 			t.Fatalf("owner %d has number %d", i+1, id)
 		}
 	}
@@ -142,15 +148,15 @@ func checkSort(t *testing.T, f *flow.Field, layer flow.Layer, want []string) {
 		letters[flow.Pack(k)] = string(letter)
 	}
 	intervals := sortIntervals()
-	r.ledger.Merge(intervals[0])
-	r.ledger.EndInterval()
-	r.ledger.Merge(intervals[1])
+	v.ledger.Merge(intervals[0])
+	v.ledger.EndInterval()
+	v.ledger.Merge(intervals[1])
 	for i, span := range []ledger.Span{ledger.Interval, ledger.Run} {
 		if span == ledger.Run {
-			r.ledger.EndInterval()
+			v.ledger.EndInterval()
 		}
 		var got string
-		for _, row := range r.ledger.Select(span, 0, r.order(span)).Rows {
+		for _, row := range v.ledger.Select(span, 0, r.order(v, span)).Rows {
 			got += letters[row.Key]
 		}
 		have := want[min(i, len(want)-1)]
@@ -169,7 +175,7 @@ func checkSort(t *testing.T, f *flow.Field, layer flow.Layer, want []string) {
 		}
 		for top := range len(got) { // the heap that selects the top rows agrees with the order
 			var cut string
-			for _, row := range r.ledger.Select(span, top+1, r.order(span)).Rows {
+			for _, row := range v.ledger.Select(span, top+1, r.order(v, span)).Rows {
 				cut += letters[row.Key]
 			}
 			if cut != got[:top+1] {

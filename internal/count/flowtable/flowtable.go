@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/count/handshake"
 )
 
 // Table adds up packets by flow. It is not safe for concurrent use. Rows lie densely. An
@@ -19,6 +20,15 @@ type Table struct {
 	rows      []row
 	clockHand int // row at which the next search for a small flow starts
 	overflow  flow.Counters
+
+	handshakes *handshake.Tracker
+	ended      []ended // handshakes
+}
+
+// ended is a handshake that has ended.
+type ended struct {
+	key flow.Packed
+	handshake.Result
 }
 
 type row struct {
@@ -30,13 +40,27 @@ type row struct {
 
 const minIndex = 1 << 10
 
-// New returns an empty table. Several tables may share a budget.
-func New(r *Budget) *Table {
-	return &Table{budget: r, seed: flow.Seed{rand.Uint64(), rand.Uint64()}, index: make([]uint64, minIndex)}
+// New returns an empty table. Several tables may share a budget. Tables that take turns with the
+// packets of one place share a tracker.
+func New(r *Budget, h *handshake.Tracker) *Table {
+	return &Table{
+		budget: r, seed: flow.Seed{rand.Uint64(), rand.Uint64()}, index: make([]uint64, minIndex), handshakes: h,
+	}
 }
 
-// Add counts the packets of a record.
-func (f *Table) Add(r *flow.Record) {
+// Add counts a packet, which was seen at a time in nanoseconds.
+func (f *Table) Add(r *flow.Record, at int64) {
+	seen := f.count(r)
+	if !handshake.Wants(r.TCPFlags, seen) {
+		return
+	}
+	if done, ok := f.handshakes.Segment(&r.Key, r.TCPFlags, at); ok && len(f.ended) < handshake.MaxPending {
+		f.ended = append(f.ended, ended{r.Key, done})
+	}
+}
+
+// count counts a packet, and returns the TCP flags of earlier packets of the flow.
+func (f *Table) count(r *flow.Record) (seen flow.TCPFlags) {
 	h := r.Key.Hash(f.seed)
 	mask := uint64(len(f.index) - 1)
 	tag := h &^ 0xffffffff
@@ -44,15 +68,16 @@ func (f *Table) Add(r *flow.Record) {
 		v := f.index[j]
 		if v == 0 {
 			f.insert(r, h, j)
-			return
+			return 0
 		}
 		if v&^0xffffffff != tag {
 			continue
 		}
 		if row := &f.rows[uint32(v)-1]; row.key == r.Key {
+			seen = row.TCPFlags
 			row.Counters.Add(r.Counters)
 			row.Marks.Merge(r.Marks)
-			return
+			return seen
 		}
 	}
 }
@@ -133,6 +158,12 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 		r.Key, r.Counters, r.Marks = f.rows[i].key, f.rows[i].Counters, f.rows[i].Marks
 		r.First, r.Last = first, last
 	}
+	for i := range f.ended {
+		r := b.Next()
+		r.Key, r.Counters, r.First, r.Last = f.ended[i].key, flow.Counters{}, first, last
+		r.RTT, r.RTTBy = f.ended[i].RTT, f.ended[i].By
+	}
+	f.ended = f.ended[:0]
 	b.Overflow.Add(flow.OverflowTableFull, f.overflow)
 	f.overflow = flow.Counters{}
 	switch n := len(f.rows); {

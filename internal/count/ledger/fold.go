@@ -23,10 +23,10 @@ func (l *Ledger) fold() {
 			if s == limit {
 				ties--
 			}
-			folded[Interval].Counters.Add(row.Delta)
-			folded[Run].Counters.Add(row.Delta)
-			folded[Run].Counters.Add(row.Total)
-			l.retransmits.fold(row.Key, &folded)
+			for span := range folded {
+				folded[span].Add(l.totals(row, Span(span)))
+			}
+			l.sides.drop(row)
 			continue
 		}
 		if kept != i {

@@ -19,16 +19,19 @@ import (
 // half of the hash, row number) finds them. With a million rows, a record costs two cache misses
 // and no garbage.
 type Ledger struct {
-	seed        flow.Seed
-	proj        flow.Projection
-	max         int
-	index       []uint64 // 0: free; else upper half of the hash << 32 | row number + 1
-	rows        rows
-	sums        [2]flow.Sums // by span; Rest stays 0
-	retransmits retransmits
+	seed  flow.Seed
+	dims  flow.Dims
+	proj  flow.Projection
+	max   int
+	index []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
+	rows  store[flow.PackedRow]
+	sides sides
+	sums  [2]flow.Sums // by span; Rest stays 0
 
-	scratch []uint64 // sizes of rows, for fold
-	touched uint64   // keeps the compiler from removing touch's loads
+	apply   bool     // proj does something
+	sided   bool     // every row has a side
+	scratch []uint64 // sizes, for fold
+	touched uint64   // keeps touch's loads from being optimised away
 }
 
 // Span is the time that sums and rows cover.
@@ -45,10 +48,13 @@ const minIndex = 1 << 10
 // New returns a ledger with at most maxRows rows, at least one. The seed should be random, so
 // that an attacker cannot force hash collisions.
 func New(dims flow.Dims, maxRows int, seed flow.Seed) *Ledger {
-	return &Ledger{
-		seed: seed, proj: dims.Projection(), max: max(maxRows, 1),
-		index: make([]uint64, minIndex),
+	l := &Ledger{
+		seed: seed, dims: dims, max: max(maxRows, 1),
+		index: make([]uint64, minIndex), sided: dims.TwoSided(),
 	}
+	l.proj = dims.Projection()
+	l.apply = !l.proj.IsIdentity()
+	return l
 }
 
 // Len returns the number of rows.
@@ -63,6 +69,11 @@ func (l *Ledger) Owners() iter.Seq[uint32] {
 		for row := range l.rows.all() {
 			if row.Key.OwnerID != 0 && !yield(row.Key.OwnerID) {
 				return
+			}
+			for _, e := range l.sides.of(row).ends {
+				if e.owner != 0 && !yield(e.owner) {
+					return
+				}
 			}
 		}
 	}
@@ -97,16 +108,17 @@ const block = 64
 func (l *Ledger) Merge(recs []flow.Record) {
 	var total flow.Totals
 	var hashes [block]uint64
+	var froms [block]from
 	for len(recs) > 0 {
 		n := min(block, len(recs))
-		l.touch(recs[:n], &hashes)
 		for i := range recs[:n] {
-			l.add(&recs[i], hashes[i])
-			if recs[i].Retransmits != 0 {
-				l.retransmits.add(&recs[i])
-				total.Retransmits += recs[i].Retransmits
-			}
 			total.Counters.Add(recs[i].Counters)
+			total.Retransmits += recs[i].Retransmits
+		}
+		if l.dims.Has(flow.DimHost) {
+			l.mergeHosts(recs[:n], &hashes, &froms)
+		} else {
+			l.mergeBlock(recs[:n], &hashes, &froms)
 		}
 		recs = recs[n:]
 	}
@@ -115,14 +127,43 @@ func (l *Ledger) Merge(recs []flow.Record) {
 	}
 }
 
-// touch computes the hashes and loads the memory that add needs.
-func (l *Ledger) touch(recs []flow.Record, hashes *[block]uint64) {
-	identity := l.proj.IsIdentity()
+func (l *Ledger) mergeBlock(recs []flow.Record, hashes *[block]uint64, froms *[block]from) {
+	l.touch(recs, hashes, froms)
+	for i := range recs {
+		row := l.add(&recs[i], hashes[i])
+		if l.sided || recs[i].Retransmits != 0 || recs[i].RTT != 0 {
+			l.sides.make(row).add(&recs[i], froms[i])
+		}
+	}
+}
+
+// mergeHosts counts each record at its source, which sent it, and at its destination.
+func (l *Ledger) mergeHosts(recs []flow.Record, hashes *[block]uint64, froms *[block]from) {
+	var ends [2][block]flow.Record
+	for i := range recs {
+		ends[0][i], ends[1][i] = recs[i], recs[i]
+		ends[1][i].Key.Src = recs[i].Key.Dst
+		ends[1][i].Retransmits = 0 // the sender sent them again
+	}
+	for e := range ends {
+		l.touch(ends[e][:len(recs)], hashes, froms)
+		for i := range recs {
+			r := &ends[e][i]
+			froms[i].second = e == 1
+			l.sides.make(l.add(r, hashes[i])).add(r, froms[i])
+		}
+	}
+}
+
+// touch computes the hashes and loads what add will need.
+func (l *Ledger) touch(recs []flow.Record, hashes *[block]uint64, froms *[block]from) {
 	mask := uint64(len(l.index) - 1)
 	var found [block]uint64
 	for i := range recs {
-		if !identity {
-			l.proj.Apply(&recs[i].Key)
+		if l.apply {
+			k := &recs[i].Key
+			froms[i&(block-1)] = from{dir: k.Dir, owner: k.OwnerID}
+			froms[i&(block-1)].second = l.proj.Apply(k)
 		}
 		h := recs[i].Key.Hash(l.seed)
 		hashes[i&(block-1)] = h
@@ -138,14 +179,14 @@ func (l *Ledger) touch(recs []flow.Record, hashes *[block]uint64) {
 	l.touched = sink
 }
 
-func (l *Ledger) add(r *flow.Record, h uint64) {
+// add adds a record to its row, and returns the row.
+func (l *Ledger) add(r *flow.Record, h uint64) *flow.PackedRow {
 	mask := uint64(len(l.index) - 1)
 	tag := h &^ 0xffffffff
 	for j := h & mask; ; j = (j + 1) & mask {
 		v := l.index[j]
 		if v == 0 {
-			l.insert(r, h, j)
-			return
+			return l.insert(r, h, j)
 		}
 		if v&^0xffffffff != tag {
 			continue
@@ -155,11 +196,11 @@ func (l *Ledger) add(r *flow.Record, h uint64) {
 			continue
 		}
 		row.Merge(r)
-		return
+		return row
 	}
 }
 
-func (l *Ledger) insert(r *flow.Record, h, free uint64) {
+func (l *Ledger) insert(r *flow.Record, h, free uint64) *flow.PackedRow {
 	if l.rows.n >= l.max {
 		l.fold()
 		free = l.probe(h)
@@ -170,6 +211,7 @@ func (l *Ledger) insert(r *flow.Record, h, free uint64) {
 	row := l.rows.push()
 	*row = flow.NewRow(r)
 	l.index[free] = h&^0xffffffff | uint64(l.rows.n)
+	return row
 }
 
 // probe returns the first free slot for h.
@@ -198,45 +240,8 @@ func (l *Ledger) reindex(n int) {
 // EndInterval adds the interval's counters to the totals and clears them.
 func (l *Ledger) EndInterval() {
 	l.sums[Interval] = flow.Sums{}
-	l.retransmits.endInterval()
+	l.sides.endInterval()
 	for row := range l.rows.all() {
 		row.EndInterval()
-	}
-}
-
-// rows are PackedRows in chunks: growing copies no row, and pointers stay valid.
-type rows struct {
-	chunks []*[chunkRows]flow.PackedRow
-	n      int
-}
-
-const (
-	chunkBits = 12
-	chunkRows = 1 << chunkBits // rows of 128 bytes: half a megabyte
-)
-
-func (r *rows) at(i uint32) *flow.PackedRow {
-	return &r.chunks[i>>chunkBits][i&(chunkRows-1)]
-}
-
-func (r *rows) push() *flow.PackedRow {
-	if r.n == len(r.chunks)<<chunkBits {
-		r.chunks = append(r.chunks, new([chunkRows]flow.PackedRow))
-	}
-	r.n++
-	return r.at(uint32(r.n - 1))
-}
-
-func (r *rows) all() iter.Seq[*flow.PackedRow] {
-	return func(yield func(*flow.PackedRow) bool) {
-		left := r.n
-		for _, c := range r.chunks {
-			for i := range min(left, chunkRows) {
-				if !yield(&c[i]) {
-					return
-				}
-			}
-			left -= min(left, chunkRows)
-		}
 	}
 }

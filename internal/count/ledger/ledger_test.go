@@ -23,6 +23,13 @@ func record(id uint32, packets, bytes uint64) flow.Record {
 	return r
 }
 
+func counters(r *flow.PackedRow, s Span) flow.Counters {
+	if s == Run {
+		return r.Total
+	}
+	return r.Delta
+}
+
 func byBytes(s Span) Order {
 	return Order{
 		func(r *flow.PackedRow) uint64 { return counters(r, s).FrameBytes },
@@ -37,13 +44,13 @@ func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 	sums := l.Sums(s)
 	var got flow.Totals
 	for i, r := range sel.Rows {
-		c := r.Delta
-		if s == Run {
-			c = r.Total
+		side := &flow.Side{}
+		if sel.Sides != nil {
+			side = &sel.Sides[i]
 		}
-		got.Counters.Add(c)
+		got.Add(r.Totals(side, l.dims, s == Run))
 		o := byBytes(s)
-		if i > 0 && o.compare(keyed{o[0](sel.Rows[i-1]), sel.Rows[i-1]}, keyed{o[0](r), r}) >= 0 {
+		if i > 0 && !l.dims.Paired() && o.compare(keyed{o[0](sel.Rows[i-1]), sel.Rows[i-1]}, keyed{o[0](r), r}) >= 0 {
 			t.Fatalf("row %d is out of order", i)
 		}
 	}
@@ -56,8 +63,10 @@ func conserved(t *testing.T, l *Ledger, s Span, top int) Selection {
 	got.Add(sel.Rest)
 	got.Add(sums.Overflow)
 	got.Add(sums.Lost)
-	if got != sums.Total {
-		t.Fatalf("rows + rest + overflow + lost = %+v, total %+v", got, sums.Total)
+	total := sums.Total
+	total.AddEnds(&sel.Ends[s], &sums.Overflow)
+	if got != total {
+		t.Fatalf("rows + rest + overflow + lost = %+v, total %+v", got, total)
 	}
 	return sel
 }

@@ -5,56 +5,134 @@ import "github.com/pktstat/pktstat/flow"
 // Selection holds the rows of a span in order, and the sum of the others.
 type Selection struct {
 	Rows  []*flow.PackedRow
+	Sides []flow.Side // of the rows; nil: they have none
 	Count int         // rows with traffic or retransmits in the span, before the cut
-	Rest  flow.Totals // sum of the rows beyond the cut
+	Rest  flow.Totals // of the rows that were cut off
+	// Ends has, by span, what the local ends of all rows have sent and received.
+	Ends [2]flow.Totals
 }
 
-// Select returns the first top rows (0: all) of a span, in order. Rows of an interval are copies.
-// Rows of the run belong to the ledger and are valid until it changes, so the caller must have
-// stopped counting.
+// Select returns the first top rows (0: all) of a span, in order. Rows of an interval and
+// conversations are copies. Other rows of the run belong to the ledger and are valid until it
+// changes, so the caller must have stopped counting.
 func (l *Ledger) Select(s Span, top int, order Order) Selection {
 	var sel Selection
-	retransmits := l.RetransmitsOf(s)
 	if top <= 0 {
 		top = l.rows.n
 	}
 	h := heap{order: order, rows: make([]keyed, 0, min(top, l.rows.n)), cuts: top < l.rows.n}
 	for row := range l.rows.all() {
-		c := &row.Delta
-		if s == Run {
-			c = &row.Total
+		if l.sided {
+			for span := range sel.Ends {
+				t := l.totals(row, Span(span))
+				sel.Ends[span].Out.Add(t.Out)
+				sel.Ends[span].In.Add(t.In)
+			}
 		}
-		if c.IsZero() && retransmits(row) == 0 {
+		if l.silent(row, s) {
 			continue
 		}
 		sel.Count++
 		if cut := h.offer(keyed{order[0](row), row}, top); cut != nil {
-			sel.Rest.Add(flow.Totals{Counters: counters(cut, s), Retransmits: retransmits(cut)})
+			sel.Rest.Add(l.totals(cut, s))
 		}
 	}
 	order.sort(h.rows)
-	sel.Rows = make([]*flow.PackedRow, len(h.rows))
-	if s == Run {
-		for i := range h.rows {
-			sel.Rows[i] = h.rows[i].row
-		}
-		return sel
-	}
-	kept := make([]flow.PackedRow, len(h.rows))
-	for i := range h.rows {
-		kept[i] = *h.rows[i].row
-		// EndInterval will add Delta to Total; the report shows the result.
-		kept[i].Total.Add(kept[i].Delta)
-		sel.Rows[i] = &kept[i]
-	}
+	l.show(&sel, h.rows, s)
 	return sel
 }
 
-func counters(r *flow.PackedRow, s Span) flow.Counters {
+// silent reports whether nothing was counted in a row.
+func (l *Ledger) silent(row *flow.PackedRow, s Span) bool {
+	c := &row.Delta
 	if s == Run {
-		return r.Total
+		c = &row.Total
 	}
-	return r.Delta
+	return c.IsZero() && (row.Side == 0 || l.sides.of(row).Retransmits.Of(s == Run) == 0)
+}
+
+// show makes the rows of a report.
+func (l *Ledger) show(sel *Selection, chosen []keyed, s Span) {
+	sel.Rows = make([]*flow.PackedRow, len(chosen))
+	if l.sides.store.n > 0 {
+		sel.Sides = make([]flow.Side, len(chosen))
+	}
+	if s == Run && !l.dims.Paired() {
+		for i := range chosen {
+			sel.Rows[i] = chosen[i].row
+			if sel.Sides != nil {
+				sel.Sides[i] = l.sides.of(chosen[i].row).Side
+			}
+		}
+		return
+	}
+	kept := make([]flow.PackedRow, len(chosen))
+	for i := range chosen {
+		var side flow.Side
+		kept[i], side = l.Shown(chosen[i].row)
+		if s == Interval { // EndInterval moves the totals forward: a report shows them moved
+			kept[i].Total.Add(kept[i].Delta)
+			side = side.Moved()
+		}
+		sel.Rows[i] = &kept[i]
+		if sel.Sides != nil {
+			sel.Sides[i] = side
+		}
+	}
+}
+
+// Shown returns a row as reports have it: the local end is the first one, and its owner is
+// the row's.
+func (l *Ledger) Shown(row *flow.PackedRow) (flow.PackedRow, flow.Side) {
+	p, x := *row, l.sides.of(row)
+	side := x.Side
+	if !l.dims.Paired() {
+		return p, side
+	}
+	local, by := x.local(row)
+	side.EndsBy = by
+	if local == 1 {
+		l.proj.Exchange(&p.Key)
+		side.Out.Delta = row.Delta.Minus(x.Out.Delta)
+		side.Out.Total = row.Total.Minus(x.Out.Total)
+	}
+	if !l.dims.OwnerTellsApart() {
+		p.Key.OwnerID, p.Match = x.ends[local].owner, x.ends[local].match
+	}
+	return p, side
+}
+
+// totals are the sums of a row over a span.
+func (l *Ledger) totals(row *flow.PackedRow, s Span) flow.Totals {
+	t := flow.Totals{Counters: row.Delta}
+	if s == Run {
+		t.Counters.Add(row.Total)
+	}
+	if row.Side == 0 {
+		return t
+	}
+	x := l.sides.of(row)
+	t.Retransmits = x.Retransmits.Delta
+	out := x.Out.Delta
+	if s == Run {
+		t.Retransmits += x.Retransmits.Total
+		out.Add(x.Out.Total)
+	}
+	if !l.sided {
+		return t
+	}
+	t.Out, t.In = out, t.Counters.Minus(out)
+	if l.dims.Paired() {
+		if local, _ := x.local(row); local == 1 {
+			t.Out, t.In = t.In, t.Out
+		}
+	}
+	return t
+}
+
+// TotalsOf returns the sums of a row over a span.
+func (l *Ledger) TotalsOf(s Span) func(*flow.PackedRow) flow.Totals {
+	return func(row *flow.PackedRow) flow.Totals { return l.totals(row, s) }
 }
 
 // heap keeps the first rows of an order, with the last of them at the root.

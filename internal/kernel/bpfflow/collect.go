@@ -41,10 +41,13 @@ func (t *Table) Collect(b *flow.Batch) error {
 		b.Overflow.Add(flow.OverflowNewCPU, noShard)
 		b.Lost.Add(lost)
 		b.LostBytesUnknown = b.LostBytesUnknown || !lost.IsZero()
+		first := (2*cpu + epoch) * maxSegments
+		t.segments = append(t.segments, t.maps.handshakes[first:][:min(s.Handshakes, maxSegments)]...)
 		t.evictions += s.Evictions
 		t.folds += s.Folds
 		*s = side{}
 	}
+	t.measure(b, w)
 	if n := t.maps.decrypted; n != nil {
 		t.decrypted.Store(atomic.LoadUint64(n))
 	}

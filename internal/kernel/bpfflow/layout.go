@@ -2,6 +2,7 @@ package bpfflow
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"github.com/pktstat/pktstat/flow"
 )
@@ -70,7 +71,9 @@ type side struct {
 	Inserts   uint64
 	Evictions uint64
 	Folds     uint64
-	_         [2]uint64
+	// Handshakes is how many elements of the array handshakes are in use.
+	Handshakes uint64
+	_          uint64
 
 	Interrupted flow.Counters
 	NoShard     flow.Counters
@@ -78,6 +81,36 @@ type side struct {
 }
 
 type lost struct{ Packets, Bytes uint64 }
+
+// segment is struct handshake.
+type segment struct {
+	Key      [8]uint64
+	Time     uint64
+	TCPFlags uint32
+	Words    uint32
+}
+
+// maxSegments is HANDSHAKES.
+const maxSegments = 1024
+
+// decode sets every field of r except First, Last and RTT. It counts nothing.
+func (s *segment) decode(r *flow.Record) {
+	key := unsafe.Pointer(&s.Key)
+	switch s.Words {
+	case 2:
+		slot := slot4{}
+		*(*[2]uint64)(unsafe.Pointer(&slot)) = *(*[2]uint64)(key)
+		slot.decode(r)
+	case 8:
+		slot := slotSocket{}
+		*(*[8]uint64)(unsafe.Pointer(&slot)) = s.Key
+		slot.decode(r)
+	default:
+		slot := slotWide{}
+		*(*[6]uint64)(unsafe.Pointer(&slot)) = *(*[6]uint64)(key)
+		slot.decode(r)
+	}
+}
 
 // decode sets every field of r except First and Last.
 func (s *slot4) decode(r *flow.Record) {

@@ -62,6 +62,15 @@ func TestLayout(t *testing.T) {
 				f.at(t, "inserts", unsafe.Offsetof(s.Inserts), 8)
 				f.at(t, "evictions", unsafe.Offsetof(s.Evictions), 8)
 				f.at(t, "folds", unsafe.Offsetof(s.Folds), 8)
+				f.at(t, "handshakes", unsafe.Offsetof(s.Handshakes), 8)
+			})
+			t.Run("handshake", func(t *testing.T) {
+				var s segment
+				f := fields(t, spec, "handshakes", "", "handshake", 1, unsafe.Sizeof(s))
+				f.at(t, "key", unsafe.Offsetof(s.Key), unsafe.Sizeof(s.Key))
+				f.at(t, "time", unsafe.Offsetof(s.Time), 8)
+				f.at(t, "tcp_flags", unsafe.Offsetof(s.TCPFlags), 4)
+				f.at(t, "words", unsafe.Offsetof(s.Words), 4)
 			})
 			if v := spec.Variables["hash_key"]; v == nil || uintptr(v.Size()) != 8*13 {
 				t.Errorf("hash_key is %v", v)

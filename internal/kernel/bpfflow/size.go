@@ -139,7 +139,7 @@ func (s size) String() string {
 // apply sets the sizes of the maps and the constants of the programs.
 func (s size) apply(spec *ebpf.CollectionSpec) error {
 	flows, touched := s.allBuckets(), s.allBuckets()/minBuckets
-	entries := map[string]int{"sides": 2 * s.cpus()}
+	entries := map[string]int{"sides": 2 * s.cpus(), "handshakes": 2 * s.cpus() * maxSegments}
 	key := hashKey()
 	constants := map[string]any{
 		"shards":        uint32(s.shards),

@@ -18,6 +18,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
+
+	"github.com/pktstat/pktstat/internal/count/handshake"
 )
 
 // Options of a table.
@@ -50,13 +52,18 @@ type Table struct {
 	maps   mappings
 	filled *gauge
 
+	segments   []segment // of the last Collect
+	handshakes handshake.Tracker
+
 	evictions, folds uint64
 	decrypted        atomic.Uint64 // IPsec packets that were not counted again, until the last Collect
 }
 
 // mappings are the arrays that programs and user space share.
 type mappings struct {
-	sides []side
+	sides      []side
+	handshakes []segment // maxSegments for each side
+	awaited    *uint32   // the programs set it to 1 when a handshake begins
 
 	// Of objects with bpf/flows.h, else empty.
 	flows4      []slot4
@@ -134,6 +141,9 @@ func (t *Table) mmap(spec *ebpf.CollectionSpec) (err error) {
 	if m.sides, err = mapped[side](m, t.coll, "sides"); err != nil {
 		return err
 	}
+	if m.handshakes, err = mapped[segment](m, t.coll, "handshakes"); err != nil {
+		return err
+	}
 	if t.size.sockets {
 		err = m.mapSockets(t.coll)
 	} else {
@@ -153,6 +163,8 @@ func (t *Table) mmap(spec *ebpf.CollectionSpec) (err error) {
 	if v, ok := spec.Variables["decrypted"]; ok {
 		m.decrypted = (*uint64)(unsafe.Pointer(&bss[v.Offset]))
 	}
+	const awaitedAt = 8 // of epoch
+	m.awaited = (*uint32)(unsafe.Pointer(&bss[epoch.Offset+awaitedAt]))
 	t.seq, err = newSequencer((*uint32)(unsafe.Pointer(&bss[epoch.Offset])))
 	return err
 }

@@ -20,17 +20,22 @@ type key struct {
 	name  string
 }
 
-// breakdowns is the number of breakdowns.
-const breakdowns = 8
+// breakdowns is the number of ways in which a point is broken down.
+const breakdowns = 10
+
+// byDirection is the place of the breakdown by direction.
+const byDirection = 8
 
 // names of the breakdowns: in JSON, and as titles.
 var names = [breakdowns][2]string{
-	{"src", "Source"}, {"dst", "Destination"}, {"process", "Process"}, {"container", "Container"},
+	{"src", "Source"}, {"dst", "Destination"}, {"local", "Local end"}, {"remote", "Remote end"}, {"process", "Process"}, {"container", "Container"},
 	{"port", "Service port"}, {"proto", "Protocol"}, {"direction", "Direction"}, {"iface", "Interface"},
 }
 
 var (
 	srcField, dstField  = flow.Fields.Find("src"), flow.Fields.Find("dst")
+	localField          = flow.Fields.Find("local")
+	remoteField         = flow.Fields.Find("remote")
 	protoField          = flow.Fields.Find("proto")
 	directionField      = flow.Fields.Find("direction")
 	ifaceField          = flow.Fields.Find("iface")
@@ -48,6 +53,12 @@ var keysOf = [breakdowns]func(flow.Dims, *flow.Row) (key, bool){
 	},
 	func(d flow.Dims, r *flow.Row) (key, bool) {
 		return key{addr: r.Dst.Addr()}, has(dstField, d, r)
+	},
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{addr: r.Src.Addr()}, has(localField, d, r)
+	},
+	func(d flow.Dims, r *flow.Row) (key, bool) {
+		return key{addr: r.Dst.Addr()}, has(remoteField, d, r)
 	},
 	processKey,
 	func(d flow.Dims, r *flow.Row) (key, bool) {
@@ -71,15 +82,12 @@ func processKey(d flow.Dims, r *flow.Row) (key, bool) {
 
 // portKey returns the lower of the two ports, which usually is the server's.
 func portKey(d flow.Dims, r *flow.Row) (key, bool) {
-	port := uint32(r.Dst.Port())
-	if src := uint32(r.Src.Port()); d.Has(flow.DimSrcPort) && src != 0 && (port == 0 || src < port || !d.Has(flow.DimDstPort)) {
-		port = src
-	}
-	k := key{num: port}
+	port := flow.ServicePort(r.Src.Port(), r.Dst.Port()) // what rows are not grouped by is 0
+	k := key{num: uint32(port)}
 	if d.Has(flow.DimProto) {
 		k.proto = r.Proto
 	}
-	return k, port != 0 && d&(flow.DimSrcPort|flow.DimDstPort) != 0
+	return k, port != 0
 }
 
 // maxName bounds the text of a key, which may come from the network.
@@ -88,7 +96,7 @@ const maxName = 96
 // label returns a key's text, escaped.
 func (k *key) label(breakdown int) string {
 	switch names[breakdown][0] {
-	case "src", "dst":
+	case "src", "dst", "local", "remote":
 		return k.addr.String()
 	case "proto":
 		f := flow.Key{Proto: k.proto, EtherType: k.ether}

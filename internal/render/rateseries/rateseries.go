@@ -88,16 +88,28 @@ func (s *Series) Add(r *flow.Report) {
 		v := s.volume(row.Counters)
 		for i, of := range keysOf {
 			if k, ok := of(r.Dims, &row); ok {
-				sum := s.scratch[i][k]
-				sum.add(v)
-				s.scratch[i][k] = sum
+				s.share(i, k, v)
 			}
+		}
+		if r.Dims.Paired() {
+			s.share(byDirection, key{name: flow.Ingress.String()}, s.volume(row.In))
+			s.share(byDirection, key{name: flow.Egress.String()}, s.volume(row.Out))
 		}
 	}
 	for i, m := range s.scratch {
 		p.tops[i] = top(m)
 	}
 	s.append(p)
+}
+
+// share adds v to what a key has in a breakdown.
+func (s *Series) share(breakdown int, k key, v volume) {
+	if v == (volume{}) {
+		return
+	}
+	sum := s.scratch[breakdown][k]
+	sum.add(v)
+	s.scratch[breakdown][k] = sum
 }
 
 // Finish adds the traffic that no interval report had. Without interval reports, that is all

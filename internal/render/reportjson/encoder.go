@@ -30,8 +30,9 @@ type second struct {
 // field is a field of rows with its cached key and test.
 type field struct {
 	*flow.Field
-	key string               // `"src":`
-	has func(*flow.Row) bool // as [flow.Field.Has], with one call less; nil: always
+	open, close bool                 // it is the first or the last one of its object
+	key         string               // `"src":`
+	has         func(*flow.Row) bool // as [flow.Field.Has], with one call less; nil: always
 }
 
 func fieldsOf(dims flow.Dims, pretty bool) []field {
@@ -40,11 +41,28 @@ func fieldsOf(dims flow.Dims, pretty bool) []field {
 		end = `": `
 	}
 	written := flow.Fields.Written(dims)
-	fields := make([]field, len(written))
-	for i, f := range written {
-		fields[i] = field{f, `"` + f.Name + end, f.Known}
+	fields := make([]field, 0, len(written))
+	add := func(f *flow.Field, name string) {
+		has := f.Known
 		if f.Sparse {
-			fields[i].has = f.Has
+			has = f.Has
+		}
+		fields = append(fields, field{Field: f, key: `"` + name + end, has: has})
+	}
+	objects := map[string]bool{}
+	for i, f := range written {
+		switch {
+		case f.Object == "":
+			add(f, f.Name)
+		case !objects[f.Object]: // all fields of the object, wherever they are in the table
+			objects[f.Object] = true
+			first := len(fields)
+			for _, m := range written[i:] {
+				if m.Object == f.Object {
+					add(m, m.Member)
+				}
+			}
+			fields[first].open, fields[len(fields)-1].close = true, true
 		}
 	}
 	return fields

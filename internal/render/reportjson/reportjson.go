@@ -151,8 +151,8 @@ func (e *encoder) links(r *flow.Report) {
 		}
 		e.totals(&flow.Totals{Counters: l.Counters})
 		for _, f := range e.fields {
-			if f.Role == flow.Rate {
-				e.key(f.Name).float(f.PerSecond(r, &l.Counters))
+			if f.Role == flow.Rate && f.Object == "" {
+				e.key(f.Name).float(f.PerSecond(r, &flow.Totals{Counters: l.Counters}))
 			}
 		}
 		if len(l.StackedOn) > 0 {
@@ -180,6 +180,9 @@ func (e *encoder) row(r *flow.Report, row *flow.Row) {
 		if f.has != nil && !f.has(row) {
 			continue
 		}
+		if f.open {
+			e.key(f.Object).open('{')
+		}
 		e.element()
 		e.buf = append(e.buf, f.key...)
 		switch f.Kind {
@@ -194,11 +197,16 @@ func (e *encoder) row(r *flow.Report, row *flow.Row) {
 		case flow.Hex16:
 			e.hex16(uint16(f.Num(row)))
 		case flow.BitRate, flow.PacketRate:
-			e.float(f.PerSecond(r, &row.Counters))
+			e.float(f.PerSecond(r, &row.Totals))
 		case flow.Time:
 			e.time(f.Time(row))
+		case flow.Duration:
+			e.float(flow.Seconds(f.Num(row)))
 		default:
 			e.uint(f.Uint(row))
+		}
+		if f.close {
+			e.close('}')
 		}
 	}
 	e.close('}')
@@ -206,12 +214,19 @@ func (e *encoder) row(r *flow.Report, row *flow.Row) {
 
 // totals writes the measures of a sum or of an interface.
 func (e *encoder) totals(t *flow.Totals) {
-	for _, f := range e.fields {
-		if f.Role != flow.Measure {
+	for i := range e.fields {
+		f := &e.fields[i]
+		if !f.InSum(t) {
 			continue
 		}
-		if v := f.Sum(t); v != 0 || !f.Sparse {
-			e.key(f.Name).uint(v)
+		if f.open {
+			e.key(f.Object).open('{')
+		}
+		e.element()
+		e.buf = append(e.buf, f.key...)
+		e.uint(f.Sum(t))
+		if f.close || f.Object != "" && e.fields[i+1].Role != flow.Measure { // sums have no rates
+			e.close('}')
 		}
 	}
 }

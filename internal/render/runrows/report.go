@@ -12,7 +12,7 @@ import (
 func (s *Rows) Report(last *flow.Report, top int) *flow.Report {
 	r := *last
 	r.Sums = flow.Sums{Total: last.Run.Total, Overflow: last.Run.Overflow, Lost: last.Run.Lost}
-	r.Packed, r.Owners, r.Retransmits = nil, map[uint32]flow.Owner{}, map[flow.Packed]flow.Spans{}
+	r.Packed, r.Sides, r.Owners = nil, nil, map[uint32]flow.Owner{}
 	left := last.Run.Total.Minus(last.Run.Overflow).Minus(last.Run.Lost)
 	rows := s.largest(last.RateLayer)
 	r.FlowCount = len(rows)
@@ -34,10 +34,8 @@ func (s *Rows) Report(last *flow.Report, top int) *flow.Report {
 		if id := row.Key.OwnerID; id != 0 {
 			r.Owners[id] = *s.Owner(0, id)
 		}
-		if n := row.Total.Retransmits; n > 0 {
-			r.Retransmits[shown.Key] = flow.Spans{Delta: n, Total: n}
-		}
 		r.Packed = append(r.Packed, &shown)
+		r.Sides = append(r.Sides, row.Side.Run())
 	}
 	r.Rest = left
 	return &r
@@ -62,5 +60,8 @@ func (s *Rows) largest(layer flow.Layer) []*Row {
 }
 
 func within(c, left flow.Totals) bool {
-	return c.Retransmits <= left.Retransmits && c.Packets <= left.Packets && c.Bytes <= left.Bytes && c.FrameBytes <= left.FrameBytes
+	fits := func(c, left flow.Counters) bool {
+		return c.Packets <= left.Packets && c.Bytes <= left.Bytes && c.FrameBytes <= left.FrameBytes
+	}
+	return c.Retransmits <= left.Retransmits && fits(c.Counters, left.Counters) && fits(c.Out, left.Out) && fits(c.In, left.In)
 }

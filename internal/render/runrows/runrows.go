@@ -14,7 +14,8 @@ type Row struct {
 	Now, Total  flow.Totals // Now: in interval Seen; Total: in the run
 	First, Last int64       // Unix nanoseconds
 	flow.Marks
-	Seen uint64 // the last interval with traffic: 1, 2, ...
+	Side flow.Side // of the report in which the row was busy last
+	Seen uint64    // the last interval in which the row was busy: 1, 2, ...
 }
 
 // In returns the row's traffic in interval n.
@@ -32,6 +33,8 @@ type Rows struct {
 	// KeepBusy prefers rows of the last two intervals over larger ones when rows must go.
 	KeepBusy bool
 
+	dims      flow.Dims
+	proj      flow.Projection
 	max       int
 	layer     flow.Layer // of the size by which rows are kept
 	intervals uint64
@@ -45,7 +48,7 @@ type Rows struct {
 func New(maxRows int, dims flow.Dims, groupings ...Grouping) *Rows {
 	return &Rows{
 		Owners: newOwners(append([]Grouping{{By: dims}}, groupings...)),
-		max:    maxRows, index: map[flow.Packed]int32{}, numbers: map[uint32]uint32{},
+		dims:   dims, proj: dims.Projection(), max: maxRows, index: map[flow.Packed]int32{}, numbers: map[uint32]uint32{},
 	}
 }
 
@@ -70,20 +73,18 @@ func (s *Rows) Add(r *flow.Report, each func(place int32, fresh bool, p *flow.Pa
 	if to := s.makeRoom(r); to != nil && moved != nil {
 		moved(to)
 	}
-	for _, p := range r.Packed {
+	for j, p := range r.Packed {
 		i, fresh := s.place(p)
 		if i < 0 {
 			continue // only the sums have it
 		}
 		row := &s.rows[i]
-		row.Total.Counters = p.Total
+		row.Key = s.keyOf(p) // the report may have the other end first now, or another owner
 		row.First, row.Last, row.Marks = min(row.First, p.First), max(row.Last, p.Last), p.Marks
-		retransmits, some := r.Retransmits[p.Key]
-		if some || r.Final {
-			row.Total.Retransmits = retransmits.Total
-		}
+		side := r.Side(j)
+		row.Total, row.Side = p.Totals(side, r.Dims, true), *side
 		if !r.Final {
-			row.Now, row.Seen = flow.Totals{Counters: p.Delta, Retransmits: retransmits.Delta}, s.intervals
+			row.Now, row.Seen = p.Totals(side, r.Dims, false), s.intervals
 		}
 		if each != nil {
 			each(i, fresh, p)
@@ -94,14 +95,15 @@ func (s *Rows) Add(r *flow.Report, each func(place int32, fresh bool, p *flow.Pa
 // place finds or adds the row of p. It returns a negative index if there is no room.
 func (s *Rows) place(p *flow.PackedRow) (i int32, fresh bool) {
 	key := s.keyOf(p)
-	if i, ok := s.index[key]; ok {
+	identity := s.identity(key)
+	if i, ok := s.index[identity]; ok {
 		return i, false
 	}
 	if len(s.rows) >= s.max {
 		return -1, false
 	}
 	i = int32(len(s.rows))
-	s.index[key] = i
+	s.index[identity] = i
 	s.rows = append(s.rows, Row{Key: key, First: p.First})
 	return i, true
 }
@@ -109,6 +111,14 @@ func (s *Rows) place(p *flow.PackedRow) (i int32, fresh bool) {
 func (s *Rows) keyOf(p *flow.PackedRow) flow.Packed {
 	key := p.Key
 	key.OwnerID = s.numbers[key.OwnerID]
+	return key
+}
+
+// identity is what tells rows apart: of a pair, not which end comes first.
+func (s *Rows) identity(key flow.Packed) flow.Packed {
+	if s.dims.Paired() {
+		s.proj.Apply(&key)
+	}
 	return key
 }
 
@@ -120,7 +130,7 @@ func (s *Rows) makeRoom(r *flow.Report) (moved []int32) {
 	}
 	fresh := 0
 	for _, p := range r.Packed {
-		if _, ok := s.index[s.keyOf(p)]; !ok {
+		if _, ok := s.index[s.identity(s.keyOf(p))]; !ok {
 			fresh++
 		}
 	}
@@ -177,7 +187,7 @@ func (s *Rows) move(kept []int32) (moved []int32) {
 	clear(s.index)
 	for to, from := range kept {
 		s.rows[to] = s.rows[from]
-		s.index[s.rows[to].Key] = int32(to)
+		s.index[s.identity(s.rows[to].Key)] = int32(to)
 		moved[from] = int32(to)
 	}
 	s.rows = s.rows[:len(kept)]

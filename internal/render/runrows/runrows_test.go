@@ -16,12 +16,13 @@ func size(packets uint64) flow.Counters {
 }
 
 func newReport() *flow.Report {
-	return &flow.Report{Dims: flow.DimsFlow, RateLayer: flow.LayerFrame, Owners: map[uint32]flow.Owner{}, Retransmits: map[flow.Packed]flow.Spans{}}
+	return &flow.Report{Dims: flow.DimsFlow, RateLayer: flow.LayerFrame, Owners: map[uint32]flow.Owner{}}
 }
 
 // addRow appends a row with its counters of the interval and of the run.
 func addRow(r *flow.Report, k flow.Key, c, total flow.Counters) {
 	r.Packed = append(r.Packed, &flow.PackedRow{Key: flow.Pack(k), Delta: c, Total: total})
+	r.Sides = append(r.Sides, flow.Side{})
 	r.Total.Counters.Add(c)
 }
 
@@ -59,12 +60,14 @@ func (l *ledger) next() *flow.Report {
 		switch {
 		case e.delta.IsZero():
 		case len(r.Packed) < 1000: // --top
+			addRow(r, esp(id), e.delta, e.total)
+			again := &r.Sides[len(r.Sides)-1].Retransmits
 			if id%3 == 0 {
 				e.retransmits += 2
-				r.Retransmits[flow.Pack(esp(id))] = flow.Spans{Delta: 2, Total: e.retransmits}
+				again.Delta = 2
 				r.Total.Retransmits += 2
 			}
-			addRow(r, esp(id), e.delta, e.total)
+			again.Total = e.retransmits
 		default:
 			r.Rest.Counters.Add(e.delta)
 			r.Total.Counters.Add(e.delta)
@@ -220,10 +223,11 @@ func TestRetransmitsStay(t *testing.T) {
 	run := New(100, flow.DimsFlow)
 	r := newReport()
 	addRow(r, esp(1), size(1), size(1))
-	r.Retransmits[flow.Pack(esp(1))] = flow.Spans{Delta: 3, Total: 3}
+	r.Sides[0].Retransmits = flow.Spans{Delta: 3, Total: 3}
 	run.Add(r, nil, nil)
 	next := newReport()
 	addRow(next, esp(1), size(1), size(2))
+	next.Sides[0].Retransmits = flow.Spans{Total: 3}
 	run.Add(next, nil, nil)
 	if row := run.All()[0]; row.Total != (flow.Totals{Counters: size(2), Retransmits: 3}) || row.In(2).Retransmits != 0 || row.In(1) != (flow.Totals{}) {
 		t.Errorf("%+v", row)

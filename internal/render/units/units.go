@@ -2,7 +2,10 @@
 // programs write plain numbers instead.
 package units
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // System is the system of prefixes for byte counts.
 type System uint8
@@ -49,6 +52,17 @@ func PacketRate(pps float64) string {
 		return strconv.FormatFloat(pps, 'f', 2, 64) + " pps"
 	}
 	return format(pps, 1000, siPrefixes[:], "pps")
+}
+
+// Duration returns nanoseconds as "999 ns", "1.48 ms" or "12.3 s".
+func Duration(ns uint64) string {
+	v, unit := float64(ns), 0
+	units := [...]string{"ns", "us", "ms", "s"}
+	for unit < len(units)-1 && v >= 999.5 {
+		v /= 1000
+		unit++
+	}
+	return strconv.FormatFloat(v, 'f', max(0, 2-len(strconv.FormatFloat(math.Floor(v), 'f', 0, 64))+1), 64) + " " + units[unit]
 }
 
 // format divides v by base until it rounds to less than base, or until the last prefix.

@@ -28,19 +28,28 @@ type field struct {
 	Number     bool     `json:"number,omitempty"`
 	Descending bool     `json:"descending,omitempty"` // sort the largest first
 	Sparse     bool     `json:"sparse,omitempty"`
-	Layer      string   `json:"layer,omitempty"` // the layer of a measure in bytes
+	Layer      string   `json:"layer,omitempty"` // whose bytes a measure counts
+	Object     string   `json:"object,omitempty"`
+	Member     string   `json:"member,omitempty"`
 }
 
 // Nouns are the words for one row of a report and for several.
 type Nouns struct {
 	One  string `json:"one"`
 	Many string `json:"many"`
+	// What the two ends are called, if rows have two.
+	Local  string `json:"local,omitempty"`
+	Remote string `json:"remote,omitempty"`
 }
 
 // NounsOf returns the words for the rows of r.
 func NounsOf(r *flow.Report) Nouns {
-	one, many := r.Dims.Nouns()
-	return Nouns{one, many}
+	var n Nouns
+	n.One, n.Many = r.Dims.Nouns()
+	if r.Dims.Paired() {
+		n.Local, n.Remote = r.EndTitles()
+	}
+	return n
 }
 
 // factsData is the facts as an element of the page. Labels must register their fields before the
@@ -55,7 +64,7 @@ var factsData = sync.OnceValue(func() string {
 		f.Fields = append(f.Fields, field{
 			Name: d.Name, Aliases: d.Aliases, Title: d.Title, Help: d.Help, Role: d.Role.String(), Kind: d.Kind.String(),
 			Number: d.Kind.IsNumber(), Descending: d.Descending(), Sparse: d.Sparse,
-			Layer: d.Layer.String(),
+			Layer: d.Layer.String(), Object: d.Object, Member: d.Member,
 		})
 	}
 	for reason := range flow.OverflowReason(flow.NumOverflowReasons) {

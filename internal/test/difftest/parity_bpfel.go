@@ -19,6 +19,7 @@ const (
 	parityMapCredits         = "credits"
 	parityMapFlows4          = "flows4"
 	parityMapFlowsWide       = "flows_wide"
+	parityMapHandshakes      = "handshakes"
 	parityMapOutcomes        = "outcomes"
 	parityMapParsers         = "parsers"
 	parityMapSides           = "sides"
@@ -94,6 +95,7 @@ type parityMapSpecs struct {
 	Credits     *ebpf.MapSpec `ebpf:"credits"`
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
+	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
 	Outcomes    *ebpf.MapSpec `ebpf:"outcomes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
@@ -143,6 +145,7 @@ type parityMaps struct {
 	Credits     *ebpf.Map `ebpf:"credits"`
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
+	Handshakes  *ebpf.Map `ebpf:"handshakes"`
 	Outcomes    *ebpf.Map `ebpf:"outcomes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
@@ -155,6 +158,7 @@ func (m *parityMaps) Close() error {
 		m.Credits,
 		m.Flows4,
 		m.FlowsWide,
+		m.Handshakes,
 		m.Outcomes,
 		m.Parsers,
 		m.Sides,

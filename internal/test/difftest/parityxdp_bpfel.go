@@ -18,6 +18,7 @@ import (
 const (
 	parityXDPMapFlows4          = "flows4"
 	parityXDPMapFlowsWide       = "flows_wide"
+	parityXDPMapHandshakes      = "handshakes"
 	parityXDPMapOutcomes        = "outcomes"
 	parityXDPMapParsers         = "parsers"
 	parityXDPMapSides           = "sides"
@@ -88,6 +89,7 @@ type parityXDPProgramSpecs struct {
 type parityXDPMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
+	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
 	Outcomes    *ebpf.MapSpec `ebpf:"outcomes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
@@ -132,6 +134,7 @@ func (o *parityXDPObjects) Close() error {
 type parityXDPMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
+	Handshakes  *ebpf.Map `ebpf:"handshakes"`
 	Outcomes    *ebpf.Map `ebpf:"outcomes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
@@ -143,6 +146,7 @@ func (m *parityXDPMaps) Close() error {
 	return _ParityXDPClose(
 		m.Flows4,
 		m.FlowsWide,
+		m.Handshakes,
 		m.Outcomes,
 		m.Parsers,
 		m.Sides,

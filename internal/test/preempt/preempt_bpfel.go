@@ -17,6 +17,7 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	PreemptMapFlowsSocket      = "flows_socket"
+	PreemptMapHandshakes       = "handshakes"
 	PreemptMapNestings         = "nestings"
 	PreemptMapParsers          = "parsers"
 	PreemptMapSides            = "sides"
@@ -92,6 +93,7 @@ type PreemptProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PreemptMapSpecs struct {
 	FlowsSocket   *ebpf.MapSpec `ebpf:"flows_socket"`
+	Handshakes    *ebpf.MapSpec `ebpf:"handshakes"`
 	Nestings      *ebpf.MapSpec `ebpf:"nestings"`
 	Parsers       *ebpf.MapSpec `ebpf:"parsers"`
 	Sides         *ebpf.MapSpec `ebpf:"sides"`
@@ -133,6 +135,7 @@ func (o *PreemptObjects) Close() error {
 // It can be passed to LoadPreemptObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PreemptMaps struct {
 	FlowsSocket   *ebpf.Map `ebpf:"flows_socket"`
+	Handshakes    *ebpf.Map `ebpf:"handshakes"`
 	Nestings      *ebpf.Map `ebpf:"nestings"`
 	Parsers       *ebpf.Map `ebpf:"parsers"`
 	Sides         *ebpf.Map `ebpf:"sides"`
@@ -142,6 +145,7 @@ type PreemptMaps struct {
 func (m *PreemptMaps) Close() error {
 	return _PreemptClose(
 		m.FlowsSocket,
+		m.Handshakes,
 		m.Nestings,
 		m.Parsers,
 		m.Sides,

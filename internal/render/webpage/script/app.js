@@ -2,6 +2,8 @@
 
 function show(doc) {
   nouns = doc.rows;
+  const { report } = doc;
+  [...report.flows, report.total, report.rest, report.overflow, report.lost].forEach(flatten);
   byId("waiting").hidden = true;
   byId("report").hidden = false;
   heading(doc);

@@ -16,21 +16,33 @@ function fieldOf(name, value) {
   return fields.get(name) || { name, title: visible(name), help: "", role: "dimension", kind: number ? "uint" : "text", number };
 }
 
+// flatten gives rows and sums the fields of their objects by the fields' own names.
+function flatten(counters) {
+  for (const f of facts.fields) {
+    if (f.object && counters[f.object] && counters[f.object][f.member] !== undefined) counters[f.name] = counters[f.object][f.member];
+  }
+  for (const f of facts.fields) if (f.object) delete counters[f.object];
+}
+
 const counts = (field) => field.role === "measure" || field.role === "rate";
 
-// aliases are other names of fields in a search.
-const aliases = new Map([["host", ["src", "dst"]], ["port", ["src_port", "dst_port"]], ...facts.fields.flatMap((f) => (f.aliases || []).map((a) => [a, [f.name]]))]);
+// aliases are the other names that a search takes for fields.
+const aliases = new Map([["host", ["src", "dst", "local", "remote", "host"]], ["port", ["src_port", "dst_port", "local_port", "remote_port", "port"]], ...facts.fields.flatMap((f) => (f.aliases || []).map((a) => [a, [f.name]]))]);
 
-// The layout, by field name. Other dimensions, marks and labels follow the late columns. Counters
-// and times have the order of the facts.
-const early = ["proto", "src", "dst", "info", "direction", "iface", "comm", "pid", "container"];
-// late columns follow the counters. If the report is grouped, they precede them.
+// The layout, by name. Dimensions, marks and labels that it does not name come after late.
+// Counters and times are in the order of the facts.
+const early = ["proto", "src", "dst", "local", "remote", "host", "port", "info", "direction", "iface", "comm", "pid", "container"];
+// late columns stand behind the counters, unless rows are grouped by some fields only.
 const late = ["match", "uid", "cgroup", "cgroup_id", "netns", "vlan"];
 const always = new Set(["packets", "bytes", "frame_bytes", "bps", "pps"]);
-const code = new Set(["src", "dst"]);
+const code = new Set(["src", "dst", "local", "remote", "host"]);
+// Only the details have these.
+const detailed = new Set(["out_packets", "in_packets", "ends_by"]);
 const combined = new Map([
   ["src", { fields: ["src", "src_port"], text: (f) => endpoint(f, "src") }],
   ["dst", { fields: ["dst", "dst_port"], text: (f) => endpoint(f, "dst") }],
+  ["local", { fields: ["local", "local_port"], text: (f) => endpoint(f, "local"), get title() { return nouns.local; } }],
+  ["remote", { fields: ["remote", "remote_port"], text: (f) => endpoint(f, "remote"), get title() { return nouns.remote; } }],
   ["info", { fields: ["icmp_type", "icmp_code", "spi", "gre_proto", "arp_op", "ethertype", "subtype"], text: info }],
 ]);
 
@@ -62,14 +74,15 @@ function columnsOf(report, names) {
   const used = (c) => c.fields.some((name) => names.has(name));
   const taken = new Set([...early, ...late].flatMap((name) => [name, ...column(fieldOf(name)).fields]));
   const unknown = [...names].filter((name) => !fields.has(name)).map((name) => fieldOf(name, flows.find((f) => f[name] !== undefined)[name]));
-  const others = [...facts.fields, ...unknown].filter((f) => !taken.has(f.name));
+  const others = [...facts.fields, ...unknown].filter((f) => !taken.has(f.name) && (!detailed.has(f.name) || f.name === report.sort));
+  const some = report.by && !complete(report);
   const of = (...roles) => others.filter((f) => roles.includes(f.role)).map(column);
   const listed = (list) => list.map((name) => column(fieldOf(name))).filter(used);
   const several = (c) => c.id !== "iface" || flows.some((f) => f.iface !== flows[0].iface);
   const nonzero = (c) => report.total[c.id] > 0 || flows.some((f) => f[c.id] > 0);
   const counters = [...of("measure").filter((c) => beside(report, c.field) && (always.has(c.id) || nonzero(c))), ...of("rate").filter((c) => always.has(c.id) || used(c))];
   const behind = [...listed(late), ...of("dimension", "mark", "label").filter(used)];
-  return [...listed(early).filter(several), ...(report.by ? behind : []), ...counters, ...(report.by ? [] : behind), ...of("time").filter(used)];
+  return [...listed(early).filter(several), ...(some ? behind : []), ...counters, ...(some ? [] : behind), ...of("time").filter(used)];
 }
 
 function cellText(column, flow) {

@@ -9,6 +9,9 @@ let nouns = { one: "flow", many: "flows" };
 const counted = (n) => `${count(n)} ${n === 1 ? nouns.one : nouns.many}`;
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
+// complete reports whether rows have all that tells flows or conversations apart.
+const complete = (report) => !report.by || ["flow", "conversation"].includes(report.by[0]);
+
 function endpoint(flow, side) {
   const addr = flow[side];
   const port = flow[side + "_port"];
@@ -38,7 +41,8 @@ function process(flow) {
 
 // flowName returns the name of a row, for any grouping.
 function flowName(flow) {
-  const ends = [endpoint(flow, "src"), endpoint(flow, "dst")].filter(Boolean).join(" → ");
+  const oneWay = [endpoint(flow, "src"), endpoint(flow, "dst")].filter(Boolean).join(" → ");
+  const ends = oneWay || [endpoint(flow, "local"), endpoint(flow, "remote")].filter(Boolean).join(" ↔ ") || flow.host;
   const text = [ends, flow.proto, info(flow)].filter(Boolean).join("  ");
   return text || identity(flow);
 }
@@ -48,7 +52,7 @@ const identity = (flow) => Object.keys(flow).filter((k) => !counts(fieldOf(k)) &
 
 // servicePort returns the lower of the two ports, which usually is the server's.
 function servicePort(flow) {
-  const ports = [flow.src_port, flow.dst_port].filter((p) => p !== undefined);
+  const ports = [flow.src_port, flow.dst_port, flow.local_port, flow.remote_port, flow.port].filter((p) => p !== undefined);
   return ports.length ? Math.min(...ports) : undefined;
 }
 
@@ -69,7 +73,7 @@ const cards = {
   ],
   // Cards of other labels come between early and late.
   late: [
-    { id: "ports", title: "Service ports", note: "The lower of a flow's two ports.", needs: ["src_port", "dst_port"], keys: portKeys },
+    { id: "ports", title: "Service ports", note: "The lower of a flow's two ports.", needs: ["src_port", "dst_port", "local_port", "remote_port", "port"], keys: portKeys },
     { id: "protocols", title: "Protocols", needs: ["proto"], share: true, keys: (f) => [[[f.proto, f.ethertype].filter(Boolean).join(" "), f.ethertype ? term("ethertype", f.ethertype) : term("proto", f.proto)]] },
     { ...fieldCard("cgroup"), needs: ["cgroup", "cgroup_id"] },
     { ...fieldCard("direction"), several: true, share: true },
@@ -98,8 +102,9 @@ function processKeys(flow) {
 
 function hostKeys(flow) {
   const keys = [];
-  if (flow.src !== undefined) keys.push([flow.src, term("host", flow.src)]);
-  if (flow.dst !== undefined && flow.dst !== flow.src) keys.push([flow.dst, term("host", flow.dst)]);
+  for (const end of new Set([flow.src, flow.dst, flow.local, flow.remote, flow.host])) {
+    if (end !== undefined) keys.push([end, term("host", end)]);
+  }
   return keys;
 }
 
@@ -137,7 +142,7 @@ function term(field, value) {
 }
 
 function flowQuery(flow) {
-  return ["proto", "src", "src_port", "dst", "dst_port", "direction", "iface", "icmp_type", "arp_op", "ethertype", "pid"].filter((k) => flow[k] !== undefined).map((k) => term(k, flow[k])).join(" ");
+  return ["proto", "src", "src_port", "dst", "dst_port", "local", "local_port", "remote", "remote_port", "direction", "iface", "icmp_type", "arp_op", "ethertype", "pid"].filter((k) => flow[k] !== undefined).map((k) => term(k, flow[k])).join(" ");
 }
 
 // parseSearch parses a search over rows that have fields of these names.

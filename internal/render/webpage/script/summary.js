@@ -17,7 +17,7 @@ function heading({ report, span }) {
     ...where.map((text) => el("b", null, text)),
     el("span", { title: report.reason ? clip(visible(report.reason), 300) : null }, how),
     report.start ? `${date(Date.parse(report.start))} ${clock(Date.parse(report.start))} UTC` + (whole ? ", " + duration(report.duration_s) : "") : "",
-    report.by ? "by " + report.by.join(", ") : "",
+    report.by && (report.by.length > 1 || !complete(report)) ? "by " + report.by.join(", ") : "",
     report.sort ? "sorted by " + report.sort : "",
     report.note ? el("b", { class: "note" }, clip(visible(report.note), 300)) : "",
   ].filter(Boolean);
@@ -70,7 +70,7 @@ function tiles({ report, series, span }) {
   const all = [
     tile(report.final || span === "run" ? "Average rate" : "Rate", bitRate(per(8 * layerBytes(report, report.total))), layer),
     peak >= 0 && series.start.length > 1 ? tile("Highest rate", bitRate(peak), "at " + clock(at) + " UTC") : null,
-    ...measures.filter((m) => beside(report, m) && (always.has(m.name) || report.total[m.name] > 0)).map((m) => tile(m.title, format(m, report.total[m.name]), more[m.name] || m.help)),
+    ...measures.filter((m) => beside(report, m) && !detailed.has(m.name) && (always.has(m.name) || report.total[m.name] > 0)).map((m) => tile(m.title, format(m, report.total[m.name]), more[m.name] || m.help)),
     tile(capital(nouns.many), count(report.flow_count), report.flow_count > report.flows.length ? `${count(report.flows.length)} listed below` : "all listed below"),
     tile("Duration", duration(seconds), report.end ? "until " + clock(Date.parse(report.end)) + " UTC" : ""),
   ];
@@ -110,7 +110,8 @@ function accounting(report) {
       el("span", { class: "wide" }, unknown ? "not known" : bytes(c.frame_bytes)), el("span", null, percent(basis(c), basis(report.total))),
     ]);
   }
-  const verdict = !exact ? "" : holds ? "✓ adds up, to the byte" : "does not add up: please report this";
+  const twice = (report.by || []).includes("host");
+  const verdict = twice ? "each packet counts at both of its ends" : !exact ? "" : holds ? "✓ adds up, to the byte" : "does not add up: please report this";
   cells.push([el("span", { class: "rule" })], [
     el("span", { class: "who total" }, el("span", null, "Total ", el("small", null, verdict))),
     el("span", { class: "total" }, count(report.total.packets)), el("span", { class: "total" }, bytes(report.total.bytes)),

@@ -61,7 +61,7 @@ const table = {
   haystack(flow) {
     let text = this.haystacks.get(flow);
     if (text === undefined) {
-      text = Object.entries(flow).filter(([k]) => !counts(fieldOf(k))).map(([, v]) => plain(v)).concat(endpoint(flow, "src"), endpoint(flow, "dst"), info(flow)).join("\n").toLowerCase();
+      text = Object.entries(flow).filter(([k]) => !counts(fieldOf(k))).map(([, v]) => plain(v)).concat(["src", "dst", "local", "remote"].map((side) => endpoint(flow, side)), info(flow)).join("\n").toLowerCase();
       this.haystacks.set(flow, text);
     }
     return text;
@@ -99,7 +99,9 @@ const table = {
     const c = this.report[name];
     const seconds = this.report.duration_s;
     const per = (v) => (seconds > 0 ? v / seconds : 0);
-    return { ...c, bps: per(8 * layerBytes(this.report, c)), pps: per(c.packets) };
+    const layer = this.report.rate_layer === "frame" ? "frame_bytes" : "bytes";
+    const rate = (v) => (v === undefined ? undefined : per(8 * v));
+    return { ...c, bps: rate(c[layer]), pps: per(c.packets), out_bps: rate(c["out_" + layer]), in_bps: rate(c["in_" + layer]) };
   },
 
   foot() {
