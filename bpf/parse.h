@@ -20,6 +20,8 @@
 #define IPV6_EXTENSION_MIN  8
 #define IPPROTO_HIP         139
 #define IPPROTO_SHIM6       140
+#define IPPROTO_OSPF        89
+#define GRE_ACK             0x00800000 /* in the first four bytes (RFC 2637) */
 #define JUMBO_LEN           8      /* a hop-by-hop header with a jumbo payload option (RFC 2675) */
 #define BY_FRAGS            0xffff /* GSO_BY_FRAGS, include/linux/skbuff.h: segments of any size */
 
@@ -49,10 +51,13 @@ static __always_inline __be32 l4_of(__u32 proto, __be32 first)
 	if (MEMBER(proto, IN(IPPROTO_TCP) | IN(IPPROTO_UDP) | IN(IPPROTO_DCCP) | IN(IPPROTO_ESP),
 		   IN(IPPROTO_SCTP) | IN(IPPROTO_UDPLITE)))
 		return first;
-	if (MEMBER(proto, IN(IPPROTO_ICMP) | IN(IPPROTO_ICMPV6), 0))
-		return first << 16; /* type and code to the last two bytes */
-	if (proto == IPPROTO_GRE)
-		return first & bpf_htonl(0xffff); /* protocol type */
+	/* ICMP's type and code, or OSPF's version and type, go to the last two bytes. */
+	if (MEMBER(proto, IN(IPPROTO_ICMP) | IN(IPPROTO_ICMPV6), 0) || proto == IPPROTO_OSPF)
+		return first << 16;
+	if (proto == IPPROTO_GRE) /* flags, version and protocol type */
+		return first & ~bpf_htonl(GRE_ACK);
+	if (proto == IPPROTO_IGMP)
+		return first << 24; /* type */
 	return 0;
 }
 

@@ -17,7 +17,7 @@ const (
 	DimSrcPort
 	DimDstPort
 	DimProto   // and the ethertype of frames that are not IP
-	DimSubtype // ICMP type and code, SPI, GRE protocol, ARP operation
+	DimSubtype // [Key.Subtype]
 	DimDir
 	DimIface
 	DimVLAN

@@ -35,6 +35,9 @@ type Field struct {
 	Sparse bool
 	// Detail: tables for people show the field only on request.
 	Detail bool
+	// InInfo: the field "info" has the value in words. Tables for people show the field itself only
+	// on request.
+	InInfo bool
 	// Derived: computed from other fields, for people. JSON, CSV and other complete outputs leave
 	// it out.
 	Derived bool

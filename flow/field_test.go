@@ -191,7 +191,7 @@ func TestParseColumns(t *testing.T) {
 func TestWritten(t *testing.T) {
 	for by, want := range map[string]string{
 		"src":           "src packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last match",
-		"proto,subtype": "proto icmp_type icmp_code spi gre_proto arp_op ethertype packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last match",
+		"proto,subtype": "proto icmp_type icmp_code spi gre_proto gre_flags gre_version igmp_type ospf_version ospf_type arp_op ethertype packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last match",
 		"subtype":       "subtype packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last match",
 		"comm":          "packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last comm match",
 		"cgroup":        "packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last cgroup_id cgroup container match",

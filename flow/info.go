@@ -27,7 +27,11 @@ func (r *Row) info() string {
 	case isIP(r, ESP, AH):
 		return fmt.Sprintf("spi 0x%08x", r.Subtype)
 	case isIP(r, GRE, GRE):
-		return etherTypeInfo(EtherType(r.Subtype))
+		return greInfo(r.Subtype)
+	case isIP(r, IGMP, IGMP):
+		return named(IGMPTypes, uint8(r.Subtype))
+	case isIP(r, OSPF, OSPF):
+		return fmt.Sprintf("v%d %s", r.Subtype>>8, named(OSPFTypes, uint8(r.Subtype)))
 	}
 	return fmt.Sprintf("subtype 0x%x", r.Subtype)
 }
@@ -37,14 +41,33 @@ func icmpInfo(p Proto, typ, code uint8) string {
 	if p == ICMPv6 {
 		names = ICMPv6Types
 	}
-	name := names[typ]
-	if name == "" {
-		name = "type " + strconv.Itoa(int(typ))
-	}
+	name := named(names, typ)
 	if code != 0 {
 		name += "/" + strconv.Itoa(int(code))
 	}
 	return name
+}
+
+// named returns the name of a type, or "type 7".
+func named(names map[uint8]string, typ uint8) string {
+	if name := names[typ]; name != "" {
+		return name
+	}
+	return "type " + strconv.Itoa(int(typ))
+}
+
+// greInfo returns "IPv4 0x0800", and flags and another version if there are any:
+// "PPP 0x880b, v1 flags 0x3000".
+func greInfo(subtype uint32) string {
+	text := etherTypeInfo(EtherType(subtype))
+	head := subtype >> 16
+	if head&greVersion != 0 {
+		text += fmt.Sprintf(", v%d", head&greVersion)
+	}
+	if flags := head &^ greVersion; flags != 0 {
+		text += fmt.Sprintf(" flags 0x%04x", flags)
+	}
+	return text
 }
 
 func etherTypeInfo(t EtherType) string {
@@ -68,6 +91,14 @@ var ICMPv6Types = map[uint8]string{
 	133: "router-solicit", 134: "router-advert", 135: "neighbor-solicit", 136: "neighbor-advert",
 	137: "redirect", 143: "mldv2-report",
 }
+
+// IGMPTypes are names of IANA's IGMP Type Numbers, as in tcpdump.
+var IGMPTypes = map[uint8]string{
+	0x11: "query", 0x12: "v1-report", 0x13: "dvmrp", 0x14: "pim", 0x16: "v2-report", 0x17: "leave", 0x22: "v3-report",
+}
+
+// OSPFTypes are the types of RFC 2328, appendix A.3.1, and RFC 5340, appendix A.3.1.
+var OSPFTypes = map[uint8]string{1: "hello", 2: "db-description", 3: "ls-request", 4: "ls-update", 5: "ls-ack"}
 
 // ARPOperations are names of the operations of RFC 826 and RFC 903.
 var ARPOperations = map[uint32]string{1: "who-has", 2: "is-at", 3: "reverse-request", 4: "reverse-reply"}

@@ -23,8 +23,9 @@ type Key struct {
 	EtherType EtherType // type of a frame that is not IP; 0 for IP
 	Dir       Direction // as seen by the hook's interface or socket
 
-	// Subtype refines protocols without ports: ICMP type<<8|code, ESP or AH SPI, GRE protocol
-	// type, ARP operation. The ports of Src and Dst never hold these.
+	// Subtype refines protocols without ports: ICMP type<<8|code, ESP or AH SPI, GRE
+	// flags and version<<16|protocol type, IGMP type, OSPF version<<8|type, ARP operation. The
+	// ports of Src and Dst never hold these.
 	Subtype uint32
 
 	Ifindex uint32

@@ -8,6 +8,7 @@ type Proto uint8
 // Protocols whose headers pktstat parses.
 const (
 	ICMP    Proto = 1
+	IGMP    Proto = 2
 	TCP     Proto = 6
 	UDP     Proto = 17
 	DCCP    Proto = 33
@@ -15,6 +16,7 @@ const (
 	ESP     Proto = 50
 	AH      Proto = 51
 	ICMPv6  Proto = 58
+	OSPF    Proto = 89
 	SCTP    Proto = 132
 	UDPLite Proto = 136
 )
@@ -31,7 +33,7 @@ func (p Proto) HasPorts() bool {
 // HasSubtype reports whether pktstat reads [Key.Subtype] from the protocol's header.
 func (p Proto) HasSubtype() bool {
 	switch p {
-	case ICMP, ICMPv6, GRE, ESP, AH:
+	case ICMP, ICMPv6, IGMP, OSPF, GRE, ESP, AH:
 		return true
 	}
 	return false

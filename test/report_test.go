@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/test/corpus"
 	"github.com/pktstat/pktstat/internal/test/testnet"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -71,10 +72,10 @@ type id struct {
 	ICMPType  uint8  `json:"icmp_type"`
 	ICMPCode  uint8  `json:"icmp_code"`
 	SPI       uint32
-	GREProto  string `json:"gre_proto"`
 	ARPOp     uint16 `json:"arp_op"`
 	EtherType string
 	VLAN      uint16
+	corpus.Subtype
 }
 
 // passage is a flow in one direction through an interface.
@@ -99,10 +100,10 @@ func idOf(k *flow.Key) id {
 		i.EtherType = k.EtherType.String()
 	case k.Proto == flow.ICMP || k.Proto == flow.ICMPv6:
 		i.ICMPType, i.ICMPCode = uint8(k.Subtype>>8), uint8(k.Subtype)
-	case k.Proto == flow.GRE:
-		i.GREProto = flow.EtherType(k.Subtype).String()
 	case k.Proto == flow.ESP || k.Proto == flow.AH:
 		i.SPI = k.Subtype
+	default:
+		i.Subtype = corpus.SubtypeOf(k.Proto, k.Subtype)
 	}
 	return i
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/test/corpus"
 	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/internal/test/trafficgen"
 )
@@ -88,7 +89,7 @@ var tsharkFields = []string{
 	"ipv6.hopopts.nxt", "ipv6.routing.nxt", "ipv6.dstopts.nxt", "ipv6.fraghdr.nxt", "ipv6.fraghdr.offset",
 	"tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "sctp.srcport", "sctp.dstport",
 	"icmp.type", "icmp.code", "icmpv6.type", "icmpv6.code",
-	"gre.proto", "esp.spi", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4",
+	"gre.proto", "gre.flags_and_version", "igmp.type", "ospf.version", "ospf.msg", "esp.spi", "arp.opcode", "arp.src.proto_ipv4", "arp.dst.proto_ipv4",
 }
 
 // tsharkFlows reads a capture with tshark, and adds up its packets by flow.
@@ -225,7 +226,12 @@ func (p *tsharkPacket) transport(i *id, proto flow.Proto, first bool) {
 	case flow.ICMPv6:
 		i.ICMPType, i.ICMPCode = uint8(p.num("icmpv6.type")), uint8(p.num("icmpv6.code"))
 	case flow.GRE:
-		i.GREProto = flow.EtherType(p.num("gre.proto")).String()
+		const ack = 0x0080 // makes no flow of its own
+		i.Subtype = corpus.SubtypeOf(proto, uint32(p.num("gre.flags_and_version")&^ack<<16|p.num("gre.proto")))
+	case flow.IGMP:
+		i.IGMPType = uint8(p.num("igmp.type"))
+	case flow.OSPF:
+		i.OSPFVersion, i.OSPFType = uint8(p.num("ospf.version")), uint8(p.num("ospf.msg"))
 	case flow.ESP:
 		i.SPI = uint32(p.num("esp.spi"))
 	}

@@ -52,13 +52,6 @@ var (
 		{name: "host", shrinks: true},
 		{name: "port"},
 		{name: "info", goes: 7},
-		{name: "icmp_type", asked: true}, // info shows this one and the next ones
-		{name: "icmp_code", asked: true},
-		{name: "spi", asked: true},
-		{name: "gre_proto", asked: true},
-		{name: "arp_op", asked: true},
-		{name: "subtype", asked: true},
-		{name: "ethertype", asked: true},
 		{name: "direction", title: "Dir", goes: 9},
 		{name: "iface", title: "Iface", goes: 5},
 		{name: "vlan", goes: 4},
@@ -99,7 +92,7 @@ func layoutOf(f *flow.Field) layout {
 	if i := slices.IndexFunc(allLayouts, func(l layout) bool { return l.name == f.Name }); i >= 0 {
 		return allLayouts[i]
 	}
-	return layout{name: f.Name, goes: goesFirst, asked: f.Detail}
+	return layout{name: f.Name, goes: goesFirst, asked: f.Detail || f.InInfo}
 }
 
 // columnsOf returns the chosen columns, or all that the report's rows may have.

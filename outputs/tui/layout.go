@@ -104,7 +104,7 @@ func newColumns() map[string]*column {
 	}
 	for _, f := range flow.Fields.All() {
 		if cols[f.Name] == nil {
-			cols[f.Name] = newColumn(layout{name: f.Name, asked: partOf[f.Name], usual: max(unknown, textWidth(f.Title)+1), goes: goesFirst, none: "-"})
+			cols[f.Name] = newColumn(layout{name: f.Name, asked: partOf[f.Name] || f.InInfo, usual: max(unknown, textWidth(f.Title)+1), goes: goesFirst, none: "-"})
 		}
 	}
 	return cols
@@ -116,7 +116,6 @@ var partOf = map[string]bool{
 	"local_port": true, "remote_port": true, "ends_by": true,
 	"out_packets": true, "out_bytes": true, "out_frame_bytes": true, "out_bps": true,
 	"in_packets": true, "in_bytes": true, "in_frame_bytes": true, "in_bps": true,
-	"icmp_type": true, "icmp_code": true, "spi": true, "gre_proto": true, "arp_op": true, "subtype": true, "ethertype": true,
 }
 
 func newColumn(l layout) *column {

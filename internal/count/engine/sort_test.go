@@ -61,13 +61,17 @@ var sortKeys = map[rune]flow.Key{
 	'j': {Proto: flow.ICMP, Subtype: 3<<8 | 8},
 	'p': {Proto: flow.ESP, Subtype: 0x2000},
 	'q': {Proto: flow.ESP, Subtype: 0x1000},
-	'g': {Proto: flow.GRE, Subtype: 0x0800, Ifindex: 12},
-	'h': {Proto: flow.GRE, Subtype: 0x6558},
+	'g': {Proto: flow.GRE, Subtype: 0x2001_0800, Ifindex: 12},
+	'h': {Proto: flow.GRE, Subtype: 0x1002_6558},
+	'm': {Proto: flow.IGMP, Subtype: 0x16},
+	'n': {Proto: flow.IGMP, Subtype: 0x11},
+	'o': {Proto: flow.OSPF, Subtype: 0x0301},
+	'r': {Proto: flow.OSPF, Subtype: 0x0204},
 	'a': {EtherType: flow.EtherTypeARP, Subtype: 2},
 	'b': {EtherType: flow.EtherTypeARP, Subtype: 1},
 }
 
-const rest = "efijpqghab"
+const rest = "efijpqghabmnor"
 
 // sortIntervals returns the records of two intervals. The order of rows differs between the two
 // intervals and the run.
@@ -100,9 +104,11 @@ func sortIntervals() [2][]flow.Record {
 // sortWant lists the rows that have the field, in order. A measure has two orders: in the
 // interval and in the run.
 var sortWant = map[string][]string{
-	"proto": {"abpqefghijstu"},
+	"proto": {"abpqefghijmnorstu"},
 	"src":   {"uts"}, "src_port": {"stu"}, "dst": {"stu"}, "dst_port": {"ust"},
-	"icmp_type": {"ji"}, "icmp_code": {"ij"}, "spi": {"qp"}, "gre_proto": {"gh"}, "arp_op": {"ba"}, "subtype": {"bajgiqph"}, "ethertype": {"fe"},
+	"icmp_type": {"ji"}, "icmp_code": {"ij"}, "spi": {"qp"}, "gre_proto": {"gh"}, "arp_op": {"ba"}, "ethertype": {"fe"},
+	"gre_flags": {"hg"}, "gre_version": {"gh"}, "igmp_type": {"nm"}, "ospf_version": {"ro"}, "ospf_type": {"or"},
+	"subtype": {"banmrojiqphg"},
 	"vlan": {"tu"}, "direction": {"tu"}, "iface": {"gtus"}, "netns": {"ut"},
 	"packets": {"tsu", "uts"}, "bytes": {"ust", "tus"}, "frame_bytes": {"sut", "ust"}, "retransmits": {"sut", "tus"},
 	"bps": {"sut", "ust"}, "pps": {"tsu", "uts"},

@@ -15,6 +15,9 @@ func Marks(p flow.Proto, d []byte) flow.Marks {
 	return flow.Marks{}
 }
 
+// greAck is the flag in the first four bytes of GRE that announces an acknowledgment (RFC 2637).
+const greAck = 0x00800000
+
 // transport sets the ports or the subtype from d, the captured part of the transport header. A
 // missing field is 0.
 func transport(d []byte, k *flow.Packed) {
@@ -32,7 +35,19 @@ func transport(d []byte, k *flow.Packed) {
 	case flow.GRE:
 		k.L4Kind = flow.L4Subtype
 		if len(d) >= 4 {
-			k.L4 = uint32(binary.BigEndian.Uint16(d[2:])) // protocol type
+			// Flags, version and protocol type. An acknowledgment (RFC 2637) does not
+			// make another flow.
+			k.L4 = binary.BigEndian.Uint32(d) &^ greAck
+		}
+	case flow.IGMP:
+		k.L4Kind = flow.L4Subtype
+		if len(d) >= 4 {
+			k.L4 = uint32(d[0]) // type
+		}
+	case flow.OSPF:
+		k.L4Kind = flow.L4Subtype
+		if len(d) >= 4 {
+			k.L4 = uint32(binary.BigEndian.Uint16(d)) // version, type
 		}
 	case flow.ESP:
 		k.L4Kind = flow.L4Subtype

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
+	"github.com/pktstat/pktstat/internal/test/corpus"
 	"github.com/pktstat/pktstat/plugintest/sinktest"
 )
 
@@ -19,7 +20,7 @@ import (
 var (
 	reportFields = strings.Fields(`schema final seq host kernel version note args source backend attach reason alternatives interfaces start end duration_s by sort rate_layer
 		packets_exact notes total overflow overflow_by lost rest links link_total row_count flow_count flows`)
-	flowFields = strings.Fields(`proto src src_port dst dst_port local local_port remote remote_port host port icmp_type icmp_code spi gre_proto arp_op subtype ethertype vlan
+	flowFields = strings.Fields(`proto src src_port dst dst_port local local_port remote remote_port host port icmp_type icmp_code spi gre_proto gre_flags gre_version igmp_type ospf_version ospf_type arp_op subtype ethertype vlan
 		direction iface netns packets bytes frame_bytes out in retransmits tcp_flags ends_by rtt rtt_by tcp_state bps pps first last pid comm uid cgroup_id cgroup container match`)
 )
 
@@ -80,10 +81,10 @@ type jsonFlow struct {
 	ICMPType  *uint8 `json:"icmp_type"`
 	ICMPCode  *uint8 `json:"icmp_code"`
 	SPI       uint32
-	GREProto  string `json:"gre_proto"`
 	ARPOp     uint32 `json:"arp_op"`
-	Subtype   uint32
+	Sub       uint32 `json:"subtype"`
 	EtherType string
+	corpus.Subtype
 	VLAN      uint16
 	Direction string
 	Iface     string
@@ -296,7 +297,11 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 		Proto: k.Proto, Dir: map[string]flow.Direction{"ingress": flow.Ingress, "egress": flow.Egress}[f.Direction],
 		VLAN: f.VLAN, NetNS: f.NetNS,
 	}
-	got.Subtype = f.SPI | f.ARPOp | f.Subtype | uint32(hex(t, f.GREProto))
+	n, err := f.Subtype.Number()
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	got.Subtype = f.SPI | f.ARPOp | f.Sub | n
 	if f.ICMPType != nil {
 		got.Subtype = uint32(*f.ICMPType)<<8 | uint32(*f.ICMPCode)
 	}

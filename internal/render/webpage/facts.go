@@ -12,6 +12,8 @@ import (
 type facts struct {
 	Fields        []field                     `json:"fields"`
 	ICMPTypes     map[string]map[uint8]string `json:"icmp_types"` // by protocol
+	IGMPTypes     map[uint8]string            `json:"igmp_types"`
+	OSPFTypes     map[uint8]string            `json:"ospf_types"`
 	ARPOperations map[uint32]string           `json:"arp_operations"`
 	EtherTypes    map[string]string           `json:"ethertypes"` // "0x88cc": "LLDP"
 	Overflow      map[string]string           `json:"overflow"`   // reason: text
@@ -28,6 +30,7 @@ type field struct {
 	Number     bool     `json:"number,omitempty"`
 	Descending bool     `json:"descending,omitempty"` // sort the largest first
 	Sparse     bool     `json:"sparse,omitempty"`
+	InInfo     bool     `json:"in_info,omitempty"`
 	Layer      string   `json:"layer,omitempty"` // whose bytes a measure counts
 	Object     string   `json:"object,omitempty"`
 	Member     string   `json:"member,omitempty"`
@@ -57,13 +60,15 @@ func NounsOf(r *flow.Report) Nouns {
 var factsData = sync.OnceValue(func() string {
 	f := facts{
 		ICMPTypes:     map[string]map[uint8]string{flow.ICMP.String(): flow.ICMPTypes, flow.ICMPv6.String(): flow.ICMPv6Types},
+		IGMPTypes:     flow.IGMPTypes,
+		OSPFTypes:     flow.OSPFTypes,
 		ARPOperations: flow.ARPOperations,
 		EtherTypes:    map[string]string{}, Overflow: map[string]string{},
 	}
 	for _, d := range flow.Fields.All() {
 		f.Fields = append(f.Fields, field{
 			Name: d.Name, Aliases: d.Aliases, Title: d.Title, Help: d.Help, Role: d.Role.String(), Kind: d.Kind.String(),
-			Number: d.Kind.IsNumber(), Descending: d.Descending(), Sparse: d.Sparse,
+			Number: d.Kind.IsNumber(), Descending: d.Descending(), Sparse: d.Sparse, InInfo: d.InInfo,
 			Layer: d.Layer.String(), Object: d.Object, Member: d.Member,
 		})
 	}

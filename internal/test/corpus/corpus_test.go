@@ -97,7 +97,7 @@ func TestWhole(t *testing.T) {
 
 func TestTruthErrors(t *testing.T) {
 	for _, tr := range []truth{
-		{Proto: "TPC"}, {Proto: ""}, {Proto: "ETH"}, {Proto: "ETH", EtherType: "0x12345"}, {Proto: "GRE", GREProto: "x"},
+		{Proto: "TPC"}, {Proto: ""}, {Proto: "ETH"}, {Proto: "ETH", EtherType: "0x12345"}, {Proto: "GRE", Subtype: Subtype{GREProto: "x"}},
 	} {
 		if r, err := tr.record(); err == nil {
 			t.Errorf("%+v: no error, but %+v", tr, r)

@@ -21,23 +21,64 @@ type truth struct {
 	Segments int     `json:"segments"`
 	TShark   string  `json:"tshark_differs"`
 
-	Proto     string     `json:"proto"`
-	Src       netip.Addr `json:"src"`
-	SrcPort   uint16     `json:"src_port"`
-	Dst       netip.Addr `json:"dst"`
-	DstPort   uint16     `json:"dst_port"`
-	TCPFlags  string     `json:"tcp_flags"`
-	ICMPType  uint8      `json:"icmp_type"`
-	ICMPCode  uint8      `json:"icmp_code"`
-	SPI       uint32     `json:"spi"`
-	GREProto  string     `json:"gre_proto"`
-	ARPOp     uint16     `json:"arp_op"`
-	EtherType string     `json:"ethertype"`
-	VLAN      uint16     `json:"vlan"`
+	Proto    string     `json:"proto"`
+	Src      netip.Addr `json:"src"`
+	SrcPort  uint16     `json:"src_port"`
+	Dst      netip.Addr `json:"dst"`
+	DstPort  uint16     `json:"dst_port"`
+	TCPFlags string     `json:"tcp_flags"`
+	ICMPType uint8      `json:"icmp_type"`
+	ICMPCode uint8      `json:"icmp_code"`
+	SPI      uint32     `json:"spi"`
+	Subtype
+	ARPOp     uint16 `json:"arp_op"`
+	EtherType string `json:"ethertype"`
+	VLAN      uint16 `json:"vlan"`
 
 	Packets    uint64 `json:"packets"`
 	Bytes      uint64 `json:"bytes"`
 	FrameBytes uint64 `json:"frame_bytes"`
+}
+
+// Subtype is how JSON has [flow.Key.Subtype] of GRE, IGMP and OSPF. The fields of other protocols
+// are absent.
+type Subtype struct {
+	GREProto    string `json:"gre_proto,omitempty"`
+	GREFlags    string `json:"gre_flags,omitempty"`
+	GREVersion  uint8  `json:"gre_version,omitempty"`
+	IGMPType    uint8  `json:"igmp_type,omitempty"`
+	OSPFVersion uint8  `json:"ospf_version,omitempty"`
+	OSPFType    uint8  `json:"ospf_type,omitempty"`
+}
+
+// SubtypeOf returns the fields of a protocol.
+func SubtypeOf(p flow.Proto, n uint32) (s Subtype) {
+	switch p {
+	case flow.GRE:
+		head := uint16(n >> 16)
+		s.GREProto, s.GREFlags, s.GREVersion = flow.EtherType(n).String(), fmt.Sprintf("%#04x", head&^7), uint8(head&7)
+	case flow.IGMP:
+		s.IGMPType = uint8(n)
+	case flow.OSPF:
+		s.OSPFVersion, s.OSPFType = uint8(n>>8), uint8(n)
+	}
+	return s
+}
+
+// Number returns the value of [flow.Key.Subtype].
+func (s *Subtype) Number() (uint32, error) {
+	n := uint32(s.GREVersion)<<16 | uint32(s.IGMPType) | uint32(s.OSPFVersion)<<8 | uint32(s.OSPFType)
+	for shift, text := range map[int]string{0: s.GREProto, 16: s.GREFlags} {
+		if text == "" {
+			continue
+		}
+		v, err := number(text)
+		if err != nil {
+			return 0, fmt.Errorf("GRE: %w", err)
+		}
+		n |= uint32(v) << shift
+	}
+	return n, nil
 }
 
 func loadTruths(file string) ([]truth, error) {
@@ -77,17 +118,15 @@ func (t *truth) record() (flow.Record, error) {
 			return flow.Record{}, err
 		}
 		k.Proto = p
-		switch {
-		case p == flow.ICMP || p == flow.ICMPv6:
+		switch p {
+		case flow.ICMP, flow.ICMPv6:
 			k.Subtype = uint32(t.ICMPType)<<8 | uint32(t.ICMPCode)
-		case p == flow.ESP || p == flow.AH:
+		case flow.ESP, flow.AH:
 			k.Subtype = t.SPI
-		case p == flow.GRE && t.GREProto != "":
-			n, err := number(t.GREProto)
-			if err != nil {
-				return flow.Record{}, fmt.Errorf("gre_proto: %w", err)
+		default:
+			if k.Subtype, err = t.Subtype.Number(); err != nil {
+				return flow.Record{}, err
 			}
-			k.Subtype = uint32(n)
 		}
 	}
 	flags, err := flagsByText(t.TCPFlags)

@@ -66,7 +66,7 @@ var tsharkFields = []string{
 	"ah.next_header", "mip6.proto", "hip.proto", "shim6.nxt",
 	"tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "sctp.srcport", "sctp.dstport",
 	"dccp.srcport", "dccp.dstport", "icmp.type", "icmp.code", "icmpv6.type", "icmpv6.code",
-	"gre.proto", "esp.spi", "ah.spi",
+	"gre.proto", "gre.flags_and_version", "igmp.type", "ospf.version", "ospf.msg", "esp.spi", "ah.spi",
 }
 
 func runTShark(t *testing.T, tshark, file string) []tsharkPacket {
@@ -218,7 +218,12 @@ func (p tsharkPacket) sub(proto flow.Proto) uint32 {
 	case flow.ICMPv6:
 		return uint32(p.first("icmpv6.type")<<8 | p.first("icmpv6.code"))
 	case flow.GRE:
-		return uint32(p.first("gre.proto"))
+		const ack = 0x0080 // makes no flow of its own
+		return uint32(p.first("gre.flags_and_version")&^ack<<16 | p.first("gre.proto"))
+	case flow.IGMP:
+		return uint32(p.first("igmp.type"))
+	case flow.OSPF:
+		return uint32(p.first("ospf.version")<<8 | p.first("ospf.msg"))
 	case flow.ESP:
 		return uint32(p.first("esp.spi"))
 	case flow.AH:

@@ -43,7 +43,7 @@ const combined = new Map([
   ["dst", { fields: ["dst", "dst_port"], text: (f) => endpoint(f, "dst") }],
   ["local", { fields: ["local", "local_port"], text: (f) => endpoint(f, "local"), get title() { return nouns.local; } }],
   ["remote", { fields: ["remote", "remote_port"], text: (f) => endpoint(f, "remote"), get title() { return nouns.remote; } }],
-  ["info", { fields: ["icmp_type", "icmp_code", "spi", "gre_proto", "arp_op", "ethertype", "subtype"], text: info }],
+  ["info", { fields: facts.fields.filter((f) => f.in_info).map((f) => f.name), text: info }],
 ]);
 
 // shortened formats lose digits; the details show the full number.

@@ -20,15 +20,22 @@ function endpoint(flow, side) {
   return addr.includes(":") ? "[" + addr + "]:" + port : addr + ":" + port;
 }
 
+const named = (names, type) => names[type] || "type " + type;
+
 function info(flow) {
   if (flow.icmp_type !== undefined) {
-    const name = (facts.icmp_types[flow.proto] || {})[flow.icmp_type] || "type " + flow.icmp_type;
+    const name = named(facts.icmp_types[flow.proto] || {}, flow.icmp_type);
     return flow.icmp_code ? name + "/" + flow.icmp_code : name;
   }
   if (flow.arp_op !== undefined) return facts.arp_operations[flow.arp_op] || "op " + flow.arp_op;
   if (flow.spi !== undefined) return "spi 0x" + flow.spi.toString(16).padStart(8, "0");
+  if (flow.igmp_type !== undefined) return named(facts.igmp_types, flow.igmp_type);
+  if (flow.ospf_type !== undefined) return "v" + flow.ospf_version + " " + named(facts.ospf_types, flow.ospf_type);
   const type = flow.gre_proto || flow.ethertype;
-  if (type !== undefined) return ((facts.ethertypes[type] || "") + " " + type).trim();
+  if (type !== undefined) {
+    return ((facts.ethertypes[type] || "") + " " + type).trim() + (flow.gre_version ? ", v" + flow.gre_version : "") +
+      (flow.gre_flags && Number(flow.gre_flags) ? " flags " + flow.gre_flags : "");
+  }
   return flow.subtype === undefined ? "" : "subtype 0x" + flow.subtype.toString(16);
 }
 

@@ -51,6 +51,9 @@ func transportFrames() []frame {
 
 		{name: "igmp", data: pad(60, eth(0x0800, ip4Options(4, 2, raw("16 00 0000 e0000001"))))},
 		{name: "ospf", data: eth(0x0800, ip4(89, raw("0201 002c c0000201 00000000 0000 0000"), fill(28)))},
+		{name: "igmp-4-bytes", data: pad(60, eth(0x0800, ip4(2, raw("11 64 0000"))))},
+		{name: "igmp-3-bytes", data: pad(60, eth(0x0800, ip4(2, raw("11 64 00"))))},
+		{name: "ospf-ipv6", data: eth(0x86dd, ip6(89, raw("0304 0024 c0000201 00000000 0000 0000"), fill(20)))},
 		{name: "pim", data: pad(60, eth(0x0800, ip4(103, raw("20 00 0000"))))},
 		{name: "vrrp", data: pad(60, eth(0x0800, ip4(112, raw("31 01 64 01 00 64 0000 c0000203"))))},
 		{name: "hop-by-hop-in-ipv4", data: eth(0x0800, ip4(0, fill(28)))},
@@ -70,6 +73,7 @@ func tunnelFrames() []frame {
 		{name: "gre-ipv6", data: eth(0x86dd, ip6(47, raw("0000 86dd"), inner6))},
 		{name: "gre-key-ethernet", data: eth(0x0800, ip4(47, raw("2000 6558 00000001"), eth(0x0800, inner4)))},
 		{name: "gre-pptp", data: eth(0x0800, ip4(47, raw("2001 880b 0000 0001"), fill(20)))},
+		{name: "gre-pptp-ack", data: eth(0x0800, ip4(47, raw("3081 880b 0014 0001 00000002 00000001"), fill(20)))},
 		{name: "gre-4-bytes", data: pad(60, eth(0x0800, ip4(47, raw("0000 0800"))))},
 		{name: "gre-3-bytes", data: pad(60, eth(0x0800, ip4(47, raw("0000 08"))))},
 		{name: "ipip", data: eth(0x0800, ip4(4, inner4))},
