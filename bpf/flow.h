@@ -70,14 +70,16 @@ union key_socket {
 
 /* The counters of a slot in one epoch. The programs add to two words:
  *   packets | overhead << 32    overhead is FrameBytes - Bytes
- *   bytes | tcp_flags << 48     the upper 8 bits are spare
+ *   bytes | tcp_flags << 48 | resets << 56
  * A frame that is not IP has no Bytes. There, bytes is FrameBytes, because the 32 bits of
  * overhead hold 4 GiB only. A program empties a slot into side.table_full when bit 31 of packets
  * or overhead is set. Until then bytes stays below 2^47: no packet has more than 64 KiB.
  *
  * tcp_flags is the union of byte 13 of the TCP headers (RFC 9293, section 3.1):
  *   CWR 0x80, ECE 0x40, URG 0x20, ACK 0x10, PSH 0x08, RST 0x04, SYN 0x02, FIN 0x01
- * Later fragments have no TCP header and add nothing. */
+ * Later fragments have no TCP header and add nothing.
+ *
+ * resets is the number of segments with RST. From 255 on, they count in side.resets. */
 struct counts {
 	__u64 packets_overhead;
 	__u64 bytes_flags;
@@ -86,6 +88,7 @@ struct counts {
 #define COUNTS_FULL        0x8000000080000000ULL
 #define COUNTS_BYTES       0x0000ffffffffffffULL
 #define COUNTS_FLAGS_SHIFT 48
+#define COUNTS_RESETS_SHIFT 56
 
 struct slot4 {
 	union key4 key;
@@ -131,8 +134,9 @@ struct side {
 	__u64 inserts;    /* slots taken: user space sees how full the shard is */
 	__u64 evictions;  /* flows that lost their slot to another flow */
 	__u64 folds;      /* slots emptied before a counter could wrap */
-	__u64 handshakes; /* elements of struct handshake in use */
-	__u64 pad;
+	__u32 handshakes; /* elements of struct handshake in use */
+	__u32 skipped;    /* segments for which there was no element */
+	__u64 resets;     /* of table_full, and those that slots had no room for */
 	/* Any CPU adds to the second line, atomically. Only the first two sides have it. */
 	struct sums interrupted; /* the program had interrupted another one (nesting.h) */
 	struct sums no_shard;    /* the CPU was offline at the load, and memory is short */

@@ -85,6 +85,7 @@ static __always_inline void fold(struct side *side, __u64 *slot, int words)
 	side->table_full.packets += (__u32)c->packets_overhead;
 	side->table_full.bytes += is_ip(slot, words) ? bytes : 0;
 	side->table_full.frame_bytes += bytes + (c->packets_overhead >> 32);
+	side->resets += c->bytes_flags >> COUNTS_RESETS_SHIFT;
 	c->packets_overhead = 0;
 	c->bytes_flags = 0;
 }
@@ -179,20 +180,37 @@ static __always_inline __u32 bucket_of(__u32 row, __u32 buckets, __u64 hash)
 }
 
 #define TCP_SYN 0x02
+#define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-/* Reports whether a segment may belong to a handshake: one with SYN, and the first one with ACK of
- * a flow. seen has the flags of earlier segments in this epoch; 0: there were none. A flow that
- * begins in an epoch with ACK may be an old one, so it counts only while a handshake is pending. */
-static __always_inline int of_handshake(__u32 flags, __u32 seen)
+/* Reports whether a segment has RST or may belong to a handshake: one with SYN, and the first one
+ * with ACK of a flow. seen has the flags of earlier segments in this epoch; 0: there were none. A
+ * flow that begins in an epoch with ACK may be an old one, so it counts only while a handshake is
+ * pending. */
+static __always_inline int is_rare(__u32 flags, __u32 seen)
 {
-	if (flags & TCP_SYN)
+	if (flags & (TCP_SYN | TCP_RST))
 		return 1;
 	return (flags & ~seen & TCP_ACK) && (seen || epoch.awaited);
 }
 
+/* Counts a segment with RST. */
+static __always_inline void count_reset(__u32 row, struct counts *c)
+{
+	struct side *side;
+
+	if (c->bytes_flags >> COUNTS_RESETS_SHIFT < 255) {
+		c->bytes_flags += 1ULL << COUNTS_RESETS_SHIFT;
+		return;
+	}
+	side = bpf_map_lookup_elem(&sides, &row);
+	if (side) /* always */
+		side->resets++;
+}
+
 /* Keeps a segment for user space. A flood does not take all of the room: half of it is for
- * answers. Of the other half, an ACK that begins a flow in this epoch gets one part in two. */
+ * answers, and of that a half for answers with SYN. An ACK that begins a flow in this epoch gets a
+ * quarter. RST matters only while a handshake is pending. */
 static __always_inline void keep(__u32 row, const __u64 *key, int words, __u32 flags, __u32 seen)
 {
 	struct side *side = bpf_map_lookup_elem(&sides, &row);
@@ -200,14 +218,18 @@ static __always_inline void keep(__u32 row, const __u64 *key, int words, __u32 f
 	struct handshake *h;
 	__u32 i;
 
-	if (!side)
+	if (!side || ((flags & TCP_RST) && !epoch.awaited))
 		return;
 	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		limit = HANDSHAKES / 2;
+	else if (flags & TCP_RST)
+		limit = HANDSHAKES / 4 * 3;
 	else if (!(flags & TCP_SYN) && !seen)
 		limit = HANDSHAKES / 4;
-	if (side->handshakes >= limit)
+	if (side->handshakes >= limit) {
+		side->skipped++;
 		return;
+	}
 	i = row * HANDSHAKES + (__u32)side->handshakes;
 	h = bpf_map_lookup_elem(&handshakes, &i);
 	if (!h)
@@ -281,8 +303,11 @@ found:
 	c = counts_of(slot, words);
 	seen = c->bytes_flags >> COUNTS_FLAGS_SHIFT;
 	add(c, p);
-	if (unlikely(of_handshake(p->tcp_flags, seen)))
+	if (unlikely(is_rare(p->tcp_flags, seen))) {
+		if (p->tcp_flags & TCP_RST)
+			count_reset(row, c);
 		keep(row, key, words, p->tcp_flags, seen);
+	}
 }
 
 /* Multilinear hashing of 32-bit words (Lemire and Kaser, "Strongly universal string hashing is

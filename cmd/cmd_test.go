@@ -296,7 +296,7 @@ func TestListings(t *testing.T) {
 		{"backends --json", []string{`"schema": "pktstat.backends/v1"`, `"name": "--reader-file"`, `"selects": true`, `"default": "96"`}},
 		{"outputs", []string{"each: a stream\n", "a report every --refresh, then the final one\n", "a terminal\n", "40, or --top\n", "-f, --final", "title=TEXT", "wide "}},
 		{"outputs -j", []string{`"schema": "pktstat.outputs/v1"`, `"interval"`, `"terminal": true`, `"name": "title"`}},
-		{"fields", []string{"NAME ", "\nsrc_port         uint         dimension      7  yes  Source port: source port; also sport\n", "\nuid              uint         label"}},
+		{"fields", []string{"NAME ", "\nsrc_port          uint         dimension      7  yes  Source port: source port; also sport\n", "\nuid               uint         label"}},
 		{"fields --json", []string{"[\n", `"name": "src_port"`, `"sport"`}},
 		{"--help", []string{"Usage:\n", "probe, backends, outputs, labels, fields, config, man, completion,\n", "Examples:\n", "pktstat --reader-file FILE\n",
 			"-t, --timeout DURATION     end after this time, like 10 (seconds), 5m or 1h30m\n", "--reader-file FILE", "-f, --final", "-?", "--help all"}},

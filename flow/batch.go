@@ -21,6 +21,8 @@ type Batch struct {
 
 	// Overflow was seen and counted, but without a flow.
 	Overflow Overflow
+	// OverflowHealth went wrong in TCP, in flows that have no record.
+	OverflowHealth Health
 	// Lost was seen, but not parsed or not counted.
 	Lost Counters
 	// LostBytesUnknown: Lost.Packets is known, Lost.Bytes is not. Lost.Packets is a lower bound
@@ -97,15 +99,15 @@ func (b *Batch) Window() (first, last int64) {
 // Add appends a record. It copies r.
 func (b *Batch) Add(r Record) { *b.Next() = r }
 
-// Next returns the place of the next record. The place holds an old record with cleared marks:
-// the caller sets every other field. Sources that count packets use it to avoid the copy of Add.
+// Next returns the place of the next record. The place holds an old record with cleared marks
+// and health: the caller sets every other field. Sources that count packets use it to avoid the copy of Add.
 func (b *Batch) Next() *Record {
 	if b.n == len(b.records) {
 		b.hand()
 	}
 	r := &b.records[b.n]
 	b.n++
-	r.Marks, r.RTT = Marks{}, 0
+	r.Marks, r.Health, r.RTT = Marks{}, Health{}, 0
 	return r
 }
 

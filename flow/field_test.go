@@ -101,7 +101,7 @@ func TestRegister(t *testing.T) {
 	m.Role, m.Kind, m.Text, m.Sum = Measure, Uint, nil, func(t *Totals) uint64 { return t.Packets }
 	table.Register(m)
 	names := table.Names(func(f *Field) bool { return f.Role == Measure })
-	if want := []string{"packets", "bytes", "frame_bytes", "out_packets", "out_bytes", "out_frame_bytes", "in_packets", "in_bytes", "in_frame_bytes", "retransmits", "hops"}; !slices.Equal(names, want) {
+	if want := []string{"packets", "bytes", "frame_bytes", "out_packets", "out_bytes", "out_frame_bytes", "in_packets", "in_bytes", "in_frame_bytes", "retransmits", "retransmit_bytes", "resets", "connect_failed", "hops"}; !slices.Equal(names, want) {
 		t.Errorf("measures %q, want %q", names, want)
 	}
 }
@@ -190,11 +190,11 @@ func TestParseColumns(t *testing.T) {
 
 func TestWritten(t *testing.T) {
 	for by, want := range map[string]string{
-		"src":           "src packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last match",
-		"proto,subtype": "proto icmp_type icmp_code spi gre_proto gre_flags gre_version igmp_type ospf_version ospf_type arp_op ethertype packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last match",
-		"subtype":       "subtype packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last match",
-		"comm":          "packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last comm match",
-		"cgroup":        "packets bytes frame_bytes retransmits tcp_flags rtt rtt_by tcp_state bps pps first last cgroup_id cgroup container match",
+		"src":           "src packets bytes frame_bytes retransmits retransmit_bytes resets connect_failed tcp_flags retransmits_by rtt rtt_by tcp_state bps pps first last match",
+		"proto,subtype": "proto icmp_type icmp_code spi gre_proto gre_flags gre_version igmp_type ospf_version ospf_type arp_op ethertype packets bytes frame_bytes retransmits retransmit_bytes resets connect_failed tcp_flags retransmits_by rtt rtt_by tcp_state bps pps first last match",
+		"subtype":       "subtype packets bytes frame_bytes retransmits retransmit_bytes resets connect_failed tcp_flags retransmits_by rtt rtt_by tcp_state bps pps first last match",
+		"comm":          "packets bytes frame_bytes retransmits retransmit_bytes resets connect_failed tcp_flags retransmits_by rtt rtt_by tcp_state bps pps first last comm match",
+		"cgroup":        "packets bytes frame_bytes retransmits retransmit_bytes resets connect_failed tcp_flags retransmits_by rtt rtt_by tcp_state bps pps first last cgroup_id cgroup container match",
 	} {
 		d, err := ParseDims(by)
 		if err != nil {
@@ -216,7 +216,7 @@ func TestAppendValue(t *testing.T) {
 	r := &Report{Start: at, End: at.Add(2 * time.Second), RateLayer: LayerIP}
 	row := &Row{
 		Key:    Key{Src: ap("192.0.2.1:443"), Dst: ap("[2001:db8::1]:53"), Proto: UDP, Dir: Egress, EtherType: 0x88cc, Ifindex: 7},
-		Totals: Totals{Counters: Counters{Packets: 3, Bytes: 1 << 62}, Retransmits: 9}, First: at, Owner: Owner{Comm: "a\x1b b"},
+		Totals: Totals{Counters: Counters{Packets: 3, Bytes: 1 << 62}, Health: Health{Retransmits: 9}}, First: at, Owner: Owner{Comm: "a\x1b b"},
 	}
 	for name, want := range map[string]string{
 		"src": "192.0.2.1", "dst": "2001:db8::1", "src_port": "443", "ethertype": "0x88cc", "direction": "egress", "iface": "if7", "comm": "a\x1b b",
@@ -244,7 +244,7 @@ func TestDescending(t *testing.T) {
 			got = append(got, f.Name)
 		}
 	}
-	if want := "packets bytes frame_bytes out_packets out_bytes out_frame_bytes in_packets in_bytes in_frame_bytes retransmits rtt bps pps out_bps in_bps last"; strings.Join(got, " ") != want {
+	if want := "packets bytes frame_bytes out_packets out_bytes out_frame_bytes in_packets in_bytes in_frame_bytes retransmits retransmit_bytes resets connect_failed rtt bps pps out_bps in_bps last"; strings.Join(got, " ") != want {
 		t.Errorf("the largest first by %q, want %s", got, want)
 	}
 }

@@ -109,30 +109,35 @@ func TestOwnerFields(t *testing.T) {
 
 // TestSparse: a sparse measure of 0 is left out.
 func TestSparse(t *testing.T) {
-	if got := fieldsOf(DimSrcPort, &Row{Totals: Totals{Retransmits: 1}}); got != "retransmits" {
+	if got := fieldsOf(DimSrcPort, &Row{Totals: Totals{Health: Health{Retransmits: 1}}}); got != "retransmits" {
 		t.Errorf("fields %s, want retransmits", got)
 	}
 }
 
 func TestTotals(t *testing.T) {
 	out, in := Counters{1, 10, 12}, Counters{4, 40, 48}
-	a := Totals{Counters: Counters{Packets: 5, Bytes: 50, FrameBytes: 60}, Retransmits: 3, Out: out, In: in}
-	b := Totals{Counters: Counters{Packets: 2, Bytes: 20, FrameBytes: 30}, Retransmits: 1, In: Counters{2, 20, 30}}
+	a := Totals{Counters: Counters{Packets: 5, Bytes: 50, FrameBytes: 60}, Health: Health{3, 300, 7, 9}, Out: out, In: in}
+	b := Totals{Counters: Counters{Packets: 2, Bytes: 20, FrameBytes: 30}, Health: Health{1, 100, 2, 4}, In: Counters{2, 20, 30}}
 	sum := a
 	sum.Add(b)
-	if want := (Totals{Counters{Packets: 7, Bytes: 70, FrameBytes: 90}, 4, out, Counters{6, 60, 78}}); sum != want || sum.Minus(b) != a {
+	if want := (Totals{Counters{Packets: 7, Bytes: 70, FrameBytes: 90}, Health{4, 400, 9, 13}, out, Counters{6, 60, 78}}); sum != want || sum.Minus(b) != a {
 		t.Errorf("sum %+v, want %+v; less b %+v", sum, want, sum.Minus(b))
 	}
-	if !(Totals{}).IsZero() || (Totals{Retransmits: 1}).IsZero() || (Totals{Counters: Counters{FrameBytes: 1}}).IsZero() {
+	if !(Totals{}).IsZero() || (Totals{Health: Health{Resets: 1}}).IsZero() || (Totals{Counters: Counters{FrameBytes: 1}}).IsZero() {
 		t.Error("IsZero ignores a number")
+	}
+	for _, more := range []Health{{Retransmits: 1}, {RetransmitBytes: 1}, {Resets: 1}, {ConnectFailed: 1}} {
+		if more.Within(Health{}) || more.IsZero() || !more.Within(more) {
+			t.Errorf("%+v is within nothing", more)
+		}
 	}
 }
 
 // TestSummary: the lines below the rows are in order, and empty ones are recognized.
 func TestSummary(t *testing.T) {
 	r := &Report{FlowCount: 5, Packed: make([]*PackedRow, 2)}
-	r.Rest, r.Overflow, r.Lost = Totals{Retransmits: 1}, Totals{Retransmits: 2}, Totals{Retransmits: 3}
-	r.Total, r.LostBytesUnknown = Totals{Retransmits: 6}, true
+	r.Rest, r.Overflow, r.Lost = Totals{Health: Health{Retransmits: 1}}, Totals{Health: Health{Retransmits: 2}}, Totals{Health: Health{Retransmits: 3}}
+	r.Total, r.LostBytesUnknown = Totals{Health: Health{Retransmits: 6}}, true
 	want := []Sum{
 		{Name: "rest", Totals: r.Rest, Rows: 3}, {Name: "overflow", Totals: r.Overflow},
 		{Name: "lost", Totals: r.Lost, BytesUnknown: true}, {Name: "total", Totals: r.Total, Rows: 5},
@@ -162,7 +167,7 @@ func TestSummary(t *testing.T) {
 	if len(said) != 1 || said[0] != "total" {
 		t.Errorf("the lines %q of an empty report are not empty", said)
 	}
-	for _, s := range []Sum{{Name: "rest", Rows: 1}, {Name: "lost", BytesUnknown: true}, {Name: "overflow", Totals: Totals{Retransmits: 1}}} {
+	for _, s := range []Sum{{Name: "rest", Rows: 1}, {Name: "lost", BytesUnknown: true}, {Name: "overflow", Totals: Totals{Health: Health{Retransmits: 1}}}} {
 		if s.IsEmpty() {
 			t.Errorf("%+v is empty", s)
 		}

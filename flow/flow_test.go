@@ -173,8 +173,11 @@ func TestTop(t *testing.T) {
 	row := func(delta, total uint64) *PackedRow {
 		return &PackedRow{Key: Packed{L4: uint32(total)}, Delta: Counters{Packets: delta}, Total: Counters{Packets: total}}
 	}
-	r := &Report{Packed: []*PackedRow{row(5, 50), row(3, 30), row(2, 20)}, Sums: Sums{Total: Totals{Retransmits: 13}, Rest: Totals{Counters: Counters{Packets: 1}, Retransmits: 2}}, FlowCount: 4}
-	r.Sides = []Side{{Retransmits: Spans{8, 80}}, {}, {Retransmits: Spans{3, 30}}}
+	sent := func(delta, total uint64) Spans[Health] {
+		return Spans[Health]{Delta: Health{Retransmits: delta}, Total: Health{Retransmits: total}}
+	}
+	r := &Report{Packed: []*PackedRow{row(5, 50), row(3, 30), row(2, 20)}, Sums: Sums{Total: Totals{Health: Health{Retransmits: 13}}, Rest: Totals{Counters: Counters{Packets: 1}, Health: Health{Retransmits: 2}}}, FlowCount: 4}
+	r.Sides = []Side{{Health: sent(8, 80)}, {}, {Health: sent(3, 30)}}
 	if r.Top(0) != r || r.Top(3) != r {
 		t.Error("a report that needs no cut was copied")
 	}

@@ -11,9 +11,10 @@ type Record struct {
 	// Socket is the socket's cookie (SO_COOKIE), and CgroupID the id of its cgroup v2. 0:
 	// unknown. A source that never knows them need not set them.
 	Socket, CgroupID uint64
-	// Retransmits is the number of retransmitted TCP segments. Counters include them. A record
-	// may have retransmits only. A source that does not know them need not set it.
-	Retransmits uint64
+	// Health counts what went wrong in TCP. A record may have nothing but it. [Batch.Next] has
+	// cleared it.
+	Health
+	RetransmitsBy RetransmitsBy // if there are retransmits
 	// RTT is the round-trip time of a TCP handshake that has ended, in nanoseconds; 0: none.
 	// A record may have nothing but it. [Batch.Next] has cleared it.
 	RTT   int64
@@ -49,8 +50,10 @@ func NewRow(r *Record) PackedRow {
 // Merge adds a record of the same key to the current interval.
 func (p *PackedRow) Merge(r *Record) {
 	p.Delta.Add(r.Counters)
-	p.First = min(p.First, r.First)
-	p.Last = max(p.Last, r.Last)
+	if r.Packets != 0 { // else it may come long after the packet that it is of
+		p.First = min(p.First, r.First)
+		p.Last = max(p.Last, r.Last)
+	}
 	p.Marks.Merge(r.Marks)
 }
 
@@ -69,10 +72,8 @@ type Row struct {
 	Iface       string // name of Key.Ifindex, "" if unknown
 	Owner       Owner  // the owner with the number Key.OwnerID
 	Marks              // since the start of the run
-	EndsBy      EndsBy // how the local end is known
-	RTT         int64  // of handshakes, in nanoseconds; 0: not known
-	RTTBy       RTTBy
-	HasSubtype  bool // Key.Subtype was read, though it may be 0, and is grouped by
+	SideMarks
+	HasSubtype bool // Key.Subtype was read, though it may be 0, and is grouped by
 }
 
 // Readable returns the row without the fields that depend on a report: its counters, the owner
@@ -92,8 +93,7 @@ func (r *Report) row(row *Row, i int) {
 	p := r.Packed[i]
 	p.readable(row)
 	row.Totals, row.Owner = r.totals(i), Owner{}
-	side := r.Side(i)
-	row.EndsBy, row.RTT, row.RTTBy = side.EndsBy, side.RTT, side.RTTBy
+	row.SideMarks = r.Side(i).SideMarks
 	if len(r.Owners) > 0 {
 		row.Owner = r.Owners[p.Key.OwnerID]
 	}
@@ -114,7 +114,7 @@ func (r *Report) totals(i int) Totals { return r.Packed[i].Totals(r.Side(i), r.D
 
 // Totals are the sums of a row that is grouped by dims, over the run or the interval.
 func (p *PackedRow) Totals(side *Side, dims Dims, run bool) Totals {
-	t := Totals{Counters: p.Delta, Retransmits: side.Retransmits.Of(run)}
+	t := Totals{Counters: p.Delta, Health: side.Health.Of(run)}
 	if run {
 		t.Counters = p.Total
 	}

@@ -5,10 +5,16 @@ package flow
 type Side struct {
 	// Out counts what the local end of a pair has sent, or the host. The rest of the row came
 	// in. Only rows for which [Dims.TwoSided] holds have it.
-	Out CounterSpans
-	// Retransmits are the TCP segments that were sent again.
-	Retransmits Spans
-	EndsBy      EndsBy
+	Out Spans[Counters]
+	// Health counts what went wrong in TCP.
+	Health Spans[Health]
+	SideMarks
+}
+
+// SideMarks are the properties of a row that do not add up and that few rows have.
+type SideMarks struct {
+	RetransmitsBy RetransmitsBy // the least sure way of the row's retransmits
+	EndsBy        EndsBy        // how the local end is known
 	// RTT is the shortest round-trip time of the row's TCP handshakes, in nanoseconds; 0: none
 	// was seen.
 	RTT   int64
@@ -39,38 +45,27 @@ func (s *Side) MergeRTT(rtt int64, by RTTBy) {
 // EndInterval moves what the interval counted into the totals.
 func (s *Side) EndInterval() {
 	*s = s.Moved()
-	s.Out.Delta, s.Retransmits.Delta = Counters{}, 0
+	s.Out.Delta, s.Health.Delta = Counters{}, Health{}
 }
 
 // Moved adds the counters of the interval to the counters of the run.
 func (s Side) Moved() Side {
 	s.Out.Total.Add(s.Out.Delta)
-	s.Retransmits.Total += s.Retransmits.Delta
+	s.Health.Total.Add(s.Health.Delta)
 	return s
 }
 
 // Run returns the side with the counters of the run as the counters of the interval, too.
 func (s Side) Run() Side {
-	s.Out.Delta, s.Retransmits.Delta = s.Out.Total, s.Retransmits.Total
+	s.Out.Delta, s.Health.Delta = s.Out.Total, s.Health.Total
 	return s
 }
 
-// CounterSpans are counters of an interval and of the run up to its end.
-type CounterSpans struct{ Delta, Total Counters }
+// Spans are the numbers of an interval and of the run up to its end.
+type Spans[T any] struct{ Delta, Total T }
 
-// Of returns the counters of the run or of the interval.
-func (s *CounterSpans) Of(run bool) Counters {
-	if run {
-		return s.Total
-	}
-	return s.Delta
-}
-
-// Spans is a number of an interval and of the run up to its end.
-type Spans struct{ Delta, Total uint64 }
-
-// Of returns the number of the run or of the interval.
-func (s Spans) Of(run bool) uint64 {
+// Of returns the numbers of the run or of the interval.
+func (s *Spans[T]) Of(run bool) T {
 	if run {
 		return s.Total
 	}

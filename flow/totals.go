@@ -5,7 +5,7 @@ import "iter"
 // Totals are all numbers that add up, of a row or of a sum.
 type Totals struct {
 	Counters
-	Retransmits uint64 // TCP segments that were sent again; they are in Counters as all others are
+	Health
 	// Out counts what the local end or the host has sent, and In what it has received. Sums
 	// have them as far as they are known.
 	Out, In Counters
@@ -14,7 +14,7 @@ type Totals struct {
 // Add adds o to t.
 func (t *Totals) Add(o Totals) {
 	t.Counters.Add(o.Counters)
-	t.Retransmits += o.Retransmits
+	t.Health.Add(o.Health)
 	t.Out.Add(o.Out)
 	t.In.Add(o.In)
 }
@@ -30,7 +30,7 @@ func (t *Totals) AddEnds(of ...*Totals) {
 // Minus returns t - o. o must not exceed t.
 func (t Totals) Minus(o Totals) Totals {
 	return Totals{
-		Counters: t.Counters.Minus(o.Counters), Retransmits: t.Retransmits - o.Retransmits,
+		Counters: t.Counters.Minus(o.Counters), Health: t.Health.Minus(o.Health),
 		Out: t.Out.Minus(o.Out), In: t.In.Minus(o.In),
 	}
 }

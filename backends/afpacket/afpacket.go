@@ -51,7 +51,7 @@ const (
 )
 
 func (c *config) Flags(fs *flag.FlagSet) {
-	number(fs, &c.rings, "rings", "read each interface through `N` rings, each for some of the CPUs (default: one a CPU, at most 4, 1 on lo)", 1, maxRings)
+	number(fs, &c.rings, "rings", "read each interface through `N` rings, each for some of the flows (default: one a CPU, at most 4; 1 on lo and with IPsec)", 1, maxRings)
 	number(fs, &c.ringSize, "ring-size", "memory for the capture rings of each interface, in `MIB` (default 16, less with more than 6 interfaces)", 1, maxRingSize)
 	number(fs, &c.snapLen, "snaplen", "copy at most `N` bytes of a packet (default 192, 1024 where IPv6 has extension headers)", minSnapLen, maxSnapLen)
 }
@@ -114,6 +114,9 @@ func (c *config) layout(interfaces int) layout {
 	l := layout{rings: c.rings}
 	if l.rings == 0 {
 		l.rings = max(1, min(runtime.NumCPU(), 4, size/shareSize))
+		if l.rings > 1 && mayDecrypt() {
+			l.rings = 1 // a decrypted packet is of another flow than its ESP packet
+		}
 	}
 	least := c.leastBlock()
 	l.blockSize = maxBlock

@@ -48,8 +48,9 @@ func (c *counter) Collect(b *flow.Batch) error {
 		r.settle(targets[i])
 	}
 	readers = append(readers, gone...)
+	now := c.now().UnixNano()
 	for _, r := range readers {
-		r.swap()
+		r.swap(now)
 	}
 	b.WindowClosed(c.now())
 	if b.Start.IsZero() {
@@ -65,6 +66,9 @@ func (c *counter) Collect(b *flow.Batch) error {
 
 // Wake implements [attach.Table].
 func (c *counter) Wake() <-chan struct{} { return c.room.Wake() }
+
+// Notes implements [attach.Table].
+func (c *counter) Notes() []string { return c.room.Notes() }
 
 // Decrypted implements [attach.Table].
 func (c *counter) Decrypted() uint64 { return c.decrypted.Load() }

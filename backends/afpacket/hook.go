@@ -115,10 +115,11 @@ func openGroup(l layout, p *attach.Port) (rings []*ring, err error) {
 // newGroup asks for a new group. The number of the first one after the machine has started is 0.
 const newGroup = -1
 
-// join puts the ring into a group, whose rings share packets by CPU, so CPUs do not wait for one
-// another. If a ring is full, the kernel takes another one. join returns the group.
+// join puts the ring into a group, whose rings share packets by flow. The hash is the same for both
+// directions (__skb_get_hash_symmetric), so one reader sees a connection in its order. If a ring
+// is full, the kernel takes another one. join returns the group.
 func (r *ring) join(group int) (int, error) {
-	mode := unix.PACKET_FANOUT_CPU | unix.PACKET_FANOUT_FLAG_ROLLOVER
+	mode := unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_ROLLOVER
 	if group == newGroup {
 		mode |= unix.PACKET_FANOUT_FLAG_UNIQUEID // since Linux 4.12
 		group = 0                                // asks for a new id

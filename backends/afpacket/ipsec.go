@@ -2,8 +2,10 @@ package afpacket
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/pktstat/pktstat/flow"
@@ -62,6 +64,21 @@ func (d *decrypted) wait(at stamp) {
 	d.last[d.next] = at
 	d.next = (d.next + 1) % maxWaiting
 	d.waiting[at] = struct{}{}
+}
+
+// mayDecrypt reports whether the kernel has keys of IPsec. If pktstat may not ask, it looks
+// whether a module is loaded: the kernel loads it with the first key.
+func mayDecrypt() bool {
+	states, err := netlink.XfrmStateList(netlink.FAMILY_ALL)
+	if err == nil {
+		return len(states) > 0
+	}
+	for _, module := range []string{"esp4", "esp6", "ah4", "ah6"} {
+		if _, err := os.Stat("/sys/module/" + module); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // isIPsec reports whether the packet is of ESP, AH, or ESP in UDP (RFC 3948).

@@ -12,7 +12,6 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/flowtable"
-	"github.com/pktstat/pktstat/internal/count/handshake"
 	"github.com/pktstat/pktstat/internal/count/packet"
 	"github.com/pktstat/pktstat/internal/netif/attach"
 )
@@ -49,10 +48,10 @@ func startReader(r *ring, p *attach.Port, c *counter) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	var handshakes handshake.Tracker
+	conns := flowtable.NewConnections()
 	rd := &reader{
 		ring: r, ifindex: p.Index, raw: p.Raw, lo: p.Loopback, vrf: p.VRF, queued: p.Queued, quit: quit, ended: make(chan struct{}),
-		flows: flowtable.New(c.room, &handshakes), spare: flowtable.New(c.room, &handshakes), decrypted: decrypted{packets: &c.decrypted},
+		flows: flowtable.New(c.room, conns), spare: flowtable.New(c.room, conns), decrypted: decrypted{packets: &c.decrypted},
 	}
 	go func() {
 		defer close(rd.ended)
@@ -113,12 +112,12 @@ func (r *reader) count(block []byte) (n uint64) {
 			}
 		}
 		c.frame(&f, r.raw)
-		packet.Parse(&f, &rec)
+		segment := packet.Parse(&f, &rec)
 		rec.Key.Dir, rec.Key.Ifindex = dir, r.ifindex
 		if dir == flow.Ingress && r.decrypted.again(c.header(), &rec) {
 			continue
 		}
-		r.flows.Add(&rec, c.time())
+		r.flows.Add(&rec, segment, c.time())
 	}
 	return n
 }
@@ -154,10 +153,11 @@ func (r *reader) settle(target uint64) {
 	}
 }
 
-// swap ends the window: give does not hand out later packets.
-func (r *reader) swap() {
+// swap ends the window: give does not hand out later packets. It ends now, in Unix nanoseconds.
+func (r *reader) swap(now int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.flows.Expire(now)
 	r.flows, r.spare = r.spare, r.flows
 }
 

@@ -74,7 +74,7 @@ func (s *source) Attachment() registry.Attachment {
 	}
 	return registry.Attachment{
 		Method: "cgroup_skb", Cgroups: paths,
-		Notes: append([]string{"a datagram in fragments counts as one packet"}, s.keeper.Notes()...),
+		Notes: append([]string{"a datagram in fragments counts as one packet"}, slices.Concat(s.keeper.Notes(), s.table.Notes())...),
 	}
 }
 

@@ -171,7 +171,7 @@ func (c *connection) record(b *flow.Batch, segments uint64) flow.Record {
 			Src: addr(c.LAddr, c.LPort), Dst: addr(c.RAddr, c.RPort), Proto: flow.TCP, Dir: flow.Egress, NetNS: c.NetNS,
 		}),
 		First: first, Last: last,
-		Socket: c.Socket, Retransmits: segments,
+		Socket: c.Socket, Health: flow.Health{Retransmits: segments}, RetransmitsBy: flow.RetransmitsKernel,
 	}
 }
 

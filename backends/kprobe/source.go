@@ -60,7 +60,7 @@ func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 
 // Attachment implements [registry.Attached].
 func (s *source) Attachment() registry.Attachment {
-	notes := slices.Concat(s.hook.notes, s.keeper.Notes(), attach.NotesOnDecrypted(s.table.Decrypted()))
+	notes := slices.Concat(s.hook.notes, s.keeper.Notes(), attach.NotesOnDecrypted(s.table.Decrypted()), s.table.Notes())
 	if s.resends == nil {
 		notes = append(notes, fmt.Sprintf("retransmits are not known: %v", s.why))
 	} else {

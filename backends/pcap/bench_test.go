@@ -110,17 +110,25 @@ func cpuTime(b *testing.B, who int) int64 {
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
-// writeBench writes TCP and UDP packets of 64 bytes, the flows in random order.
+// writeBench writes TCP and UDP packets of 64 bytes, the flows in random order. Each TCP segment
+// follows the one before.
 func writeBench(b *testing.B, file string, flows int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	createBench(b, file, func(w *bufio.Writer) {
 		_, _ = w.Write(classicFile(le, microseconds, 1, nil))
 		p := packetAt{}
+		const payload = 64 - 14 - 20 - 20
+		sent := make([]uint32, flows)
 		for i := range benchPackets {
 			f := r.IntN(flows)
 			p.time = epoch + int64(i)*1000
-			p.data = frame(f%2, 64-14-20-20)
+			p.data = frame(f%2, payload)
 			binary.BigEndian.PutUint32(p.data[26:], uint32(10<<24+f))
+			if f%2 == 0 {
+				binary.BigEndian.PutUint32(p.data[38:], sent[f])
+				p.data[46], p.data[47] = 5<<4, byte(flow.TCPAck)
+				sent[f] += payload
+			}
 			_, _ = w.Write(classicRecord(le, microseconds, &p))
 		}
 	})

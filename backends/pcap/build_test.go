@@ -232,7 +232,7 @@ func (f flows) add(recs []flow.Record) {
 			f[r.Key] = r
 			continue
 		}
-		sum.Add(r.Counters)
+		sum.Counters.Add(r.Counters)
 		sum.First, sum.Last = min(sum.First, r.First), max(sum.Last, r.Last)
 		f[r.Key] = sum
 	}

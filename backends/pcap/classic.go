@@ -142,10 +142,13 @@ func (c *classic) countRecent(b []byte, t *recent, w *window) (n int, packets ui
 		}
 		s := &t.slots[place]
 		m := marksOf(id, l3, h[classicRecordHeader:end])
-		if handshake.Wants(m.TCPFlags, s.TCPFlags) {
-			break
+		frame := uint64(max(capLen, origLen))
+		if m.TCPFlags != 0 {
+			if handshake.Wants(m.TCPFlags, s.TCPFlags) || !s.follow(segmentOf(l3, frame, h[classicRecordHeader:end]), m.TCPFlags) {
+				break
+			}
 		}
-		s.add(l3, uint64(max(capLen, origLen)), time, m)
+		s.add(l3, frame, time, m)
 		w.low, w.high = min(w.low, time), max(w.high, time)
 		packets++
 		n += end

@@ -17,7 +17,6 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/flowtable"
-	"github.com/pktstat/pktstat/internal/count/handshake"
 	"github.com/pktstat/pktstat/internal/count/packet"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -54,11 +53,11 @@ var (
 
 func startLive(device string, on []flow.Interface, h *pcap.Handle, link packet.LinkType, env registry.BackendEnv) *live {
 	room := flowtable.NewBudget(env.MaxFlows)
-	var handshakes handshake.Tracker
+	conns := flowtable.NewConnections()
 	l := &live{
 		device: device, on: on, handle: h, link: link, now: env.Now,
 		quit: make(chan struct{}), ended: make(chan struct{}),
-		room: room, flows: flowtable.New(room, &handshakes), spare: flowtable.New(room, &handshakes),
+		room: room, flows: flowtable.New(room, conns), spare: flowtable.New(room, conns),
 	}
 	go func() {
 		defer close(l.ended)
@@ -98,13 +97,13 @@ func (l *live) run() error {
 			p.dir = p.link.Direction(data)
 		}
 		l.link.Frame(p.data, p.origLen, &f)
-		packet.Parse(&f, &r)
+		segment := packet.Parse(&f, &r)
 		r.Key.Dir = p.dir
 		if l.on != nil {
 			r.Key.Ifindex = l.on[0].Index
 		}
 		l.mu.Lock()
-		l.flows.Add(&r, info.Timestamp.UnixNano())
+		l.flows.Add(&r, segment, info.Timestamp.UnixNano())
 		l.mu.Unlock()
 		l.newest.Store(info.Timestamp.UnixNano())
 	}
@@ -134,6 +133,7 @@ func (l *live) Collect(ctx context.Context, b *flow.Batch) error {
 	l.settle(ctx)
 	l.mu.Lock()
 	full := l.flows
+	full.Expire(l.now().UnixNano())
 	l.flows, l.spare = l.spare, full
 	l.mu.Unlock()
 	b.WindowClosed(l.now())
@@ -207,6 +207,7 @@ func (l *live) Attachment() registry.Attachment {
 	if strings.HasPrefix(l.device, "nflog") { // NFULNL_TIMEOUT_DEFAULT of net/netfilter/nfnetlink_log.c
 		a.Notes = []string{"the kernel hands over logged packets up to a second late: the report may miss the last ones"}
 	}
+	a.Notes = append(a.Notes, l.room.Notes()...)
 	return a
 }
 

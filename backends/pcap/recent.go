@@ -32,7 +32,10 @@ type recentSlot struct {
 	first    int64
 	last     int64
 	flow.Marks
-	_ [6]byte // a cache line each
+	follows bool   // next is valid
+	ahead   bool   // the stream does not know next yet
+	next    uint32 // of the flow's stream: the end of the highest TCP segment
+	// A cache line each.
 }
 
 const (
@@ -90,9 +93,37 @@ func (p *captured) identify() (id identity, l3 uint64, ok bool) {
 
 // marksOf returns the marks of a frame that identify takes, by its layer-3 length.
 func marksOf(id identity, l3 uint64, d []byte) flow.Marks {
-	const l3At, l4At = 14, 14 + 20
 	end := min(l3At+l3, uint64(len(d)))
 	return packet.Marks(flow.Proto(id.rest>>32), d[l4At:end])
+}
+
+// Where layer 3 and layer 4 of a frame that identify takes begin.
+const (
+	l3At = 14
+	l4At = 14 + 20
+)
+
+// segmentOf returns the TCP segment of a frame that has TCP flags.
+func segmentOf(l3, frame uint64, d []byte) packet.Segment {
+	held := int(min(l3, frame-l3At)) - (l4At - l3At)
+	return packet.Segment{Seq: binary.BigEndian.Uint32(d[l4At+4:]), Payload: uint32(max(held-int(d[l4At+12]>>4)*4, 0))}
+}
+
+// follow takes a segment that repeats nothing and leaves nothing out. It returns false for any
+// other one.
+func (s *recentSlot) follow(seg packet.Segment, flags flow.TCPFlags) bool {
+	const others = flow.TCPSyn | flow.TCPFin | flow.TCPRst
+	switch {
+	case flags&others != 0:
+		return false
+	case seg.Payload == 0:
+		return true
+	case s.follows && seg.Seq == s.next:
+		s.next += seg.Payload
+		s.ahead = true
+		return true
+	}
+	return false
 }
 
 // hash needs no secret: at worst, an attacker makes recent useless.
@@ -121,8 +152,8 @@ func (s *recentSlot) add(l3, frame uint64, time int64, m flow.Marks) {
 	s.Marks.Merge(m)
 }
 
-// insert adds a flow with its first packet r.
-func (t *recent) insert(id identity, r *flow.Record, b *flow.Batch) {
+// insert adds a flow with its first packet r, and returns its slot.
+func (t *recent) insert(id identity, r *flow.Record, b *flow.Batch, l *lineage) *recentSlot {
 	h := id.hash()
 	to := h % recentSlots
 	for i := range uint64(recentProbe) {
@@ -134,7 +165,7 @@ func (t *recent) insert(id identity, r *flow.Record, b *flow.Batch) {
 	if s.packets == 0 {
 		t.used = append(t.used, uint16(to))
 	} else {
-		t.give(to, b)
+		t.give(to, b, l)
 	}
 	*s = recentSlot{
 		identity: id, packets: r.Packets, bytes: r.Bytes, frame: r.FrameBytes,
@@ -143,11 +174,15 @@ func (t *recent) insert(id identity, r *flow.Record, b *flow.Batch) {
 	t.keys[to] = r.Key
 	t.added++
 	t.new++
+	return s
 }
 
 // give hands a slot's flow to the batch.
-func (t *recent) give(i uint64, b *flow.Batch) {
+func (t *recent) give(i uint64, b *flow.Batch, l *lineage) {
 	s, r := &t.slots[i], b.Next()
+	if s.ahead {
+		l.resume(&t.keys[i], s)
+	}
 	r.Key = t.keys[i]
 	r.Counters = flow.Counters{Packets: s.packets, Bytes: s.bytes, FrameBytes: s.frame}
 	r.First, r.Last, r.Marks = s.first, s.last, s.Marks
@@ -160,9 +195,9 @@ func (t *recent) thrashes() bool { return t.new > 2*recentSlots && t.new > t.add
 func (t *recent) due() bool { return t.added >= recentPackets || t.thrashes() }
 
 // flush hands everything to the batch.
-func (t *recent) flush(b *flow.Batch) {
+func (t *recent) flush(b *flow.Batch, l *lineage) {
 	for _, i := range t.used {
-		t.give(uint64(i), b)
+		t.give(uint64(i), b, l)
 		t.slots[i] = recentSlot{}
 	}
 	if t.thrashes() {

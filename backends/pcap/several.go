@@ -24,6 +24,7 @@ type several struct {
 	files    []string  // all captures, by the names of the user
 	captures []*member // that have packets left
 	names    ngNames
+	lineages lineages
 	list     []flow.Interface // of names, at the last Collect
 	remarks  []string         // of captures that have ended
 	failed   []error
@@ -85,7 +86,7 @@ func (s *several) look(ctx context.Context, name string, stdin io.Reader) (*memb
 	m := &member{name: name, next: unread}
 	src := newSource(in, s.shared)
 	if in.pipe {
-		src.names = &s.names
+		src.names, src.streams = &s.names, s.lineages.begin(unread)
 		m.src = src
 		return m, nil
 	}
@@ -109,6 +110,7 @@ func (s *several) Collect(ctx context.Context, b *flow.Batch) error {
 	s.window.open()
 	over, err := s.collect(ctx, b)
 	s.window.ended(b, over)
+	s.expire(b, len(s.captures) == 0)
 	s.list = slices.Clone(s.names.list)
 	switch {
 	case errors.Is(err, errInterrupted): // no later Collect reports the damaged captures
@@ -168,7 +170,7 @@ func (s *several) read(ctx context.Context, m *member, b *flow.Batch) error {
 		var in *input
 		if in, err = openInput(m.name, nil); err == nil {
 			m.src = newSource(in, s.shared)
-			m.src.names = &s.names
+			m.src.names, m.src.streams = &s.names, s.lineages.begin(m.next)
 		}
 	}
 	if err == nil {
@@ -191,6 +193,7 @@ func (s *several) read(ctx context.Context, m *member, b *flow.Batch) error {
 func (s *several) end(m *member) {
 	if m.src != nil {
 		s.remarks = append(s.remarks, m.notes()...)
+		s.lineages.end(m.src.streams)
 		if err := m.src.Close(); err != nil {
 			s.failed = append(s.failed, fmt.Errorf("%s: close: %w", m.name, err))
 		}
@@ -207,7 +210,7 @@ func (s *several) stop() {
 
 func (m *member) notes() []string {
 	var notes []string
-	for _, n := range m.src.Attachment().Notes {
+	for _, n := range m.src.remarked() {
 		notes = append(notes, m.name+": "+n)
 	}
 	return notes
@@ -224,6 +227,7 @@ func (s *several) Attachment() registry.Attachment {
 	if more := len(notes) - maxNotes; more > 0 {
 		notes = append(notes[:maxNotes], fmt.Sprintf("%d more notes on captures", more))
 	}
+	notes = append(notes, s.lost(s.lineages.all...)...)
 	return registry.Attachment{Method: "file", Files: s.files, Interfaces: s.list, Notes: notes}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
@@ -37,13 +38,14 @@ type shared struct {
 	number  func(name string) uint32
 
 	handshakes *handshake.Tracker
+	streams    *lineage
 }
 
 // newShared prepares a run.
 func newShared(env *registry.BackendEnv) shared {
 	s := shared{
 		window: &window{interval: int64(env.Interval), limit: int64(env.Limit)}, recent: newRecent(), silence: env.Limit,
-		number: func(string) uint32 { return 0 }, handshakes: &handshake.Tracker{},
+		number: func(string) uint32 { return 0 }, handshakes: &handshake.Tracker{}, streams: newLineage(),
 	}
 	if env.Tuples != nil {
 		field := flow.Fields.Find(fileField)
@@ -95,6 +97,7 @@ func (s *source) Collect(ctx context.Context, b *flow.Batch) error {
 	s.window.open()
 	err := s.read(ctx, b)
 	s.window.ended(b, errors.Is(err, errWindowEnd))
+	s.expire(b, errors.Is(err, io.EOF))
 	switch {
 	case errors.Is(err, errWindowEnd) && s.window.done(s.next), errors.Is(err, errSilent):
 		err = io.EOF
@@ -113,7 +116,7 @@ func (s *source) read(ctx context.Context, b *flow.Batch) error {
 	if err == nil {
 		err = s.collect(ctx, b)
 	}
-	s.recent.flush(b)
+	s.recent.flush(b, s.streams)
 	return err
 }
 
@@ -140,7 +143,7 @@ func (s *source) collect(ctx context.Context, b *flow.Batch) error {
 			return err
 		}
 		if s.recent.due() {
-			s.recent.flush(b)
+			s.recent.flush(b, s.streams)
 		}
 		if err := s.fill(ctx); err != nil {
 			return s.ended(err)
@@ -211,14 +214,28 @@ func (s *source) add(p *captured, b *flow.Batch) {
 	if !p.link.Frame(p.data, p.origLen, &f) {
 		s.unreadable(p, s.format.interfaces)
 	}
-	packet.Parse(&f, r)
+	segment := packet.Parse(&f, r)
 	r.Key.Ifindex, r.Key.Dir, r.Key.OwnerID = p.ifindex, p.dir, s.owner
 	r.First, r.Last = p.time, p.time
+	key, flags := r.Key, r.TCPFlags
+	var slot *recentSlot
 	if known {
-		s.recent.insert(id, r, b)
+		slot = s.recent.insert(id, r, b, s.streams)
 	}
-	if flags := r.TCPFlags; handshake.Wants(flags, 0) {
-		s.segment(r.Key, flags, p.time, b)
+	if flags == 0 {
+		return
+	}
+	stream := key
+	if on := p.link.Interface(p.data); on != 0 { // other interfaces may have the same packet
+		stream.Ifindex = on
+	}
+	if health := s.streams.segment(&stream, segment, flags, slot, p.time); !known {
+		r.Health, r.RetransmitsBy = health, flow.RetransmitsSequence
+	} else {
+		s.unwell(&key, health, p.time, b)
+	}
+	if handshake.Wants(flags, 0) {
+		s.segment(&key, flags, p.time, b)
 	}
 }
 
@@ -232,19 +249,17 @@ func (s *source) countRecent(id identity, l3 uint64, p *captured, b *flow.Batch)
 	seen := slot.TCPFlags
 	slot.add(l3, p.wireLen(), p.time, m)
 	s.recent.added++
+	if m.TCPFlags == 0 {
+		return true
+	}
+	key := &s.recent.keys[i]
+	if segment := segmentOf(l3, p.wireLen(), p.data); !slot.follow(segment, m.TCPFlags) {
+		s.unwell(key, s.streams.segment(key, segment, m.TCPFlags, slot, p.time), p.time, b)
+	}
 	if handshake.Wants(m.TCPFlags, seen) {
-		s.segment(s.recent.keys[i], m.TCPFlags, p.time, b)
+		s.segment(key, m.TCPFlags, p.time, b)
 	}
 	return true
-}
-
-// segment hands the round-trip time to the batch, if a segment ends a handshake.
-func (s *source) segment(key flow.Packed, flags flow.TCPFlags, at int64, b *flow.Batch) {
-	if done, ok := s.handshakes.Segment(&key, flags, at); ok {
-		r := b.Next()
-		r.Key, r.Counters, r.First, r.Last = key, flow.Counters{}, at, at
-		r.RTT, r.RTTBy = done.RTT, done.By
-	}
 }
 
 // begin finds the format of the capture and reads up to the first packet. It leaves damage to
@@ -317,12 +332,15 @@ func (s *source) failed(err error) error {
 
 // Attachment names the interfaces of a pcapng file, as far as source has read it.
 func (s *source) Attachment() registry.Attachment {
-	a := registry.Attachment{Method: "file", Files: []string{s.in.name}, Notes: append(s.notes(), s.in.notes()...)}
+	a := registry.Attachment{Method: "file", Files: []string{s.in.name}, Notes: slices.Concat(s.remarked(), s.lost(s.streams))}
 	if s.format != nil {
 		a.Interfaces = s.format.interfaces()
 	}
 	return a
 }
+
+// remarked are the notes on the capture itself.
+func (s *source) remarked() []string { return append(s.notes(), s.in.notes()...) }
 
 // Close stops reading. Standard input stays open: it is not ours.
 func (s *source) Close() error { return s.in.close() }

@@ -20,6 +20,7 @@ type window struct {
 
 	packets   uint64 // in this Collect
 	low, high int64  // their times
+	newest    int64  // of all packets of the run
 }
 
 // open begins a Collect.
@@ -92,6 +93,7 @@ func (w *window) close(over bool) (start, end time.Time) {
 		w.first = false
 	}
 	from, to := w.start, max(w.start, w.high)
+	w.newest = max(w.newest, w.high)
 	if over {
 		to = w.end
 	}

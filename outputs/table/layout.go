@@ -11,7 +11,7 @@ type layout struct {
 	name  string // of the field
 	title string // short; "": the field's
 	total string // title where the columns before have what came in and went out
-	asked bool   // shown only when asked for by name
+	asked bool   // shown only when asked for by name, or when rows are sorted by it
 
 	// port is the field that shares the column, after a colon, unless the user names it.
 	port string
@@ -26,8 +26,11 @@ type layout struct {
 	shrinks bool
 }
 
-// goesFirst is the place of fields without a layout.
-const goesFirst = -1
+// The places of fields without a layout, and of the one that rows are sorted by.
+const (
+	goesFirst = -1
+	goesLast  = 100
+)
 
 // Widths of addresses. To keep other columns, IPv4 addresses with ports are never shortened, and
 // IPv6 addresses only while they stay distinguishable.
@@ -107,19 +110,19 @@ func columnsOf(r *flow.Report, chosen []*flow.Field) []*column {
 		}
 		return nameEnds(r, cols)
 	}
-	return slices.Concat(nameEnds(r, arranged(r.Dims, labelLayouts, func(f *flow.Field) bool { return !isAmount(f) })), measures(r))
+	return slices.Concat(nameEnds(r, arranged(r, labelLayouts, func(f *flow.Field) bool { return !isAmount(f) })), measures(r))
 }
 
 // measures returns the columns of numbers, which sums also have. It has the bytes of the rate
 // layer. It adds bytes of the other layer if rows are sorted by them.
 func measures(r *flow.Report) []*column {
-	counts := arranged(r.Dims, measureLayouts, func(f *flow.Field) bool { return f.Role == flow.Measure })
+	counts := arranged(r, measureLayouts, func(f *flow.Field) bool { return f.Role == flow.Measure })
 	counts = slices.DeleteFunc(counts, func(c *column) bool { return !c.field.Beside(r.RateLayer) && c.name != r.Sort })
-	rates := arranged(r.Dims, rateLayouts, func(f *flow.Field) bool { return f.Role == flow.Rate })
+	rates := arranged(r, rateLayouts, func(f *flow.Field) bool { return f.Role == flow.Rate })
 	for _, c := range slices.Concat(counts, rates) {
 		switch {
 		case r.Dims.TwoSided() && c.total != "":
-			c.title, c.goes = c.total, 18
+			c.title, c.goes = c.total, max(c.goes, 18)
 		case c.name == "bps" && !r.Dims.TwoSided():
 			c.goes = 0 // the only rate
 		}
@@ -145,11 +148,17 @@ func nameEnds(r *flow.Report, cols []*column) []*column {
 func isAmount(f *flow.Field) bool { return f.Role == flow.Measure || f.Role == flow.Rate }
 
 // arranged returns the columns of known layouts, then those unknown fields that kind accepts.
-func arranged(dims flow.Dims, known []layout, kind func(*flow.Field) bool) []*column {
+func arranged(r *flow.Report, known []layout, kind func(*flow.Field) bool) []*column {
 	var cols []*column
 	add := func(f *flow.Field, l layout) {
+		if f.Name == r.Sort && !isPart(f.Name) {
+			l.asked = false
+			if l.goes != 0 {
+				l.goes = goesLast
+			}
+		}
 		c := newColumn(f, l)
-		if !l.asked && (f.In(dims) || c.port != nil && c.port.In(dims)) {
+		if !l.asked && (f.In(r.Dims) || c.port != nil && c.port.In(r.Dims)) {
 			cols = append(cols, c)
 		}
 	}
@@ -162,4 +171,9 @@ func arranged(dims flow.Dims, known []layout, kind func(*flow.Field) bool) []*co
 		}
 	}
 	return cols
+}
+
+// isPart reports whether the column of another field shows the field.
+func isPart(name string) bool {
+	return slices.ContainsFunc(allLayouts, func(l layout) bool { return l.port == name || l.instead == name })
 }

@@ -68,7 +68,7 @@ func linkGrid(r *flow.Report, u units.System) *grid {
 	}
 	all := flow.Totals{Counters: r.LinkTotal}
 	for _, c := range measures(r) {
-		if extra := c.field.Sparse || c.goes == goesFirst; extra && c.field.Sum != nil && c.field.Sum(&all) == 0 {
+		if extra := c.field.Sparse || layoutOf(c.field).goes == goesFirst; extra && c.field.Sum != nil && c.field.Sum(&all) == 0 {
 			continue // interfaces have only counters
 		}
 		add(c, func(l *flow.Link) string { return c.amount(r, &flow.Totals{Counters: l.Counters}, u) }, c.amount(r, &more, u), c.amount(r, &all, u))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -132,6 +133,23 @@ func TestOneLayer(t *testing.T) {
 		head := tableLines(string(sinktest.Render(t, "table", sinktest.Variant{}, r)))[0]
 		if got := strings.Join(strings.Fields(head), " "); !strings.HasSuffix(got, " Dir "+c.want) {
 			t.Errorf("layer %s, sorted by %s: columns %s, want %s", c.rates, c.sort, got, c.want)
+		}
+	}
+}
+
+// TestSortedColumn: the table has the column that rows are sorted by, on a narrow terminal, too.
+func TestSortedColumn(t *testing.T) {
+	i := slices.IndexFunc(sinktest.Goldens(), func(g sinktest.Golden) bool { return g.Name == "conversations" })
+	r := sinktest.Goldens()[i].Reports[0]
+	for _, c := range []struct{ sort, title, value string }{
+		{"retransmits", "Retrans", " 3 "}, {"retransmit_bytes", "Retransmitted bytes", " 3.91 KiB "}, {"resets", "Resets", " 2 "},
+		{"connect_failed", "Connect failed", " 1 "}, {"rtt", "RTT", "12.3 ms"}, {"tcp_state", "State", "fin"}, {"ends_by", "Ends by", "direction"},
+		{"remote_port", "Remote ", ":443 "},
+	} {
+		r.Sort = c.sort
+		lines := tableLines(string(sinktest.Render(t, "table", sinktest.Variant{Terminal: terminal(100)}, r)))
+		if !strings.Contains(lines[0]+" ", c.title) || !strings.Contains(lines[2]+" ", c.value) {
+			t.Errorf("sorted by %s: no %s with %s in\n%s", c.sort, c.title, c.value, strings.Join(lines[:3], "\n"))
 		}
 	}
 }

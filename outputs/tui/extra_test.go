@@ -49,7 +49,7 @@ func extraScreen(width int) (*model, *network) {
 	m, w := screenOf(width, 50, office(), 40)
 	r := w.next()
 	r.Sides = make([]flow.Side, len(r.Packed))
-	r.Sides[0].Retransmits = flow.Spans{Delta: 5, Total: 5}
+	r.Sides[0].Health = flow.Spans[flow.Health]{Delta: flow.Health{Retransmits: 5}, Total: flow.Health{Retransmits: 5}}
 	r.Total.Retransmits, r.Run.Total.Retransmits = 5, 5
 	report(m, r)
 	return m, w

@@ -92,12 +92,12 @@ var scenes = []struct {
 	{"retransmits", func(m *model, w *network) {
 		r := w.next()
 		r.Sides = make([]flow.Side, len(r.Packed))
-		r.Sides[0].Retransmits = flow.Spans{Delta: 7, Total: 7}
+		r.Sides[0].Health = flow.Spans[flow.Health]{Delta: flow.Health{Retransmits: 7}, Total: flow.Health{Retransmits: 7}}
 		r.Total.Retransmits, r.Rest.Retransmits, r.Run.Total.Retransmits = 9, 2, 9
 		report(m, r)
 		r = w.next()
 		r.Sides = make([]flow.Side, len(r.Packed))
-		r.Sides[0].Retransmits = flow.Spans{Delta: 1500, Total: 1507}
+		r.Sides[0].Health = flow.Spans[flow.Health]{Delta: flow.Health{Retransmits: 1500}, Total: flow.Health{Retransmits: 1507}}
 		r.Total.Retransmits, r.Run.Total.Retransmits = 1500, 1509
 		report(m, r)
 		press(m, "c")

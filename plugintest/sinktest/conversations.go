@@ -17,7 +17,9 @@ func conversations() *flow.Report {
 	sent(r, flow.Counters{Packets: 100, Bytes: 6000, FrameBytes: 7400}, flow.EndsDirection)
 	own(r, flow.Owner{PID: 1234, Start: 77e9, Comm: "curl", UID: 1000}, flow.MatchExact)
 	last := &r.Sides[len(r.Sides)-1]
-	last.RTT, last.RTTBy, last.Retransmits = 12_345_678, flow.RTTHandshake, flow.Spans{Delta: 3, Total: 3}
+	last.RTT, last.RTTBy = 12_345_678, flow.RTTHandshake
+	unwell := flow.Health{Retransmits: 3, RetransmitBytes: 4000, Resets: 2, ConnectFailed: 1}
+	last.Health, last.RetransmitsBy = flow.Spans[flow.Health]{Delta: unwell, Total: unwell}, flow.RetransmitsSequence
 	k.Src, k.Dst = netip.MustParseAddrPort("[2001:db8::2]:50002"), netip.MustParseAddrPort("[2001:db8::1]:443")
 	add(r, k, 61, 48_060, 48_914)
 	flagged(r, flow.TCPSyn)
@@ -30,7 +32,7 @@ func conversations() *flow.Report {
 	sums(r, flow.Counters{Packets: 5, Bytes: 500, FrameBytes: 570}, flow.Overflow{}, flow.Counters{Packets: 1, Bytes: 60, FrameBytes: 74})
 	r.Rest.Out, r.Rest.In = flow.Counters{Packets: 2, Bytes: 200, FrameBytes: 228}, flow.Counters{Packets: 3, Bytes: 300, FrameBytes: 342}
 	r.Total.AddEnds(&r.Rest)
-	r.Total.Retransmits = 3
+	r.Total.Health = unwell
 	r.Run.Total = r.Total
 	r.FlowCount += 2
 	return r
@@ -66,7 +68,7 @@ func services() *flow.Report {
 
 // sent sets what the first end of the last row has sent.
 func sent(r *flow.Report, out flow.Counters, by flow.EndsBy) {
-	r.Sides = append(r.Sides, flow.Side{Out: flow.CounterSpans{Delta: out, Total: out}, EndsBy: by})
+	r.Sides = append(r.Sides, flow.Side{Out: flow.Spans[flow.Counters]{Delta: out, Total: out}, SideMarks: flow.SideMarks{EndsBy: by}})
 	t := r.Packed[len(r.Packed)-1].Totals(&r.Sides[len(r.Sides)-1], r.Dims, true)
 	r.Total.AddEnds(&t)
 }

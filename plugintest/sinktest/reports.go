@@ -237,7 +237,7 @@ func sockets() *flow.Report {
 	k.Src, k.Dst, k.Dir = k.Dst, k.Src, flow.Ingress
 	add(r, k, 9, 12_000, 0)
 	own(r, flow.Owner{}, flow.MatchNone)
-	r.Sides = []flow.Side{{Retransmits: flow.Spans{Delta: 3, Total: 3}}, {}}
+	r.Sides = []flow.Side{{Health: flow.Spans[flow.Health]{Delta: flow.Health{Retransmits: 3}, Total: flow.Health{Retransmits: 3}}}, {}}
 	sums(r, flow.Counters{Packets: 20, Bytes: 2400}, flow.Overflow{flow.OverflowInterrupted: {Packets: 5, Bytes: 300}}, flow.Counters{})
 	r.Total.Retransmits, r.Rest.Retransmits, r.Overflow.Retransmits = 10, 6, 1
 	r.Run.Total.Retransmits = 10

@@ -89,7 +89,7 @@ func TestRowsThatLookAlike(t *testing.T) {
 func TestRetransmits(t *testing.T) {
 	r := report("eth0")
 	r.Sides = make([]flow.Side, len(r.Packed))
-	r.Sides[0].Retransmits = flow.Spans{Delta: 3, Total: 3}
+	r.Sides[0].Health.Total.Retransmits = 3
 	if line := lines(r)[0]; !strings.Contains(line, ",retransmits=3i ") {
 		t.Errorf("%q has no retransmits", line)
 	}

@@ -290,7 +290,7 @@ func (r *run) collect(ctx context.Context) error {
 	}
 	r.describe()
 	for _, v := range r.views {
-		v.ledger.AddOverflow(&b.Overflow)
+		v.ledger.AddOverflow(&b.Overflow, b.OverflowHealth)
 		v.ledger.AddLost(b.Lost)
 	}
 	r.bytesUnknown = r.bytesUnknown || b.LostBytesUnknown

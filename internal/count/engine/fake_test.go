@@ -54,7 +54,7 @@ func (s *counter) Collect(ctx context.Context, b *flow.Batch) error {
 	for i, packets := range []uint64{10, 1} {
 		c := flow.Counters{Packets: packets, Bytes: 100 * packets, FrameBytes: 114 * packets}
 		k := flow.Packed{Proto: flow.UDP, L4Kind: flow.L4Ports, L4: uint32(i * (n + 1)), Family: flow.FamilyIPv4}
-		r := flow.Record{Key: k, Counters: c, First: int64(n), Last: int64(n), Retransmits: uint64(i * (n & 1))}
+		r := flow.Record{Key: k, Counters: c, First: int64(n), Last: int64(n), Health: flow.Health{Retransmits: uint64(i * (n & 1))}}
 		b.Add(r)
 		s.seen.Add(c)
 		s.retransmits += r.Retransmits
@@ -75,7 +75,7 @@ func (s *counter) early(b *flow.Batch) {
 	b.WindowClosed(time.Time{})
 	time.Sleep(s.slow)
 	c := flow.Counters{Packets: 1000, Bytes: 1e6, FrameBytes: 1e6}
-	b.Add(flow.Record{Key: flow.Packed{Proto: flow.TCP, Ifindex: 7}, Counters: c, Retransmits: 5})
+	b.Add(flow.Record{Key: flow.Packed{Proto: flow.TCP, Ifindex: 7}, Counters: c, Health: flow.Health{Retransmits: 5}})
 	b.Overflow.Add(flow.OverflowTableFull, c)
 	b.Lost, b.LostBytesUnknown = c, true
 }
@@ -171,7 +171,7 @@ func check(t *testing.T, sink *recorder, src *counter) {
 			t.Errorf("report %d: the run has %+v, the intervals so far have %+v", i, r.Run.Total, intervals)
 		}
 	}
-	seen := flow.Totals{Counters: src.seen, Retransmits: src.retransmits}
+	seen := flow.Totals{Counters: src.seen, Health: flow.Health{Retransmits: src.retransmits}}
 	if f := sink.final(t); f.Total != seen {
 		t.Errorf("final total %+v, the source saw %+v", f.Total, seen)
 	}

@@ -109,7 +109,7 @@ func (r *run) report(v *view, span ledger.Span, top int) *flow.Report {
 func (r *run) readable(v *view, p *flow.PackedRow) flow.Row {
 	shown, side := v.ledger.Shown(p)
 	row := shown.Readable()
-	row.EndsBy, row.RTT, row.RTTBy = side.EndsBy, side.RTT, side.RTTBy
+	row.SideMarks = side.SideMarks
 	for i := range r.attachment.Interfaces {
 		if r.attachment.Interfaces[i].Index == row.Ifindex {
 			row.Iface = r.attachment.Interfaces[i].Name

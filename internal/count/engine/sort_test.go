@@ -80,10 +80,13 @@ func sortIntervals() [2][]flow.Record {
 	add := func(interval int, letter rune, c flow.Counters, retransmits uint64, first, last int64) {
 		flags := map[rune]flow.TCPFlags{'u': flow.TCPSyn | flow.TCPAck, 't': flow.TCPSyn, 's': flow.TCPAck}[letter]
 		match := map[rune]flow.Match{'u': flow.MatchExact, 't': flow.MatchPort, 's': flow.MatchNone}[letter]
+		health := flow.Health{Retransmits: retransmits, RetransmitBytes: 10 * retransmits, Resets: retransmits, ConnectFailed: retransmits}
 		recs[interval] = append(recs[interval], flow.Record{
-			Key: flow.Pack(sortKeys[letter]), Counters: c, Retransmits: retransmits, First: first, Last: last, Marks: flow.Marks{Match: match, TCPFlags: flags},
+			Key: flow.Pack(sortKeys[letter]), Counters: c, Health: health, First: first, Last: last, Marks: flow.Marks{Match: match, TCPFlags: flags},
 			RTT:   map[rune]int64{'u': 30, 's': 20, 't': 10}[letter],
 			RTTBy: map[rune]flow.RTTBy{'u': flow.RTTHandshake, 's': flow.RTTSynAck, 't': flow.RTTRefused}[letter],
+
+			RetransmitsBy: map[rune]flow.RetransmitsBy{'u': flow.RetransmitsSequence, 't': flow.RetransmitsKernel}[letter],
 		})
 	}
 	add(0, 'u', flow.Counters{Packets: 2000, Bytes: 50, FrameBytes: 3000}, 5, 5, 9)
@@ -111,6 +114,7 @@ var sortWant = map[string][]string{
 	"subtype": {"banmrojiqphg"},
 	"vlan": {"tu"}, "direction": {"tu"}, "iface": {"gtus"}, "netns": {"ut"},
 	"packets": {"tsu", "uts"}, "bytes": {"ust", "tus"}, "frame_bytes": {"sut", "ust"}, "retransmits": {"sut", "tus"},
+	"retransmit_bytes": {"sut", "tus"}, "resets": {"sut", "tus"}, "connect_failed": {"sut", "tus"}, "retransmits_by": {"tu"},
 	"bps": {"sut", "ust"}, "pps": {"tsu", "uts"},
 	"first": {"sut"}, "last": {"ust"},
 	"pid": {"stu"}, "comm": {"sut"}, "uid": {"uts"}, "cgroup_id": {"tsu"}, "cgroup": {"ust"}, "container": {"tus"},

@@ -2,11 +2,8 @@
 package flowtable
 
 import (
-	"math/rand/v2"
-	"sync/atomic"
-
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/count/handshake"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 // Table adds up packets by flow. It is not safe for concurrent use. Rows lie densely. An
@@ -21,14 +18,11 @@ type Table struct {
 	clockHand int // row at which the next search for a small flow starts
 	overflow  flow.Counters
 
-	handshakes *handshake.Tracker
-	ended      []ended // handshakes
-}
+	conns  *Connections
+	health map[flow.Packed]flow.Health // of few flows
+	ended  []ended                     // handshakes
 
-// ended is a handshake that has ended.
-type ended struct {
-	key flow.Packed
-	handshake.Result
+	overflowHealth flow.Health
 }
 
 type row struct {
@@ -41,27 +35,24 @@ type row struct {
 const minIndex = 1 << 10
 
 // New returns an empty table. Several tables may share a budget. Tables that take turns with the
-// packets of one place share a tracker.
-func New(r *Budget, h *handshake.Tracker) *Table {
+// packets of one place share what they know of connections.
+func New(r *Budget, c *Connections) *Table {
 	return &Table{
-		budget: r, seed: flow.Seed{rand.Uint64(), rand.Uint64()}, index: make([]uint64, minIndex), handshakes: h,
+		budget: r, seed: c.streams.Seed, index: make([]uint64, minIndex), conns: c, health: map[flow.Packed]flow.Health{},
 	}
 }
 
-// Add counts a packet, which was seen at a time in nanoseconds.
-func (f *Table) Add(r *flow.Record, at int64) {
-	seen := f.count(r)
-	if !handshake.Wants(r.TCPFlags, seen) {
-		return
-	}
-	if done, ok := f.handshakes.Segment(&r.Key, r.TCPFlags, at); ok && len(f.ended) < handshake.MaxPending {
-		f.ended = append(f.ended, ended{r.Key, done})
+// Add counts a packet and its segment, which was seen at a time in nanoseconds.
+func (f *Table) Add(r *flow.Record, s packet.Segment, at int64) {
+	h := r.Key.Hash(f.seed)
+	seen := f.count(r, h)
+	if r.TCPFlags != 0 {
+		f.follow(r, s, h, seen, at)
 	}
 }
 
 // count counts a packet, and returns the TCP flags of earlier packets of the flow.
-func (f *Table) count(r *flow.Record) (seen flow.TCPFlags) {
-	h := r.Key.Hash(f.seed)
+func (f *Table) count(r *flow.Record, h uint64) (seen flow.TCPFlags) {
 	mask := uint64(len(f.index) - 1)
 	tag := h &^ 0xffffffff
 	for j := h & mask; ; j = (j + 1) & mask {
@@ -158,12 +149,7 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 		r.Key, r.Counters, r.Marks = f.rows[i].key, f.rows[i].Counters, f.rows[i].Marks
 		r.First, r.Last = first, last
 	}
-	for i := range f.ended {
-		r := b.Next()
-		r.Key, r.Counters, r.First, r.Last = f.ended[i].key, flow.Counters{}, first, last
-		r.RTT, r.RTTBy = f.ended[i].RTT, f.ended[i].By
-	}
-	f.ended = f.ended[:0]
+	f.drainHealth(b, first, last)
 	b.Overflow.Add(flow.OverflowTableFull, f.overflow)
 	f.overflow = flow.Counters{}
 	switch n := len(f.rows); {
@@ -175,36 +161,3 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 	}
 	f.clockHand = 0
 }
-
-// Budget is a maximum number of flows, shared by tables in several goroutines.
-type Budget struct {
-	left atomic.Int64
-	half int64
-	wake chan struct{} // gets a value when half of the budget is used
-}
-
-// NewBudget returns a budget of n flows.
-func NewBudget(n int) *Budget {
-	r := &Budget{half: int64(n / 2), wake: make(chan struct{}, 1)}
-	r.left.Store(int64(max(n, 1)))
-	return r
-}
-
-// Wake returns a channel that gets a value when half of the budget is used.
-func (r *Budget) Wake() <-chan struct{} { return r.wake }
-
-func (r *Budget) acquire() bool {
-	left := r.left.Add(-1)
-	if left < 0 {
-		r.left.Add(1)
-	}
-	if left <= r.half {
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
-	}
-	return left >= 0
-}
-
-func (r *Budget) release(n int) { r.left.Add(int64(n)) }

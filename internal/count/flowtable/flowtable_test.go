@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/pktstat/pktstat/flow"
-	"github.com/pktstat/pktstat/internal/count/handshake"
+	"github.com/pktstat/pktstat/internal/count/packet"
 )
 
 // TestTable counts more flows than the budget allows. Every packet counts, in a row or in the
@@ -14,7 +14,7 @@ import (
 func TestTable(t *testing.T) {
 	const maxFlows, packets, elephants = 8000, 300_000, 10
 	budget := NewBudget(maxFlows)
-	rings := []*Table{New(budget, &handshake.Tracker{}), New(budget, &handshake.Tracker{}), New(budget, &handshake.Tracker{})}
+	rings := []*Table{New(budget, NewConnections()), New(budget, NewConnections()), New(budget, NewConnections())}
 	random := rand.New(rand.NewPCG(1, 2))
 	want, sum := map[flow.Packed]flow.Counters{}, flow.Counters{}
 	large := map[flow.Packed]uint64{}
@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 			}
 			bytes := uint64(20 + random.IntN(1000))
 			r.Counters = flow.Counters{Packets: 1 + uint64(random.IntN(3)), Bytes: bytes, FrameBytes: bytes + 14}
-			rings[int(r.Key.L4)%len(rings)].Add(&r, 0)
+			rings[int(r.Key.L4)%len(rings)].Add(&r, packet.Segment{}, 0)
 			c := want[r.Key]
 			c.Add(r.Counters)
 			want[r.Key] = c
@@ -88,11 +88,11 @@ func TestTable(t *testing.T) {
 // TestExact counts flows with enough budget for all of them.
 func TestExact(t *testing.T) {
 	const n = 50_000
-	f := New(NewBudget(n), &handshake.Tracker{})
+	f := New(NewBudget(n), NewConnections())
 	var r flow.Record
 	for i := range 3 * n {
 		r.Key.L4, r.Counters = uint32(i%n), flow.Counters{Packets: 1, Bytes: uint64(i % n), FrameBytes: 60}
-		f.Add(&r, 0)
+		f.Add(&r, packet.Segment{}, 0)
 	}
 	for range 2 {
 		seen := 0
@@ -123,17 +123,17 @@ func BenchmarkAdd(b *testing.B) {
 			name = "64k"
 		}
 		b.Run(name, func(b *testing.B) {
-			f := New(NewBudget(1<<17), &handshake.Tracker{})
+			f := New(NewBudget(1<<17), NewConnections())
 			r := flow.Record{Counters: flow.Counters{Packets: 1, Bytes: 46, FrameBytes: 60}}
 			for i := range uint32(n) {
 				r.Key.L4 = i
-				f.Add(&r, 0)
+				f.Add(&r, packet.Segment{}, 0)
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
 				r.Key.L4 = uint32(i*7919) & uint32(n-1)
-				f.Add(&r, 0)
+				f.Add(&r, packet.Segment{}, 0)
 			}
 		})
 	}

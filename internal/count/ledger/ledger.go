@@ -82,9 +82,12 @@ func (l *Ledger) Owners() iter.Seq[uint32] {
 // Rows iterates over all rows.
 func (l *Ledger) Rows() iter.Seq[*flow.PackedRow] { return l.rows.all() }
 
-// AddOverflow adds packets that a source counted without a flow.
-func (l *Ledger) AddOverflow(o *flow.Overflow) {
+// AddOverflow adds packets that a source counted without a flow, and what went wrong in flows
+// without a record.
+func (l *Ledger) AddOverflow(o *flow.Overflow, h flow.Health) {
 	for i := range l.sums {
+		l.sums[i].Total.Health.Add(h)
+		l.sums[i].Overflow.Health.Add(h)
 		for reason, c := range o {
 			l.sums[i].Total.Counters.Add(c)
 			l.sums[i].AddOverflow(flow.OverflowReason(reason), flow.Totals{Counters: c})
@@ -113,7 +116,7 @@ func (l *Ledger) Merge(recs []flow.Record) {
 		n := min(block, len(recs))
 		for i := range recs[:n] {
 			total.Counters.Add(recs[i].Counters)
-			total.Retransmits += recs[i].Retransmits
+			total.Health.Add(recs[i].Health)
 		}
 		if l.dims.Has(flow.DimHost) {
 			l.mergeHosts(recs[:n], &hashes, &froms)
@@ -131,7 +134,7 @@ func (l *Ledger) mergeBlock(recs []flow.Record, hashes *[block]uint64, froms *[b
 	l.touch(recs, hashes, froms)
 	for i := range recs {
 		row := l.add(&recs[i], hashes[i])
-		if l.sided || recs[i].Retransmits != 0 || recs[i].RTT != 0 {
+		if l.sided || !recs[i].Health.IsZero() || recs[i].RTT != 0 {
 			l.sides.make(row).add(&recs[i], froms[i])
 		}
 	}
@@ -143,7 +146,7 @@ func (l *Ledger) mergeHosts(recs []flow.Record, hashes *[block]uint64, froms *[b
 	for i := range recs {
 		ends[0][i], ends[1][i] = recs[i], recs[i]
 		ends[1][i].Key.Src = recs[i].Key.Dst
-		ends[1][i].Retransmits = 0 // the sender sent them again
+		ends[1][i].Health, ends[1][i].RetransmitsBy = flow.Health{}, flow.RetransmitsUnset // it is the sender's
 	}
 	for e := range ends {
 		l.touch(ends[e][:len(recs)], hashes, froms)

@@ -92,7 +92,7 @@ func TestAgainstMap(t *testing.T) {
 				l.Merge(recs)
 				l.AddOverflow(&flow.Overflow{
 					flow.OverflowTableFull: {Packets: 1, Bytes: 40}, flow.OverflowInterrupted: {Packets: 2, Bytes: 60},
-				})
+				}, flow.Health{Resets: 1})
 				l.AddLost(flow.Counters{Packets: 1})
 				conserved(t, l, Interval, 10)
 				intervals.Add(l.Sums(Interval).Total)

@@ -15,7 +15,7 @@ func retransmitted(host byte, port uint16, bytes, retransmits uint64) flow.Recor
 			Dst:   netip.MustParseAddrPort("198.51.100.1:443"),
 			Proto: flow.TCP,
 		}),
-		Retransmits: retransmits,
+		Health: flow.Health{Retransmits: retransmits},
 	}
 	if bytes > 0 {
 		r.Counters = flow.Counters{Packets: 1, Bytes: bytes, FrameBytes: bytes}
@@ -32,19 +32,23 @@ func checkRetransmits(t *testing.T, l *Ledger, s Span, top int, total, rest, ove
 	}
 	sum := rest + overflow
 	for i := range sel.Sides {
-		sum += sel.Sides[i].Retransmits.Of(s == Run)
+		sum += sel.Sides[i].Health.Of(s == Run).Retransmits
 	}
 	if sum != total {
 		t.Errorf("rows + rest + overflow = %d, total %d", sum, total)
 	}
 }
 
+func spans(delta, total uint64) flow.Spans[flow.Health] {
+	return flow.Spans[flow.Health]{Delta: flow.Health{Retransmits: delta}, Total: flow.Health{Retransmits: total}}
+}
+
 // retransmits returns the retransmits by key, of rows that have any in a span.
-func (l *Ledger) retransmits(s Span) map[flow.Packed]flow.Spans {
-	got := map[flow.Packed]flow.Spans{}
+func (l *Ledger) retransmits(s Span) map[flow.Packed]flow.Spans[flow.Health] {
+	got := map[flow.Packed]flow.Spans[flow.Health]{}
 	sel := l.Select(s, 0, byBytes(s))
 	for i := range sel.Sides {
-		if n := sel.Sides[i].Retransmits; n.Of(s == Run) != 0 {
+		if n := sel.Sides[i].Health; !n.Of(s == Run).IsZero() {
 			got[sel.Rows[i].Key] = n
 		}
 	}
@@ -59,7 +63,7 @@ func TestRetransmits(t *testing.T) {
 	p := flow.DimSrc.Projection()
 	p.Apply(&key)
 	l.Merge([]flow.Record{retransmitted(1, 10, 1, 2), retransmitted(1, 11, 1, 3), retransmitted(2, 10, 1000, 0)})
-	if got := l.retransmits(Interval); len(got) != 1 || got[key] != (flow.Spans{Delta: 5, Total: 5}) {
+	if got := l.retransmits(Interval); len(got) != 1 || got[key] != spans(5, 5) {
 		t.Errorf("interval: %v", got)
 	}
 	checkRetransmits(t, l, Interval, 0, 5, 0, 0)
@@ -70,7 +74,7 @@ func TestRetransmits(t *testing.T) {
 	}
 	checkRetransmits(t, l, Interval, 0, 0, 0, 0)
 	l.Merge([]flow.Record{retransmitted(1, 12, 1, 1)})
-	if got := l.retransmits(Interval); len(got) != 1 || got[key] != (flow.Spans{Delta: 1, Total: 6}) {
+	if got := l.retransmits(Interval); len(got) != 1 || got[key] != spans(1, 6) {
 		t.Errorf("run: %v", got)
 	}
 	for host := range byte(20) { // row 1 is the smallest

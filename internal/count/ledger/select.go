@@ -6,7 +6,7 @@ import "github.com/pktstat/pktstat/flow"
 type Selection struct {
 	Rows  []*flow.PackedRow
 	Sides []flow.Side // of the rows; nil: they have none
-	Count int         // rows with traffic or retransmits in the span, before the cut
+	Count int         // rows with traffic or health in the span, before the cut
 	Rest  flow.Totals // of the rows that were cut off
 	// Ends has, by span, what the local ends of all rows have sent and received.
 	Ends [2]flow.Totals
@@ -48,7 +48,7 @@ func (l *Ledger) silent(row *flow.PackedRow, s Span) bool {
 	if s == Run {
 		c = &row.Total
 	}
-	return c.IsZero() && (row.Side == 0 || l.sides.of(row).Retransmits.Of(s == Run) == 0)
+	return c.IsZero() && (row.Side == 0 || l.sides.of(row).Health.Of(s == Run).IsZero())
 }
 
 // show makes the rows of a report.
@@ -112,10 +112,10 @@ func (l *Ledger) totals(row *flow.PackedRow, s Span) flow.Totals {
 		return t
 	}
 	x := l.sides.of(row)
-	t.Retransmits = x.Retransmits.Delta
+	t.Health = x.Health.Delta
 	out := x.Out.Delta
 	if s == Run {
-		t.Retransmits += x.Retransmits.Total
+		t.Health.Add(x.Health.Total)
 		out.Add(x.Out.Total)
 	}
 	if !l.sided {

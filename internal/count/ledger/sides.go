@@ -75,7 +75,10 @@ type from struct {
 
 // add counts what one end sent.
 func (x *side) add(r *flow.Record, f from) {
-	x.Retransmits.Delta += r.Retransmits
+	x.Health.Delta.Add(r.Health)
+	if r.Retransmits != 0 {
+		x.RetransmitsBy = max(x.RetransmitsBy, r.RetransmitsBy)
+	}
 	x.MergeRTT(r.RTT, r.RTTBy)
 	if !f.second {
 		x.Out.Delta.Add(r.Counters)

@@ -119,7 +119,10 @@ func TestConversationsArePairedFlows(t *testing.T) {
 			recs := make([]flow.Record, 200)
 			for i := range recs {
 				k := flow.Key{Proto: flow.UDP, Src: addr(), Dst: addr(), Dir: flow.Direction(rnd.IntN(3))}
-				recs[i] = flow.Record{Key: flow.Pack(k), Counters: flow.Counters{Packets: 1, Bytes: rnd.Uint64N(1000), FrameBytes: rnd.Uint64N(1 << 40)}, Retransmits: uint64(rnd.IntN(2))}
+				recs[i] = flow.Record{
+					Key: flow.Pack(k), Counters: flow.Counters{Packets: 1, Bytes: rnd.Uint64N(1000), FrameBytes: rnd.Uint64N(1 << 40)},
+					Health: flow.Health{Retransmits: rnd.Uint64N(2), RetransmitBytes: rnd.Uint64N(100), Resets: rnd.Uint64N(2), ConnectFailed: rnd.Uint64N(2)},
+				}
 			}
 			for _, l := range []*Ledger{flows, convs, few} {
 				l.Merge(append([]flow.Record(nil), recs...))
@@ -151,7 +154,7 @@ func TestConversationsArePairedFlows(t *testing.T) {
 		sums := row.Totals(&got.Sides[i], flow.DimsConversation, true)
 		both := sums.Out
 		both.Add(sums.In)
-		if sums.Counters != want[key].Counters || sums.Retransmits != want[key].Retransmits || both != sums.Counters {
+		if sums.Counters != want[key].Counters || sums.Health != want[key].Health || both != sums.Counters {
 			t.Errorf("%+v: %+v, want %+v", row.Key.Key(), sums, want[key])
 		}
 	}

@@ -74,6 +74,16 @@ func (l LinkType) Direction(data []byte) flow.Direction {
 	return flow.DirUnknown
 }
 
+// Interface returns the number of the interface in the header of a packet, 0 if it has none.
+// Captures on the device any have it (LINUX_SLL2).
+func (l LinkType) Interface(data []byte) uint32 {
+	const at, end = 4, 8
+	if l != LinkTypeLinuxSLL2 || len(data) < end {
+		return 0
+	}
+	return binary.BigEndian.Uint32(data[at:end])
+}
+
 // Frame sets every field of f from a captured packet of this link type. It does not copy data. It
 // removes headers that the capture added and that were not on the wire. A packet that ends inside
 // such a header gets the ethertype flow.EtherTypeRunt. origLen is the original length in the

@@ -35,15 +35,23 @@ type Frame struct {
 	HeaderLen int
 }
 
+// Segment is what a TCP header says of its payload. The header of a super-frame is of all its
+// segments.
+type Segment struct {
+	Seq     uint32
+	Payload uint32 // bytes, by the length of layer 3
+}
+
 // Parse sets the key, the counters and the marks of r from f. It sets every field of them, as r
 // may hold an old record. Dir, Ifindex, NetNS and OwnerID become 0; the caller sets these, First
 // and Last. No frame is an error: a frame that Parse cannot read counts by its ethertype.
 //
 // The TCP flags are 0 if Data has no TCP header, as in later fragments. The header of a
-// super-frame has the union of its segments' flags.
+// super-frame has the union of its segments' flags. The returned segment is 0 then, and for
+// other protocols.
 //
 // Parse does not allocate, and keeps no reference to f.
-func Parse(f *Frame, r *flow.Record) {
+func Parse(f *Frame, r *flow.Record) (seg Segment) {
 	k := &r.Key
 	*k = flow.Packed{}
 
@@ -67,6 +75,9 @@ func Parse(f *Frame, r *flow.Record) {
 	} else {
 		transport(payload, k)
 		marks = Marks(k.Proto, payload)
+		if marks.TCPFlags != 0 {
+			seg = segment(payload, bytes-header)
+		}
 	}
 
 	frameBytes := f.Len + f.LinkLen
@@ -83,4 +94,5 @@ func Parse(f *Frame, r *flow.Record) {
 	if f.Segments > 1 || f.SegmentSize > 0 {
 		addSegments(&r.Counters, f, l3, header, payload, k)
 	}
+	return seg
 }

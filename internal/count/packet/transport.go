@@ -15,6 +15,12 @@ func Marks(p flow.Proto, d []byte) flow.Marks {
 	return flow.Marks{}
 }
 
+// segment reads a TCP header that has flags. length is the length of header and payload.
+func segment(d []byte, length int) Segment {
+	header := int(d[12]>>4) * 4
+	return Segment{Seq: binary.BigEndian.Uint32(d[4:]), Payload: uint32(max(length-header, 0))}
+}
+
 // greAck is the flag in the first four bytes of GRE that announces an acknowledgment (RFC 2637).
 const greAck = 0x00800000
 

@@ -43,6 +43,8 @@ func (t *Table) Collect(b *flow.Batch) error {
 		b.LostBytesUnknown = b.LostBytesUnknown || !lost.IsZero()
 		first := (2*cpu + epoch) * maxSegments
 		t.segments = append(t.segments, t.maps.handshakes[first:][:min(s.Handshakes, maxSegments)]...)
+		t.skipped += uint64(s.Skipped)
+		b.OverflowHealth.Resets += s.Resets
 		t.evictions += s.Evictions
 		t.folds += s.Folds
 		*s = side{}

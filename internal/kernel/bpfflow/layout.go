@@ -32,6 +32,8 @@ const (
 
 	countsBytes      = 1<<48 - 1
 	countsFlagsShift = 48
+
+	countsResetsShift = 56
 )
 
 type slot4 struct {
@@ -71,9 +73,10 @@ type side struct {
 	Inserts   uint64
 	Evictions uint64
 	Folds     uint64
-	// Handshakes is how many elements of the array handshakes are in use.
-	Handshakes uint64
-	_          uint64
+	// Handshakes is how many elements of the array handshakes are in use, and Skipped the
+	// segments for which there was none.
+	Handshakes, Skipped uint32
+	Resets              uint64 // of TableFull, and those that slots had no room for
 
 	Interrupted flow.Counters
 	NoShard     flow.Counters
@@ -128,20 +131,20 @@ func (s *slot4) decode(r *flow.Record) {
 		k.Dir = flow.Egress
 	}
 	k.SetIPv4(s.Addrs[:])
-	r.Counters, r.TCPFlags = s.Counts.decode(true)
+	s.Counts.decode(r, true)
 }
 
 // decode is slot4.decode for wide slots.
 func (s *slotWide) decode(r *flow.Record) {
 	s.keyWide.decode(&r.Key)
-	r.Counters, r.TCPFlags = s.Counts.decode(s.isIP())
+	s.Counts.decode(r, s.isIP())
 }
 
 // decode is slot4.decode for slots with a socket.
 func (s *slotSocket) decode(r *flow.Record) {
 	s.keyWide.decode(&r.Key)
-	r.CgroupID, r.Socket, r.Retransmits = s.Cgroup, s.Socket, 0
-	r.Counters, r.TCPFlags = s.Counts.decode(s.isIP())
+	r.CgroupID, r.Socket = s.Cgroup, s.Socket
+	s.Counts.decode(r, s.isIP())
 }
 
 func (s *keyWide) isIP() bool {
@@ -184,19 +187,19 @@ func (s *keyWide) decode(k *flow.Packed) {
 	}
 }
 
-// decode returns the counters and the union of the TCP flags. The flags are byte 13 of the header
-// (RFC 9293): CWR in bit 7 to FIN in bit 0. A frame that is not IP has its frame bytes in the
-// field of the layer-3 bytes.
-func (c *counts) decode(ip bool) (n flow.Counters, flags flow.TCPFlags) {
+// decode sets the counters, the union of the TCP flags, and the resets. The flags are byte 13 of
+// the header (RFC 9293): CWR in bit 7 to FIN in bit 0. A frame that is not IP has its frame bytes
+// in the field of the layer-3 bytes.
+func (c *counts) decode(r *flow.Record, ip bool) {
 	bytes := c.BytesFlags & countsBytes
-	n = flow.Counters{
+	r.Counters = flow.Counters{
 		Packets:    c.PacketsOverhead & 0xffffffff,
 		FrameBytes: bytes + c.PacketsOverhead>>32,
 	}
 	if ip {
-		n.Bytes = bytes
+		r.Bytes = bytes
 	}
-	return n, flow.TCPFlags(c.BytesFlags >> countsFlagsShift)
+	r.TCPFlags, r.Resets = flow.TCPFlags(c.BytesFlags>>countsFlagsShift), c.BytesFlags>>countsResetsShift
 }
 
 func l4Kind(p flow.Proto) flow.L4Kind {

@@ -62,7 +62,9 @@ func TestLayout(t *testing.T) {
 				f.at(t, "inserts", unsafe.Offsetof(s.Inserts), 8)
 				f.at(t, "evictions", unsafe.Offsetof(s.Evictions), 8)
 				f.at(t, "folds", unsafe.Offsetof(s.Folds), 8)
-				f.at(t, "handshakes", unsafe.Offsetof(s.Handshakes), 8)
+				f.at(t, "handshakes", unsafe.Offsetof(s.Handshakes), 4)
+				f.at(t, "skipped", unsafe.Offsetof(s.Skipped), 4)
+				f.at(t, "resets", unsafe.Offsetof(s.Resets), 8)
 			})
 			t.Run("handshake", func(t *testing.T) {
 				var s segment

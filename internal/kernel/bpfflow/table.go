@@ -54,6 +54,8 @@ type Table struct {
 
 	segments   []segment // of the last Collect
 	handshakes handshake.Tracker
+	skipped    uint64        // segments that are not in segments
+	lost       atomic.Uint64 // segments of handshakes that were not followed, until the last Collect
 
 	evictions, folds uint64
 	decrypted        atomic.Uint64 // IPsec packets that were not counted again, until the last Collect
@@ -220,6 +222,9 @@ func (t *Table) Wake() <-chan struct{} { return t.filled.wake }
 // Decrypted returns the number of IPsec packets that passed a hook again after decryption, until
 // the last Collect. They count once.
 func (t *Table) Decrypted() uint64 { return t.decrypted.Load() }
+
+// Notes are notes on what the table had no room for, until the last Collect.
+func (t *Table) Notes() []string { return handshake.Note(t.lost.Load()) }
 
 // Close frees the table and its programs. Counters since the last Collect are lost. It may be
 // called twice.

@@ -25,6 +25,8 @@ type Table interface {
 	// Decrypted returns the number of IPsec packets that passed a hook again after decryption,
 	// until the last Collect. They count once. It works after Close too.
 	Decrypted() uint64
+	// Notes are notes on what the table had no room for. It works after Close too.
+	Notes() []string
 	// Wake implements registry.Waker.
 	Wake() <-chan struct{}
 	// Close frees the table, after every port is detached. It may be called twice.
@@ -263,7 +265,7 @@ func (s *source) Attachment() registry.Attachment {
 	}
 	a := *s.described
 	if s.table != nil {
-		a.Notes = slices.Concat(a.Notes, NotesOnDecrypted(s.table.Decrypted()))
+		a.Notes = slices.Concat(a.Notes, NotesOnDecrypted(s.table.Decrypted()), s.table.Notes())
 	}
 	return a
 }

@@ -21,7 +21,7 @@ var (
 	reportFields = strings.Fields(`schema final seq host kernel version note args source backend attach reason alternatives interfaces start end duration_s by sort rate_layer
 		packets_exact notes total overflow overflow_by lost rest links link_total row_count flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port local local_port remote remote_port host port icmp_type icmp_code spi gre_proto gre_flags gre_version igmp_type ospf_version ospf_type arp_op subtype ethertype vlan
-		direction iface netns packets bytes frame_bytes out in retransmits tcp_flags ends_by rtt rtt_by tcp_state bps pps first last pid comm uid cgroup_id cgroup container match`)
+		direction iface netns packets bytes frame_bytes out in retransmits retransmit_bytes resets connect_failed tcp_flags ends_by retransmits_by rtt rtt_by tcp_state bps pps first last pid comm uid cgroup_id cgroup container match`)
 )
 
 type jsonCounters struct {
@@ -35,7 +35,27 @@ type jsonCounters struct {
 // jsonSum is jsonCounters for a sum.
 type jsonSum struct {
 	jsonCounters
-	Retransmits *uint64
+	jsonHealth
+}
+
+// jsonHealth is [flow.Health]: what is 0 is left out.
+type jsonHealth struct {
+	Retransmits     *uint64
+	RetransmitBytes *uint64 `json:"retransmit_bytes"`
+	Resets          *uint64
+	ConnectFailed   *uint64 `json:"connect_failed"`
+}
+
+// is reports whether the numbers are those of h.
+func (j *jsonHealth) is(h flow.Health) bool {
+	same := true
+	for _, n := range []struct {
+		got  *uint64
+		want uint64
+	}{{j.Retransmits, h.Retransmits}, {j.RetransmitBytes, h.RetransmitBytes}, {j.Resets, h.Resets}, {j.ConnectFailed, h.ConnectFailed}} {
+		same = same && (n.got != nil) == (n.want != 0) && (n.got == nil || *n.got == n.want)
+	}
+	return same
 }
 
 type jsonAlternative struct{ Backend, Reason string }
@@ -99,7 +119,8 @@ type jsonFlow struct {
 
 	Cgroup, Container, Match string
 
-	Retransmits *uint64
+	jsonHealth
+	RetransmitsBy string `json:"retransmits_by"`
 
 	TCPFlags string `json:"tcp_flags"`
 	NetNS    uint32
@@ -178,7 +199,7 @@ func TestReadsBack(t *testing.T) {
 			sum.Add(counters(&got.Overflow.jsonCounters))
 			sum.Add(counters(&got.Lost.jsonCounters))
 			checkOverflow(t, g.Name, r, &got)
-			checkRetransmits(t, g.Name, r, &got)
+			checkHealth(t, g.Name, r, &got)
 			i := 0
 			for row := range r.Rows() {
 				sum.Add(checkFlow(t, g.Name, r, &row, got.Flows[i]))
@@ -217,16 +238,15 @@ func checkOverflow(t *testing.T, name string, r *flow.Report, got *jsonReport) {
 	}
 }
 
-// checkRetransmits: every sum has its retransmits, if the report has any.
-func checkRetransmits(t *testing.T, name string, r *flow.Report, got *jsonReport) {
+// checkHealth: every sum has what went wrong in TCP, if the report has any.
+func checkHealth(t *testing.T, name string, r *flow.Report, got *jsonReport) {
 	t.Helper()
 	for what, c := range map[string]struct {
 		got  *jsonSum
-		want uint64
-	}{"total": {got.Total, r.Total.Retransmits}, "overflow": {got.Overflow, r.Overflow.Retransmits}, "lost": {got.Lost, 0}, "rest": {got.Rest, r.Rest.Retransmits}} {
-		n := c.got.Retransmits
-		if (n != nil) != (c.want != 0) || n != nil && *n != c.want {
-			t.Errorf("%s: retransmits of %s are %v, want %d", name, what, n, c.want)
+		want flow.Health
+	}{"total": {got.Total, r.Total.Health}, "overflow": {got.Overflow, r.Overflow.Health}, "lost": {got.Lost, r.Lost.Health}, "rest": {got.Rest, r.Rest.Health}} {
+		if !c.got.is(c.want) {
+			t.Errorf("%s: %s has %+v, want %+v", name, what, c.got.jsonHealth, c.want)
 		}
 	}
 }
@@ -319,8 +339,8 @@ func checkFlow(t *testing.T, name string, r *flow.Report, row *flow.Row, text []
 		t.Errorf("%s: flow %s\nreads back as %+v\nwant          %+v", name, text, got, k)
 	}
 	checkOwner(t, name, r, row, &f)
-	if (f.Retransmits != nil) != (row.Retransmits != 0) || f.Retransmits != nil && *f.Retransmits != row.Retransmits {
-		t.Errorf("%s: retransmits of %s, want %d", name, text, row.Retransmits)
+	if !f.is(row.Health) || f.RetransmitsBy != row.RetransmitsBy.String() {
+		t.Errorf("%s: %s, want %+v", name, text, row.Health)
 	}
 	if f.TCPFlags != row.TCPFlags.String() || f.TCPState != row.TCPFlags.State() {
 		t.Errorf("%s: tcp_flags or tcp_state of %s, want %s, %s", name, text, row.TCPFlags, row.TCPFlags.State())

@@ -63,5 +63,5 @@ func within(c, left flow.Totals) bool {
 	fits := func(c, left flow.Counters) bool {
 		return c.Packets <= left.Packets && c.Bytes <= left.Bytes && c.FrameBytes <= left.FrameBytes
 	}
-	return c.Retransmits <= left.Retransmits && fits(c.Counters, left.Counters) && fits(c.Out, left.Out) && fits(c.In, left.In)
+	return c.Health.Within(left.Health) && fits(c.Counters, left.Counters) && fits(c.Out, left.Out) && fits(c.In, left.In)
 }

@@ -61,20 +61,20 @@ func (l *ledger) next() *flow.Report {
 		case e.delta.IsZero():
 		case len(r.Packed) < 1000: // --top
 			addRow(r, esp(id), e.delta, e.total)
-			again := &r.Sides[len(r.Sides)-1].Retransmits
+			again := &r.Sides[len(r.Sides)-1].Health
 			if id%3 == 0 {
 				e.retransmits += 2
-				again.Delta = 2
+				again.Delta.Retransmits = 2
 				r.Total.Retransmits += 2
 			}
-			again.Total = e.retransmits
+			again.Total.Retransmits = e.retransmits
 		default:
 			r.Rest.Counters.Add(e.delta)
 			r.Total.Counters.Add(e.delta)
 		}
 		e.delta = flow.Counters{}
 		if l.rnd.IntN(20) == 0 && e.total.Packets < 2000 { // folded into overflow
-			l.run.Overflow.Add(flow.Totals{Counters: e.total, Retransmits: e.retransmits})
+			l.run.Overflow.Add(flow.Totals{Counters: e.total, Health: flow.Health{Retransmits: e.retransmits}})
 			delete(l.rows, id)
 		}
 	}
@@ -223,13 +223,13 @@ func TestRetransmitsStay(t *testing.T) {
 	run := New(100, flow.DimsFlow)
 	r := newReport()
 	addRow(r, esp(1), size(1), size(1))
-	r.Sides[0].Retransmits = flow.Spans{Delta: 3, Total: 3}
+	r.Sides[0].Health = flow.Spans[flow.Health]{Delta: flow.Health{Retransmits: 3}, Total: flow.Health{Retransmits: 3}}
 	run.Add(r, nil, nil)
 	next := newReport()
 	addRow(next, esp(1), size(1), size(2))
-	next.Sides[0].Retransmits = flow.Spans{Total: 3}
+	next.Sides[0].Health = flow.Spans[flow.Health]{Total: flow.Health{Retransmits: 3}}
 	run.Add(next, nil, nil)
-	if row := run.All()[0]; row.Total != (flow.Totals{Counters: size(2), Retransmits: 3}) || row.In(2).Retransmits != 0 || row.In(1) != (flow.Totals{}) {
+	if row := run.All()[0]; row.Total != (flow.Totals{Counters: size(2), Health: flow.Health{Retransmits: 3}}) || row.In(2).Retransmits != 0 || row.In(1) != (flow.Totals{}) {
 		t.Errorf("%+v", row)
 	}
 }

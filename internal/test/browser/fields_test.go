@@ -156,7 +156,7 @@ func TestStrangeSearch(t *testing.T) {
 func TestSparseSum(t *testing.T) {
 	r := golden(t, "sockets")
 	r.Total = r.Total.Minus(r.Overflow)
-	r.Overflow = flow.Totals{Retransmits: 1}
+	r.Overflow = flow.Totals{Health: flow.Health{Retransmits: 1}}
 	r.Total.Add(r.Overflow)
 	s := show(t, chromium(t), desktop, file(t, r))
 	s.wait(shown)

@@ -167,6 +167,7 @@ func (s *Source) Records() []flow.Record {
 				all = append(all, r)
 			} else {
 				all[i].Counters.Add(r.Counters)
+				all[i].Health.Add(r.Health)
 			}
 		}
 	})
