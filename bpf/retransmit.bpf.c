@@ -25,7 +25,7 @@ int segments_tried(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/tcp_retransmit_synack")
 int synacks_sent(struct bpf_raw_tracepoint_args *ctx)
 {
-	return count_retransmits((void *)ctx->args[1], 1, 0);
+	return count_retransmits((void *)ctx->args[1], 1, 0, 0);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

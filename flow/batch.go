@@ -32,6 +32,7 @@ type Batch struct {
 	n       int
 	records []Record
 	closed  bool // WindowClosed was called
+	inspect func([]Record)
 	hooks   BatchHooks
 	err     error
 }
@@ -111,6 +112,14 @@ func (b *Batch) Next() *Record {
 	return r
 }
 
+// Inspect makes the batch call f with each chunk of the records that follow, before it hands the
+// chunk on; nil ends that. f may change the health of records. A source calls it to add to records what
+// it learns beside its packets.
+func (b *Batch) Inspect(f func([]Record)) {
+	b.hand() // the records until now are not for f
+	b.inspect = f
+}
+
 // Flush hands on the remaining records. It returns the first error of the hook Records, or an
 // error in the source's use of the batch. The engine calls it after Collect.
 func (b *Batch) Flush() error {
@@ -124,6 +133,9 @@ func (b *Batch) Flush() error {
 func (b *Batch) hand() {
 	if b.n > 0 && !b.closed {
 		b.fail(errRecordFirst)
+	}
+	if b.inspect != nil && b.n > 0 {
+		b.inspect(b.records[:b.n])
 	}
 	if b.err == nil && b.n > 0 {
 		b.err = b.hooks.Records(b.records[:b.n])

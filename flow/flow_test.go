@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -259,6 +260,38 @@ func TestBatch(t *testing.T) {
 	}
 	if err := b.Flush(); err != errBatch || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
+	}
+}
+
+// TestInspect: a source sees the records between two calls of Inspect before the engine does, and
+// can change them.
+func TestInspect(t *testing.T) {
+	var got []uint64
+	b := NewBatch(BatchHooks{Records: func(recs []Record) error {
+		for i := range recs {
+			got = append(got, recs[i].Retransmits)
+		}
+		return nil
+	}})
+	b.WindowClosed(time.Now())
+	b.Add(Record{})
+	b.Inspect(func(recs []Record) {
+		for i := range recs {
+			recs[i].Retransmits += 10
+		}
+	})
+	const n = batchChunk + 1
+	for range n {
+		b.Add(Record{Health: Health{Retransmits: 1}})
+	}
+	b.Inspect(nil)
+	b.Next()
+	if err := b.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := append(slices.Repeat([]uint64{11}, n), 0)
+	if !slices.Equal(got, append([]uint64{0}, want...)) {
+		t.Errorf("the records have %d retransmits", got)
 	}
 }
 

@@ -1,8 +1,10 @@
 package test
 
 import (
+	"encoding/json"
 	"errors"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,5 +25,27 @@ func TestWithoutBTF(t *testing.T) {
 		if !errors.As(err, &exit) || exit.ExitCode() != 3 || !strings.Contains(string(out), "CONFIG_DEBUG_INFO_BTF") {
 			t.Errorf("backend %s: %v\n%s", backend, err, out)
 		}
+	}
+}
+
+// TestRetransmitsWithoutBTF: without BTF of the kernel, tc counts, and a note reports that it counts
+// no retransmits.
+func TestRetransmitsWithoutBTF(t *testing.T) {
+	testenv.Privileged(t)
+	cmd := exec.Command("sh", "-c", `mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"`,
+		pktstat(t), "--backend", "tc", "-i", "lo", "-t", "1s", "--output", "json")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report struct{ Notes []string }
+	if err := json.Unmarshal(out, &report); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(report.Notes, func(n string) bool {
+		return strings.HasPrefix(n, "retransmits are not known: ") && strings.Contains(n, "CONFIG_DEBUG_INFO_BTF")
+	}) {
+		t.Errorf("notes %q", report.Notes)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
 	"github.com/pktstat/pktstat/internal/kernel/held"
+	"github.com/pktstat/pktstat/internal/kernel/retransmit"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -17,6 +18,7 @@ import (
 type source struct {
 	env     registry.BackendEnv
 	table   *bpfflow.Table
+	resends *retransmit.Counter
 	looking func() // stops the checks of what is attached; nil: they have not begun
 
 	mu      sync.Mutex // for the fields below
@@ -41,6 +43,7 @@ func (s *source) open(ctx context.Context, names []string) (err error) {
 	if s.table, err = load(bpfflow.Options{MaxFlows: s.env.MaxFlows, Now: s.env.Now, Debugf: s.env.Debugf}); err != nil {
 		return err
 	}
+	s.resends = retransmit.Open(retransmit.Options{Sockets: true, Explain: explain})
 	for _, g := range s.groups {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -56,7 +59,7 @@ func (s *source) open(ctx context.Context, names []string) (err error) {
 // Collect implements [registry.Source]. The checks for what was taken off in the window come
 // after it.
 func (s *source) Collect(_ context.Context, b *flow.Batch) error {
-	err := s.table.Collect(b)
+	err := s.resends.Rows(b, s.table.Collect)
 	s.look()
 	return err
 }
@@ -74,7 +77,7 @@ func (s *source) Attachment() registry.Attachment {
 	}
 	return registry.Attachment{
 		Method: "cgroup_skb", Cgroups: paths,
-		Notes: append([]string{"a datagram in fragments counts as one packet"}, slices.Concat(s.keeper.Notes(), s.table.Notes())...),
+		Notes: slices.Concat([]string{"a datagram in fragments counts as one packet"}, s.keeper.Notes(), s.table.Notes(), s.resends.Notes()),
 	}
 }
 
@@ -91,6 +94,9 @@ func (s *source) Close() error {
 		}
 	}
 	s.groups, s.retired = nil, nil
+	if s.resends != nil {
+		errs = append(errs, s.resends.Close())
+	}
 	if s.table != nil {
 		errs = append(errs, s.table.Close())
 	}

@@ -1,4 +1,3 @@
 package kprobe
 
 //go:generate go tool bpf2go -target bpfel -no-global-types kprobe ../../bpf/kprobe.bpf.c
-//go:generate go tool bpf2go -target bpfel -no-global-types retransmit ../../bpf/retransmit.bpf.c

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
 	"github.com/pktstat/pktstat/internal/kernel/bpfprobe"
+	"github.com/pktstat/pktstat/internal/kernel/retransmit"
 	"github.com/pktstat/pktstat/registry"
 )
 
@@ -115,7 +116,7 @@ func (h *hook) open(o bpfflow.Options) (_ *source, err error) {
 		}
 		s.probes = append(s.probes, &attached{program: p, link: l})
 	}
-	s.resends, s.why = openRetransmits()
+	s.resends = retransmit.Open(retransmit.Options{Sockets: true, Alone: true, Explain: explain})
 	return s, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/bpfflow"
 	"github.com/pktstat/pktstat/internal/kernel/held"
+	"github.com/pktstat/pktstat/internal/kernel/retransmit"
 	"github.com/pktstat/pktstat/internal/netif/attach"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -21,8 +22,7 @@ type source struct {
 	hook    *hook
 	table   *bpfflow.Table
 	probes  []*attached
-	resends *retransmits // nil: not available
-	why     error        // why resends is nil
+	resends *retransmit.Counter
 	keeper  *held.Keeper // of the hook's switches
 }
 
@@ -35,7 +35,7 @@ var (
 // Collect implements [registry.Source]. Packets for which the kernel has not called a program are
 // lost, and their bytes are not known.
 func (s *source) Collect(_ context.Context, b *flow.Batch) error {
-	if err := s.table.Collect(b); err != nil {
+	if err := s.resends.Rows(b, s.table.Collect); err != nil {
 		return err
 	}
 	s.keeper.Look()
@@ -49,9 +49,6 @@ func (s *source) Collect(_ context.Context, b *flow.Batch) error {
 			b.LostBytesUnknown = true
 		}
 	}
-	if s.resends != nil { // up to now; they count to the window that the table has closed
-		return s.resends.collect(b)
-	}
 	return nil
 }
 
@@ -60,12 +57,7 @@ func (s *source) Wake() <-chan struct{} { return s.table.Wake() }
 
 // Attachment implements [registry.Attached].
 func (s *source) Attachment() registry.Attachment {
-	notes := slices.Concat(s.hook.notes, s.keeper.Notes(), attach.NotesOnDecrypted(s.table.Decrypted()), s.table.Notes())
-	if s.resends == nil {
-		notes = append(notes, fmt.Sprintf("retransmits are not known: %v", s.why))
-	} else {
-		notes = append(notes, s.resends.notes()...)
-	}
+	notes := slices.Concat(s.hook.notes, s.keeper.Notes(), attach.NotesOnDecrypted(s.table.Decrypted()), s.table.Notes(), s.resends.Notes())
 	return registry.Attachment{Method: s.hook.name, PacketsInexact: s.hook.inexact, Notes: notes}
 }
 
@@ -79,7 +71,7 @@ func (s *source) Close() error {
 	}
 	s.probes = nil
 	if s.resends != nil {
-		errs = append(errs, s.resends.close())
+		errs = append(errs, s.resends.Close())
 	}
 	if s.table != nil {
 		errs = append(errs, s.table.Close())

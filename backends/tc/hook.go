@@ -58,12 +58,16 @@ type hook struct {
 	attacher attacher
 	fast     *clsact // for many interfaces; nil: they are few, or the attacher is clsact
 	debugf   func(string, ...any)
+	attaches func(*attach.Port) // is called before it attaches; nil: there is none
 }
 
 var _ attach.Hook = (*hook)(nil)
 
 // Attach implements [attach.Hook].
 func (h *hook) Attach(p *attach.Port) (attach.Attached, error) {
+	if h.attaches != nil {
+		h.attaches(p)
+	}
 	foreign, err := removeStale(p.Index)
 	if err != nil {
 		return attach.Attached{}, err

@@ -20,7 +20,7 @@ const fewInterfaces = 32
 const noteFast = "attached by clsact, which is faster than TCX for many interfaces: TCX programs that attach later run first, and only what they pass on counts"
 
 // newHook returns the hook for a number of interfaces.
-func newHook(c *config, programs map[string]*ebpf.Program, interfaces int, debugf func(string, ...any)) (attach.Hook, error) {
+func newHook(c *config, programs map[string]*ebpf.Program, interfaces int, debugf func(string, ...any)) (*hook, error) {
 	a, err := choose(c.method, c.position, debugf)
 	if err != nil {
 		return nil, err

@@ -71,15 +71,21 @@ func (c *config) Flags(fs *flag.FlagSet) {
 
 // Open loads the programs and attaches them to every interface.
 func (c *config) Open(ctx context.Context, env registry.BackendEnv) (registry.Source, error) {
-	return attach.Open(ctx, attach.Options[*bpfflow.Table]{
+	return attach.Open(ctx, attach.Options[*table]{
 		Env:   env,
 		Point: point,
-		Load: func() (*bpfflow.Table, error) {
-			return load(bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
+		Load: func() (*table, error) {
+			return openTable(bpfflow.Options{MaxFlows: env.MaxFlows, Now: env.Now, Debugf: env.Debugf})
 		},
-		NewHook: func(t *bpfflow.Table) (attach.Hook, error) {
-			return newHook(c, t.Programs, len(env.Interfaces), env.Debugf)
+		NewHook: func(t *table) (attach.Hook, error) {
+			h, err := newHook(c, t.Programs, len(env.Interfaces), env.Debugf)
+			if err != nil {
+				return nil, err
+			}
+			h.attaches = t.attaches
+			return h, nil
 		},
+		Remarks: func(t *table) []string { return t.resends.Notes() },
 		Explain: explain,
 	})
 }

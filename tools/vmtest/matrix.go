@@ -63,6 +63,7 @@ var Packages = []Package{
 	{Dir: "internal/kernel/bpfflow", Files: []string{
 		"backends/tc/tc_bpfel.o", "backends/xdp/xdp_bpfel.o", "backends/cgroup/cgroup_bpfel.o", "backends/kprobe/kprobe_bpfel.o",
 	}},
+	{Dir: "internal/kernel/retransmit"},
 	{Dir: "backends/tc", Args: []string{"-tc.packets=200000"}, Files: []string{"testdata/packets"}, Timeout: 10 * time.Minute},
 	{Dir: "backends/xdp", Args: []string{"-xdp.packets=20000"}, Files: []string{"testdata/packets"}},
 	{Dir: "backends/afpacket", Args: []string{"-afpacket.packets=5000"}, Files: []string{"testdata/packets"}},

@@ -67,6 +67,9 @@ type Options[T Table] struct {
 	AtOnce int
 	// Notes are notes for every report.
 	Notes []string
+	// Remarks returns notes that change during the run; nil: there are none. It is called after
+	// Close, too.
+	Remarks func(T) []string
 	// Explain adds the kind of an error: [registry.ErrPermission], [registry.ErrUnsupported] or
 	// none.
 	Explain func(error) error
@@ -80,7 +83,8 @@ type source struct {
 	Explain func(error) error
 	atOnce  int
 
-	load    func() error // sets table and hook
+	load    func() error    // sets table, hook and remarks
+	remarks func() []string // nil: none
 	table   Table
 	hook    Hook
 	watcher *watcher
@@ -118,6 +122,9 @@ func Open[T Table](ctx context.Context, o Options[T]) (registry.Source, error) {
 			return err
 		}
 		s.table = t
+		if o.Remarks != nil {
+			s.remarks = func() []string { return o.Remarks(t) }
+		}
 		s.hook, err = o.NewHook(t)
 		return err
 	}
@@ -266,6 +273,9 @@ func (s *source) Attachment() registry.Attachment {
 	a := *s.described
 	if s.table != nil {
 		a.Notes = slices.Concat(a.Notes, NotesOnDecrypted(s.table.Decrypted()), s.table.Notes())
+	}
+	if s.remarks != nil {
+		a.Notes = slices.Concat(a.Notes, s.remarks())
 	}
 	return a
 }
