@@ -50,5 +50,8 @@ func (cl *commandLine) groupBySort(by flow.Dims) (flow.Dims, error) {
 	case by.Has(flow.DimsFlow) || by.Has(flow.DimsConversation):
 		return by | f.Dim, nil
 	}
+	if f.Dim == 0 && f.By&flow.DimsOwner == 0 {
+		return 0, fmt.Errorf("%w: --sort %s needs rows that have it: use --by flow or --by conversation", registry.ErrUsage, f.Name)
+	}
 	return 0, fmt.Errorf("%w: --sort %s needs rows that have it: add it to --by", registry.ErrUsage, f.Name)
 }

@@ -13,6 +13,11 @@ var zoneField = flow.Fields.Register(flow.Field{
 	Name: "test_zone", Title: "Zone", Help: "zone", Kind: flow.Text, Role: flow.Label, Groupable: true, By: flow.DimSrcPort | flow.DimDstPort,
 })
 
+// delayField is a field of a label by which rows cannot be grouped.
+var delayField = flow.Fields.Register(flow.Field{
+	Name: "test_delay", Title: "Delay", Help: "delay", Kind: flow.Duration, Role: flow.Label, By: flow.DimSrcPort | flow.DimEndPorts,
+})
+
 // TestGroupBySort: --sort by a label groups flows by it. Other rows need the label in --by.
 func TestGroupBySort(t *testing.T) {
 	for _, tt := range []struct {
@@ -33,6 +38,9 @@ func TestGroupBySort(t *testing.T) {
 		{"comm", "container", ""},
 		{"cgroup", "container", "cgroup"},
 		{"pid", "uid", "pid"},
+		{"flow", delayField.Name, "flow"},
+		{"conversation", delayField.Name, "conversation"},
+		{"src", delayField.Name, ""},
 	} {
 		dims, err := flow.ParseDims(tt.by)
 		if err != nil {

@@ -61,7 +61,8 @@ type Field struct {
 	// Sum, Rate or Text.
 	Order []func(*PackedRow) uint64
 
-	// placed: the text is in Owner.Labels, at index place.
+	// placed: the text is in Owner.Labels, at index place. place is also the index of a label's
+	// number.
 	placed bool
 	place  int
 }
@@ -173,9 +174,9 @@ func (f *Field) PerSecond(r *Report, t *Totals) float64 {
 }
 
 // Descending reports whether rows sorted by the field begin with the largest value. This holds
-// for measures, rates and the last time.
+// for measures, rates, the last time, and numbers in the details that are no ids.
 func (f *Field) Descending() bool {
-	return f.Role == Measure || f.Role == Rate || f.Kind == Duration || f.Name == "last"
+	return f.Role == Measure || f.Role == Rate || f.Kind == Duration || f.Name == "last" || f.Detail && f.Kind.IsNumber()
 }
 
 // AppendValue appends the value as text: decimal numbers without exponent, times in RFC 3339.

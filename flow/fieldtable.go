@@ -16,6 +16,8 @@ type FieldTable struct {
 	byName map[string]*Field
 	dims   Dims // dimensions in use
 	places int  // number of texts in [Labels]
+	// numbers is the number of places in [Row.SetNumber].
+	numbers int
 }
 
 // Fields are the fields of all rows: this package's own, and the fields of the labels and
@@ -58,16 +60,31 @@ func (t *FieldTable) Register(f Field) *Field {
 		t.dims |= f.Dim
 	}
 	f.By |= f.Dim
-	if f.Role == Label && f.Kind == Text && f.Text == nil {
-		f.placed, f.place = true, t.places
-		t.places++
-		f.Text = func(r *Row) string { return r.Owner.Label(&f) }
-		f.Known = func(r *Row) bool { return f.Text(r) != "" }
-	}
+	t.placeLabel(&f)
 	fields := append(slices.Clone(t.fields), &f)
 	slices.SortStableFunc(fields, func(a, b *Field) int { return int(a.Role) - int(b.Role) })
 	t.fields = fields
 	return &f
+}
+
+// placeLabel gives a label's field without accessor a place for its value.
+func (t *FieldTable) placeLabel(f *Field) {
+	switch {
+	case f.Role != Label:
+	case (f.Kind == Text || f.Kind == Word) && f.Text == nil:
+		f.placed, f.place = true, t.places
+		t.places++
+		f.Text = func(r *Row) string { return r.Owner.Label(f) }
+		f.Known = func(r *Row) bool { return f.Text(r) != "" }
+	case (f.Kind == Uint || f.Kind == Bytes || f.Kind == Duration) && f.Num == nil:
+		if t.numbers == mostNumbers {
+			panic(fmt.Sprintf("flow: field %q: no place for a number is left", f.Name))
+		}
+		f.place = t.numbers
+		t.numbers++
+		f.Num = func(r *Row) uint64 { v, _ := r.number(f.place); return v }
+		f.Known = func(r *Row) bool { _, known := r.number(f.place); return known }
+	}
 }
 
 // All returns the fields in order. The caller must not change the slice.

@@ -99,3 +99,33 @@ func (o Owner) Identity(by Dims) Owner {
 	}
 	return id
 }
+
+// mostNumbers is how many fields with a number all labels have together.
+const mostNumbers = 15
+
+// numbers are the numbers that labels add to a row. Each label's field has a fixed index.
+type numbers struct {
+	known uint64 // bits by index
+	of    [mostNumbers]uint64
+}
+
+// SetNumber sets the value of a label's field with a number and without accessor: of Kind Uint,
+// Bytes or Duration. A label calls it for the rows that it gets.
+func (r *Row) SetNumber(f *Field, v uint64) {
+	if r.numbers == nil {
+		r.numbers = &numbers{}
+	}
+	r.numbers.known |= 1 << f.place
+	r.numbers.of[f.place] = v
+}
+
+// ClearNumbers makes a row used again for another one forget the numbers of labels.
+func (r *Row) ClearNumbers() { r.numbers = nil }
+
+// number returns the number at an index, and whether a label has set it.
+func (r *Row) number(place int) (v uint64, known bool) {
+	if r.numbers == nil {
+		return 0, false
+	}
+	return r.numbers.of[place], r.numbers.known&(1<<place) != 0
+}

@@ -1,6 +1,9 @@
 package flow
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestLabels(t *testing.T) {
 	var l Labels
@@ -79,5 +82,43 @@ func TestProjectionOfLabels(t *testing.T) {
 		if (p.OwnerID == 7) != tt.kept || !tt.kept && p.OwnerID != 0 {
 			t.Errorf("by %v: the number became %d", tt.by, p.OwnerID)
 		}
+	}
+}
+
+// TestNumbers: a row has the numbers that labels set, and no other label's.
+func TestNumbers(t *testing.T) {
+	fields := newFieldTable()
+	delay := fields.Register(Field{Name: "test_delay", Title: "Delay", Help: "delay", Kind: Duration, Role: Label})
+	window := fields.Register(Field{Name: "test_window", Title: "Window", Help: "window", Role: Label, Detail: true})
+	phase := fields.Register(Field{Name: "test_phase", Title: "Phase", Help: "phase", Kind: Word, Role: Label})
+	var row Row
+	for _, f := range []*Field{delay, window, phase} {
+		if f.Has(&row) {
+			t.Errorf("a row without labels has %s", f.Name)
+		}
+	}
+	row.SetNumber(window, 0)
+	row.Owner.SetLabel(phase, "open")
+	copied := row
+	if delay.Has(&copied) || !window.Has(&copied) || string(window.AppendValue(nil, nil, &copied)) != "0" || phase.Text(&copied) != "open" {
+		t.Errorf("a delay: %v, a window: %v, the phase %q", delay.Has(&copied), window.Has(&copied), phase.Text(&copied))
+	}
+	row.SetNumber(delay, 1500000)
+	if got := string(delay.AppendValue(nil, nil, &row)); got != "0.0015" {
+		t.Errorf("the delay is %q", got)
+	}
+	if row.ClearNumbers(); delay.Has(&row) || window.Has(&row) {
+		t.Error("numbers are left")
+	}
+	if !window.Descending() || !delay.Descending() || phase.Descending() {
+		t.Error("not the largest number comes first, or a text is no text")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("there is room for any number of numbers")
+		}
+	}()
+	for i := range mostNumbers {
+		fields.Register(Field{Name: fmt.Sprintf("test_more%d", i), Title: "More", Help: "more", Role: Label})
 	}
 }

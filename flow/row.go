@@ -74,6 +74,8 @@ type Row struct {
 	Marks              // since the start of the run
 	SideMarks
 	HasSubtype bool // Key.Subtype was read, though it may be 0, and is grouped by
+
+	numbers *numbers // of labels; nil: none
 }
 
 // Readable returns the row without the fields that depend on a report: its counters, the owner
@@ -92,7 +94,7 @@ func (p *PackedRow) readable(row *Row) {
 func (r *Report) row(row *Row, i int) {
 	p := r.Packed[i]
 	p.readable(row)
-	row.Totals, row.Owner = r.totals(i), Owner{}
+	row.Totals, row.Owner, row.numbers = r.totals(i), Owner{}, nil
 	row.SideMarks = r.Side(i).SideMarks
 	if len(r.Owners) > 0 {
 		row.Owner = r.Owners[p.Key.OwnerID]

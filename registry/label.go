@@ -47,6 +47,7 @@ type LabelConfig interface {
 // LabelEnv is the environment that Open gets from the engine.
 type LabelEnv struct {
 	Dims     flow.Dims // what rows are grouped by
+	Backend  Caps      // abilities of the backend
 	Tuples   Tuples    // numbers the values of the dimensions
 	NetNS    *NetNS    // network namespace of the interfaces; nil: the process's own
 	MaxFlows int       // bound on rows

@@ -91,6 +91,7 @@ func (c *cell) set(l *list, r *row) {
 		c.owner, row.Owner = r.owner, *r.owner
 	}
 	if l.label != nil {
+		row.ClearNumbers()
 		c.one[0] = row
 		l.label(c.one[:])
 	}

@@ -15,13 +15,18 @@ type seen struct {
 	labels  []*flow.Field // those fields in unseen that owners have
 	dims    flow.Dims
 	scratch flow.Row
+	left    int // rows of this report that labels still get
 }
+
+// labelled is how many new rows of a report labels get. A label may have to ask the kernel.
+const labelled = 256
 
 // fields is a set of names of fields. It is never modified, only replaced.
 type fields map[string]bool
 
 // begin records the fields of a report's owners and sums.
 func (s *seen) begin(r *flow.Report) {
+	s.left = labelled
 	if s.dims != r.Dims || s.names == nil {
 		s.dims = r.Dims
 		s.restart()
@@ -54,7 +59,8 @@ func (s *seen) restart() {
 func (s *seen) look(p *flow.PackedRow, owner *flow.Owner, label func([]*flow.Row)) {
 	s.scratch = p.Readable()
 	s.scratch.Owner = *owner
-	if label != nil {
+	if label != nil && s.left > 0 {
+		s.left--
 		label([]*flow.Row{&s.scratch})
 	}
 	s.take(func(f *flow.Field) bool { return !f.Sparse })

@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ type Options struct {
 	Args []string // KEY=VALUE options to open it with
 	// Cases are flows. For some of them the label should have no value.
 	Cases []Case
+	// NetNS is the network namespace of the interfaces. Nil: the process's own.
+	NetNS *registry.NetNS
 	// Now is the clock of the label. Nil: a clock that stands still.
 	Now func() time.Time
 
@@ -107,8 +110,9 @@ func (s *suite) fields() (map[string]*flow.Field, error) {
 // opened is an open label with its table of numbers.
 type opened struct {
 	registry.Labeler
-	tuples *ids.Table
-	always bool
+	tuples   *ids.Table
+	always   bool
+	rowsOnly bool // it has nothing to add to records
 }
 
 // everything groups by all fields, as in the table of numbers for labels.
@@ -131,13 +135,14 @@ func (s *suite) open(ctx context.Context, tuples *ids.Table) (*opened, error) {
 		}
 	}
 	labeler, err := config.Open(ctx, registry.LabelEnv{
-		Dims: dims, Tuples: tuples, MaxFlows: 1 << 16,
+		Dims: dims, Backend: registry.CapLive | registry.CapInterfaces, Tuples: tuples, NetNS: s.NetNS, MaxFlows: 1 << 16,
 		Now: s.Now, Notify: func(string, ...any) {}, Debugf: func(string, ...any) {},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	return &opened{labeler, tuples, l.Always}, nil
+	groupable := slices.ContainsFunc(l.Fields, func(f flow.Field) bool { return f.Groupable })
+	return &opened{labeler, tuples, l.Always, !l.Always && !groupable}, nil
 }
 
 // with opens the label with a table of at most most numbers, calls use, and closes the label.

@@ -40,6 +40,7 @@ func TestFindsDefects(t *testing.T) {
 	}{
 		{"", "", ""},
 		{"always", "", ""},
+		{"rows only", "", ""},
 		{"two names", "registration", `label "other" is registered, too`},
 		{"no summary", "registration", "is not one line"},
 		{"no New", "registration", "there is no New"},
@@ -66,6 +67,7 @@ func TestFindsDefects(t *testing.T) {
 		{"forgets the process", "records", `field pid is not the label's, and "7" became ""`},
 		{"numbers everything", "records", "field test_size"},
 		{"changes a record", "records", "it became"},
+		{"numbers what is not groupable", "records", `field test_size is "small", want ""`},
 		{"new numbers", "a flow keeps its number", "and later"},
 		{"keeps numbers", "numbers that are given up", "field"},
 		{"loses numbers", "no room for numbers", "became 0"},
@@ -105,6 +107,8 @@ func register(labels *registry.Registry[registry.Label], d defect) {
 	switch d {
 	case "always":
 		l.Always = true
+	case "rows only", "numbers what is not groupable":
+		l.Fields[0].Groupable = false
 	case "two names":
 		labels.Register("other", l)
 	case "no summary":
@@ -214,6 +218,9 @@ func (l *labeler) text(k flow.Key) string {
 }
 
 func (l *labeler) Records(recs []flow.Record) {
+	if l.defect == "rows only" {
+		return
+	}
 	if g := l.tuples.Generation(); g != l.gen && l.defect != "keeps numbers" || l.numbers == nil {
 		l.gen, l.numbers = g, map[known]uint32{}
 	}

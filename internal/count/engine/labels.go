@@ -55,7 +55,7 @@ func (r *run) openLabels(ctx context.Context, cand Candidate) error {
 	}
 	l := &r.labels
 	env := registry.LabelEnv{
-		Dims: r.allDims(), Tuples: tuples{l.all}, NetNS: r.c.Env.NetNS, MaxFlows: r.c.MaxFlows,
+		Dims: r.allDims(), Backend: cand.Backend.Caps, Tuples: tuples{l.all}, NetNS: r.c.Env.NetNS, MaxFlows: r.c.MaxFlows,
 		Now: r.c.Env.Now, Notify: r.c.Env.Notify, Debugf: r.c.Env.Debugf,
 	}
 	for _, label := range r.c.Labels(cand) {
@@ -121,7 +121,7 @@ func (l *labels) report(v *view, r *flow.Report) {
 	var display []registry.Labeler
 	for i := range l.open {
 		o := &l.open[i]
-		if !o.Label.Label.Always && !o.Grouped {
+		if o.late() {
 			display = append(display, o.labeler)
 		}
 		if n, ok := o.labeler.(registry.Noted); ok {
@@ -149,6 +149,20 @@ func (l *labels) report(v *view, r *flow.Report) {
 			}
 		}
 	}
+}
+
+// late reports whether the label gets rows that an output shows, instead of records.
+func (o *openLabel) late() bool { return !o.Label.Label.Always && !o.Grouped }
+
+// lateBy returns the label that adds a field to rows that an output shows; nil if there is none.
+func (l *labels) lateBy(f *flow.Field) registry.Labeler {
+	for i := range l.open {
+		o := &l.open[i]
+		if o.late() && slices.ContainsFunc(o.Label.Label.Fields, func(of flow.Field) bool { return of.Name == f.Name }) {
+			return o.labeler
+		}
+	}
+	return nil
 }
 
 // close closes all labels and returns their errors.

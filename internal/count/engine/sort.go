@@ -8,6 +8,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/count/ledger"
+	"github.com/pktstat/pktstat/registry"
 )
 
 // ParseSort reads a value of --sort: a field's name or alias. An unknown name is an error.
@@ -52,7 +53,10 @@ func (c *Config) sort() *flow.Field {
 
 // sortKeys returns the numbers that order rows by a field, ascending.
 func (r *run) sortKeys(v *view, f *flow.Field, span ledger.Span) ledger.Order {
+	late := r.labels.lateBy(f)
 	switch {
+	case late != nil && f.Order == nil:
+		return r.lateKeys(v, f, span, late)
 	case f.Order != nil && v.dims.Paired(): // the ledger may have the ends in another order
 		var shown flow.PackedRow
 		keys := make(ledger.Order, len(f.Order))
@@ -102,6 +106,12 @@ func (r *run) textKeys(v *view, f *flow.Field) ledger.Order {
 	for p := range v.ledger.Rows() {
 		place[text(p)] = 0
 	}
+	number(place)
+	return ledger.Order{func(p *flow.PackedRow) uint64 { return place[text(p)] }}
+}
+
+// number gives each text its place among all.
+func number(place map[string]uint64) {
 	texts := make([]string, 0, len(place))
 	for s := range place {
 		texts = append(texts, s)
@@ -112,7 +122,44 @@ func (r *run) textKeys(v *view, f *flow.Field) ledger.Order {
 	for i, s := range texts {
 		place[s] = uint64(i)
 	}
-	return ledger.Order{func(p *flow.PackedRow) uint64 { return place[text(p)] }}
+}
+
+// lateKeys order rows by a field of a label that gets rows instead of records. The label gets all
+// rows that may be shown.
+func (r *run) lateKeys(v *view, f *flow.Field, span ledger.Span, label registry.Labeler) ledger.Order {
+	const atATime = 64
+	rows, of := make([]flow.Row, 0, atATime), make([]*flow.PackedRow, 0, atATime)
+	numbers, texts, place := map[*flow.PackedRow]uint64{}, map[*flow.PackedRow]string{}, map[string]uint64{"": 0}
+	flush := func() {
+		to := make([]*flow.Row, len(rows))
+		for i := range rows {
+			to[i] = &rows[i]
+		}
+		label.Rows(to)
+		for i, row := range to {
+			switch {
+			case !f.Has(row):
+			case f.Num != nil:
+				numbers[of[i]] = f.Num(row)
+			default:
+				texts[of[i]] = f.Text(row)
+				place[f.Text(row)] = 0
+			}
+		}
+		rows, of = rows[:0], of[:0]
+	}
+	for p := range v.ledger.Counted(span) {
+		rows, of = append(rows, r.readable(v, p)), append(of, p)
+		if len(rows) == atATime {
+			flush()
+		}
+	}
+	flush()
+	if f.Num != nil {
+		return ledger.Order{func(p *flow.PackedRow) uint64 { return numbers[p] }}
+	}
+	number(place)
+	return ledger.Order{func(p *flow.PackedRow) uint64 { return place[texts[p]] }}
 }
 
 // byKey makes every order total, so that equal traffic prints in the same order.

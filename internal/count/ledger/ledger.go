@@ -82,6 +82,17 @@ func (l *Ledger) Owners() iter.Seq[uint32] {
 // Rows iterates over all rows.
 func (l *Ledger) Rows() iter.Seq[*flow.PackedRow] { return l.rows.all() }
 
+// Counted iterates over the rows in which something was counted in a span.
+func (l *Ledger) Counted(s Span) iter.Seq[*flow.PackedRow] {
+	return func(yield func(*flow.PackedRow) bool) {
+		for row := range l.rows.all() {
+			if !l.silent(row, s) && !yield(row) {
+				return
+			}
+		}
+	}
+}
+
 // AddOverflow adds packets that a source counted without a flow, and what went wrong in flows
 // without a record.
 func (l *Ledger) AddOverflow(o *flow.Overflow, h flow.Health) {
