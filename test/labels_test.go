@@ -148,7 +148,7 @@ func TestRefusedLabels(t *testing.T) {
 // TestListedLabels: pktstat labels lists each label with its fields, needs and options.
 func TestListedLabels(t *testing.T) {
 	out, _, code := runOnce(t, "labels")
-	for _, want := range []string{"container: ", "process: ", "service: ", "user: ", "fields     pid, comm, uid", "needs      process, container", "--process ", "--user-file FILE"} {
+	for _, want := range []string{"container: ", "process: ", "service: ", "socket: ", "user: ", "fields     pid, comm, uid", "needs      process, container", "--process ", "--user-file FILE"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, no %q in\n%s", code, want, out)
 		}
@@ -158,7 +158,7 @@ func TestListedLabels(t *testing.T) {
 		Plugins []struct{ Name string }
 	}
 	out, _, code = runOnce(t, "labels", "--json")
-	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || list.Schema != "pktstat.labels/v1" || len(list.Plugins) != 4 {
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || list.Schema != "pktstat.labels/v1" || len(list.Plugins) != 5 {
 		t.Errorf("exit code %d, %v: %s", code, err, out)
 	}
 }

@@ -6,5 +6,6 @@ import (
 	_ "github.com/pktstat/pktstat/labels/container"
 	_ "github.com/pktstat/pktstat/labels/process"
 	_ "github.com/pktstat/pktstat/labels/service"
+	_ "github.com/pktstat/pktstat/labels/socket"
 	_ "github.com/pktstat/pktstat/labels/user"
 )

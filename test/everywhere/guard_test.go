@@ -11,6 +11,7 @@ import (
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/render/termsafe"
 	"github.com/pktstat/pktstat/plugintest/sinktest"
+	"github.com/pktstat/pktstat/registry"
 )
 
 // withKinds runs pktstat with a field of every role and kind.
@@ -225,5 +226,23 @@ func label(r *flow.Report) {
 			}
 		}
 		r.Owners[id] = o
+	}
+	r.Label = labelRows
+}
+
+// labelRows sets the values that labels add to rows only.
+func labelRows(rows []*flow.Row) {
+	for _, l := range registry.Labels.All() {
+		for i := range l.Fields {
+			f := flow.Fields.Find(l.Fields[i].Name)
+			for _, r := range rows {
+				switch f.Kind {
+				case flow.Word:
+					r.Owner.SetLabel(f, f.Name)
+				case flow.Uint, flow.Bytes, flow.Duration:
+					r.SetNumber(f, 1)
+				}
+			}
+		}
 	}
 }

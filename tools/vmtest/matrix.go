@@ -71,6 +71,7 @@ var Packages = []Package{
 	{Dir: "backends/kprobe", Files: []string{"testdata/packets"}, Timeout: 20 * time.Minute},
 	{Dir: "tools/bench", Run: "^TestStack$", Kernels: []string{"newest"}, Timeout: 30 * time.Minute},
 	{Dir: "internal/netif/attach", Arch: AMD64},
+	{Dir: "labels/socket"},
 	// This takes minutes, so it runs only on the kernel that reports least about sockets. It is the
 	// same for all backends that count on interfaces.
 	{Dir: "internal/owner/process", Kernels: []string{"5.10"}, Args: []string{"-test.skip=/^(xdp|afpacket)$"}, Timeout: 20 * time.Minute},
@@ -109,6 +110,7 @@ var modules = []Module{
 	{Name: "ipvlan"},
 	{Name: "geneve"},
 	{Name: "openvswitch"},
+	{Name: "tcp_diag"},
 	{Name: "macsec"},
 	{Name: "ip_vti"},
 	{Name: "xfrm_interface"},
