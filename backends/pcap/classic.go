@@ -143,10 +143,8 @@ func (c *classic) countRecent(b []byte, t *recent, w *window) (n int, packets ui
 		s := &t.slots[place]
 		m := marksOf(id, l3, h[classicRecordHeader:end])
 		frame := uint64(max(capLen, origLen))
-		if m.TCPFlags != 0 {
-			if handshake.Wants(m.TCPFlags, s.TCPFlags) || !s.follow(segmentOf(l3, frame, h[classicRecordHeader:end]), m.TCPFlags) {
-				break
-			}
+		if m.TCPFlags != 0 && (handshake.Wants(m.TCPFlags, s.TCPFlags) || !s.follow(segmentOf(l3, frame, h[classicRecordHeader:end]), m.TCPFlags)) {
+			break
 		}
 		s.add(l3, frame, time, m)
 		w.low, w.high = min(w.low, time), max(w.high, time)

@@ -113,17 +113,12 @@ func segmentOf(l3, frame uint64, d []byte) packet.Segment {
 // other one.
 func (s *recentSlot) follow(seg packet.Segment, flags flow.TCPFlags) bool {
 	const others = flow.TCPSyn | flow.TCPFin | flow.TCPRst
-	switch {
-	case flags&others != 0:
+	if flags&others != 0 || seg.Payload != 0 && (!s.follows || seg.Seq != s.next) {
 		return false
-	case seg.Payload == 0:
-		return true
-	case s.follows && seg.Seq == s.next:
-		s.next += seg.Payload
-		s.ahead = true
-		return true
 	}
-	return false
+	s.next += seg.Payload
+	s.ahead = s.follows
+	return true
 }
 
 // hash needs no secret: at worst, an attacker makes recent useless.

@@ -225,11 +225,12 @@ func (s *source) add(p *captured, b *flow.Batch) {
 	if flags == 0 {
 		return
 	}
-	stream := key
 	if on := p.link.Interface(p.data); on != 0 { // other interfaces may have the same packet
-		stream.Ifindex = on
+		key.Ifindex = on
 	}
-	if health := s.streams.segment(&stream, segment, flags, slot, p.time); !known {
+	health := s.streams.segment(&key, segment, flags, slot, p.time)
+	key.Ifindex = p.ifindex
+	if !known {
 		r.Health, r.RetransmitsBy = health, flow.RetransmitsSequence
 	} else {
 		s.unwell(&key, health, p.time, b)

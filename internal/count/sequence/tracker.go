@@ -67,9 +67,11 @@ func (t *Tracker) Segment(id uint64, s packet.Segment, flags flow.TCPFlags, pack
 // ID returns the hash of a stream's key. The owner is not part of it, as one may get another
 // number.
 func (t *Tracker) ID(k *flow.Packed) uint64 {
-	key := *k
-	key.OwnerID = 0
-	return key.Hash(t.Seed)
+	owner := k.OwnerID
+	k.OwnerID = 0
+	h := k.Hash(t.Seed)
+	k.OwnerID = owner
+	return h
 }
 
 // Find returns the stream of an [Tracker.ID], a new one if there is none. It is valid until the
