@@ -147,6 +147,24 @@ struct side {
 	} lost;
 };
 
+/* How the packets counted on an interface in a direction differ from those that its driver counts.
+ * It is of one CPU in one epoch. */
+struct iface {
+	__u32 ifindex;
+	__u32 direction;      /* 0: free */
+	__u64 merged_packets; /* segments of super-frames, but for the first of each */
+	__u64 merged_bytes;   /* what these segments add to the bytes of the frames */
+	__u64 full_packets;   /* part of side.table_full */
+	__u64 full_bytes;     /* its frame bytes */
+};
+
+/* The elements of a CPU and an epoch. The last one sums up what has no element of its own. */
+#define IFACES 64
+
+struct ifaces {
+	struct iface of[IFACES];
+};
+
 /* A TCP segment that may belong to a handshake. User space measures the time from SYN to ACK. */
 struct handshake {
 	__u64 key[8];    /* of the slot; the rest is 0 */
@@ -159,6 +177,7 @@ struct handshake {
 #define HANDSHAKES 1024
 
 _Static_assert(sizeof(struct handshake) == 80, "handshake");
+_Static_assert(sizeof(struct iface) == 40, "iface");
 _Static_assert(sizeof(union key4) == 16, "key4");
 _Static_assert(sizeof(union key_wide) == 48, "key_wide");
 _Static_assert(sizeof(union key_socket) == 64, "key_socket");

@@ -3,7 +3,7 @@
  * small slots, all others wide ones. */
 #pragma once
 
-#include "table.h"
+#include "ifaces.h"
 
 /* User space sets these before the load. */
 const volatile __u32 buckets4 = 64; /* per shard and epoch, a power of two from 64 on */
@@ -14,26 +14,25 @@ SHARDS_OF(struct bucket_wide) flows_wide SEC(".maps");
 SHARDS_OF(__u64) touched4 SEC(".maps");
 SHARDS_OF(__u64) touched_wide SEC(".maps");
 
-static __always_inline void count4(const union key4 *k, const struct packet *p)
+static __always_inline __u32 count4(const union key4 *k, const struct packet *p)
 {
-	count_in(&flows4, &touched4, buckets4, k->word, 2, hash_words(k->word, 2), p);
+	return count_in(&flows4, &touched4, buckets4, k->word, 2, hash_words(k->word, 2), p);
 }
 
-static __always_inline void count_wide(const struct packet *p)
+static __always_inline __u32 count_wide(const struct packet *p)
 {
-	count_in(&flows_wide, &touched_wide, buckets_wide, p->key.word, 6,
-		 hash_words(p->key.word, 6), p);
+	return count_in(&flows_wide, &touched_wide, buckets_wide, p->key.word, 6,
+			hash_words(p->key.word, 6), p);
 }
 
-/* Adds a packet to its flow. */
-static __always_inline void count(const struct packet *p)
+/* Adds a packet to its flow, and returns the row of its CPU and epoch. */
+static __always_inline __u32 count(const struct packet *p)
 {
 	__u32 meta = p->key.word[0], ifindex = p->key.word[5];
 	union key4 k;
 
 	if ((meta >> META_KIND_SHIFT & 3) != KIND_IPV4 || ifindex > META4_IFINDEX_MAX) {
-		count_wide(p);
-		return;
+		return count_wide(p);
 	}
 	meta &= META_USED | 0xfffff; /* protocol and VLAN stay where they are */
 	meta |= ifindex << META4_IFINDEX_SHIFT;
@@ -41,5 +40,5 @@ static __always_inline void count(const struct packet *p)
 		meta |= META4_EGRESS;
 	k.word[0] = meta | p->key.word[0] >> 32 << 32;
 	k.word[1] = (__u32)p->key.word[1] | p->key.word[3] << 32;
-	count4(&k, p);
+	return count4(&k, p);
 }

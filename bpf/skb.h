@@ -174,6 +174,36 @@ static __always_inline int skb_is_first(struct __sk_buff *skb, const struct pack
 	return likely(!epoch.ipsec) || !skb_is_decrypted(skb, p->packets);
 }
 
+/* Returns the length of the frame that is in parser(), as the driver sees it. */
+static __always_inline __u32 frame_len(const struct parser *s, __u32 raw)
+{
+	__u32 len = s->f.len + (s->f.tagged ? TAG_LEN : 0);
+
+	if (s->f.raw && !raw)
+		len += ETH_HLEN; /* add_header() */
+	else if (!s->f.raw && raw)
+		len -= ETH_HLEN; /* drop_header() */
+	return len;
+}
+
+/* Counts a packet of any kind. It is global, so that the verifier checks it only once. */
+__noinline int skb_count_any(struct __sk_buff *skb, __u32 direction, __u32 raw)
+{
+	struct parser *s;
+	__u32 row;
+
+	skb_parse(skb, direction, raw);
+	s = parser();
+	if (!s)
+		return 0; /* not possible: the array has one entry */
+	if (direction == DIR_INGRESS && !skb_is_first(skb, &s->p, raw))
+		return 0;
+	row = count(&s->p);
+	if (s->p.packets > 1)
+		merged(row, &s->p, frame_len(s, raw));
+	return 0;
+}
+
 static __always_inline void skb_count(struct __sk_buff *skb, __u32 direction, __u32 raw)
 {
 	struct frame f = skb_frame(skb, direction, raw);
@@ -181,15 +211,8 @@ static __always_inline void skb_count(struct __sk_buff *skb, __u32 direction, __
 	struct packet p;
 
 	if (is_headed(skb, direction, raw) ||
-	    unlikely(!parse_fast(data, (void *)(long)skb->data_end, &f, &p))) {
-		struct parser *s;
-
-		skb_parse(skb, direction, raw);
-		s = parser();
-		if (!s)
-			return; /* not possible: the array has one entry */
-		p = s->p;
-	}
-	if (direction != DIR_INGRESS || skb_is_first(skb, &p, raw))
+	    unlikely(!parse_fast(data, (void *)(long)skb->data_end, &f, &p)))
+		skb_count_any(skb, direction, raw);
+	else if (direction != DIR_INGRESS || skb_is_first(skb, &p, raw))
 		count(&p);
 }

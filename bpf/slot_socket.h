@@ -13,6 +13,12 @@ const volatile __u64 hash_socket[4] = {}; /* random, as hash_key */
 SHARDS_OF(struct bucket_socket) flows_socket SEC(".maps");
 SHARDS_OF(__u64) touched_socket SEC(".maps");
 
+/* No driver counts what these hooks count. */
+static __always_inline void folded(__u32 row, const __u64 *slot, int words, __u32 packets,
+				   __u64 frame_bytes)
+{
+}
+
 /* Adds a packet to its flow. The key's ifindex is 0. */
 static __always_inline void count_socket(const struct packet *p, __u64 cgroup, __u64 socket,
 					 __u32 level)

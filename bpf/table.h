@@ -76,15 +76,21 @@ static __always_inline int is_ip(const __u64 *key, int words)
 	       (key[0] >> META_KIND_SHIFT & 3) == KIND_IPV4;
 }
 
+/* Is told of counters that moved to side.table_full. Each kind of slot defines it. */
+static __always_inline void folded(__u32 row, const __u64 *slot, int words, __u32 packets,
+				   __u64 frame_bytes);
+
 /* Moves the counters of a slot to side.table_full. */
-static __always_inline void fold(struct side *side, __u64 *slot, int words)
+static __always_inline void fold(struct side *side, __u32 row, __u64 *slot, int words)
 {
 	struct counts *c = counts_of(slot, words);
 	__u64 bytes = c->bytes_flags & COUNTS_BYTES;
+	__u64 frame_bytes = bytes + (c->packets_overhead >> 32);
 
 	side->table_full.packets += (__u32)c->packets_overhead;
 	side->table_full.bytes += is_ip(slot, words) ? bytes : 0;
-	side->table_full.frame_bytes += bytes + (c->packets_overhead >> 32);
+	side->table_full.frame_bytes += frame_bytes;
+	folded(row, slot, words, c->packets_overhead, frame_bytes);
 	side->resets += c->bytes_flags >> COUNTS_RESETS_SHIFT;
 	c->packets_overhead = 0;
 	c->bytes_flags = 0;
@@ -243,8 +249,9 @@ static __always_inline void keep(__u32 row, const __u64 *key, int words, __u32 f
 		epoch.awaited = 1;
 }
 
-static __always_inline void count_in(void *flows, void *touched, __u32 buckets, const __u64 *key,
-				     int words, __u64 hash, const struct packet *p)
+/* Returns the row in which it has counted. */
+static __always_inline __u32 count_in(void *flows, void *touched, __u32 buckets, const __u64 *key,
+				      int words, __u64 hash, const struct packet *p)
 {
 	__u32 shard = bpf_get_smp_processor_id();
 	__u32 row = epoch.active & 1; /* read it only once: user space may flip it */
@@ -255,13 +262,13 @@ static __always_inline void count_in(void *flows, void *touched, __u32 buckets, 
 
 	if (unlikely(shard >= shards && shard - shards >= small_shards)) {
 		count_no_shard(row, p, is_ip(key, words));
-		return;
+		return row;
 	}
 	row += 2 * shard;
 	i = bucket_of(row, buckets, hash);
 	first = bpf_map_lookup_elem(flows, &i);
 	if (!first)
-		return; /* not possible: the arrays hold every shard; also below */
+		return row; /* not possible: the arrays hold every shard; also below */
 	slot = find(first, hash >> 61, key, words);
 	if (likely(slot && slot[0])) {
 		if (unlikely(counts_of(slot, words)->packets_overhead & COUNTS_FULL))
@@ -273,7 +280,7 @@ static __always_inline void count_in(void *flows, void *touched, __u32 buckets, 
 		i = bucket_of(row, buckets, hash);
 		second = bpf_map_lookup_elem(flows, &i);
 		if (!second)
-			return;
+			return row;
 		slot = find(second, hash >> 61, key, words);
 		if (slot && slot[0] && !(counts_of(slot, words)->packets_overhead & COUNTS_FULL))
 			goto found;
@@ -281,7 +288,7 @@ static __always_inline void count_in(void *flows, void *touched, __u32 buckets, 
 full:
 	side = bpf_map_lookup_elem(&sides, &row);
 	if (!side)
-		return;
+		return row;
 	if (!slot) {
 		/* In a flood, most flows are equally small. A start that the hash chose would
 		 * let two large flows evict each other for ever. */
@@ -289,14 +296,14 @@ full:
 
 		slot = smaller(NULL, first, start, words);
 		slot = smaller(slot, second, start, words);
-		fold(side, slot, words);
+		fold(side, row, slot, words);
 		take(slot, key, words);
 	} else if (!slot[0]) {
 		take(slot, key, words);
 		touch(touched, i);
 		side->inserts++;
 	} else {
-		fold(side, slot, words);
+		fold(side, row, slot, words);
 		side->folds++;
 	}
 found:
@@ -308,6 +315,7 @@ found:
 			count_reset(row, c);
 		keep(row, key, words, p->tcp_flags, seen);
 	}
+	return row;
 }
 
 /* Multilinear hashing of 32-bit words (Lemire and Kaser, "Strongly universal string hashing is

@@ -9,6 +9,7 @@
 //   - run.go: a count, from the options to the engine; signals.go: its end by signals
 //   - config.go: options from configurations, and the sub-command config
 //   - probe.go, probetext.go: the sub-command probe
+//   - verify.go, verifytext.go: the sub-command verify
 //   - list.go: the sub-commands backends, outputs and the like
 //   - help.go, topics.go: the help text
 //   - describe.go: the command line as data; generate.go: man pages and completion

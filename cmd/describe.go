@@ -24,6 +24,7 @@ var exitCodes = []describe.Entry{
 	{Term: strconv.Itoa(exitPermission), Text: "permission: the message names the capabilities"},
 	{Term: strconv.Itoa(exitOutput), Text: "counted, but an output failed"},
 	{Term: strconv.Itoa(exitOver), Text: "a threshold of --exit-over was exceeded; the report has all until then"},
+	{Term: strconv.Itoa(exitDiffers), Text: "`verify` found a difference that it cannot explain"},
 	{Term: strconv.Itoa(exitSignal) + " + n", Text: "ended by a second signal n, or before counting began, without a report"},
 }
 

@@ -21,6 +21,7 @@ const (
 	exitPermission  = 4   // a capability is missing
 	exitOutput      = 5   // counted, but an output failed
 	exitOver        = 10  // a threshold of --exit-over was exceeded
+	exitDiffers     = 11  // verify found a difference without a known reason
 	exitSignal      = 128 // plus the signal: no final report
 )
 
@@ -55,6 +56,8 @@ func codeOf(err error) int {
 		return exitSignal + int(sig.signal)
 	case errors.As(err, new(*engine.OverError)):
 		return exitOver
+	case errors.As(err, new(*unexplainedError)):
+		return exitDiffers
 	case errors.Is(err, engine.ErrOutput):
 		return exitOutput
 	case errors.Is(err, registry.ErrUsage):

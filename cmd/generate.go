@@ -19,6 +19,7 @@ import (
 func (s *session) commands(stdout io.Writer, cl *commandLine) []*cli.Command {
 	all := []*cli.Command{
 		s.probeCommand(stdout, cl),
+		s.verifyCommand(stdout, cl),
 		s.listCommand("backends", "ways to see packets, and their options", "this build with their options", s.listBackends, stdout, cl),
 		s.listCommand("outputs", "ways to report, and their options", "this build with their options", s.listOutputs, stdout, cl),
 		s.listCommand("labels", "what pktstat knows of flows from outside the packets", "this build with their fields", s.listLabels, stdout, cl),

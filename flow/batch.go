@@ -28,12 +28,16 @@ type Batch struct {
 	// LostBytesUnknown: Lost.Packets is known, Lost.Bytes is not. Lost.Packets is a lower bound
 	// if the kernel drops super-frames.
 	LostBytesUnknown bool
+	// Links has what the records lack about interfaces, for sources that compare them (see
+	// [Coverage]).
+	Links []LinkPart
 
 	n       int
 	records []Record
 	closed  bool // WindowClosed was called
 	inspect func([]Record)
 	hooks   BatchHooks
+	watcher BatchHooks
 	err     error
 }
 
@@ -65,8 +69,12 @@ func NewBatch(h BatchHooks) *Batch {
 
 // Reset prepares the Batch for another Collect, whose window begins at start.
 func (b *Batch) Reset(start time.Time, h BatchHooks) {
-	*b = Batch{Start: start, records: b.records, hooks: h}
+	*b = Batch{Start: start, records: b.records, hooks: h, Links: b.Links[:0]}
 }
+
+// Watch sets hooks that the batch calls before its own, until the next Reset. A source uses it to
+// see the records of a part of it.
+func (b *Batch) Watch(h BatchHooks) { b.watcher = h }
 
 // WindowClosed ends the window: later packets count in the next one. A source calls it once a
 // Collect, before the first record, and also if it has no record. The engine then looks up the
@@ -85,8 +93,10 @@ func (b *Batch) WindowClosed(end time.Time) {
 	if !end.IsZero() {
 		b.End = end
 	}
-	if b.hooks.WindowClosed != nil {
-		b.hooks.WindowClosed()
+	for _, h := range []*BatchHooks{&b.watcher, &b.hooks} {
+		if h.WindowClosed != nil {
+			h.WindowClosed()
+		}
 	}
 }
 
@@ -136,6 +146,9 @@ func (b *Batch) hand() {
 	}
 	if b.inspect != nil && b.n > 0 {
 		b.inspect(b.records[:b.n])
+	}
+	if b.err == nil && b.n > 0 && b.watcher.Records != nil {
+		b.err = b.watcher.Records(b.records[:b.n])
 	}
 	if b.err == nil && b.n > 0 {
 		b.err = b.hooks.Records(b.records[:b.n])

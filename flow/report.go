@@ -37,6 +37,9 @@ type Report struct {
 	Sums
 	Links     []Link   // counters of each interface, as far as known; nil if there is only one
 	LinkTotal Counters // the part of Links counted on interfaces that were stacked on no other one
+	// Coverage compares the interfaces with their own counters, since the start of the run; nil if
+	// the backend cannot.
+	Coverage []Coverage
 
 	Run Sums // since the start of the run, in interval reports too (Rest is 0)
 

@@ -209,6 +209,11 @@ type Attachment struct {
 // time between Open and Close. The answer may change.
 type Attached interface{ Attachment() Attachment }
 
+// Covered is implemented by sources that compare what they count with the interfaces' own
+// counters. It may be called at any time between Open and Close. The answer is about the time from
+// the first Collect to the last one; nil: the counters cannot be read.
+type Covered interface{ Coverage() []flow.Coverage }
+
 // Waker is implemented by sources whose table may fill before the next tick. A value on the
 // channel asks the engine for a Collect.
 type Waker interface{ Wake() <-chan struct{} }

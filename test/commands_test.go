@@ -35,6 +35,7 @@ var elsewhere = []struct{ command, file, test, why string }{
 	{command: "sudo dpkg-statoverride --update --add root GROUP 0750 /usr/bin/pktstat", why: "GROUP is the reader's"},
 	{command: "go install github.com/pktstat/pktstat/cmd/pktstat@latest", why: "it installs what is published, not this tree"},
 	{command: `sudo setcap cap_bpf,cap_net_admin,cap_perfmon=+ep "$(command -v pktstat)"`, file: "cmd/live_test.go", test: "TestRemedy"},
+	{command: "sudo pktstat verify -i eth0 -t 1m", file: "cmd/verify_test.go", test: "TestVerifyLive"},
 	{command: "ssh -L 8080:127.0.0.1:8080 server.example", why: "it takes two machines"},
 	{command: "source <(pktstat completion bash)", file: "test/completion_test.go", test: "TestCompletion"},
 	{command: "source <(pktstat completion zsh)", file: "test/completion_test.go", test: "TestCompletion"},

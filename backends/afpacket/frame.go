@@ -105,3 +105,12 @@ func (c captured) segments(f *packet.Frame, skipped int) {
 		}
 	}
 }
+
+// frameLen returns the length of the frame with a tag that the kernel keeps outside of it.
+func frameLen(f *packet.Frame) int {
+	const tagLen = 4
+	if f.Tagged {
+		return f.Len + tagLen
+	}
+	return f.Len
+}

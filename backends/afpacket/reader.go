@@ -34,6 +34,9 @@ type reader struct {
 	mu    sync.Mutex
 	flows *flowtable.Table // counted since the previous Collect
 	spare *flowtable.Table // empty
+	// Of the packets in flows and, at the same index, in spare: what the segments of super-frames
+	// add, by direction.
+	merged, spareMerged flowtable.Sides
 
 	read  atomic.Uint64 // packets counted in the whole run
 	waits atomic.Uint64 // how often it has waited for more packets
@@ -118,6 +121,11 @@ func (r *reader) count(block []byte) (n uint64) {
 			continue
 		}
 		r.flows.Add(&rec, segment, c.time())
+		if rec.Packets > 1 {
+			m := &r.merged[dir]
+			m.Packets += rec.Packets - 1
+			m.FrameBytes += rec.FrameBytes - uint64(frameLen(&f))
+		}
 	}
 	return n
 }
@@ -159,15 +167,24 @@ func (r *reader) swap(now int64) {
 	defer r.mu.Unlock()
 	r.flows.Expire(now)
 	r.flows, r.spare = r.spare, r.flows
+	r.merged, r.spareMerged = r.spareMerged, r.merged
 }
 
 // give hands the counts until swap, and the packets lost since the previous call, to the batch.
 func (r *reader) give(b *flow.Batch, first, last int64) {
+	overflow := r.spare.Overflow()
+	for dir, merged := range r.spareMerged {
+		if merged != (flow.Counters{}) || !overflow[dir].IsZero() {
+			b.Links = append(b.Links, flow.LinkPart{Ifindex: r.ifindex, Dir: flow.Direction(dir), Merged: merged, Overflow: overflow[dir]})
+		}
+	}
+	r.spareMerged = flowtable.Sides{}
 	r.spare.Drain(b, first, last)
 
 	r.statsMu.Lock()
 	defer r.statsMu.Unlock()
 	if r.dropped > 0 {
+		b.Links = append(b.Links, flow.LinkPart{Ifindex: r.ifindex, Lost: r.dropped})
 		b.Lost.Packets += r.dropped
 		b.LostBytesUnknown = true
 		r.dropped = 0

@@ -3,6 +3,7 @@ package tc
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -245,6 +246,7 @@ func TestTun(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := livetest.Open(t, "tc", args(methodAuto), &testnet.Iface{Host: h, Name: "tun0", Index: link.Attrs().Index})
+	s.Discard()
 
 	v4, v6 := udp4(60)[ethernetLen:], udp6(90)[ethernetLen:]
 	for _, p := range [][]byte{v4, v4, v6} {
@@ -283,6 +285,12 @@ func TestTun(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("not counted: %+v", want)
+	}
+	if c := coverageOf(t, s, flow.Ingress); c.Packets != 3 || c.LinkPackets != 3 || c.FrameBytes != c.LinkBytes {
+		t.Errorf("%+v", c)
+	}
+	if c := coverageOf(t, s, flow.Egress); c.LinkPackets != 0 || len(c.Reasons) != 1 || !strings.Contains(c.Reasons[0], "when a program reads it") {
+		t.Errorf("%+v: no program has read from the device", c)
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	tcMapFlows4        = "flows4"
 	tcMapFlowsWide     = "flows_wide"
 	tcMapHandshakes    = "handshakes"
+	tcMapIfaces        = "ifaces"
 	tcMapParsers       = "parsers"
 	tcMapSides         = "sides"
 	tcMapTouched4      = "touched4"
@@ -96,6 +97,7 @@ type tcMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
+	Ifaces      *ebpf.MapSpec `ebpf:"ifaces"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
 	Touched4    *ebpf.MapSpec `ebpf:"touched4"`
@@ -142,6 +144,7 @@ type tcMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Handshakes  *ebpf.Map `ebpf:"handshakes"`
+	Ifaces      *ebpf.Map `ebpf:"ifaces"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
 	Touched4    *ebpf.Map `ebpf:"touched4"`
@@ -154,6 +157,7 @@ func (m *tcMaps) Close() error {
 		m.Flows4,
 		m.FlowsWide,
 		m.Handshakes,
+		m.Ifaces,
 		m.Parsers,
 		m.Sides,
 		m.Touched4,

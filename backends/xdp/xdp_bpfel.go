@@ -19,6 +19,7 @@ const (
 	xdpMapFlows4              = "flows4"
 	xdpMapFlowsWide           = "flows_wide"
 	xdpMapHandshakes          = "handshakes"
+	xdpMapIfaces              = "ifaces"
 	xdpMapParsers             = "parsers"
 	xdpMapSides               = "sides"
 	xdpMapTouched4            = "touched4"
@@ -93,6 +94,7 @@ type xdpMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
+	Ifaces      *ebpf.MapSpec `ebpf:"ifaces"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
 	Touched4    *ebpf.MapSpec `ebpf:"touched4"`
@@ -137,6 +139,7 @@ type xdpMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Handshakes  *ebpf.Map `ebpf:"handshakes"`
+	Ifaces      *ebpf.Map `ebpf:"ifaces"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
 	Touched4    *ebpf.Map `ebpf:"touched4"`
@@ -148,6 +151,7 @@ func (m *xdpMaps) Close() error {
 		m.Flows4,
 		m.FlowsWide,
 		m.Handshakes,
+		m.Ifaces,
 		m.Parsers,
 		m.Sides,
 		m.Touched4,

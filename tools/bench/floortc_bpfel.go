@@ -22,6 +22,7 @@ const (
 	floorTCMapFlows4       = "flows4"
 	floorTCMapFlowsWide    = "flows_wide"
 	floorTCMapHandshakes   = "handshakes"
+	floorTCMapIfaces       = "ifaces"
 	floorTCMapParsers      = "parsers"
 	floorTCMapSides        = "sides"
 	floorTCMapTouched4     = "touched4"
@@ -95,6 +96,7 @@ type floorTCMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
+	Ifaces      *ebpf.MapSpec `ebpf:"ifaces"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
 	Touched4    *ebpf.MapSpec `ebpf:"touched4"`
@@ -144,6 +146,7 @@ type floorTCMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Handshakes  *ebpf.Map `ebpf:"handshakes"`
+	Ifaces      *ebpf.Map `ebpf:"ifaces"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
 	Touched4    *ebpf.Map `ebpf:"touched4"`
@@ -158,6 +161,7 @@ func (m *floorTCMaps) Close() error {
 		m.Flows4,
 		m.FlowsWide,
 		m.Handshakes,
+		m.Ifaces,
 		m.Parsers,
 		m.Sides,
 		m.Touched4,

@@ -21,6 +21,7 @@ const (
 	floorXDPMapFlows4       = "flows4"
 	floorXDPMapFlowsWide    = "flows_wide"
 	floorXDPMapHandshakes   = "handshakes"
+	floorXDPMapIfaces       = "ifaces"
 	floorXDPMapParsers      = "parsers"
 	floorXDPMapSides        = "sides"
 	floorXDPMapTouched4     = "touched4"
@@ -92,6 +93,7 @@ type floorXDPMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
+	Ifaces      *ebpf.MapSpec `ebpf:"ifaces"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
 	Touched4    *ebpf.MapSpec `ebpf:"touched4"`
@@ -139,6 +141,7 @@ type floorXDPMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Handshakes  *ebpf.Map `ebpf:"handshakes"`
+	Ifaces      *ebpf.Map `ebpf:"ifaces"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
 	Touched4    *ebpf.Map `ebpf:"touched4"`
@@ -152,6 +155,7 @@ func (m *floorXDPMaps) Close() error {
 		m.Flows4,
 		m.FlowsWide,
 		m.Handshakes,
+		m.Ifaces,
 		m.Parsers,
 		m.Sides,
 		m.Touched4,

@@ -21,6 +21,7 @@ const (
 	hashMapFlows4       = "flows4"
 	hashMapFlowsWide    = "flows_wide"
 	hashMapHandshakes   = "handshakes"
+	hashMapIfaces       = "ifaces"
 	hashMapParsers      = "parsers"
 	hashMapSeen         = "seen"
 	hashMapSides        = "sides"
@@ -93,6 +94,7 @@ type hashMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
+	Ifaces      *ebpf.MapSpec `ebpf:"ifaces"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Seen        *ebpf.MapSpec `ebpf:"seen"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
@@ -141,6 +143,7 @@ type hashMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Handshakes  *ebpf.Map `ebpf:"handshakes"`
+	Ifaces      *ebpf.Map `ebpf:"ifaces"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Seen        *ebpf.Map `ebpf:"seen"`
 	Sides       *ebpf.Map `ebpf:"sides"`
@@ -155,6 +158,7 @@ func (m *hashMaps) Close() error {
 		m.Flows4,
 		m.FlowsWide,
 		m.Handshakes,
+		m.Ifaces,
 		m.Parsers,
 		m.Seen,
 		m.Sides,

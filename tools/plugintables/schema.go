@@ -135,6 +135,7 @@ func headFields(all []*flow.Field) (properties object, required []string) {
 		{"rest", true, reference("sum", "rows that --top cut off")},
 		{"links", false, list("what was counted on each interface", reference("link", "an interface"))},
 		{"link_total", false, reference("sum", "what of links was counted on interfaces while they were stacked on no other one")},
+		{"coverage", false, coverage()},
 		{"row_count", true, integer("rows before --top")},
 		{"flow_count", true, integer("the same: its name is older")},
 		{"flows", true, list("the rows, in order", reference("row", "a row"))},
@@ -148,6 +149,23 @@ func source() object {
 		kinds = append(kinds, property{string(k), false, list("their names", text("a name"))})
 	}
 	return append(object{{"description", "what was counted; absent: all traffic"}}, closed(kinds)...)
+}
+
+// coverage returns the schema of what was counted beside the interfaces' own counters.
+func coverage() object {
+	return list("what was counted since the start of the run, beside the interfaces' own counters; absent: the backend cannot tell", closed([]property{
+		{"iface", true, text("name of the interface")},
+		{"direction", true, object{{"enum", []string{flow.Ingress.String(), flow.Egress.String()}}}},
+		{"packets", true, integer("counted packets, as the interface counts them: most count a super-frame as one")},
+		{"interface_packets", true, integer("by how much the interface's own counter grew")},
+		{"percent", true, typed("number", "packets of interface_packets; only equal numbers are 100")},
+		{"frame_bytes", true, integer("counted bytes of the frames of these packets")},
+		{"interface_bytes", true, integer("by how much the interface's own counter grew")},
+		{"bytes_percent", true, typed("number", "frame_bytes of interface_bytes; only equal numbers are 100")},
+		{"segments", false, object{{"description", "the interface counts the segments of super-frames"}, {"const", true}}},
+		{"reasons", false, list("known reasons for a difference in packets", text("a reason"))},
+		{"bytes_reasons", false, list("known reasons for a difference in bytes", text("a reason"))},
+	}))
 }
 
 // overflowBy returns the schema of overflow by reason. Reasons without packets are absent.

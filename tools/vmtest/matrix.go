@@ -130,6 +130,7 @@ var modules = []Module{
 	{Name: "sch_ingress"},
 	{Name: "sch_fq"},
 	{Name: "sch_netem"},
+	{Name: "sch_tbf"},
 	{Name: "cls_bpf"},
 	{Name: "cls_matchall"},
 	{Name: "cls_u32"},

@@ -89,6 +89,7 @@ type run struct {
 	rate    flow.Layer
 
 	attachment registry.Attachment // after the last Collect
+	coverage   []flow.Coverage     // the same
 
 	seq           uint64
 	begun         time.Time // when the source began to count, by the engine's clock

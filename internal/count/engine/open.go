@@ -91,5 +91,8 @@ func (r *run) describe() {
 	if a, ok := r.src.(registry.Attached); ok {
 		r.attachment = a.Attachment()
 	}
+	if c, ok := r.src.(registry.Covered); ok {
+		r.coverage = c.Coverage()
+	}
 	r.links.settle(&r.attachment)
 }

@@ -81,8 +81,9 @@ func (r *run) report(v *view, span ledger.Span, top int) *flow.Report {
 	rep := &flow.Report{
 		Seq: r.seq, Backend: r.cand.Name, Attach: a.Method, Reason: r.cand.Reason, Alternatives: r.alternatives,
 		Interfaces: a.Interfaces, Files: a.Files, Cgroups: a.Cgroups, Origin: r.c.Origin,
-		Notes: a.Notes, PacketsInexact: a.PacketsInexact,
-		Start: r.intervalStart, End: r.end,
+		Notes: slices.Concat(a.Notes, flow.CoverageNotes(r.coverage)), PacketsInexact: a.PacketsInexact,
+		Coverage: slices.Clone(r.coverage),
+		Start:    r.intervalStart, End: r.end,
 		Dims: v.dims, Layers: r.cand.Backend.Layers, RateLayer: r.rate, Sort: r.c.sort().Name,
 		Sums: v.ledger.Sums(span), Run: v.ledger.Sums(ledger.Run),
 		LostBytesUnknown: r.bytesUnknown,

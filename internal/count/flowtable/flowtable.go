@@ -16,7 +16,7 @@ type Table struct {
 	index     []uint64 // 0: free; else upper half of the hash << 32 | row number + 1
 	rows      []row
 	clockHand int // row at which the next search for a small flow starts
-	overflow  flow.Counters
+	overflow  Sides
 
 	conns  *Connections
 	health map[flow.Packed]flow.Health // of few flows
@@ -24,6 +24,9 @@ type Table struct {
 
 	overflowHealth flow.Health
 }
+
+// Sides are counters by direction.
+type Sides [flow.Egress + 1]flow.Counters
 
 type row struct {
 	key  flow.Packed
@@ -83,7 +86,7 @@ func (f *Table) insert(r *flow.Record, h, free uint64) {
 			free = f.find(h, 0)
 		}
 	case n == 0: // other tables use the whole budget
-		f.overflow.Add(r.Counters)
+		f.overflow[r.Key.Dir].Add(r.Counters)
 		return
 	default:
 		n = f.evict()
@@ -122,7 +125,7 @@ func (f *Table) evict() int {
 		}
 	}
 	old := &f.rows[small]
-	f.overflow.Add(old.Counters)
+	f.overflow[old.key.Dir].Add(old.Counters)
 	f.remove(f.find(old.hash, old.hash&^0xffffffff|uint64(small+1)))
 	return small
 }
@@ -140,6 +143,9 @@ func (f *Table) remove(hole uint64) {
 	f.index[hole] = 0
 }
 
+// Overflow returns what the next Drain adds to the overflow.
+func (f *Table) Overflow() Sides { return f.overflow }
+
 // Drain adds all flows to the batch and clears the table. first and last (Unix nanoseconds)
 // become First and Last of the records. The batch's window must be closed.
 func (f *Table) Drain(b *flow.Batch, first, last int64) {
@@ -150,8 +156,10 @@ func (f *Table) Drain(b *flow.Batch, first, last int64) {
 		r.First, r.Last = first, last
 	}
 	f.drainHealth(b, first, last)
-	b.Overflow.Add(flow.OverflowTableFull, f.overflow)
-	f.overflow = flow.Counters{}
+	for dir := range f.overflow {
+		b.Overflow.Add(flow.OverflowTableFull, f.overflow[dir])
+	}
+	f.overflow = Sides{}
 	switch n := len(f.rows); {
 	case cap(f.rows) > minIndex && n < cap(f.rows)/8: // another table may need the memory
 		f.index, f.rows = make([]uint64, minIndex), nil

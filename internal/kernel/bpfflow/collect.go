@@ -28,6 +28,7 @@ func (t *Table) Collect(b *flow.Batch) error {
 		} else {
 			w.read4(b, p.touched(t.maps.touched4), slotsOf(p, t.maps.flows4))
 			w.readWide(b, p.touched(t.maps.touchedWide), slotsOf(p, t.maps.flowsWide))
+			readIfaces(b, t.maps.ifaces[(2*cpu+epoch)*maxIfaces:][:maxIfaces])
 		}
 
 		s := &t.maps.sides[2*cpu+epoch]
@@ -35,6 +36,9 @@ func (t *Table) Collect(b *flow.Batch) error {
 		full, interrupted, noShard := s.TableFull, s.Interrupted, s.NoShard
 		if t.opts.NoFrames {
 			full.FrameBytes, interrupted.FrameBytes, noShard.FrameBytes, lost.FrameBytes = 0, 0, 0, 0
+		}
+		if !noShard.IsZero() {
+			b.Links = append(b.Links, flow.LinkPart{Overflow: noShard})
 		}
 		b.Overflow.Add(flow.OverflowTableFull, full)
 		b.Overflow.Add(flow.OverflowInterrupted, interrupted)

@@ -85,6 +85,19 @@ type side struct {
 
 type lost struct{ Packets, Bytes uint64 }
 
+// iface is struct iface.
+type iface struct {
+	Ifindex       uint32
+	Direction     uint32
+	MergedPackets uint64
+	MergedBytes   uint64
+	FullPackets   uint64
+	FullBytes     uint64
+}
+
+// maxIfaces is IFACES.
+const maxIfaces = 64
+
 // segment is struct handshake.
 type segment struct {
 	Key      [8]uint64

@@ -104,6 +104,16 @@ func testFlows(t *testing.T, spec *ebpf.CollectionSpec) {
 		f.at(t, "counts.packets_overhead", unsafe.Offsetof(s.Counts), 8)
 		f.at(t, "counts.bytes_flags", unsafe.Offsetof(s.Counts)+unsafe.Offsetof(s.Counts.BytesFlags), 8)
 	})
+	t.Run("iface", func(t *testing.T) {
+		var s iface
+		f := fields(t, spec, "ifaces", "of", "iface", maxIfaces, unsafe.Sizeof(s))
+		f.at(t, "ifindex", unsafe.Offsetof(s.Ifindex), 4)
+		f.at(t, "direction", unsafe.Offsetof(s.Direction), 4)
+		f.at(t, "merged_packets", unsafe.Offsetof(s.MergedPackets), 8)
+		f.at(t, "merged_bytes", unsafe.Offsetof(s.MergedBytes), 8)
+		f.at(t, "full_packets", unsafe.Offsetof(s.FullPackets), 8)
+		f.at(t, "full_bytes", unsafe.Offsetof(s.FullBytes), 8)
+	})
 	for _, m := range []string{"touched4", "touched_wide"} {
 		if got := spec.Maps[m].ValueSize; got != 8 {
 			t.Errorf("%s has values of %d bytes", m, got)

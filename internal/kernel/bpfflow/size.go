@@ -159,6 +159,7 @@ func (s size) apply(spec *ebpf.CollectionSpec) error {
 	} else {
 		entries["flows4"], entries["touched4"] = flows, touched
 		entries["flows_wide"], entries["touched_wide"] = flows, touched
+		entries["ifaces"] = entries["sides"]
 		constants["buckets4"], constants["buckets_wide"] = uint32(s.buckets), uint32(s.buckets)
 	}
 	for name, n := range entries {

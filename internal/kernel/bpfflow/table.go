@@ -72,6 +72,7 @@ type mappings struct {
 	flowsWide   []slotWide
 	touched4    []uint64
 	touchedWide []uint64
+	ifaces      []iface // maxIfaces for each side
 
 	// Of objects with bpf/slot_socket.h, else empty.
 	flowsSocket   []slotSocket
@@ -182,7 +183,10 @@ func (m *mappings) mapFlows(coll *ebpf.Collection) (err error) {
 	if m.touched4, err = mapped[uint64](m, coll, "touched4"); err != nil {
 		return err
 	}
-	m.touchedWide, err = mapped[uint64](m, coll, "touched_wide")
+	if m.touchedWide, err = mapped[uint64](m, coll, "touched_wide"); err != nil {
+		return err
+	}
+	m.ifaces, err = mapped[iface](m, coll, "ifaces")
 	return err
 }
 

@@ -78,7 +78,7 @@ func (s *source) leave(p *Port) {
 	s.restack() // before detaching: it needs to know what the port is stacked on
 	p.gone, s.described = true, nil
 	s.stopKeeping(p)
-	if err := p.detach(); err != nil {
+	if err := s.unmeasured(p); err != nil {
 		s.Env.Debugf("detach %s: %v", p.Name, err)
 	}
 }
@@ -117,7 +117,7 @@ func (s *source) add(iface flow.Interface, wanted string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.attach(p); err != nil {
+	if err := s.measured(p); err != nil {
 		return err
 	}
 	s.ports = append(s.ports, p)

@@ -22,7 +22,9 @@ type Port struct {
 	VRF      bool // packet sockets see incoming packets as outgoing ones too
 	Queued   bool // a VRF with a qdisc, which outgoing packets pass
 
-	notes []string // about the kind of the interface
+	notes      []string         // about the kind of the interface
+	directions []flow.Direction // that can be compared with the interface's own counters
+	kind       string           // as `ip -d link` has it
 
 	wanted   string   // name given by the user; "" if "any" or a pattern matched
 	attached Attached // current or last attachment
@@ -38,7 +40,10 @@ func newPort(at registry.Point, iface flow.Interface, wanted string, follow regi
 	if err != nil {
 		return nil, fmt.Errorf("interface %s: %w", iface.Name, err)
 	}
-	p := &Port{Interface: iface, VRF: device.IsVRF(link), wanted: wanted}
+	p := &Port{
+		Interface: iface, VRF: device.IsVRF(link), wanted: wanted,
+		directions: compared(at, link), kind: link.Type(),
+	}
 	note, err := device.Look(at, link, follow)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/kernel/held"
+	"github.com/pktstat/pktstat/internal/netif/coverage"
 	"github.com/pktstat/pktstat/internal/netif/stack"
 	"github.com/pktstat/pktstat/registry"
 )
@@ -88,7 +89,8 @@ type source struct {
 	table   Table
 	hook    Hook
 	watcher *watcher
-	looking func() // stops the goroutine that calls look; nil if it does not run
+	meter   *coverage.Meter // nil: the interfaces' counters cannot be read
+	looking func()          // stops the goroutine that calls look; nil if it does not run
 
 	named []string // names from the user; the source attaches again when they return
 
@@ -141,6 +143,9 @@ func (s *source) open(ctx context.Context) (err error) {
 	if s.watcher, err = watch(s); err != nil {
 		return err
 	}
+	if s.meter, err = coverage.New(s.Env.Debugf); err != nil {
+		s.Env.Debugf("no coverage: %v", err)
+	}
 	for _, iface := range s.Env.Interfaces {
 		if s.Env.Follow.Means(iface) {
 			continue // attaching to it may fail; see openOthers
@@ -170,7 +175,7 @@ func (s *source) openNamed(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		err := s.attach(s.ports[i])
+		err := s.measured(s.ports[i])
 		if err != nil {
 			fail(err)
 		}
@@ -205,7 +210,7 @@ func (s *source) openOthers(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return s.attach(ports[i])
+		return s.measured(ports[i])
 	})
 	for i, p := range ports {
 		if errs[i] == nil {
@@ -253,7 +258,7 @@ func (s *source) attach(p *Port) error {
 // Collect implements [registry.Source]. It then checks whether other programs have detached the
 // source in the window.
 func (s *source) Collect(_ context.Context, b *flow.Batch) error {
-	err := s.table.Collect(b)
+	err := s.collect(b)
 	s.look()
 	return err
 }
@@ -356,6 +361,9 @@ func (s *source) close() error {
 	}
 	if s.table != nil {
 		errs = append(errs, s.table.Close())
+	}
+	if s.meter != nil {
+		s.meter.Close()
 	}
 	return errors.Join(errs...)
 }

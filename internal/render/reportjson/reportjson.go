@@ -95,6 +95,9 @@ func (e *encoder) head(r *flow.Report) {
 		e.links(r)
 		e.sum("link_total", &flow.Totals{Counters: r.LinkTotal}, false)
 	}
+	if r.Coverage != nil {
+		e.coverage(r.Coverage)
+	}
 	e.key("row_count").uint(uint64(r.FlowCount))
 	e.key("flow_count").uint(uint64(r.FlowCount))
 }
@@ -157,6 +160,33 @@ func (e *encoder) links(r *flow.Report) {
 		}
 		if len(l.StackedOn) > 0 {
 			e.strings("stacked_on", l.StackedOn)
+		}
+		e.close('}')
+	}
+	e.close(']')
+}
+
+func (e *encoder) coverage(all []flow.Coverage) {
+	e.key("coverage").open('[')
+	for i := range all {
+		c := &all[i]
+		e.element().open('{')
+		e.key("iface").string(c.Name)
+		e.key("direction").string(c.Dir.String())
+		e.key("packets").uint(c.Packets)
+		e.key("interface_packets").uint(c.LinkPackets)
+		e.key("percent").float(c.Percent())
+		e.key("frame_bytes").uint(c.FrameBytes)
+		e.key("interface_bytes").uint(c.LinkBytes)
+		e.key("bytes_percent").float(c.BytePercent())
+		if c.Segments {
+			e.key("segments").bool(true)
+		}
+		if len(c.Reasons) > 0 {
+			e.strings("reasons", c.Reasons)
+		}
+		if len(c.ByteReasons) > 0 {
+			e.strings("bytes_reasons", c.ByteReasons)
 		}
 		e.close('}')
 	}

@@ -19,7 +19,7 @@ import (
 // Field names in the order of the schema.
 var (
 	reportFields = strings.Fields(`schema final seq host kernel version note args source backend attach reason alternatives interfaces start end duration_s by sort rate_layer
-		packets_exact notes total overflow overflow_by lost rest links link_total row_count flow_count flows`)
+		packets_exact notes total overflow overflow_by lost rest links link_total coverage row_count flow_count flows`)
 	flowFields = strings.Fields(`proto src src_port dst dst_port local local_port remote remote_port host port icmp_type icmp_code spi gre_proto gre_flags gre_version igmp_type ospf_version ospf_type arp_op subtype ethertype vlan
 		direction iface netns packets bytes frame_bytes out in retransmits retransmit_bytes resets connect_failed tcp_flags ends_by retransmits_by rtt rtt_by tcp_state bps pps first last pid comm uid cgroup_id cgroup container match`)
 )

@@ -20,6 +20,7 @@ const (
 	parityMapFlows4          = "flows4"
 	parityMapFlowsWide       = "flows_wide"
 	parityMapHandshakes      = "handshakes"
+	parityMapIfaces          = "ifaces"
 	parityMapOutcomes        = "outcomes"
 	parityMapParsers         = "parsers"
 	parityMapSides           = "sides"
@@ -96,6 +97,7 @@ type parityMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
+	Ifaces      *ebpf.MapSpec `ebpf:"ifaces"`
 	Outcomes    *ebpf.MapSpec `ebpf:"outcomes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
@@ -146,6 +148,7 @@ type parityMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Handshakes  *ebpf.Map `ebpf:"handshakes"`
+	Ifaces      *ebpf.Map `ebpf:"ifaces"`
 	Outcomes    *ebpf.Map `ebpf:"outcomes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
@@ -159,6 +162,7 @@ func (m *parityMaps) Close() error {
 		m.Flows4,
 		m.FlowsWide,
 		m.Handshakes,
+		m.Ifaces,
 		m.Outcomes,
 		m.Parsers,
 		m.Sides,

@@ -19,6 +19,7 @@ const (
 	parityXDPMapFlows4          = "flows4"
 	parityXDPMapFlowsWide       = "flows_wide"
 	parityXDPMapHandshakes      = "handshakes"
+	parityXDPMapIfaces          = "ifaces"
 	parityXDPMapOutcomes        = "outcomes"
 	parityXDPMapParsers         = "parsers"
 	parityXDPMapSides           = "sides"
@@ -90,6 +91,7 @@ type parityXDPMapSpecs struct {
 	Flows4      *ebpf.MapSpec `ebpf:"flows4"`
 	FlowsWide   *ebpf.MapSpec `ebpf:"flows_wide"`
 	Handshakes  *ebpf.MapSpec `ebpf:"handshakes"`
+	Ifaces      *ebpf.MapSpec `ebpf:"ifaces"`
 	Outcomes    *ebpf.MapSpec `ebpf:"outcomes"`
 	Parsers     *ebpf.MapSpec `ebpf:"parsers"`
 	Sides       *ebpf.MapSpec `ebpf:"sides"`
@@ -135,6 +137,7 @@ type parityXDPMaps struct {
 	Flows4      *ebpf.Map `ebpf:"flows4"`
 	FlowsWide   *ebpf.Map `ebpf:"flows_wide"`
 	Handshakes  *ebpf.Map `ebpf:"handshakes"`
+	Ifaces      *ebpf.Map `ebpf:"ifaces"`
 	Outcomes    *ebpf.Map `ebpf:"outcomes"`
 	Parsers     *ebpf.Map `ebpf:"parsers"`
 	Sides       *ebpf.Map `ebpf:"sides"`
@@ -147,6 +150,7 @@ func (m *parityXDPMaps) Close() error {
 		m.Flows4,
 		m.FlowsWide,
 		m.Handshakes,
+		m.Ifaces,
 		m.Outcomes,
 		m.Parsers,
 		m.Sides,
