@@ -85,9 +85,9 @@ struct counts {
 	__u64 bytes_flags;
 };
 
-#define COUNTS_FULL        0x8000000080000000ULL
-#define COUNTS_BYTES       0x0000ffffffffffffULL
-#define COUNTS_FLAGS_SHIFT 48
+#define COUNTS_FULL         0x8000000080000000ULL
+#define COUNTS_BYTES        0x0000ffffffffffffULL
+#define COUNTS_FLAGS_SHIFT  48
 #define COUNTS_RESETS_SHIFT 56
 
 struct slot4 {

@@ -83,7 +83,7 @@ var Packages = []Package{
 	{Dir: "backends/pcap", Arch: ARM64, Args: []string{"-test.skip=^(TestFilesOfOtherTools|TestMergecap)$"}},
 	{Dir: "tools/vmtest/kernels", Run: "^TestMachine$", Program: true},
 	{Dir: "internal/test/difftest", Arch: AMD64, Args: []string{"-parity.inputs=20000"}, Files: []string{"testdata/packets"}},
-	{Dir: "test", Arch: AMD64, Run: "^TestLinkType|Stacked|BehindGeneric|OnALink|SuperFrames|LiveEquals|UnderIP|Whose|RefusedBPF|ProcessesOfOthers|TestTransfer$", Program: true, Timeout: 15 * time.Minute},
+	{Dir: "test", Arch: AMD64, Run: "^TestLinkType|Stacked|BehindGeneric|OnALink|SuperFrames|LiveEquals|UnderIP|Whose|RefusedBPF|ProcessesOfOthers|TestTransfer$|ConversationsLive|TestDelay", Program: true, Timeout: 15 * time.Minute},
 	// These tests depend little on the kernel.
 	{Dir: "test", Run: "Stopped|TwoAtOnce|ExitOver$|LiveUntil|Signal|Killed|Clock|Suspend|Churn", Kernels: []string{"newest"}, Program: true, Timeout: 20 * time.Minute},
 }

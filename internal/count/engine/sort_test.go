@@ -112,7 +112,7 @@ var sortWant = map[string][]string{
 	"icmp_type": {"ji"}, "icmp_code": {"ij"}, "spi": {"qp"}, "gre_proto": {"gh"}, "arp_op": {"ba"}, "ethertype": {"fe"},
 	"gre_flags": {"hg"}, "gre_version": {"gh"}, "igmp_type": {"nm"}, "ospf_version": {"ro"}, "ospf_type": {"or"},
 	"subtype": {"banmrojiqphg"},
-	"vlan": {"tu"}, "direction": {"tu"}, "iface": {"gtus"}, "netns": {"ut"},
+	"vlan":    {"tu"}, "direction": {"tu"}, "iface": {"gtus"}, "netns": {"ut"},
 	"packets": {"tsu", "uts"}, "bytes": {"ust", "tus"}, "frame_bytes": {"sut", "ust"}, "retransmits": {"sut", "tus"},
 	"retransmit_bytes": {"sut", "tus"}, "resets": {"sut", "tus"}, "connect_failed": {"sut", "tus"}, "retransmits_by": {"tu"},
 	"bps": {"sut", "ust"}, "pps": {"tsu", "uts"},

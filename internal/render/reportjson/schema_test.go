@@ -46,7 +46,7 @@ type jsonHealth struct {
 	ConnectFailed   *uint64 `json:"connect_failed"`
 }
 
-// is reports whether the numbers are those of h.
+// is reports whether the numbers equal h.
 func (j *jsonHealth) is(h flow.Health) bool {
 	same := true
 	for _, n := range []struct {
