@@ -2,6 +2,8 @@ package flow
 
 import (
 	"errors"
+	"iter"
+	"slices"
 	"time"
 )
 
@@ -32,13 +34,12 @@ type Batch struct {
 	// [Coverage]).
 	Links []LinkPart
 
-	n       int
-	records []Record
-	closed  bool // WindowClosed was called
-	inspect func([]Record)
-	hooks   BatchHooks
-	watcher BatchHooks
-	err     error
+	n        int
+	records  []Record
+	closed   bool // WindowClosed was called
+	hooks    BatchHooks
+	watchers []*BatchHooks
+	err      error
 }
 
 // BatchHooks are the functions that a Batch calls while a source fills it.
@@ -72,9 +73,17 @@ func (b *Batch) Reset(start time.Time, h BatchHooks) {
 	*b = Batch{Start: start, records: b.records, hooks: h, Links: b.Links[:0]}
 }
 
-// Watch sets hooks that the batch calls before its own, until the next Reset. A source uses it to
-// see the records of a part of it.
-func (b *Batch) Watch(h BatchHooks) { b.watcher = h }
+// Watch sets hooks that the batch calls before its own, for the records that follow, until the next
+// Reset or until stop is called. A source sees the records of a part of it that way. It may change
+// their health.
+func (b *Batch) Watch(h BatchHooks) (stop func()) {
+	b.hand() // the records until now are not for h
+	b.watchers = append(b.watchers, &h)
+	return func() {
+		b.hand()
+		b.watchers = slices.DeleteFunc(b.watchers, func(w *BatchHooks) bool { return w == &h })
+	}
+}
 
 // WindowClosed ends the window: later packets count in the next one. A source calls it once a
 // Collect, before the first record, and also if it has no record. The engine then looks up the
@@ -93,7 +102,7 @@ func (b *Batch) WindowClosed(end time.Time) {
 	if !end.IsZero() {
 		b.End = end
 	}
-	for _, h := range []*BatchHooks{&b.watcher, &b.hooks} {
+	for h := range b.all() {
 		if h.WindowClosed != nil {
 			h.WindowClosed()
 		}
@@ -122,14 +131,6 @@ func (b *Batch) Next() *Record {
 	return r
 }
 
-// Inspect makes the batch call f with each chunk of the records that follow, before it hands the
-// chunk on; nil ends that. f may change the health of records. A source calls it to add to records what
-// it learns beside its packets.
-func (b *Batch) Inspect(f func([]Record)) {
-	b.hand() // the records until now are not for f
-	b.inspect = f
-}
-
 // Flush hands on the remaining records. It returns the first error of the hook Records, or an
 // error in the source's use of the batch. The engine calls it after Collect.
 func (b *Batch) Flush() error {
@@ -144,16 +145,24 @@ func (b *Batch) hand() {
 	if b.n > 0 && !b.closed {
 		b.fail(errRecordFirst)
 	}
-	if b.inspect != nil && b.n > 0 {
-		b.inspect(b.records[:b.n])
-	}
-	if b.err == nil && b.n > 0 && b.watcher.Records != nil {
-		b.err = b.watcher.Records(b.records[:b.n])
-	}
-	if b.err == nil && b.n > 0 {
-		b.err = b.hooks.Records(b.records[:b.n])
+	for h := range b.all() {
+		if b.err == nil && b.n > 0 && h.Records != nil {
+			b.err = h.Records(b.records[:b.n])
+		}
 	}
 	b.n = 0
+}
+
+// all iterates over the hooks, the batch's own last.
+func (b *Batch) all() iter.Seq[*BatchHooks] {
+	return func(yield func(*BatchHooks) bool) {
+		for _, w := range b.watchers {
+			if !yield(w) {
+				return
+			}
+		}
+		yield(&b.hooks)
+	}
 }
 
 // fail keeps the first error.

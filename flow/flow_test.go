@@ -263,9 +263,9 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// TestInspect: a source sees the records between two calls of Inspect before the engine does, and
-// can change them.
-func TestInspect(t *testing.T) {
+// TestWatchAndStop: a source sees the records until it stops before the engine does, and can change
+// them.
+func TestWatchAndStop(t *testing.T) {
 	var got []uint64
 	b := NewBatch(BatchHooks{Records: func(recs []Record) error {
 		for i := range recs {
@@ -275,16 +275,17 @@ func TestInspect(t *testing.T) {
 	}})
 	b.WindowClosed(time.Now())
 	b.Add(Record{})
-	b.Inspect(func(recs []Record) {
+	stop := b.Watch(BatchHooks{Records: func(recs []Record) error {
 		for i := range recs {
 			recs[i].Retransmits += 10
 		}
-	})
+		return nil
+	}})
 	const n = batchChunk + 1
 	for range n {
 		b.Add(Record{Health: Health{Retransmits: 1}})
 	}
-	b.Inspect(nil)
+	stop()
 	b.Next()
 	if err := b.Flush(); err != nil {
 		t.Fatal(err)

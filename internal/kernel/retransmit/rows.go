@@ -66,12 +66,13 @@ func (c *Counter) Rows(b *flow.Batch, collect func(*flow.Batch) error) error {
 			err = c.read(b.End, func(k *connection, r resent) { c.rows.add(k, r, b.End) })
 		}
 	}
-	b.Inspect(func(rs []flow.Record) {
+	stop := b.Watch(flow.BatchHooks{Records: func(rs []flow.Record) error {
 		look()
 		c.rows.match(rs)
-	})
+		return nil
+	}})
 	collectErr := collect(b)
-	b.Inspect(nil)
+	stop()
 	if collectErr != nil {
 		return collectErr
 	}
