@@ -93,6 +93,7 @@ func TestVerifyBesides(t *testing.T) {
 	cov := []flow.Coverage{coverageOf(flow.Ingress, 10, 10)}
 	second := b.registered["live"]
 	second.Cost = registry.CostCopy
+	b.spare.log, b.spare.opened = new([]string), new(registry.BackendEnv) // both open at the same time
 	for name, fake := range map[string]*fakeBackend{"live": b.live, "second": b.spare} {
 		r := b.registered["live"]
 		r.Cost = second.Cost
