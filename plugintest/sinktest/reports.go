@@ -149,7 +149,12 @@ func mixed() *flow.Report {
 	add(r, k, 2, 0, 84)
 	add(r, flow.Key{EtherType: flow.EtherTypeARP, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 60) // ARP for other hardware or protocols than Ethernet and IPv4
 	add(r, flow.Key{EtherType: 0x88cc, Dir: flow.Ingress, Ifindex: 2}, 1, 0, 217)
-	add(r, key(89, "192.0.2.1:0", "224.0.0.5:0"), 1, 64, 78)
+	k = key(flow.OSPF, "192.0.2.1:0", "224.0.0.5:0")
+	k.Subtype = 0x0201
+	add(r, k, 1, 64, 78)
+	k = key(flow.IGMP, "192.0.2.2:0", "224.0.0.22:0")
+	k.Subtype = 0x22
+	add(r, k, 1, 40, 60)
 	add(r, key(200, "192.0.2.1:0", "192.0.2.2:0"), 1, 40, 60)
 	return r
 }

@@ -13,7 +13,7 @@ import (
 // into the backlog of a CPU, which ksoftirqd may empty late.
 const (
 	settleStep  = 2 * time.Millisecond
-	settleSteps = 50
+	settleSteps = 500
 )
 
 const softnetStat = "/proc/net/softnet_stat"
