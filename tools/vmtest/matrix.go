@@ -14,14 +14,14 @@ type Kernel struct {
 	Skip   string // -test.skip, unless the user names tests; empty: none
 }
 
-// contract skips the tests of the contract between backends and the engine, and of kprobe's
-// counts against tc's. They take a quarter of the time and depend on the kernel least. The oldest
-// and the newest kernel of amd64 run them.
-const contract = "^Test(Conformance|SameAsTC)$"
+// contract skips the tests of the contract between backends and the engine, of kprobe's counts
+// against tc's, and of coverage. They take a quarter of the time and depend on the kernel least. The
+// oldest and the newest kernel of amd64 run them.
+const contract = "^Test(Conformance|SameAsTC|Coverage)$"
 
 // slow skips tests on arm64. They take more than half of the time and depend on the processor
 // least. They run on amd64, and on arm64 if -run names them.
-const slow = "^Test(Conformance|SameAsTC|IPsec|BigTCP|ManyInterfaces|Headed|MPLSSegments|Namespaces|SwitchedOff|Clsact.*|TakenOff.*)$"
+const slow = "^Test(Conformance|SameAsTC|Coverage|IPsec|BigTCP|ManyInterfaces|Headed|MPLSSegments|Namespaces|SwitchedOff|Clsact.*|TakenOff.*)$"
 
 // Kernels is the matrix, oldest first in each architecture. The archive decides which 5.10.x it is,
 // and which kernel is the newest.
