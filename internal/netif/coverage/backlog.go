@@ -20,12 +20,16 @@ const softnetStat = "/proc/net/softnet_stat"
 
 // settle waits until the packets that the drivers have counted so far have passed the hooks.
 func settle() {
-	first := backlogs(os.ReadFile(softnetStat))
+	before := backlogs(os.ReadFile(softnetStat))
+	time.Sleep(settleStep)
+	now := backlogs(os.ReadFile(softnetStat))
+	first := since(before, now)
 	for range settleSteps {
-		time.Sleep(settleStep)
-		if first == nil || passed(first, backlogs(os.ReadFile(softnetStat))) {
+		if passed(first, before, now) {
 			break
 		}
+		time.Sleep(settleStep)
+		before, now = now, backlogs(os.ReadFile(softnetStat))
 	}
 	// A CPU may have taken a packet from its backlog, but not have called the hook. It does both
 	// with softirqs disabled. membarrier(2) waits until every CPU has left such a section: a grace
@@ -37,10 +41,22 @@ func settle() {
 // backlog is a CPU's queue of packets, and how many packets the CPU has processed.
 type backlog struct{ waiting, processed uint32 }
 
-// passed reports whether each CPU has processed what waited at first.
-func passed(first, now map[uint64]backlog) bool {
+// since returns what may have waited at the first of two readings, and what the CPUs had processed by
+// the second. One reading is not enough: the kernel moves packets between queues while it adds up the
+// lengths. Before Linux 6.6, it does so while it reads the number of processed packets, too.
+func since(first, second map[uint64]backlog) map[uint64]backlog {
+	all := make(map[uint64]backlog, len(first))
+	for cpu, b := range second {
+		all[cpu] = backlog{max(first[cpu].waiting, b.waiting), b.processed}
+	}
+	return all
+}
+
+// passed reports whether each CPU has processed what waited at first, by two later readings.
+func passed(first, before, now map[uint64]backlog) bool {
 	for cpu, b := range first {
-		if at, ok := now[cpu]; ok && b.waiting > 0 && at.waiting > 0 && at.processed-b.processed < b.waiting {
+		at, ok := now[cpu]
+		if ok && (before[cpu].waiting > 0 || at.waiting > 0) && at.processed-b.processed < b.waiting {
 			return false
 		}
 	}

@@ -20,11 +20,16 @@ func TestBacklogs(t *testing.T) {
 		t.Fatalf("%v, want %v", first, want)
 	}
 	for _, c := range []struct {
-		processed, waiting string
-		want               bool
-	}{{"fff0", "5", false}, {"fff4", "9", false}, {"fff5", "9", true}, {"fff1", "0", true}} {
-		if got := passed(first, text(c.processed, c.waiting)); got != c.want {
+		before, processed, waiting string
+		want                       bool
+	}{{"5", "fff0", "5", false}, {"5", "fff4", "9", false}, {"5", "fff5", "9", true}, {"5", "fff1", "0", false}, {"0", "fff1", "0", true}} {
+		if got := passed(first, text("fff0", c.before), text(c.processed, c.waiting)); got != c.want {
 			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	for waiting, want := range map[string]uint32{"9": 9, "0": 5} {
+		if both := since(first, text("fff2", waiting)); both[3] != (backlog{want, 0xfff2}) {
+			t.Errorf("two readings: %v", both)
 		}
 	}
 	if old := backlogs([]byte("00000001 00000000\n"), nil); old != nil {

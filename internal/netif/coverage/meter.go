@@ -250,12 +250,13 @@ func (m *Meter) Begin(b *flow.Batch) {
 	b.Watch(flow.BatchHooks{WindowClosed: m.closed, Records: m.records})
 }
 
-// isBusy reports whether an interface has received packets in this window.
+// isBusy reports whether packets that an interface has received may not have passed the hook yet:
+// of this window, or of the last one's end.
 func (m *Meter) isBusy(index uint32, c *counters) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l := m.find(index)
-	return l != nil && c.packets[rx] != l.last.after.packets[rx]
+	return l != nil && (c.packets[rx] != l.last.after.packets[rx] || c.packets[rx] != l.last.before.packets[rx])
 }
 
 // closed reads the counters after the window has ended.

@@ -49,8 +49,7 @@ func Coverage(t *testing.T, backend string, args []string, sees ...flow.Directio
 		})
 	}
 	t.Run("traffic that does not stop", func(t *testing.T) {
-		// For generic XDP, Linux 5.10 copies each super-frame. A few of them did not reach the program.
-		a, b := testnet.Pair(t, testnet.Link{Offloads: backend != "xdp"})
+		a, b := testnet.Pair(t, testnet.Link{Offloads: true})
 		s := Open(t, backend, args, b)
 		s.Discard()
 		const reports = 10
