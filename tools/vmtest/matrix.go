@@ -14,10 +14,10 @@ type Kernel struct {
 	Skip   string // -test.skip, unless the user names tests; empty: none
 }
 
-// contract skips the tests of the contract between backends and the engine, of kprobe's counts
-// against tc's, and of coverage. They take a quarter of the time and depend on the kernel least. The
-// oldest and the newest kernel of amd64 run them.
-const contract = "^Test(Conformance|SameAsTC|Coverage)$"
+// contract skips tests that take a third of the time and depend on the kernel least. They are about
+// the contract between backends and the engine, coverage, delays, and interfaces that appear or are
+// stacked. The oldest and the newest kernel of amd64 run them.
+const contract = "^Test(Conformance|SameAsTC|Coverage|Stacked|Follow|Delay)$"
 
 // slow skips tests on arm64. They take more than half of the time and depend on the processor
 // least. They run on amd64, and on arm64 if -run names them.
