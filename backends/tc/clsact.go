@@ -20,6 +20,7 @@ type clsact struct {
 	owner    *owner
 	changes  *changes
 	position position
+	made     map[uint32]uint64 // by interface: the last notice when this pktstat made its qdisc
 }
 
 var _ attacher = (*clsact)(nil)
@@ -34,7 +35,7 @@ func newClsact(at position) (*clsact, error) {
 		ch.close()
 		return nil, err
 	}
-	return &clsact{owner: o, changes: ch, position: at}, nil
+	return &clsact{owner: o, changes: ch, position: at, made: map[uint32]uint64{}}, nil
 }
 
 func (*clsact) method() string { return methodClsact }
@@ -52,7 +53,7 @@ func (c *clsact) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) 
 		return now, "", err
 	}
 	program, _ := info.ID()
-	created, err := addQdisc(p.Interface)
+	created, err := c.qdisc(p.Interface)
 	if err != nil {
 		return now, "", err
 	}
@@ -68,6 +69,7 @@ func (c *clsact) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) 
 	}
 	now.Held = c.changes.held(f, program, since)
 	now.Detach = func() error {
+		delete(c.made, p.Index)
 		found, err := removeFilter(f)
 		if err != nil || !found && !c.changes.sameQdisc(p.Index, since) {
 			return err // another program may have made this qdisc
@@ -75,6 +77,18 @@ func (c *clsact) attach(p *attach.Port, dir flow.Direction, prog *ebpf.Program) 
 		return dropOwn(f)
 	}
 	return now, note, nil
+}
+
+// qdisc makes sure that the interface has the clsact qdisc, and reports whether this pktstat made it:
+// now, or before another program deleted all filters.
+func (c *clsact) qdisc(i flow.Interface) (created bool, err error) {
+	created, err = addQdisc(i)
+	if created {
+		c.made[i.Index] = c.changes.until()
+	} else if at, mine := c.made[i.Index]; mine && err == nil {
+		created = c.changes.sameQdisc(i.Index, at)
+	}
+	return created, err
 }
 
 func (c *clsact) add(index uint32, dir flow.Direction, prog *ebpf.Program, created bool) (*netlink.BpfFilter, error) {
