@@ -189,15 +189,19 @@ static __always_inline __u32 bucket_of(__u32 row, __u32 buckets, __u64 hash)
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
+/* The flags of a segment that is_rare() must judge. Of an established flow, few segments have one.
+ * seen has the flags of earlier segments in this epoch; 0: there were none. */
+static __always_inline __u32 rare_flags(__u32 seen)
+{
+	return TCP_SYN | TCP_RST | (TCP_ACK & ~seen);
+}
+
 /* Reports whether a segment has RST or may belong to a handshake: one with SYN, and the first one
- * with ACK of a flow. seen has the flags of earlier segments in this epoch; 0: there were none. A
- * flow that begins in an epoch with ACK may be an old one, so it counts only while a handshake is
- * pending. */
+ * with ACK of a flow. A flow that begins in an epoch with ACK may be an old one, so it counts only
+ * while a handshake is pending. */
 static __always_inline int is_rare(__u32 flags, __u32 seen)
 {
-	if (flags & (TCP_SYN | TCP_RST))
-		return 1;
-	return (flags & ~seen & TCP_ACK) && (seen || epoch.awaited);
+	return (flags & (TCP_SYN | TCP_RST)) || seen || epoch.awaited;
 }
 
 /* Counts a segment with RST. */
@@ -310,7 +314,7 @@ found:
 	c = counts_of(slot, words);
 	seen = c->bytes_flags >> COUNTS_FLAGS_SHIFT;
 	add(c, p);
-	if (unlikely(is_rare(p->tcp_flags, seen))) {
+	if (unlikely(p->tcp_flags & rare_flags(seen)) && is_rare(p->tcp_flags, seen)) {
 		if (p->tcp_flags & TCP_RST)
 			count_reset(row, c);
 		keep(row, key, words, p->tcp_flags, seen);
