@@ -28,7 +28,7 @@ func (cl *commandLine) mountLabels(a *App) {
 	}
 }
 
-// chosenLabels are the labels, and what the command line says about them.
+// chosenLabels returns the labels, with what the command line asks of them.
 func (cl *commandLine) chosenLabels(by []flow.Dims) *choose.Labels {
 	l := &choose.Labels{By: by, Sort: cl.sort}
 	for _, m := range cl.labels {

@@ -170,7 +170,8 @@ func (s *session) listOutputs(cl *commandLine) listing {
 			p.facts = append(p.facts, [2]string{"needs", "a terminal"})
 		}
 		if out.By != 0 {
-			p.facts = append(p.facts, [2]string{"rows are", out.By.String() + "s, or --by"})
+			_, many := out.By.Nouns()
+			p.facts = append(p.facts, [2]string{"rows are", many + ", or --by"})
 		}
 		if out.Top > 0 {
 			p.facts = append(p.facts, [2]string{"rows", fmt.Sprintf("%d, or --top", out.Top)})

@@ -217,8 +217,8 @@ func attachedText(subject string, c engine.Candidate, a registry.Attachment) str
 	return text
 }
 
-// progressOf returns the engine's progress callback: none if an output writes to
-// the terminal while the count runs.
+// progressOf returns the engine's progress callback; nil if an output writes to the terminal during
+// the run.
 func (s *session) progressOf(planned []*plannedOutput) func(engine.Progress) {
 	if !terminalOf(s.Stderr, s.Getenv).IsTTY {
 		return nil

@@ -119,8 +119,9 @@ func (b *Batch) Window() (first, last int64) {
 // Add appends a record. It copies r.
 func (b *Batch) Add(r Record) { *b.Next() = r }
 
-// Next returns the place of the next record. The place holds an old record with cleared marks
-// and health: the caller sets every other field. Sources that count packets use it to avoid the copy of Add.
+// Next returns the place of the next record. The place holds an old record with cleared marks and
+// health: the caller sets every other field. Sources that count packets use it to avoid the copy of
+// Add.
 func (b *Batch) Next() *Record {
 	if b.n == len(b.records) {
 		b.hand()

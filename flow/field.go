@@ -53,8 +53,8 @@ type Field struct {
 	Sum  func(*Totals) uint64  // Uint and Bytes with Role Measure, for rows and sums
 	// Layer is the layer of the bytes that a measure counts. 0: it counts no bytes.
 	Layer Layer
-	// Rate is what a rate is of, not yet divided by the report's duration: bytes for
-	// BitRate, packets for PacketRate.
+	// Rate returns the number to divide by the report's duration: bytes for BitRate, packets for
+	// PacketRate.
 	Rate func(Layer, *Totals) uint64
 
 	// Order returns the numbers that order the rows, ascending. Nil: rows are ordered by Num,
@@ -164,7 +164,7 @@ func (f *Field) Uint(row *Row) uint64 {
 	return f.Num(row)
 }
 
-// PerSecond returns the value of a field of Role Rate over the report's duration.
+// PerSecond returns the value of a field with Role Rate over the report's duration.
 func (f *Field) PerSecond(r *Report, t *Totals) float64 {
 	v := float64(f.Rate(r.RateLayer, t))
 	if f.Kind == BitRate {

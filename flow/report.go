@@ -54,8 +54,8 @@ type Report struct {
 	// safe for concurrent use.
 	Label func([]*Row)
 
-	FlowCount int          // rows before --top
-	Packed    []*PackedRow // rows in order; read-only. Rows gives them readable.
+	FlowCount int          // number of rows before --top
+	Packed    []*PackedRow // rows in order, read-only; Rows returns them readable
 	Sides     []Side       // what is beside each row; nil: nothing
 }
 
@@ -73,7 +73,7 @@ func (r *Report) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
 		name := r.names()
 		if r.Label == nil {
-			var row Row // all of it is set for each
+			var row Row // the loop sets every field of it for each row
 			for i := range r.Packed {
 				r.row(&row, i)
 				row.Iface = name(row.Ifindex)

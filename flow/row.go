@@ -36,9 +36,9 @@ func (m *Marks) Merge(o Marks) {
 // PackedRow is a row in compact form. It fills two cache lines.
 type PackedRow struct {
 	Key          Packed
-	Delta, Total Counters // of the interval; since the start
-	First, Last  int64    // Unix nanoseconds
-	Marks                 // since the start
+	Delta, Total Counters // of the interval, and since the start of the run
+	First, Last  int64    // Unix nanoseconds; see Record
+	Marks                 // since the start of the run
 	Side         uint32   // place of its [Side] in the ledger; 0: it has none
 }
 
@@ -73,7 +73,7 @@ type Row struct {
 	Owner       Owner  // the owner with the number Key.OwnerID
 	Marks              // since the start of the run
 	SideMarks
-	HasSubtype bool // Key.Subtype was read, though it may be 0, and is grouped by
+	HasSubtype bool // rows are grouped by Subtype, and it was read; it may be 0
 
 	numbers *numbers // of labels; nil: none
 }
@@ -90,7 +90,7 @@ func (p *PackedRow) readable(row *Row) {
 	row.First, row.Last = time.Unix(0, p.First).UTC(), time.Unix(0, p.Last).UTC()
 }
 
-// row sets all of the i-th row but the interface's name.
+// row sets all fields of the i-th row except the interface's name.
 func (r *Report) row(row *Row, i int) {
 	p := r.Packed[i]
 	p.readable(row)
@@ -111,10 +111,10 @@ func (r *Report) Side(i int) *Side {
 
 var noSide Side // never changed
 
-// totals are the sums of the i-th row in this report.
+// totals returns the totals of the i-th row in this report.
 func (r *Report) totals(i int) Totals { return r.Packed[i].Totals(r.Side(i), r.Dims, r.Final) }
 
-// Totals are the sums of a row that is grouped by dims, over the run or the interval.
+// Totals returns the totals of a row grouped by dims, over the run or the interval.
 func (p *PackedRow) Totals(side *Side, dims Dims, run bool) Totals {
 	t := Totals{Counters: p.Delta, Health: side.Health.Of(run)}
 	if run {

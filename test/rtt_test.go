@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pktstat/pktstat/flow"
 	"github.com/pktstat/pktstat/internal/test/testenv"
 	"github.com/pktstat/pktstat/internal/test/testnet"
@@ -97,18 +95,7 @@ func kernelRTT(t *testing.T, client, server *testnet.Iface, port uint16) time.Du
 		t.Fatal(err)
 	}
 	defer accepted.Close()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var info *unix.TCPInfo
-	var failed error
-	if err := raw.Control(func(fd uintptr) {
-		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-	}); err != nil || failed != nil {
-		t.Fatal(err, failed)
-	}
-	return time.Duration(info.Rtt) * time.Microsecond
+	return time.Duration(testnet.TCPInfo(t, c).Rtt) * time.Microsecond
 }
 
 // checkDelay compares the shortest round-trip time of the connections to a port with the delay.

@@ -35,21 +35,19 @@ var (
 // Collect implements [registry.Source]. Packets for which the kernel has not called a program are
 // lost, and their bytes are not known.
 func (s *source) Collect(_ context.Context, b *flow.Batch) error {
-	if err := s.resends.Rows(b, s.table.Collect); err != nil {
-		return err
-	}
+	err := s.resends.Rows(b, s.table.Collect)
 	s.keeper.Look()
-	for _, a := range s.probes {
-		missed, err := a.newlyMissed()
-		if err != nil {
-			return err
+	for _, a := range s.probes { // after an error, too: the last report has what was lost
+		missed, merr := a.newlyMissed()
+		if merr != nil {
+			return errors.Join(err, merr)
 		}
 		if missed > 0 {
 			b.Lost.Packets += missed
 			b.LostBytesUnknown = true
 		}
 	}
-	return nil
+	return err
 }
 
 // Wake implements [registry.Waker].

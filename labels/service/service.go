@@ -19,7 +19,7 @@ func init() {
 		Fields: []flow.Field{{
 			Name: "service", Title: "Service", Noun: "service", Help: "name of the service port (IANA): the lower of the two ports, usually the server's",
 			Kind: flow.Text, By: flow.DimSrcPort | flow.DimEndPorts | flow.DimService, Groupable: true,
-			// One port alone may be the client's.
+			// A single port may be the client's, so both are needed.
 			Applies: func(d flow.Dims) bool {
 				return d.Has(flow.DimProto) && (d.Has(flow.DimSrcPort|flow.DimDstPort) || d&(flow.DimEndPorts|flow.DimService) != 0)
 			},

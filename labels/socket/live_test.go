@@ -23,7 +23,7 @@ import (
 
 // alive are the values of a socket that is open, at this moment.
 func alive(tb testing.TB, c net.Conn) func() map[string]string {
-	return func() map[string]string { return valuesOf(tcpInfo(tb, c)) }
+	return func() map[string]string { return valuesOf(testnet.TCPInfo(tb, c)) }
 }
 
 // backend is how a test counts.
@@ -179,7 +179,7 @@ func TestInFlight(t *testing.T) {
 	}
 	row := flow.Row{Key: key(c.client)}
 	o.wait(row, func() map[string]string {
-		want := valuesOf(tcpInfo(t, c.client))
+		want := valuesOf(testnet.TCPInfo(t, c.client))
 		if want["in_flight"] == "0" {
 			return map[string]string{"in_flight": "not 0"}
 		}
@@ -199,7 +199,7 @@ func TestNoWrongValue(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 	client := key(c.client)
-	toListener := flow.Key{Proto: flow.TCP, Src: unmapped(listener.Addr()), Dst: client.Src}
+	toListener := flow.Key{Proto: flow.TCP, Src: testnet.Unmapped(listener.Addr()), Dst: client.Src}
 	elsewhere, udp, fragment, incoming := client, client, client, client
 	elsewhere.NetNS = inodeIn(t, other)
 	udp.Proto = flow.UDP

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -73,29 +72,7 @@ func (c connection) close() {
 
 // key is the key of the packets that one end sends.
 func key(from net.Conn) flow.Key {
-	return flow.Key{Proto: flow.TCP, Src: unmapped(from.LocalAddr()), Dst: unmapped(from.RemoteAddr())}
-}
-
-func unmapped(a net.Addr) netip.AddrPort {
-	ap := a.(*net.TCPAddr).AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
-// tcpInfo asks the socket itself.
-func tcpInfo(tb testing.TB, c net.Conn) *unix.TCPInfo {
-	tb.Helper()
-	raw, err := c.(syscall.Conn).SyscallConn()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var info *unix.TCPInfo
-	if ctlErr := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.SOL_TCP, unix.TCP_INFO) }); ctlErr != nil {
-		tb.Fatal(ctlErr)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return info
+	return flow.Key{Proto: flow.TCP, Src: testnet.Unmapped(from.LocalAddr()), Dst: testnet.Unmapped(from.RemoteAddr())}
 }
 
 // valuesOf are what the label should have of a socket.
@@ -133,9 +110,9 @@ func TestConformance(t *testing.T) {
 	labeltest.Run(t, labeltest.Options{
 		Name: "socket", NetNS: &registry.NetNS{Name: h.NetNS(), Do: h.Do}, Now: time.Now,
 		Cases: []labeltest.Case{
-			{Key: sent, Want: valuesOf(tcpInfo(t, c.client))},
-			{Key: received, Owner: flow.Owner{PID: 7, Comm: "curl"}, Want: valuesOf(tcpInfo(t, c.server))},
-			{Key: key(c6.client), Want: valuesOf(tcpInfo(t, c6.client))},
+			{Key: sent, Want: valuesOf(testnet.TCPInfo(t, c.client))},
+			{Key: received, Owner: flow.Owner{PID: 7, Comm: "curl"}, Want: valuesOf(testnet.TCPInfo(t, c.server))},
+			{Key: key(c6.client), Want: valuesOf(testnet.TCPInfo(t, c6.client))},
 			{Key: other}, {Key: udp}, {Key: flow.Key{EtherType: 0x88cc}},
 		},
 	})

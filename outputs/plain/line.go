@@ -11,8 +11,7 @@ import (
 )
 
 // Each row's line begins with six words, so that awk can select them by number: direction,
-// interface, protocol, source, ">", destination. Rows of two ends have local end, "<>", remote
-// end.
+// interface, protocol, source, ">", destination. A row with two ends has local end, "<>", remote end.
 const (
 	unknown  = "-" // the flow has no value
 	anyValue = "*" // rows are not grouped by the field
@@ -89,7 +88,7 @@ func (w *writer) sum(b []byte, t *flow.Totals, rates bool) []byte {
 	return b
 }
 
-// appendRate rounds: to whole bits, and to two decimals of packets.
+// appendRate appends a rate, rounded to whole bits or to two decimals of packets.
 func appendRate(b []byte, f *flow.Field, r *flow.Report, t *flow.Totals) []byte {
 	decimals := 2
 	if f.Kind == flow.BitRate {

@@ -9,9 +9,9 @@ import (
 // layout is how the table shows a known field. Everything else comes from the field.
 type layout struct {
 	name  string // of the field
-	title string // short; "": the field's
-	total string // title where the columns before have what came in and went out
-	asked bool   // shown only when asked for by name, or when rows are sorted by it
+	title string // short; "": the field's title
+	total string // title behind columns of the two directions
+	asked bool   // shown only if the user names it, or when rows are sorted by it
 
 	// port is the field that shares the column, after a colon, unless the user names it.
 	port string

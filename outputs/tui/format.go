@@ -100,7 +100,7 @@ func rateOfOwn(of func(*list, *row) uint64) func([]byte, *list, *row, *format) [
 	return func(b []byte, l *list, r *row, f *format) []byte { return append(b, f.rate(of(l, r), l.span())...) }
 }
 
-// volume is what rates are made of.
+// volume returns the bytes of a row's rate.
 func (l *list) volume(r *row) uint64 { return l.totals(r).At(l.rateLayer) }
 
 // plainRate formats a rate without its unit, which the title has.

@@ -99,7 +99,7 @@ func (p *past) clone() past {
 
 // samplesOf returns the samples of one row of a view.
 func (s *store) samplesOf(v *view, key *flow.Packed) []sample {
-	// Which of the store's rows are part of it, and how.
+	// part has the direction of each store row that belongs to the view's row, or not.
 	const (
 		not  = -1
 		near = 3 // of two ends

@@ -24,16 +24,15 @@ func (r *row) add(b *runrows.Row, p *projected, h *heading) {
 	r.now.Add(now)
 	r.total.Add(b.Total)
 	switch {
-	case h.dims.TwoSided() && p.far:
-		r.in += now.Out.At(layer)
-		r.out += now.In.At(layer)
-		r.inTotal += b.Total.Out.At(layer)
-		r.outTotal += b.Total.In.At(layer)
 	case h.dims.TwoSided():
-		r.in += now.In.At(layer)
-		r.out += now.Out.At(layer)
-		r.inTotal += b.Total.In.At(layer)
-		r.outTotal += b.Total.Out.At(layer)
+		in, out, inTotal, outTotal := &now.In, &now.Out, &b.Total.In, &b.Total.Out
+		if p.far { // what came in at the local end left the remote one
+			in, out, inTotal, outTotal = out, in, outTotal, inTotal
+		}
+		r.in += in.At(layer)
+		r.out += out.At(layer)
+		r.inTotal += inTotal.At(layer)
+		r.outTotal += outTotal.At(layer)
 	case p.dir == flow.Ingress:
 		r.in += now.At(layer)
 		r.inTotal += b.Total.At(layer)
@@ -85,7 +84,7 @@ func (l *list) fill(s *store, keep *flow.Packed) {
 		l.index = map[flow.Packed]int32{}
 	}
 	clear(l.index)
-	flows := l.view.whole // nothing to look up
+	flows := l.view.whole // the rows are unique, so skip the index
 	var buf [2]projected
 	rows := s.rows.All()
 	for i := range rows {
@@ -210,7 +209,7 @@ func (l *list) span() time.Duration {
 	return l.length
 }
 
-// counters are those that rates are made of.
+// counters returns the counters of the shown span.
 func (l *list) totals(r *row) *flow.Totals {
 	if l.cumulative {
 		return &r.total

@@ -19,11 +19,11 @@ type view struct {
 	needs   []string  // fields of which at least one row must have one
 	groups  int       // grouping of owners
 	columns []*column
-	ends    bool // it tells what an end received from what it sent, wherever it was seen
+	ends    bool // the view separates received from sent traffic, wherever it was seen
 	whole   bool // its rows are the reports' rows
 	// only says for which groupings the view is there; nil: all.
 	only func(flow.Dims) bool
-	note string // what a reader must know of its numbers
+	note string // explanation of the view's numbers
 
 	// project returns the row of the view to which a row of the report belongs. It returns two if a
 	// packet counts at both ends.
@@ -107,7 +107,7 @@ func (v *view) rows(dims flow.Dims, n int) string {
 	return many
 }
 
-// splits reports whether the view tells what came in from what went out.
+// splits reports whether the view separates incoming from outgoing traffic.
 func (v *view) splits(dims flow.Dims, had fields) bool {
 	return had["direction"] || v.ends || dims.TwoSided()
 }

@@ -21,9 +21,9 @@ type Config struct {
 	Labels func(Candidate) []Label
 
 	Dims     flow.Dims   // what rows are grouped by, for outputs that do not say
-	MaxFlows int         // rows kept at most, for each way in which outputs group them; the smallest fold into Other
-	Sort     *flow.Field // order of the rows; nil: by rate
-	Layer    flow.Layer  // layer of the rates; 0: frames where the backend sees them, else IP
+	MaxFlows int         // maximum number of rows, for each grouping of the outputs; the smallest rows move into Overflow
+	Sort     *flow.Field // order of the rows; nil: by bps
+	Layer    flow.Layer  // layer of the rates; 0: frames if the backend sees them, else IP
 
 	Origin flow.Origin // copied into the reports
 
@@ -55,7 +55,7 @@ type Output struct {
 	Name string // as the user wrote it, for messages
 	Sink registry.Sink
 	When registry.When
-	Top  int       // rows it shows at most; 0: all
+	Top  int       // maximum number of rows it shows; 0: all
 	By   flow.Dims // what it groups rows by; 0: Config.Dims
 }
 

@@ -150,10 +150,10 @@ func (r *run) hooks(ctx context.Context) flow.BatchHooks {
 			r.window(ctx)
 		},
 		Records: func(recs []flow.Record) error {
-			r.links.add(recs) // before keys are projected
+			r.links.add(recs) // needs the keys before projection
 			r.labels.records(recs, r.views)
 			r.merge(recs)
-			r.showProgress(r.begun) // a capture may be one long Collect
+			r.showProgress(r.begun) // the whole capture may be one Collect
 			return nil
 		},
 	}

@@ -22,9 +22,9 @@ type Label struct {
 type labels struct {
 	open     []openLabel
 	all      *ids.Table // numbers the values of all labels
-	most     int        // numbers that it holds
-	gen      uint64     // of all, that the views' numbers are of
-	numbered bool       // the source numbers fields of its own
+	most     int        // maximum size of all, and of each view's table
+	gen      uint64     // generation of all that the views' numbers belong to
+	numbered bool       // the source numbers its own fields
 }
 
 type openLabel struct {
@@ -40,7 +40,7 @@ const (
 	roomPerRow = 4
 )
 
-// roomFor is how many numbers a table of owners holds.
+// roomFor returns the maximum size of a table of owners.
 func roomFor(maxFlows int) int { return roomPerRow * max(maxFlows, sweepOwners) }
 
 func newLabels(maxFlows int) labels {
@@ -85,7 +85,7 @@ func (r *run) window(ctx context.Context) {
 		sweepAt = max(sweepAt, v.sweepAt)
 	}
 	if l.all.Len() > min(2*sweepAt, l.most/2) {
-		l.all.Sweep(func(func(uint32) bool) {}) // labels ask for numbers again
+		l.all.Sweep(func(func(uint32) bool) {}) // the new generation makes labels number their values again
 	}
 }
 
@@ -116,7 +116,7 @@ func (l *labels) number(v *view, recs []flow.Record) {
 	}
 }
 
-// report gives a report its owners, its labels and what labels have to say.
+// report adds owners, labels and the labels' notes to a report.
 func (l *labels) report(v *view, r *flow.Report) {
 	var display []registry.Labeler
 	for i := range l.open {

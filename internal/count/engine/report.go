@@ -106,7 +106,7 @@ func (r *run) report(v *view, span ledger.Span, top int) *flow.Report {
 	return rep
 }
 
-// readable is a row with all that can be ordered by, but for its counters.
+// readable returns a row with all fields that --sort takes, except its counters.
 func (r *run) readable(v *view, p *flow.PackedRow) flow.Row {
 	shown, side := v.ledger.Shown(p)
 	row := shown.Readable()

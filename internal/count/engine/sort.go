@@ -70,7 +70,7 @@ func (r *run) sortKeys(v *view, f *flow.Field, span ledger.Span) ledger.Order {
 	case f.Order != nil:
 		return slices.Clone(f.Order)
 	case f.Sum != nil || f.Rate != nil:
-		var t flow.Totals // one for all calls: the accessor would move it to the heap
+		var t flow.Totals // shared by all calls: a new one would be allocated on the heap
 		totals := v.ledger.TotalsOf(span)
 		return ledger.Order{func(p *flow.PackedRow) uint64 {
 			t = totals(p)
@@ -92,7 +92,7 @@ func (r *run) sortKeys(v *view, f *flow.Field, span ledger.Span) ledger.Order {
 	return r.textKeys(v, f)
 }
 
-// textKeys order rows by a text: each gets its place among all texts.
+// textKeys orders rows by a text. Each text's key is its rank among all texts.
 func (r *run) textKeys(v *view, f *flow.Field) ledger.Order {
 	var row flow.Row
 	text := func(p *flow.PackedRow) string {
@@ -110,7 +110,7 @@ func (r *run) textKeys(v *view, f *flow.Field) ledger.Order {
 	return ledger.Order{func(p *flow.PackedRow) uint64 { return place[text(p)] }}
 }
 
-// number gives each text its place among all.
+// number gives each text its rank among all texts.
 func number(place map[string]uint64) {
 	texts := make([]string, 0, len(place))
 	for s := range place {
@@ -124,7 +124,7 @@ func number(place map[string]uint64) {
 	}
 }
 
-// lateKeys order rows by a field of a label that gets rows instead of records. The label gets all
+// lateKeys orders rows by a field of a label that gets rows instead of records. The label gets all
 // rows that may be shown.
 func (r *run) lateKeys(v *view, f *flow.Field, span ledger.Span, label registry.Labeler) ledger.Order {
 	const atATime = 64

@@ -18,7 +18,7 @@ type view struct {
 
 	// grouped numbers the values that rows are grouped by; keys in the ledger have the numbers.
 	grouped *ids.Table
-	reduced []uint32 // number in grouped, by number of labels.all; 0: not looked up yet
+	reduced []uint32 // maps numbers of labels.all to numbers of grouped; 0: not looked up yet
 	sweepAt int
 
 	scratch []flow.Record
@@ -85,7 +85,7 @@ func (v *view) sweep() {
 		v.grouped.Sweep(v.ledger.Owners())
 		v.sweepAt = max(sweepOwners, 2*v.grouped.Len())
 	}
-	v.reduced = v.reduced[:0] // what does not tell owners apart may have changed: a path, a user id
+	v.reduced = v.reduced[:0] // fields that do not identify an owner may have changed: a path, a user id
 }
 
 // reduce maps a number of all to a number of grouped. It looks up each number once a window.
@@ -93,7 +93,7 @@ func (v *view) reduce(all *ids.Table, id uint32) uint32 {
 	if int(id) >= len(v.reduced) {
 		v.reduced = append(v.reduced, make([]uint32, int(id)+1-len(v.reduced)+len(v.reduced)/2)...)
 	}
-	const known = 1 << 31 // 0 may be the answer
+	const known = 1 << 31 // marks a result, as 0 is a valid one
 	if v.reduced[id] == 0 {
 		o := all.Get(id)
 		v.reduced[id] = v.grouped.Number(&o) | known

@@ -23,15 +23,15 @@ type Ledger struct {
 	dims  flow.Dims
 	proj  flow.Projection
 	max   int
-	index []uint64 // 0: free; else the hash's upper half << 32 | row number + 1
+	index []uint64 // 0: free; else upper half of the hash << 32 | row number + 1
 	rows  store[flow.PackedRow]
 	sides sides
 	sums  [2]flow.Sums // by span; Rest stays 0
 
 	apply   bool     // proj does something
 	sided   bool     // every row has a side
-	scratch []uint64 // sizes, for fold
-	touched uint64   // keeps touch's loads from being optimised away
+	scratch []uint64 // sizes of rows, for fold
+	touched uint64   // keeps the compiler from removing touch's loads
 }
 
 // Span is the time that sums and rows cover.
@@ -169,7 +169,7 @@ func (l *Ledger) mergeHosts(recs []flow.Record, hashes *[block]uint64, froms *[b
 	}
 }
 
-// touch computes the hashes and loads what add will need.
+// touch computes the hashes and loads the memory that add needs.
 func (l *Ledger) touch(recs []flow.Record, hashes *[block]uint64, froms *[block]from) {
 	mask := uint64(len(l.index) - 1)
 	var found [block]uint64

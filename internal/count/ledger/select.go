@@ -7,7 +7,7 @@ type Selection struct {
 	Rows  []*flow.PackedRow
 	Sides []flow.Side // of the rows; nil: they have none
 	Count int         // rows with traffic or health in the span, before the cut
-	Rest  flow.Totals // of the rows that were cut off
+	Rest  flow.Totals // sum of the rows beyond the cut
 	// Ends has, by span, what the local ends of all rows have sent and received.
 	Ends [2]flow.Totals
 }
@@ -70,7 +70,7 @@ func (l *Ledger) show(sel *Selection, chosen []keyed, s Span) {
 	for i := range chosen {
 		var side flow.Side
 		kept[i], side = l.Shown(chosen[i].row)
-		if s == Interval { // EndInterval moves the totals forward: a report shows them moved
+		if s == Interval { // EndInterval will add Delta to Total; the report shows the result
 			kept[i].Total.Add(kept[i].Delta)
 			side = side.Moved()
 		}
@@ -102,7 +102,7 @@ func (l *Ledger) Shown(row *flow.PackedRow) (flow.PackedRow, flow.Side) {
 	return p, side
 }
 
-// totals are the sums of a row over a span.
+// totals returns the sums of a row over a span.
 func (l *Ledger) totals(row *flow.PackedRow, s Span) flow.Totals {
 	t := flow.Totals{Counters: row.Delta}
 	if s == Run {

@@ -91,19 +91,11 @@ func (x *side) add(r *flow.Record, f from) {
 		sender.first = r.First
 	}
 	sender.flags |= r.TCPFlags
-	near := sender
-	switch f.dir {
-	case flow.Egress:
-	case flow.Ingress:
-		near = receiver
-	default:
-		near = nil
+	near := receiver // without direction, as in captures, only for the owner
+	if f.dir == flow.Egress {
+		near = sender
 	}
-	if near == nil {
-		near = receiver // for the owner: captures have none
-	} else {
-		near.near = true
-	}
+	near.near = near.near || f.dir != flow.DirUnknown
 	if r.Match != flow.MatchUnset && (near.match == flow.MatchUnset || r.Match <= near.match) {
 		near.owner, near.match = f.owner, r.Match
 	}

@@ -11,8 +11,9 @@ import (
 	"github.com/pktstat/pktstat/internal/count/handshake"
 )
 
-// measure adds the round-trip times of the handshakes that have ended, and those that failed, to b. Segments of one
-// handshake may come from several CPUs, so they are put into the order of time.
+// measure adds the round-trip times of handshakes that have ended to b, and the handshakes that
+// failed. Segments of one handshake may come from several CPUs, so it puts them into the order of
+// time.
 func (t *Table) measure(b *flow.Batch, w window) {
 	slices.SortStableFunc(t.segments, func(a, b segment) int { return cmp.Compare(a.Time, b.Time) })
 	add := func(from *handshake.Sender) *flow.Record {

@@ -1,6 +1,11 @@
 package coverage
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/pktstat/pktstat/flow"
+)
 
 // Packets that have passed tc may wait in a queue. Drivers count them later, when they send them.
 const (
@@ -39,7 +44,7 @@ func (m *Meter) unsent() (late []uint32) {
 // excess returns how many outgoing packets were counted that the interface has not counted.
 func (l *link) excess() uint64 {
 	c, ok := l.compare(tx)
-	if missing, _ := c.Missing(); ok && l.measured && missing < 0 && l.sees(tx) {
+	if missing, _ := c.Missing(); ok && l.measured && missing < 0 && slices.Contains(l.Directions, flow.Egress) {
 		return uint64(-missing)
 	}
 	return 0
@@ -54,14 +59,4 @@ func (m *Meter) sent(now map[uint32]counters) {
 			l.last.after.packets[tx], l.last.after.bytes[tx] = c.packets[tx], c.bytes[tx]
 		}
 	}
-}
-
-// sees reports whether the backend sees a side.
-func (l *link) sees(s side) bool {
-	for _, d := range l.Directions {
-		if sideOf(d) == s {
-			return true
-		}
-	}
-	return false
 }

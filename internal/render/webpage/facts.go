@@ -31,7 +31,7 @@ type field struct {
 	Descending bool     `json:"descending,omitempty"` // sort the largest first
 	Sparse     bool     `json:"sparse,omitempty"`
 	InInfo     bool     `json:"in_info,omitempty"`
-	Layer      string   `json:"layer,omitempty"` // whose bytes a measure counts
+	Layer      string   `json:"layer,omitempty"` // the layer of a measure in bytes
 	Object     string   `json:"object,omitempty"`
 	Member     string   `json:"member,omitempty"`
 }

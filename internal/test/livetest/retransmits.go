@@ -183,32 +183,9 @@ func (r *Retransmits) failed() uint64 {
 // want waits until the other end of c has everything, and sets what c has sent again.
 func (r *Retransmits) want(t *testing.T, end *testnet.Iface, c net.Conn, want map[flow.Key]flow.Health) {
 	t.Helper()
-	raw, err := c.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var info *unix.TCPInfo
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		var infoErr error
-		err := raw.Control(func(fd uintptr) {
-			info, infoErr = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
-		})
-		if err != nil || infoErr != nil {
-			t.Fatal(err, infoErr)
-		}
-		if info.Unacked == 0 && info.Notsent_bytes == 0 {
-			break
-		}
-		if time.Now().After(limit) {
-			t.Fatalf("not acknowledged: %+v", info)
-		}
-	}
-	unmapped := func(a net.Addr) netip.AddrPort {
-		ap := a.(*net.TCPAddr).AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	}
+	info := testnet.Acknowledged(t, c)
 	for _, k := range r.Places(end) {
-		k.Src, k.Dst, k.Proto = unmapped(c.LocalAddr()), unmapped(c.RemoteAddr()), flow.TCP
+		k.Src, k.Dst, k.Proto = testnet.Unmapped(c.LocalAddr()), testnet.Unmapped(c.RemoteAddr()), flow.TCP
 		want[k] = flow.Health{Retransmits: uint64(info.Total_retrans), RetransmitBytes: info.Bytes_retrans}
 	}
 }

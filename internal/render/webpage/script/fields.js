@@ -26,13 +26,13 @@ function flatten(counters) {
 
 const counts = (field) => field.role === "measure" || field.role === "rate";
 
-// aliases are the other names that a search takes for fields.
+// aliases are other names of fields in a search.
 const aliases = new Map([["host", ["src", "dst", "local", "remote", "host"]], ["port", ["src_port", "dst_port", "local_port", "remote_port", "port"]], ...facts.fields.flatMap((f) => (f.aliases || []).map((a) => [a, [f.name]]))]);
 
-// The layout, by name. Dimensions, marks and labels that it does not name come after late.
-// Counters and times are in the order of the facts.
+// The layout, by field name. Other dimensions, marks and labels follow the late columns. Counters
+// and times have the order of the facts.
 const early = ["proto", "src", "dst", "local", "remote", "host", "port", "info", "direction", "iface", "comm", "pid", "container"];
-// late columns stand behind the counters, unless rows are grouped by some fields only.
+// late columns follow the counters. If the report is grouped, they precede them.
 const late = ["match", "uid", "cgroup", "cgroup_id", "netns", "vlan"];
 const always = new Set(["packets", "bytes", "frame_bytes", "bps", "pps"]);
 const code = new Set(["src", "dst", "local", "remote", "host"]);
