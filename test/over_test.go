@@ -28,7 +28,7 @@ func TestExitOver(t *testing.T) {
 		return all
 	}
 	for over, measured := range map[string]string{
-		"rate=100kbit/300ms": "bps", "pps=5/200ms": "pps", "packets=25": " packets", "bytes=100kB": "kB",
+		"rate=100kbit/300ms": "bps", "pps=5/200ms": "pps", "packets=25": " packets", "bytes=100kB": "B",
 	} {
 		p := start(t, a.Host, "-i", a.Name, "-t", "1m", "-r", "1h", "--exit-over", "rate=1Tbit", "--exit-over", over, "-j")
 		p.counting()
