@@ -47,9 +47,12 @@ func (t *table) sent(k *flow.Packed) bool {
 	return in
 }
 
-// attaches notes the directions of an interface.
+// attaches notes the directions of an interface. A new interface may have the index of one that is
+// gone.
 func (t *table) attaches(p *attach.Port) {
-	if !slices.Contains(directions(p), flow.Egress) {
+	if slices.Contains(directions(p), flow.Egress) {
+		t.inOnly.Delete(p.Index)
+	} else {
 		t.inOnly.Store(p.Index, true)
 	}
 }
