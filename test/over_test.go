@@ -15,9 +15,10 @@ import (
 func TestExitOver(t *testing.T) {
 	testenv.Privileged(t)
 	a, b := testnet.Pair(t, testnet.Link{})
+	// At most 200 kB a second: the second in which 100 kB are exceeded ends below 1 MB.
 	sent := func(p *process) (all flow.Counters) {
 		for done := false; !done; {
-			f := testnet.SendUDP(t, b, a, testnet.UDP{SrcPort: 4321, Payload: 1000, Count: 10})
+			f := testnet.SendUDP(t, b, a, testnet.UDP{SrcPort: 4321, Payload: 1000, Count: 2})
 			all.Add(f.Counters)
 			select {
 			case _, open := <-p.lines:
@@ -28,7 +29,7 @@ func TestExitOver(t *testing.T) {
 		return all
 	}
 	for over, measured := range map[string]string{
-		"rate=100kbit/300ms": "bps", "pps=5/200ms": "pps", "packets=25": " packets", "bytes=100kB": "B",
+		"rate=100kbit/300ms": "bps", "pps=5/200ms": "pps", "packets=25": " packets", "bytes=100kB": "kB",
 	} {
 		p := start(t, a.Host, "-i", a.Name, "-t", "1m", "-r", "1h", "--exit-over", "rate=1Tbit", "--exit-over", over, "-j")
 		p.counting()
